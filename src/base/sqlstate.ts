@@ -1,0 +1,43 @@
+// The SQLSTATE codes this project raises itself, by the condition names of PostgreSQL's appendix A.
+
+/** Condition name → five-character SQLSTATE (source: PostgreSQL manual, appendix "Error Codes"). */
+export const SQLSTATE = {
+  connectionException: '08000',
+  sqlclientUnableToEstablishSqlconnection: '08001',
+  connectionFailure: '08006',
+  transactionResolutionUnknown: '08007',
+  protocolViolation: '08P01',
+  featureNotSupported: '0A000',
+  invalidTextRepresentation: '22P02',
+  invalidBinaryRepresentation: '22P03',
+  datetimeFieldOverflow: '22008',
+  invalidParameterValue: '22023',
+  invalidRowCountInLimitClause: '2201W',
+  invalidRowCountInResultOffsetClause: '2201X',
+  numericValueOutOfRange: '22003',
+  activeSqlTransaction: '25001',
+  noActiveSqlTransaction: '25P01',
+  inFailedSqlTransaction: '25P02',
+  invalidSqlStatementName: '26000',
+  invalidAuthorizationSpecification: '28000',
+  invalidPassword: '28P01',
+  invalidSavepointSpecification: '3B001',
+  invalidCatalogName: '3D000',
+  invalidCursorName: '34000',
+  syntaxError: '42601',
+  duplicateCursor: '42P03',
+  duplicatePreparedStatement: '42P05',
+  undefinedObject: '42704',
+  datatypeMismatch: '42804',
+  tooManyConnections: '53300',
+  configurationLimitExceeded: '53400',
+  programLimitExceeded: '54000',
+  statementTooComplex: '54001',
+  queryCanceled: '57014',
+  adminShutdown: '57P01',
+  cannotConnectNow: '57P03',
+  ioError: '58030',
+  internalError: 'XX000',
+} as const;
+
+export type SqlState = (typeof SQLSTATE)[keyof typeof SQLSTATE];

@@ -1,0 +1,54 @@
+// Cluster: the pools of all shards, and how a statement gets a connection with the right settings.
+
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { query } from '../pool/query.ts';
+import { type Settings, switchSql } from '../pool/settings.ts';
+import type { ShardPool } from '../pool/shard-pool.ts';
+
+/** pools[i] serves shard i. */
+export interface Cluster {
+  readonly pools: readonly ShardPool[];
+}
+
+/**
+ * A connection to `shard` on which exactly `settings` are in force: `pinned`, which the caller owns
+ * already, or one of the pool.
+ */
+export async function borrow(
+  cluster: Cluster,
+  shard: number,
+  settings: Settings,
+  pinned: ServerConnection | null = null,
+): Promise<ServerConnection> {
+  const connection = pinned ?? (await cluster.pools[shard]!.lease(settings));
+  try {
+    await applySettings(connection, settings);
+  } catch (error) {
+    if (connection !== pinned) giveBack(cluster, connection);
+    throw error;
+  }
+  return connection;
+}
+
+/**
+ * Brings an idle connection to `settings`. Waits for the server's word: a statement must not run
+ * where its settings (a role, a search path) were refused.
+ */
+export async function applySettings(
+  connection: ServerConnection,
+  settings: Settings,
+): Promise<void> {
+  if (connection.settings.signature === settings.signature) return;
+  const sql = switchSql(connection.settings, settings);
+  try {
+    await query(connection, sql);
+  } catch (error) {
+    connection.tainted = true;
+    throw error;
+  }
+  connection.settings = settings;
+}
+
+export function giveBack(cluster: Cluster, connection: ServerConnection): void {
+  cluster.pools[connection.shard.id]!.release(connection);
+}

@@ -1,0 +1,97 @@
+// Gather: runs a statement on several shards at once and merges their rows into one answer.
+
+import type { AggregateMerge, ConcatMerge, ShardSql } from '../plan/plan.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { FieldDescription } from '../wire/row.ts';
+import type { Description } from './describe.ts';
+import { mergeRows, shardFormats } from './merge/merge-rows.ts';
+import { type BoundParameters, formatAt, resolveBound } from './parameters.ts';
+import { openShardStream, type ShardStream } from './shard-stream.ts';
+
+export interface GatherRequest {
+  /** One per shard, in shard order, owing nothing. They stay the caller's. */
+  readonly connections: readonly ServerConnection[];
+  readonly merge: ConcatMerge | AggregateMerge;
+  /** Of the client's statement, as one server describes it. */
+  readonly description: Description;
+  readonly parameters: BoundParameters;
+  /** As in Bind: none, one for all, or one per column. */
+  readonly resultFormats: readonly number[];
+  /** Bounds of what a merge may hold in memory. */
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+}
+
+export interface Gather {
+  /** Batches of DataRow bodies in the formats asked for. */
+  readonly batches: AsyncGenerator<readonly Buffer[]>;
+  /** Resolves when no connection owes anything more. To be called in any case, once. */
+  close(): Promise<void>;
+}
+
+/** The description's fields with the formats a client asked for in Bind. */
+export function formattedFields(
+  description: Description,
+  resultFormats: readonly number[],
+): FieldDescription[] {
+  const fields = description.fields ?? [];
+  return fields.map((field, i) => ({ ...field, format: formatAt(resultFormats, i) }));
+}
+
+/** Starts the statement on all shards; rejects, with nothing owed, when a shard refuses it. */
+export async function openGather(request: GatherRequest): Promise<Gather> {
+  const { merge, description } = request;
+  const parameters = { ...request.parameters, types: description.parameterTypes };
+  const limit = resolveBound(merge.limit, 'LIMIT', parameters);
+  const offset = resolveBound(merge.offset, 'OFFSET', parameters) ?? 0n;
+  const output = formattedFields(description, request.resultFormats);
+  const statement = {
+    sql: shardSqlText(merge.shardSql, limit, offset),
+    parameters,
+    resultFormats: shardFormats(
+      merge,
+      output.map((field) => field.format),
+    ),
+  };
+  const inputs = await openAll(request.connections, statement);
+  const batches = mergeRows({
+    merge,
+    inputs,
+    output,
+    limit,
+    offset,
+    parameter: (i) => ({
+      value: parameters.values[i] ?? null,
+      format: formatAt(parameters.formats, i),
+      typeOid: parameters.types[i] ?? 0,
+    }),
+    rowsMax: request.rowsMax,
+    bytesMax: request.bytesMax,
+  });
+  return {
+    batches,
+    close: async () => {
+      await batches.return(undefined);
+      await Promise.all(inputs.map((input) => input.discard()));
+    },
+  };
+}
+
+async function openAll(
+  connections: readonly ServerConnection[],
+  statement: Parameters<typeof openShardStream>[1],
+): Promise<ShardStream[]> {
+  const opened = await Promise.allSettled(
+    connections.map((connection) => openShardStream(connection, statement)),
+  );
+  const failure = opened.find((each) => each.status === 'rejected');
+  const streams = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  if (failure === undefined) return streams;
+  await Promise.all(streams.map((stream) => stream.discard()));
+  throw failure.reason;
+}
+
+function shardSqlText(sql: ShardSql, limit: bigint | null, offset: bigint): string {
+  const pushed = sql.pushLimit && limit !== null ? ` LIMIT ${limit + offset}` : '';
+  return `${sql.before}${pushed}${sql.after}`;
+}

@@ -1,0 +1,212 @@
+// Transaction: one session's open transaction over the shards that have been enlisted in it.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { query, ServerError } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { Settings } from '../pool/settings.ts';
+import { commitTwoPhase, rolledBack, type TwoPhase, unknownOutcome } from './two-phase.ts';
+
+/** What a participant that joins later must be told first. */
+interface ScriptLine {
+  readonly sql: string;
+  /** The name where the line is SAVEPOINT. */
+  readonly savepoint: string | null;
+  /** The session's settings when the savepoint was made. */
+  readonly settings: Settings;
+}
+
+export interface TransactionDependencies {
+  readonly twoPhase: TwoPhase;
+  /** A connection to the shard with these settings: pinned to the session, or from the pool. */
+  borrow(shard: number, settings: Settings): Promise<ServerConnection>;
+  giveBack(connection: ServerConnection): void;
+}
+
+/**
+ * BEGIN touches no server. A shard is enlisted by the first statement that needs it: BEGIN with the
+ * same modes, then the savepoints and SET LOCALs so far, then the statement. An error on any shard
+ * puts the whole transaction in the failed state, whatever the other servers think.
+ */
+export class Transaction {
+  state: 'open' | 'failed' = 'open';
+  /** Opened by the proxy around a statement or batch, not by the client's BEGIN. */
+  implicit: boolean;
+  /** The client's BEGIN, with its modes. */
+  readonly begin: string;
+  /** The session's settings at BEGIN: what ROLLBACK returns to. */
+  readonly settingsBefore: Settings;
+  readonly participants = new Map<number, ServerConnection>();
+  /** Shards that a statement of known effect has written. */
+  readonly writers = new Set<number>();
+  /** Open cursors and the shard they live on. */
+  readonly cursors = new Map<string, number>();
+
+  #script: ScriptLine[] = [];
+  #lost: SqlError | null = null;
+  #dependencies: TransactionDependencies;
+
+  constructor(
+    begin: string,
+    implicit: boolean,
+    settings: Settings,
+    dependencies: TransactionDependencies,
+  ) {
+    this.begin = begin;
+    this.implicit = implicit;
+    this.settingsBefore = settings;
+    this.#dependencies = dependencies;
+  }
+
+  /** The statements by which a new participant catches up. */
+  get prologue(): string {
+    // A line break ends a comment that the client left at the end of its BEGIN.
+    return [this.begin, ...this.#script.map((line) => line.sql)].join('\n;');
+  }
+
+  /** The connection of `shard` in this transaction; enlists the shard if need be. */
+  async enlist(shard: number): Promise<ServerConnection> {
+    const enlisted = this.participants.get(shard);
+    if (enlisted !== undefined) return enlisted;
+    const connection = await this.#dependencies.borrow(shard, this.settingsBefore);
+    try {
+      await query(connection, this.prologue);
+    } catch (error) {
+      connection.tainted = true;
+      this.#dependencies.giveBack(connection);
+      throw error;
+    }
+    this.participants.set(shard, connection);
+    return connection;
+  }
+
+  /** A statement that was run on every participant and must be run on those to come. */
+  record(sql: string): void {
+    this.#script.push({ sql, savepoint: null, settings: this.settingsBefore });
+  }
+
+  async savepoint(name: string, sql: string, settings: Settings): Promise<void> {
+    await this.onEveryParticipant(sql);
+    this.#script.push({ sql, savepoint: name, settings });
+  }
+
+  /** RELEASE: the savepoint and those after it are forgotten, what was SET since stays. */
+  async releaseSavepoint(name: string, sql: string): Promise<void> {
+    const index = this.#indexOf(name);
+    await this.onEveryParticipant(sql);
+    this.#script = this.#script.filter((line, i) => i < index || line.savepoint === null);
+  }
+
+  /**
+   * ROLLBACK TO: all after the savepoint is forgotten; gives the settings of that moment. Throws
+   * when a participant has been lost, because its part from before the savepoint is lost, too.
+   */
+  async rollbackTo(name: string, sql: string): Promise<Settings> {
+    const index = this.#indexOf(name);
+    if (this.#lost !== null) throw this.#lost;
+    await this.onEveryParticipant(sql);
+    const { settings } = this.#script[index]!;
+    this.#script.length = index + 1;
+    this.state = 'open';
+    return settings;
+  }
+
+  /** The connection of a participant is gone: the transaction can only be rolled back. */
+  participantLost(shard: number, error: SqlError): void {
+    this.participants.delete(shard);
+    this.#lost = error;
+    this.state = 'failed';
+  }
+
+  /** Throws 3B001 when there is no such savepoint. */
+  #indexOf(name: string): number {
+    const index = this.#script.findLastIndex((line) => line.savepoint === name);
+    if (index >= 0) return index;
+    throw new SqlError({
+      code: SQLSTATE.invalidSavepointSpecification,
+      message: `savepoint "${name}" does not exist`,
+    });
+  }
+
+  /** Runs `sql` on every participant, in shard order; the first error is thrown. */
+  async onEveryParticipant(sql: string): Promise<void> {
+    for (const shard of [...this.participants.keys()].sort((a, b) => a - b)) {
+      await query(this.participants.get(shard)!, sql);
+    }
+  }
+
+  /**
+   * Commits on every participant, `settings` being the session's from here on. One writer at most:
+   * one phase. Several: two phases. Throws what made it fail, after rolling back.
+   */
+  async commit(settings: Settings): Promise<void> {
+    const shards = [...this.participants.keys()].sort((a, b) => a - b);
+    try {
+      const writers = shards.length < 2 ? shards : await this.#writersAmong(shards);
+      if (writers.length > 1) {
+        const connections = writers.map((shard) => this.participants.get(shard)!);
+        await commitTwoPhase(this.#dependencies.twoPhase, connections);
+        for (const shard of writers) this.#settle(shard, settings);
+      } else {
+        for (const shard of writers) await this.#commitOne(shard, settings);
+      }
+      const readers = shards.filter((shard) => this.participants.has(shard));
+      for (const shard of readers) await this.#commitOne(shard, settings);
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+  }
+
+  /** Ends the transaction everywhere without effect. Never throws: a lost server rolls back too. */
+  async rollback(): Promise<void> {
+    const ends = [...this.participants].map(async ([shard, connection]) => {
+      try {
+        await query(connection, 'ROLLBACK');
+      } catch (error) {
+        if (error instanceof ServerError) connection.tainted = true;
+      }
+      this.#settle(shard, this.settingsBefore);
+    });
+    await Promise.all(ends);
+  }
+
+  #settle(shard: number, settings: Settings): void {
+    const connection = this.participants.get(shard);
+    if (connection === undefined) return;
+    this.participants.delete(shard);
+    connection.settings = settings;
+    this.#dependencies.giveBack(connection);
+  }
+
+  async #commitOne(shard: number, settings: Settings): Promise<void> {
+    const connection = this.participants.get(shard)!;
+    let tag: string;
+    try {
+      ({ tag } = await query(connection, 'COMMIT'));
+    } catch (error) {
+      throw error instanceof ServerError ? error : unknownOutcome(error);
+    }
+    this.#settle(shard, settings);
+    if (tag !== 'COMMIT') throw rolledBack(connection);
+  }
+
+  /**
+   * A function may write without our knowing. A participant with a transaction id has written;
+   * without one its commit changes nothing.
+   */
+  async #writersAmong(shards: readonly number[]): Promise<number[]> {
+    const writers: number[] = [];
+    for (const shard of shards) {
+      if (this.writers.has(shard)) {
+        writers.push(shard);
+        continue;
+      }
+      const connection = this.participants.get(shard)!;
+      const sql = 'SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL';
+      const { rows } = await query(connection, sql);
+      if (rows[0]?.[0] === 't') writers.push(shard);
+    }
+    return writers;
+  }
+}

@@ -1,0 +1,154 @@
+// Two-phase commit: one transaction on several shards is committed on all of them or on none.
+
+import type { Logger } from '../base/log.ts';
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { query, ServerError } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { NO_SETTINGS, quoteLiteral } from '../pool/settings.ts';
+import { borrow, type Cluster, giveBack } from './cluster.ts';
+
+export interface TwoPhase {
+  readonly cluster: Cluster;
+  /** Gives a new global identifier whose decider is `shard`. */
+  nextGid(shard: number): string;
+  readonly log: Logger;
+}
+
+/** Every gid begins so; the number behind it is the decider's shard. */
+export const GID_PREFIX = 'drive_';
+
+/** A source of gids, unique over all proxies: `drive_<decider>_<proxy>_<counter>`. */
+export function gidSource(proxyId: string): (shard: number) => string {
+  let counter = 0;
+  return (shard) => {
+    counter += 1;
+    return `${GID_PREFIX}${shard}_${proxyId}_${counter}`;
+  };
+}
+
+/** The decider's shard of a gid of ours; null for anybody else's. */
+export function deciderOf(gid: string): number | null {
+  const match = /^drive_(\d+)_[0-9a-z]+_\d+$/.exec(gid);
+  return match === null ? null : Number(match[1]);
+}
+
+/**
+ * The first connection is the decider. The others prepare; then the decider writes the gid to its
+ * drive.txlog within its own transaction and commits: that one commit is the decision, durable and
+ * atomic with the decider's data. Then the others commit what they prepared. On an error before the
+ * decision everything prepared is rolled back and the error thrown; the decider's own transaction
+ * is the caller's to roll back. 08007 when the decision cannot be learnt: recovery finishes it.
+ */
+export async function commitTwoPhase(
+  twoPhase: TwoPhase,
+  connections: readonly ServerConnection[],
+): Promise<void> {
+  const [decider, ...others] = connections as [ServerConnection, ...ServerConnection[]];
+  const gid = twoPhase.nextGid(decider.shard.id);
+  const prepared: ServerConnection[] = [];
+  try {
+    for (const connection of others) {
+      const { tag } = await query(connection, `PREPARE TRANSACTION ${quoteLiteral(gid)}`);
+      if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
+      prepared.push(connection);
+    }
+    await decide(twoPhase, decider, gid);
+  } catch (error) {
+    if (!(error instanceof SqlError && error.code === SQLSTATE.transactionResolutionUnknown)) {
+      await finish(twoPhase, prepared, gid, 'ROLLBACK PREPARED');
+    }
+    throw error;
+  }
+  const complete = await finish(twoPhase, prepared, gid, 'COMMIT PREPARED');
+  // While a prepared part is left, the row is what recovery decides by.
+  if (complete) await forget(twoPhase, decider, gid);
+}
+
+async function decide(twoPhase: TwoPhase, decider: ServerConnection, gid: string): Promise<void> {
+  const values = `(${quoteLiteral(gid)}, 'commit')`;
+  await query(decider, `INSERT INTO drive.txlog (gid, state) VALUES ${values}`);
+  let tag: string;
+  try {
+    ({ tag } = await query(decider, 'COMMIT'));
+  } catch (error) {
+    if (error instanceof ServerError) throw error;
+    const decision = await settleDecision(twoPhase.cluster, decider.shard.id, gid).catch(
+      (cause: unknown) => {
+        throw unknownOutcome(cause);
+      },
+    );
+    if (decision === 'commit') return;
+    throw error;
+  }
+  if (tag !== 'COMMIT') throw rolledBack(decider);
+}
+
+/**
+ * The decision on `gid`, made 'abort' if there is none yet. The insert waits for a decision in
+ * flight and a late committer then meets the duplicate key, so there is no race.
+ */
+export async function settleDecision(
+  cluster: Cluster,
+  shard: number,
+  gid: string,
+): Promise<'commit' | 'abort'> {
+  const connection = await borrow(cluster, shard, NO_SETTINGS);
+  try {
+    const name = quoteLiteral(gid);
+    await query(
+      connection,
+      `INSERT INTO drive.txlog (gid, state) VALUES (${name}, 'abort') ON CONFLICT DO NOTHING`,
+    );
+    const { rows } = await query(connection, `SELECT state FROM drive.txlog WHERE gid = ${name}`);
+    return rows[0]?.[0] === 'commit' ? 'commit' : 'abort';
+  } finally {
+    giveBack(cluster, connection);
+  }
+}
+
+/** True when every prepared part is finished; the rest is left to recovery, and logged. */
+async function finish(
+  twoPhase: TwoPhase,
+  prepared: readonly ServerConnection[],
+  gid: string,
+  verb: 'COMMIT PREPARED' | 'ROLLBACK PREPARED',
+): Promise<boolean> {
+  const outcomes = await Promise.allSettled(
+    prepared.map((connection) => query(connection, `${verb} ${quoteLiteral(gid)}`)),
+  );
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+  for (const { reason } of failures) {
+    twoPhase.log.warn({ gid, verb, err: reason }, 'left to recovery: a shard did not answer');
+  }
+  return failures.length === 0;
+}
+
+async function forget(twoPhase: TwoPhase, decider: ServerConnection, gid: string): Promise<void> {
+  try {
+    await query(decider, `DELETE FROM drive.txlog WHERE gid = ${quoteLiteral(gid)}`);
+  } catch (error) {
+    twoPhase.log.warn({ gid, err: error }, 'a finished transaction stays in drive.txlog');
+  }
+}
+
+/** COMMIT and PREPARE TRANSACTION of a failed transaction answer ROLLBACK instead of an error. */
+export function rolledBack(connection: ServerConnection): SqlError {
+  return new SqlError({
+    code: SQLSTATE.inFailedSqlTransaction,
+    message: `shard ${connection.shard.id} rolled the transaction back instead of committing it`,
+  });
+}
+
+/** 08007: the connection was lost while COMMIT was under way. */
+export function unknownOutcome(cause: unknown): SqlError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SqlError(
+    {
+      code: SQLSTATE.transactionResolutionUnknown,
+      message: `the outcome of COMMIT is unknown: ${reason}`,
+      hint: 'Look whether the changes are there before trying again.',
+    },
+    { cause },
+  );
+}

@@ -1,0 +1,83 @@
+// Writes over several shards: one statement, one transaction, one command tag.
+
+import type { InsertMerge, WriteMerge } from '../plan/plan.ts';
+import { parseCommandTag } from '../wire/query.ts';
+import type { BoundParameters } from './parameters.ts';
+import { openShardStream } from './shard-stream.ts';
+import type { Transaction } from './transaction.ts';
+
+export interface WriteRequest {
+  /** The transaction the statement runs in; it enlists the shards. */
+  readonly transaction: Transaction;
+  readonly targets: readonly number[];
+  readonly sql: string;
+  readonly merge: WriteMerge | InsertMerge;
+  /** INSERT: the shard of each row, in the order of VALUES. */
+  readonly rowShards: readonly number[];
+  readonly parameters: BoundParameters;
+  readonly resultFormats: readonly number[];
+}
+
+export interface WriteResult {
+  /** DataRow bodies of RETURNING; those of INSERT in the order of VALUES. */
+  readonly rows: readonly Buffer[];
+  readonly tag: string;
+}
+
+
+/**
+ * Visits the shards in their order, one after the other: two statements that write the same shards
+ * then wait for each other instead of deadlocking.
+ */
+export async function writeShards(request: WriteRequest): Promise<WriteResult> {
+  const answers = new Map<number, { rows: Buffer[]; count: bigint }>();
+  let verb = '';
+  for (const shard of request.targets) {
+    const connection = await request.transaction.enlist(shard);
+    request.transaction.writers.add(shard);
+    const sql = sqlFor(request, shard);
+    const { parameters, resultFormats } = request;
+    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
+    const rows: Buffer[] = [];
+    for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
+      rows.push(...batch);
+    }
+    await stream.done;
+    const tag = parseCommandTag(stream.tag);
+    verb = tag.verb;
+    answers.set(shard, { rows, count: tag.rows ?? 0n });
+  }
+  const total = [...answers.values()].reduce((sum, answer) => sum + answer.count, 0n);
+  return {
+    rows: request.merge.how === 'insert' ? inValuesOrder(request, answers) : concat(answers),
+    tag: verb === 'INSERT' ? `INSERT 0 ${total}` : `${verb} ${total}`,
+  };
+}
+
+function sqlFor({ merge, sql, rowShards }: WriteRequest, shard: number): string {
+  if (merge.how === 'write') return sql;
+  const rows = merge.rows.filter((_, i) => rowShards[i] === shard);
+  return `${merge.before}${rows.join(', ')}${merge.after}`;
+}
+
+function concat(answers: ReadonlyMap<number, { rows: Buffer[] }>): Buffer[] {
+  return [...answers.values()].flatMap((answer) => answer.rows);
+}
+
+/**
+ * Each shard answers its rows in its own VALUES order. Where a row gave none (ON CONFLICT DO
+ * NOTHING, a trigger) the positions are not known, and PostgreSQL promises no order either.
+ */
+function inValuesOrder(
+  { rowShards }: WriteRequest,
+  answers: ReadonlyMap<number, { rows: Buffer[] }>,
+): Buffer[] {
+  const all = concat(answers);
+  if (all.length !== rowShards.length) return all;
+  const taken = new Map<number, number>();
+  return rowShards.map((shard) => {
+    const index = taken.get(shard) ?? 0;
+    taken.set(shard, index + 1);
+    return answers.get(shard)!.rows[index]!;
+  });
+}

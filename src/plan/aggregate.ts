@@ -1,0 +1,157 @@
+// Aggregation: a SELECT whose groups span shards, as partial aggregates that the merge combines.
+
+import { callText } from '../sql/clause.ts';
+import type { Call, Expression } from '../sql/expression.ts';
+import { groupsByBytes, sortsByBytes } from './collation.ts';
+import { hasWindows } from './distributable.ts';
+import { isAggregate } from './functions.ts';
+import { planHaving } from './having.ts';
+import { keyClassOf } from './restriction.ts';
+import type { AggregateMerge, AggregateState, GroupValue, SortKey } from './plan.ts';
+import { sameExpression } from './same.ts';
+import {
+  isRepeatable,
+  NoMerge,
+  outputColumn,
+  rowBound,
+  type SplicedSelect,
+  sortExpression,
+  targetText,
+  type Written,
+} from './splice.ts';
+
+/** Throws NoMerge where the groups of several shards cannot be combined exactly. */
+export function planAggregate(spliced: SplicedSelect): AggregateMerge {
+  const { select, body, clauses } = spliced;
+  if (body.groupingSets) throw new NoMerge('groupingSets');
+  if (body.distinct === 'on') throw new NoMerge('distinctOn');
+  if (hasWindows(select, body)) throw new NoMerge('window');
+  if (select.withTies) throw new NoMerge('limitExpression');
+  if (clauses.clauses.has('for')) throw new NoMerge('lockLimit');
+  const groups = body.group.map((_, index) => groupExpression(spliced, index));
+  const builder = new GroupBuilder(spliced, groups);
+  const output = body.targets.map(({ expression }) => builder.value(expression));
+  const sort = select.order.map((item, index): SortKey<GroupValue> => {
+    if (item.using) throw new NoMerge('sortUsing');
+    const { expression } = sortExpression(spliced, index);
+    if (!sortsByBytes(expression, spliced.level.scope, spliced.context)) {
+      throw new NoMerge('sortCollation');
+    }
+    const { descending, nullsFirst } = item;
+    return { column: builder.value(expression), descending, nullsFirst };
+  });
+  const having = body.having === null ? null : planHaving(body.having, (e) => builder.find(e));
+  return {
+    how: 'aggregate',
+    shardSql: { before: builder.sql(), after: '', pushLimit: false },
+    groupCount: groups.length,
+    states: builder.states,
+    output,
+    having,
+    sort,
+    distinct: body.distinct === 'all',
+    limit: rowBound(select.limit),
+    offset: rowBound(select.offset),
+  };
+}
+
+/** What a GROUP BY item means: a column, else an output column by alias or number. */
+function groupExpression(spliced: SplicedSelect, index: number): Written {
+  const { body, level, clauses, sql } = spliced;
+  const { scope } = level;
+  const expression = body.group[index]!;
+  const range = clauses.groupItems[index]!;
+  let written: Written = { expression, text: sql.slice(range.start, range.end) };
+  if (expression.kind === 'constant' && expression.type === 'integer') {
+    written = outputColumn(spliced, Number(expression.text) - 1);
+  } else if (expression.kind === 'column' && expression.path.length === 1) {
+    const found = scope.find(expression.path);
+    if (found === null || found.outer) {
+      const alias = body.targets.findIndex((target) => target.name === expression.path[0]);
+      if (!scope.knowsAllColumns || alias < 0) throw new NoMerge('sortExpression');
+      const target = body.targets[alias]!;
+      written = { expression: target.expression, text: targetText(spliced, alias) };
+    }
+  }
+  if (!isRepeatable(written.expression)) throw new NoMerge('sortExpression');
+  if (!groupsByBytes(written.expression, scope)) throw new NoMerge('collatedGroup');
+  return written;
+}
+
+const COMBINED = new Set(['count', 'sum', 'min', 'max', 'avg']);
+
+class GroupBuilder {
+  readonly states: AggregateState[] = [];
+  readonly #spliced: SplicedSelect;
+  readonly #groups: readonly Written[];
+  readonly #calls: Call[] = [];
+  readonly #columns: string[];
+
+  constructor(spliced: SplicedSelect, groups: readonly Written[]) {
+    this.#spliced = spliced;
+    this.#groups = groups;
+    this.#columns = groups.flatMap(({ text }) => [text, text]);
+  }
+
+  /** The value of an output or sort expression. Throws NoMerge for an expression over several. */
+  value(expression: Expression): GroupValue {
+    const value = this.find(expression);
+    if (value === null) throw new NoMerge('aggregateExpression');
+    return value;
+  }
+
+  /** null: neither a grouping expression nor an aggregate alone. */
+  find(expression: Expression): GroupValue | null {
+    const { scope } = this.#spliced.level;
+    const group = this.#groups.findIndex((g) => sameExpression(g.expression, expression, scope));
+    if (group >= 0) return { from: 'group', index: group };
+    if (expression.kind !== 'call' || !isAggregate(expression)) return null;
+    const known = this.#calls.findIndex((call) => sameExpression(call, expression, scope));
+    if (known >= 0) return { from: 'state', index: known };
+    this.#add(expression);
+    return { from: 'state', index: this.states.length - 1 };
+  }
+
+  #add(call: Call): void {
+    const { context, level, sql } = this.#spliced;
+    const { name, schema } = call;
+    if (!COMBINED.has(name) || (schema !== null && schema !== 'pg_catalog')) {
+      throw new NoMerge('aggregate');
+    }
+    if (call.order.length > 0 || call.withinGroup) throw new NoMerge('aggregate');
+    const picks = name === 'min' || name === 'max';
+    const [arg] = call.args;
+    if (call.distinct && !picks && !this.#isOneKey(arg)) throw new NoMerge('aggregate');
+    if (picks && !(arg !== undefined && sortsByBytes(arg, level.scope, context))) {
+      throw new NoMerge('sortCollation');
+    }
+    if (call.args.some((each) => !isRepeatable(each))) throw new NoMerge('sortExpression');
+    if (call.filter !== null && !isRepeatable(call.filter)) throw new NoMerge('sortExpression');
+    const text = callText(sql, context.input.tokens, call.at);
+    if (text === null) throw new NoMerge('text');
+    const partial = (of: string) => `pg_catalog.${of}(${text.inner})${text.filter}`;
+    const combine = name as AggregateState['combine'];
+    this.states.push({ combine, column: this.#columns.length });
+    this.#calls.push(call);
+    if (picks) this.#columns.push(partial(name), partial(name));
+    else if (name === 'avg') this.#columns.push(partial('sum'), partial('count'));
+    else this.#columns.push(partial(name));
+  }
+
+  /** Values of the sharding key on two shards are never the same. */
+  #isOneKey(arg: Expression | undefined): boolean {
+    return arg !== undefined && keyClassOf(arg, this.#spliced.level.scope) !== null;
+  }
+
+  /** The shard's statement: its own select list, FROM and WHERE as they are, all groups. */
+  sql(): string {
+    const { clauses, sql } = this.#spliced;
+    const { select } = clauses;
+    const from = clauses.clauses.get('from')!;
+    const end = clauses.clauses.get('where')?.end ?? from.end;
+    const groups = this.#groups.map((_, index) => 2 * index + 1);
+    const groupBy = groups.length === 0 ? '' : ` GROUP BY ${groups.join(', ')}`;
+    // A select list without columns is no way to ask for groups alone.
+    return `${sql.slice(0, select.end)} ${this.#columns.join(', ')} ${sql.slice(from.start, end)}${groupBy}`;
+  }
+}

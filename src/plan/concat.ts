@@ -1,0 +1,57 @@
+// Concatenation: a SELECT whose rows each come from one shard, in order where it asks for one.
+
+import type { ClauseName, SelectClauses } from '../sql/clause.ts';
+import { sortsByBytes } from './collation.ts';
+import type { ConcatMerge, ShardSql, SortKey } from './plan.ts';
+import { isRepeatable, NoMerge, rowBound, type SplicedSelect, sortExpression } from './splice.ts';
+
+/** Throws NoMerge where the order cannot be kept. `distinct`: the shards' rows are to be made so. */
+export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMerge {
+  const { select, level, context } = spliced;
+  if (select.withTies) throw new NoMerge('limitExpression');
+  const limit = rowBound(select.limit);
+  const offset = rowBound(select.offset);
+  if (select.locks && (limit !== null || offset !== null)) throw new NoMerge('lockLimit');
+  const hidden: string[] = [];
+  const sort = select.order.map((item, index): SortKey => {
+    if (item.using) throw new NoMerge('sortUsing');
+    const { expression, text } = sortExpression(spliced, index);
+    if (!isRepeatable(expression)) throw new NoMerge('sortExpression');
+    if (!sortsByBytes(expression, level.scope, context)) throw new NoMerge('sortCollation');
+    hidden.push(text);
+    return {
+      column: { fromEnd: select.order.length - 1 - index },
+      descending: item.descending,
+      nullsFirst: item.nullsFirst,
+    };
+  });
+  const shardSql = concatSql(spliced.sql, spliced.clauses, hidden);
+  const hiddenColumns = hidden.length;
+  return { how: 'concat', shardSql, hiddenColumns, sort, distinct, limit, offset };
+}
+
+const LIMITS: readonly ClauseName[] = ['limit', 'offset', 'fetch'];
+
+/** The statement with hidden columns, without LIMIT and OFFSET, cut before FOR UPDATE. */
+function concatSql(sql: string, clauses: SelectClauses, hidden: readonly string[]): ShardSql {
+  const { listEnd, items, end } = clauses;
+  const separator = items.length > 0 ? ', ' : ' ';
+  const list = hidden.length > 0 ? separator + hidden.join(', ') : '';
+  const cut = [...clauses.clauses]
+    .filter(([name]) => name === 'for' || LIMITS.includes(name))
+    .map(([, range]) => range)
+    .sort((a, b) => a.start - b.start);
+  let rest = '';
+  let from = listEnd;
+  for (const range of cut) {
+    rest += sql.slice(from, range.start);
+    from = range.end;
+  }
+  rest += sql.slice(from, end);
+  const lock = clauses.clauses.get('for');
+  return {
+    before: sql.slice(0, listEnd) + list + rest.trimEnd(),
+    after: lock === undefined ? '' : ` ${sql.slice(lock.start, lock.end)}`,
+    pushLimit: LIMITS.some((name) => clauses.clauses.has(name)),
+  };
+}

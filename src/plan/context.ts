@@ -1,0 +1,73 @@
+// PlanContext: what the planning of one statement looks at, and what it found out on the way.
+
+import type { SqlErrorFields } from '../base/errors.ts';
+import { skipBlank } from '../sql/lexeme.ts';
+import type { Constant } from '../sql/expression.ts';
+import type { RelationName } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
+import type { Catalog, Table } from '../topology/table.ts';
+import type { KeySource, PinReason } from './plan.ts';
+
+export interface PlanInput {
+  /** One statement, without its semicolon. */
+  readonly sql: string;
+  readonly tokens: readonly Token[];
+  readonly catalog: Catalog;
+  readonly searchPath: readonly string[] | null;
+  /** Where the shape scanner lifted literals out; empty when the text has no shape. */
+  readonly literalStarts: readonly number[];
+}
+
+/** Thrown inside the planner: the statement is refused whatever its keys are. */
+export class Refusal extends Error {
+  readonly fields: SqlErrorFields;
+  constructor(fields: SqlErrorFields) {
+    super(fields.message);
+    this.fields = fields;
+  }
+}
+
+export class PlanContext {
+  readonly input: PlanInput;
+  /** The lifted form of constants that stand in the text. */
+  readonly lifted = new Map<KeySource, KeySource>();
+  /** True once the plan depends on the value of a literal: it then holds for this text only. */
+  dependsOnValue = false;
+  readonly pins = new Set<PinReason>();
+
+  constructor(input: PlanInput) {
+    this.input = input;
+  }
+
+  /** The table a name means; null for an unknown one, a catalog's among them. */
+  table(relation: RelationName): Table | null {
+    const { catalog, searchPath } = this.input;
+    return catalog.table(relation.schema, relation.name, searchPath ?? undefined);
+  }
+
+  /** A key with a known value, remembered with the slot its literal has in the shape. */
+  constantKey(value: bigint | null, constant: Constant): KeySource {
+    const source: KeySource = { from: 'constant', value };
+    const slot = this.#slotOf(constant);
+    if (slot === null) this.dependsOnValue = true;
+    else this.lifted.set(source, { from: 'literal', ...slot });
+    return source;
+  }
+
+  /** The grammar folds signs into the constant and gives the first sign's place. */
+  #slotOf(constant: Constant): { slot: number; negated: boolean } | null {
+    const { sql, literalStarts } = this.input;
+    let at = constant.at;
+    let negated = false;
+    while (sql[at] === '-') {
+      negated = !negated;
+      at = skipBlank(sql, at + 1);
+    }
+    const slot = literalStarts.indexOf(at);
+    if (slot < 0) return null;
+    const first = sql[at]!;
+    return first === "'" || first === '.' || (first >= '0' && first <= '9')
+      ? { slot, negated }
+      : null;
+  }
+}

@@ -1,0 +1,261 @@
+// FROM: turns tables, joins, sub-queries and functions into the leaves of a scope.
+
+import type { Expression } from '../sql/expression.ts';
+import type { FromItem, SelectStatement } from '../sql/statement.ts';
+import type { Column, Table } from '../topology/table.ts';
+import { KeyClass } from './key-class.ts';
+import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
+import type { Leaf, Level, Role, Scope } from './scope.ts';
+import type { Survey } from './survey.ts';
+import type { CommonTables } from './common-tables.ts';
+
+/** What surveying a query level needs at hand. */
+export interface Walk {
+  readonly scope: Scope;
+  readonly survey: Survey;
+  readonly tables: CommonTables;
+  readonly surveySelect: (
+    select: SelectStatement,
+    survey: Survey,
+    parent: Scope | null,
+    tables: CommonTables,
+    role: Role,
+  ) => Level;
+}
+
+interface Added {
+  readonly anchored: boolean;
+  readonly sharded: boolean;
+}
+
+type JoinItem = Extract<FromItem, { kind: 'join' }>;
+
+/** `nullable`: an outer join may put NULLs in place of the item's rows. */
+export function addFrom(item: FromItem, walk: Walk, nullable: boolean): Added {
+  switch (item.kind) {
+    case 'table':
+      return addTable(item, walk, nullable);
+    case 'query': {
+      const { scope, survey, tables } = walk;
+      const parent = item.lateral ? scope : scope.parent;
+      const level = walk.surveySelect(item.query, survey, parent, tables, 'derived');
+      return addLevel(level, item.alias, item.columnAliases, walk, nullable);
+    }
+    case 'function':
+      for (const part of item.parts) surveyPart(part, walk);
+      return addLeaf(walk, {
+        name: item.alias,
+        schema: null,
+        columns: null,
+        keys: new Map(),
+        anchored: false,
+        sharded: false,
+      });
+    case 'join':
+      return addJoin(item, walk, nullable);
+  }
+}
+
+function surveyPart(part: Expression, walk: Walk): void {
+  const { scope, survey, tables } = walk;
+  survey.needsHome ||= part.kind === 'other' && part.node !== 'RangeFunction';
+  survey.expression(part, { inCondition: false, anchored: false }, (query) => {
+    walk.surveySelect(query, survey, scope, tables, 'expression');
+  });
+}
+
+function addLeaf(walk: Walk, leaf: Leaf): Added {
+  walk.scope.leaves.push(leaf);
+  return leaf;
+}
+
+function addTable(
+  item: Extract<FromItem, { kind: 'table' }>,
+  walk: Walk,
+  nullable: boolean,
+): Added {
+  const { scope, survey, tables } = walk;
+  const { relation, alias, columnAliases, sampled } = item;
+  const common = relation.schema === null ? tables.find(relation.name) : null;
+  if (common !== null && common !== 'itself' && common.table.statement.kind === 'select') {
+    const { table } = common;
+    const statement = table.statement as SelectStatement;
+    const level = walk.surveySelect(statement, survey, common.scope, common.tables, 'derived');
+    const names = columnAliases.length > 0 ? columnAliases : table.columnAliases;
+    return addLevel(level, alias ?? relation.name, names, walk, nullable);
+  }
+  if (common !== null) {
+    const keys = new Map<string, KeyClass>();
+    const name = alias ?? relation.name;
+    const rest = { schema: null, columns: null, keys, anchored: false, sharded: false };
+    return addLeaf(walk, { name, ...rest });
+  }
+  const table = survey.context.table(relation);
+  if (sampled) survey.onlyOneShard('tableSample');
+  if (table?.kind !== 'sharded') {
+    survey.relation(relation);
+    scope.leaves.push(plainLeaf(item, table));
+    return { anchored: false, sharded: false };
+  }
+  return addLeaf(walk, shardedLeaf(table, alias, columnAliases, survey));
+}
+
+function plainLeaf(item: Extract<FromItem, { kind: 'table' }>, table: Table | null): Leaf {
+  return {
+    name: item.alias ?? item.relation.name,
+    schema: item.alias === null ? (table?.schema ?? item.relation.schema) : null,
+    columns: table === null ? null : renamed(table.columns, item.columnAliases),
+    keys: new Map(),
+    anchored: false,
+    sharded: false,
+  };
+}
+
+/** A use of a sharded table: a class of its own until a condition ties it to another. */
+export function shardedLeaf(
+  table: Table,
+  alias: string | null,
+  columnAliases: readonly string[],
+  survey: Survey,
+): Leaf {
+  const key = new KeyClass();
+  survey.classes.push(key);
+  const columns = renamed(table.columns, columnAliases);
+  const keys = new Map<string, KeyClass>();
+  for (const [name, column] of columns) if (column.name === table.keyColumn) keys.set(name, key);
+  return {
+    name: alias ?? table.name,
+    schema: alias === null ? table.schema : null,
+    columns,
+    keys,
+    anchored: true,
+    sharded: true,
+  };
+}
+
+function renamed(columns: readonly Column[], names: readonly string[]): Map<string, Column> {
+  return new Map(columns.map((column, i) => [names[i] ?? column.name, column]));
+}
+
+/** A sub-query or WITH query as a relation. */
+function addLevel(
+  level: Level,
+  name: string | null,
+  names: readonly string[],
+  walk: Walk,
+  nullable: boolean,
+): Added {
+  const columns = new Map<string, Column | null>();
+  const keys = new Map<string, KeyClass>();
+  let known = level.columns !== null;
+  level.columns?.forEach((column, i) => {
+    const columnName = names[i] ?? column.name;
+    if (columnName === null) {
+      known = false;
+      return;
+    }
+    // Of two columns with one name neither can be meant.
+    if (columns.has(columnName)) keys.delete(columnName);
+    else if (column.key !== null && mayTie(column.key, nullable)) keys.set(columnName, column.key);
+    columns.set(columnName, column.column);
+  });
+  const { anchored, sharded } = level;
+  const leaf = { name, schema: null, columns: known ? columns : null, keys, anchored, sharded };
+  return addLeaf(walk, leaf);
+}
+
+/**
+ * A restriction inside the nullable side of an outer join does not restrict the other side, so its
+ * class must not be united with it. What is tied to an outer query already is judged there.
+ */
+const mayTie = (key: KeyClass, nullable: boolean) =>
+  !key.isTiedToOuter && !(nullable && key.keys !== null);
+
+function addJoin(join: JoinItem, walk: Walk, nullable: boolean): Added {
+  const { scope, survey } = walk;
+  const { type } = join;
+  const first = scope.leaves.length;
+  const left = addFrom(join.left, walk, nullable || type === 'right' || type === 'full');
+  const middle = scope.leaves.length;
+  const right = addFrom(join.right, walk, nullable || type === 'left' || type === 'full');
+  const leftLeaves = scope.leaves.slice(first, middle);
+  const rightLeaves = scope.leaves.slice(middle);
+  applyUsing(join, walk, leftLeaves, rightLeaves);
+  if (join.on !== null) applyOn(join.on, join, walk, nullable, leftLeaves, rightLeaves);
+  // A join with an alias hides the names of its tables.
+  if (join.alias !== null) scope.leaves.splice(first, Infinity, ...hidden(join.alias, first, scope));
+  const sharded = left.sharded || right.sharded;
+  if (type === 'inner') return { anchored: left.anchored || right.anchored, sharded };
+  const [kept, filled] = type === 'right' ? [right, left] : [left, right];
+  if (sharded && (type === 'full' || (filled.sharded && !kept.anchored))) {
+    survey.onlyOneShard('outerJoin');
+  }
+  return { anchored: type !== 'full' && kept.anchored, sharded };
+}
+
+function hidden(alias: string, first: number, scope: Scope): Leaf[] {
+  const leaves = scope.leaves.slice(first);
+  const anchored = leaves.some((leaf) => leaf.anchored);
+  const sharded = leaves.some((leaf) => leaf.sharded);
+  return [{ name: alias, schema: null, columns: null, keys: new Map(), anchored, sharded }];
+}
+
+function applyUsing(
+  join: JoinItem,
+  { scope }: Walk,
+  left: readonly Leaf[],
+  right: readonly Leaf[],
+): void {
+  const names = join.natural ? commonNames(left, right) : join.using;
+  for (const name of names) {
+    const shown = scope.merged.get(name);
+    const [a] = shown ? [shown] : left.filter((leaf) => leaf.columns?.has(name));
+    const [b] = right.filter((leaf) => leaf.columns?.has(name));
+    const keyA = a?.keys.get(name);
+    const keyB = b?.keys.get(name);
+    if (keyA !== undefined && keyB !== undefined && join.type !== 'full') keyA.unite(keyB);
+    const kept = join.type === 'right' ? b : a;
+    scope.merged.set(name, join.type === 'full' ? null : (kept ?? null));
+  }
+}
+
+function commonNames(left: readonly Leaf[], right: readonly Leaf[]): string[] {
+  const ofRight = new Set(right.flatMap((leaf) => [...(leaf.columns?.keys() ?? [])]));
+  return left.flatMap((leaf) => [...(leaf.columns?.keys() ?? [])]).filter((n) => ofRight.has(n));
+}
+
+function applyOn(
+  on: Expression,
+  join: JoinItem,
+  walk: Walk,
+  nullable: boolean,
+  left: readonly Leaf[],
+  right: readonly Leaf[],
+): void {
+  const { scope, survey } = walk;
+  surveyOn(on, walk);
+  if (join.type === 'full') return;
+  if (join.type === 'inner' && !nullable) {
+    applyCondition(on, scope, survey.context);
+    return;
+  }
+  // Only equalities count: they bind the rows that an outer join adds to its kept rows.
+  const filled = join.type === 'right' ? left : right;
+  for (const conjunct of conjunctsOf(on)) {
+    if (conjunct.kind !== 'operator' || conjunct.operator.join() !== '=') continue;
+    for (const [a, b] of pairsOf(conjunct.left, conjunct.right)) {
+      const [keyA, keyB] = [keyClassOf(a, scope), keyClassOf(b, scope)];
+      if (keyA === null || keyB === null) continue;
+      const leaves = [a, b].map((e) => (e.kind === 'column' ? scope.find(e.path)?.leaf : undefined));
+      const binds = join.type === 'inner' || leaves.some((x) => x !== undefined && filled.includes(x));
+      if (binds) keyA.unite(keyB);
+    }
+  }
+}
+
+function surveyOn(on: Expression, walk: Walk): void {
+  const { scope, survey, tables } = walk;
+  survey.expression(on, { inCondition: true, anchored: true }, (query) => {
+    walk.surveySelect(query, survey, scope, tables, 'expression');
+  });
+}

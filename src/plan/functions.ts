@@ -1,0 +1,178 @@
+// Functions: what the planner knows of PostgreSQL's own functions, by name.
+
+import type { Call, Expression } from '../sql/expression.ts';
+import type { PinReason } from './plan.ts';
+
+const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+
+/**
+ * Functions of pg_catalog (PostgreSQL 18, pg_proc) that are no aggregates, return one row, are not
+ * volatile and depend on nothing but their arguments and the session's settings and time: any shard
+ * computes the same.
+ */
+const SCALAR = words(`
+  abs acos acosd acosh age area array_append array_cat array_dims array_fill array_length array_lower
+  array_ndims array_position array_positions array_prepend array_remove array_replace array_reverse
+  array_sort array_to_json array_to_string array_to_tsvector array_upper ascii asin asind asinh atan
+  atan2 atan2d atand atanh bit_count bit_length box btrim cardinality casefold cbrt ceil ceiling
+  char_length character_length chr circle concat concat_ws convert convert_from convert_to cos cosd
+  cosh cot cotd crc32 crc32c current_setting date date_add date_part date_subtract date_trunc
+  daterange decode degrees div encode erf erfc exp extract factorial family float4 float8 floor format
+  gamma gcd get_bit get_byte hashint4 hashint8 hashint4extended hashint8extended hashtext
+  hashtextextended height host hostmask inet_merge inet_same_family initcap int2 int4 int4range int8
+  int8range is_normalized isempty isfinite json_array_length json_build_array json_build_object
+  json_extract_path json_extract_path_text json_object json_strip_nulls json_typeof
+  jsonb_array_length jsonb_build_array jsonb_build_object jsonb_extract_path
+  jsonb_extract_path_text jsonb_insert jsonb_object jsonb_path_exists jsonb_path_match
+  jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_set_lax
+  jsonb_strip_nulls jsonb_typeof justify_days justify_hours justify_interval lcm left length lgamma ln
+  log log10 lower lower_inc lower_inf lpad ltrim make_date make_interval make_time make_timestamp
+  make_timestamptz masklen md5 min_scale mod netmask network normalize now num_nonnulls num_nulls
+  numeric numrange octet_length overlaps overlay parse_ident pg_size_bytes pg_size_pretty pg_typeof
+  phraseto_tsquery pi plainto_tsquery point position pow power quote_ident quote_literal
+  quote_nullable radians radius regexp_count regexp_instr regexp_like regexp_match regexp_replace
+  regexp_split_to_array regexp_substr repeat replace reverse right round row_to_json rpad rtrim scale
+  set_bit set_byte set_masklen setweight sha224 sha256 sha384 sha512 sign sin sind sinh split_part
+  sqrt starts_with statement_timestamp string_to_array strip strpos substr substring tan tand tanh
+  text time timestamp timestamptz timetz timezone to_ascii to_bin to_char to_date to_hex to_json
+  to_jsonb to_number to_oct to_timestamp to_tsquery to_tsvector transaction_timestamp translate
+  trim_array trim_scale trunc ts_headline ts_lexize ts_rank ts_rank_cd tsrange tstzrange unistr upper
+  upper_inc upper_inf uuid_extract_timestamp uuid_extract_version version websearch_to_tsquery width
+  width_bucket
+`);
+
+const AGGREGATE = words(`
+  any_value array_agg avg bit_and bit_or bit_xor bool_and bool_or corr count covar_pop covar_samp
+  every json_agg json_agg_strict json_object_agg json_object_agg_strict json_object_agg_unique
+  json_object_agg_unique_strict jsonb_agg jsonb_agg_strict jsonb_object_agg jsonb_object_agg_strict
+  jsonb_object_agg_unique jsonb_object_agg_unique_strict max min mode percentile_cont
+  percentile_disc range_agg range_intersect_agg regr_avgx regr_avgy regr_count regr_intercept regr_r2
+  regr_slope regr_sxx regr_sxy regr_syy stddev stddev_pop stddev_samp string_agg sum var_pop var_samp
+  variance xmlagg
+`);
+
+/** Only windows; rank and its kin are aggregates too, WITHIN GROUP. */
+const WINDOW = words(`
+  cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number
+`);
+
+/** Volatile, but each call stands alone: evaluated per row on a shard it is as right as anywhere. */
+const PER_ROW = words('random gen_random_uuid uuidv4 uuidv7 clock_timestamp timeofday pg_sleep');
+
+/** Functions that return several rows, the same on any shard. */
+const ROWS = words(`
+  generate_series generate_subscripts unnest json_array_elements json_array_elements_text json_each
+  json_each_text json_object_keys jsonb_array_elements jsonb_array_elements_text jsonb_each
+  jsonb_each_text jsonb_object_keys jsonb_path_query json_to_recordset jsonb_to_recordset
+  json_to_record jsonb_to_record json_populate_recordset jsonb_populate_recordset
+  regexp_matches regexp_split_to_table string_to_table
+`);
+
+/** Functions that run a query or read a table given as text or name, unseen by the planner. */
+const RUNS_TEXT = words(`
+  query_to_xml query_to_xmlschema query_to_xml_and_xmlschema cursor_to_xml table_to_xml
+  table_to_xmlschema table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema
+  database_to_xml database_to_xml_and_xmlschema ts_stat ts_rewrite
+`);
+
+/** Their answer depends on what ran before on the same server connection. */
+const SEQUENCE_MEMORY = words('currval lastval');
+
+const SESSION_LOCK = words(
+  'pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared',
+);
+
+/** Reading functions of pg_catalog that are not in SCALAR all start so, but for these. */
+const WRITES = words(`
+  pg_notify pg_terminate_backend pg_reload_conf pg_rotate_logfile pg_switch_wal pg_promote
+  pg_create_restore_point pg_logical_emit_message pg_replication_origin_create
+`);
+
+const isBuiltIn = (call: Call) => call.schema === null || call.schema === 'pg_catalog';
+
+/** drive.shard_id() and its kin are constants of each shard. */
+export function isScalar(call: Call): boolean {
+  return call.schema === 'drive' || (isBuiltIn(call) && SCALAR.has(call.name));
+}
+
+export function isAggregate(call: Call): boolean {
+  if (call.over !== null) return false;
+  if (call.star || call.distinct || call.filter !== null || call.order.length > 0) return true;
+  return call.withinGroup || (isBuiltIn(call) && AGGREGATE.has(call.name));
+}
+
+export function isPerRow(call: Call): boolean {
+  return isBuiltIn(call) && PER_ROW.has(call.name);
+}
+
+/** A function whose kind is not known: it may be an aggregate, return rows, or remember things. */
+export function isUnknown(call: Call): boolean {
+  if (isScalar(call) || isAggregate(call) || isPerRow(call)) return false;
+  if (isBuiltIn(call) && ROWS.has(call.name)) return false;
+  return !(call.over !== null && isBuiltIn(call) && (WINDOW.has(call.name) || AGGREGATE.has(call.name)));
+}
+
+export function runsText(call: Call): boolean {
+  return isBuiltIn(call) && RUNS_TEXT.has(call.name);
+}
+
+export function remembersSequence(call: Call): boolean {
+  return isBuiltIn(call) && SEQUENCE_MEMORY.has(call.name);
+}
+
+/** Functions that may write rows: users' own, and a few built-in ones. */
+export function mayWrite(call: Call): boolean {
+  if (isBuiltIn(call) && (WRITES.has(call.name) || call.name.startsWith('lo_'))) return true;
+  if (!isUnknown(call) || call.schema === 'pg_catalog') return false;
+  return !READS.test(call.name);
+}
+
+const READS =
+  /^(pg_|has_|inet_|to_reg|txid_|current_|generate_|unnest$|json_|jsonb_|regexp_|string_to|col_d|obj_d|shobj_d|format_type$|array_|nextval$|setval$|set_config$|setseed$|row_security|amvalidate$|acl|makeaclitem$|getdatabaseencoding$|session_user$|quote_|xpath|information_schema)/;
+
+/** Why this call ties the session to its server connection; null when it does not. */
+export function pinOf(call: Call): PinReason | null {
+  if (!isBuiltIn(call)) return null;
+  if (SESSION_LOCK.has(call.name)) return 'advisory lock';
+  if (call.name === 'setseed' || call.name === 'nextval' || call.name === 'setval') {
+    return 'session state';
+  }
+  if (call.name !== 'set_config') return null;
+  return isTrue(call.args[2]) ? null : 'set_config';
+}
+
+function isTrue(expression: Expression | undefined): boolean {
+  return expression?.kind === 'constant' && expression.type === 'boolean' && expression.text === 'true';
+}
+
+/** Types whose values and names are the same on every server. */
+const BUILT_IN_TYPE = words(`
+  bool boolean int2 int4 int8 smallint integer int bigint numeric decimal float4 float8 real text
+  varchar bpchar char name bytea date time timetz timestamp timestamptz interval uuid json jsonb xml
+  bit varbit inet cidr macaddr macaddr8 point line lseg box path polygon circle money tsvector tsquery
+  int4range int8range numrange daterange tsrange tstzrange oid jsonpath pg_lsn
+`);
+
+export function isBuiltInType(schema: string | null, name: string): boolean {
+  return (schema === null || schema === 'pg_catalog') && BUILT_IN_TYPE.has(name);
+}
+
+const COLLATABLE_TYPE = words('text varchar bpchar char name citext');
+
+/** False only for types that are certainly compared without a collation. */
+export function isCollatableType(schema: string | null, name: string): boolean {
+  return !isBuiltInType(schema, name) || COLLATABLE_TYPE.has(name);
+}
+
+/** SCALAR functions that certainly do not give text. */
+const NOT_TEXT = words(`
+  abs age array_length bit_length cardinality ceil ceiling char_length character_length date_part
+  date_trunc div exp extract floor json_array_length jsonb_array_length length ln log mod now
+  num_nonnulls num_nulls octet_length position pow power round scale sign sqrt statement_timestamp
+  strpos to_date to_number to_timestamp transaction_timestamp trunc width_bucket make_date
+  count sum avg row_number rank dense_rank ntile shard_id hashint8 hashtext
+`);
+
+export function givesText(call: Call): boolean {
+  return !NOT_TEXT.has(call.name);
+}

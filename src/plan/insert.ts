@@ -1,0 +1,130 @@
+// INSERT: rows go to the shards of their keys.
+
+import { valuesRows } from '../sql/clause.ts';
+import type { Expression } from '../sql/expression.ts';
+import type { InsertStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { CommonTables } from './common-tables.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { shardedLeaf } from './from.ts';
+import { surveyExpressions, surveySelect, withTables } from './level.ts';
+import { checkTarget } from './modify.ts';
+import type { InsertMerge, KeySource, Plan } from './plan.ts';
+import { keySourceOf } from './restriction.ts';
+import { shardedPlan } from './routed.ts';
+import { type Leaf, Scope } from './scope.ts';
+import { planUnsharded } from './select.ts';
+import { NoMerge } from './splice.ts';
+import type { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
+
+export function planInsert(
+  statement: InsertStatement,
+  survey: Survey,
+  context: PlanContext,
+): Plan {
+  const keys = surveyInsert(statement, survey, new CommonTables());
+  if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
+  return shardedPlan('INSERT', survey, context, 'write', () => {
+    if (keys === null || statement.with !== null) throw new NoMerge('insertWith');
+    return mergeOf(keys, context);
+  });
+}
+
+function mergeOf(keys: readonly KeySource[], context: PlanContext): InsertMerge {
+  const text = valuesRows(context.input.sql, context.input.tokens);
+  if (text === null || text.rows.length !== keys.length) throw new NoMerge('text');
+  return { how: 'insert', ...text, keys };
+}
+
+/** The key of each row; null for a table that is not sharded. Throws Refusal. */
+export function surveyInsert(
+  statement: InsertStatement,
+  survey: Survey,
+  outer: CommonTables,
+): readonly KeySource[] | null {
+  const { context } = survey;
+  const tables = withTables(statement.with, survey, null, outer);
+  const table = context.table(statement.relation);
+  checkTarget(statement, table);
+  let keys: readonly KeySource[] | null = null;
+  const scope = new Scope(null);
+  if (table?.kind === 'sharded') {
+    keys = rowKeys(statement, table, context);
+    const leaf = shardedLeaf(table, statement.alias, [], survey);
+    leaf.keys.get(table.keyColumn!)!.restrict(keys);
+    scope.leaves.push(leaf);
+    checkConflict(statement, table, leaf, context);
+  } else {
+    survey.relation(statement.relation);
+    scope.leaves.push(unknownLeaf(statement));
+  }
+  if (statement.source !== null) surveySelect(statement.source, survey, null, tables, 'derived');
+  const parts: Expression[] = statement.returning.map((target) => target.expression);
+  for (const { value } of statement.conflict?.assignments ?? []) if (value !== null) parts.push(value);
+  parts.push(...(statement.conflict?.parts ?? []));
+  surveyExpressions(parts, scope, survey, tables, table?.kind === 'sharded');
+  return keys;
+}
+
+function unknownLeaf(statement: InsertStatement): Leaf {
+  const name = statement.alias ?? statement.relation.name;
+  const keys = new Map();
+  return { name, schema: null, columns: null, keys, anchored: false, sharded: false };
+}
+
+function rowKeys(
+  statement: InsertStatement,
+  table: Table,
+  context: PlanContext,
+): readonly KeySource[] {
+  const { source, columns } = statement;
+  if (source === null) return [keyOfDefault(table)];
+  if (source.body.kind !== 'values') throw new Refusal(refused('insertSelect'));
+  if (source.order.length > 0 || source.limit !== null || source.offset !== null) {
+    throw new Refusal(refused('insertSelect'));
+  }
+  const names = columns ?? table.columns.map((column) => column.name);
+  const index = names.indexOf(table.keyColumn!);
+  return source.body.rows.map((row) => {
+    const value = index < 0 ? undefined : row[index];
+    if (value === undefined || value.kind === 'default') return keyOfDefault(table);
+    const key = keySourceOf(value, context);
+    if (key === null) throw new Refusal(refused('insertKey'));
+    if (key.from === 'constant' && key.value === null) checkNotNull(table, context);
+    return key;
+  });
+}
+
+const isRequired = (table: Table) =>
+  table.columns.find((column) => column.name === table.keyColumn)?.notNull ?? false;
+
+/** Without a value and a default the server refuses the row, on whichever shard. */
+function keyOfDefault(table: Table): KeySource {
+  const column = table.columns.find((each) => each.name === table.keyColumn);
+  if (column === undefined || column.hasDefault || !column.notNull) {
+    throw new Refusal(refused('insertDefault'));
+  }
+  return { from: 'constant', value: null };
+}
+
+/** A NULL key belongs to no shard; text that is no integer never gets that far. */
+function checkNotNull(table: Table, _context: PlanContext): void {
+  if (!isRequired(table)) throw new Refusal(refused('insertDefault'));
+}
+
+/** ON CONFLICT DO UPDATE may set the key to the inserted row's own: that row is on this shard. */
+function checkConflict(
+  statement: InsertStatement,
+  table: Table,
+  leaf: Leaf,
+  _context: PlanContext,
+): void {
+  const own = [leaf.name, 'excluded'];
+  for (const { column, value } of statement.conflict?.assignments ?? []) {
+    if (column !== table.keyColumn) continue;
+    const path = value?.kind === 'column' ? value.path : [];
+    const names = path.length === 2 && path[1] === column && own.includes(path[0]!);
+    if (!names) throw new Refusal(refused('updateKey'));
+  }
+}

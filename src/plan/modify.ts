@@ -1,0 +1,129 @@
+// UPDATE, DELETE and MERGE: on the shards of their keys, or on all.
+
+import type { Expression } from '../sql/expression.ts';
+import type {
+  Assignment,
+  DeleteStatement,
+  MergeStatement,
+  UpdateStatement,
+} from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { CommonTables } from './common-tables.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { shardedLeaf } from './from.ts';
+import {
+  surveyCondition,
+  surveyExpressions,
+  surveyFrom,
+  surveySelect,
+  withTables,
+} from './level.ts';
+import type { KeyClass } from './key-class.ts';
+import type { KeySource, Plan } from './plan.ts';
+import { keySourceOf } from './restriction.ts';
+import { shardedPlan } from './routed.ts';
+import { type Leaf, Scope } from './scope.ts';
+import { planUnsharded } from './select.ts';
+import { NoMerge } from './splice.ts';
+import type { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
+
+type Modify = UpdateStatement | DeleteStatement | MergeStatement;
+
+const VERBS = { update: 'UPDATE', delete: 'DELETE', merge: 'MERGE' } as const;
+
+export function planModify(statement: Modify, survey: Survey, context: PlanContext): Plan {
+  const { anchored } = surveyModify(statement, survey, new CommonTables());
+  const verb = VERBS[statement.kind];
+  if (survey.classes.length === 0) return planUnsharded(verb, survey, context, 'write');
+  return shardedPlan(verb, survey, context, 'write', () => {
+    if (!anchored) throw new NoMerge('noFrom');
+    return { how: 'write' };
+  });
+}
+
+/** Also for one inside a WITH. Throws Refusal. */
+export function surveyModify(
+  statement: Modify,
+  survey: Survey,
+  outer: CommonTables,
+): { readonly anchored: boolean } {
+  const tables = withTables(statement.with, survey, null, outer);
+  const scope = new Scope(null);
+  const table = survey.context.table(statement.relation);
+  checkTarget(statement, table);
+  const leaf = targetLeaf(statement, table, survey);
+  scope.leaves.push(leaf);
+  const walk = { scope, survey, tables, surveySelect };
+  surveyFrom(statement.kind === 'merge' ? [statement.source] : statement.from, walk);
+  const anchored = leaf.anchored;
+  if (statement.kind === 'merge') {
+    // The condition restricts only rows that match; others are inserted.
+    surveyExpressions([statement.on, ...statement.parts], scope, survey, tables, anchored);
+  } else if (statement.where !== null) surveyCondition(statement.where, walk, anchored);
+  const parts: Expression[] = statement.returning.map((target) => target.expression);
+  if (statement.kind === 'update') {
+    parts.push(...statement.rowSources);
+    for (const { value } of statement.assignments) if (value !== null) parts.push(value);
+    if (table?.keyColumn != null) {
+      checkKey(statement.assignments, table.keyColumn, leaf, scope, survey);
+    }
+  }
+  surveyExpressions(parts, scope, survey, tables, anchored);
+  return { anchored };
+}
+
+/** Throws Refusal for what cannot be written through the proxy. */
+export function checkTarget(
+  statement: { readonly kind: string },
+  table: Table | null,
+): void {
+  if (table?.kind === 'reference') throw new Refusal(refused('referenceWrite'));
+  if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
+  if (table?.kind === 'sharded' && statement.kind === 'merge') throw new Refusal(refused('merge'));
+}
+
+function targetLeaf(statement: Modify, table: Table | null, survey: Survey): Leaf {
+  if (table?.kind === 'sharded') return shardedLeaf(table, statement.alias, [], survey);
+  survey.relation(statement.relation);
+  const columns =
+    table === null ? null : new Map(table.columns.map((column) => [column.name, column]));
+  const name = statement.alias ?? statement.relation.name;
+  const schema = statement.alias === null ? (table?.schema ?? null) : null;
+  return { name, schema, columns, keys: new Map(), anchored: false, sharded: false };
+}
+
+/** SET of the key column is fine only where it surely keeps the row on its shard. */
+function checkKey(
+  assignments: readonly Assignment[],
+  keyColumn: string,
+  leaf: Leaf,
+  scope: Scope,
+  survey: Survey,
+): void {
+  const { context } = survey;
+  const key = leaf.keys.get(keyColumn)!;
+  for (const { column, value } of assignments) {
+    if (column !== keyColumn) continue;
+    if (value === null || !keepsKey(value, key, scope, context)) {
+      throw new Refusal(refused('updateKey'));
+    }
+  }
+}
+
+function keepsKey(value: Expression, key: KeyClass, scope: Scope, context: PlanContext): boolean {
+  if (value.kind === 'column') return scope.find(value.path)?.key?.isSame(key) ?? false;
+  const source = keySourceOf(value, context);
+  const [only, ...others] = key.keys ?? [];
+  if (source === null || only === undefined || others.length > 0) return false;
+  return isSameSource(source, only, context);
+}
+
+function isSameSource(a: KeySource, b: KeySource, context: PlanContext): boolean {
+  if (a.from === 'parameter' && b.from === 'parameter') {
+    return a.index === b.index && !a.array && !b.array;
+  }
+  if (a.from !== 'constant' || b.from !== 'constant') return false;
+  context.dependsOnValue = true;
+  return a.value !== null && a.value === b.value;
+}

@@ -1,0 +1,228 @@
+// Plan: what a statement will do, as frozen data that can be printed, compared and cached.
+
+import type { SqlErrorFields } from '../base/errors.ts';
+
+/** Where a sharding key's value comes from once literals and parameters are known. */
+export type KeySource =
+  /** Known when the plan was made. null is SQL's NULL: no shard. */
+  | { readonly from: 'constant'; readonly value: bigint | null }
+  /** The slot-th literal lifted out of the text by the shape scanner, `negated` by a unary minus. */
+  | { readonly from: 'literal'; readonly slot: number; readonly negated: boolean }
+  /** A bound parameter, 0-based; `array`: of `= ANY($n)`, every element is a key. */
+  | { readonly from: 'parameter'; readonly index: number; readonly array: boolean };
+
+/** The shards a statement needs, before parameters are known. */
+export type Route =
+  | { readonly kind: 'home' }
+  /** Any one shard gives the same answer (a reference table, `SELECT 1`). */
+  | { readonly kind: 'any' }
+  | { readonly kind: 'all' }
+  /** Routed by hand. */
+  | { readonly kind: 'shard'; readonly shard: number }
+  /** The shards of these keys; none at all (NULL, a contradiction) runs on any one shard. */
+  | { readonly kind: 'keys'; readonly keys: readonly KeySource[] };
+
+/** Why a session must keep its server connection: state that lives on the server. */
+export type PinReason =
+  | 'temporary table'
+  | 'advisory lock'
+  | 'listen'
+  | 'cursor with hold'
+  | 'sql prepare'
+  | 'set_config'
+  | 'session state';
+
+/** A LIMIT or OFFSET. null where there is none. */
+export type RowBound =
+  | { readonly from: 'constant'; readonly value: bigint | null }
+  | { readonly from: 'parameter'; readonly index: number }
+  | null;
+
+/**
+ * What each shard is sent when a statement runs on several: `before`, then ` LIMIT <limit + offset>`
+ * when `pushLimit` and the limit is not NULL, then `after`. Parameters keep their numbers.
+ */
+export interface ShardSql {
+  readonly before: string;
+  readonly after: string;
+  readonly pushLimit: boolean;
+}
+
+/** A column of a shard's row by position. `fromEnd` counts back from the last: 0 is the last. */
+export type ShardColumn = { readonly index: number } | { readonly fromEnd: number };
+
+export interface SortKey<Column = ShardColumn> {
+  readonly column: Column;
+  readonly descending: boolean;
+  /** Resolved: PostgreSQL's default is NULLS LAST ascending, NULLS FIRST descending. */
+  readonly nullsFirst: boolean;
+}
+
+/**
+ * The shards' rows are concatenated, or merged by `sort` when each shard sends them sorted. The last
+ * `hiddenColumns` columns of a shard's row are asked for in binary format and not passed on; all
+ * sort keys are among them.
+ */
+export interface ConcatMerge {
+  readonly how: 'concat';
+  readonly shardSql: ShardSql;
+  readonly hiddenColumns: number;
+  readonly sort: readonly SortKey[];
+  /** Drop rows whose visible columns equal those of an earlier row (SELECT DISTINCT). */
+  readonly distinct: boolean;
+  readonly limit: RowBound;
+  readonly offset: RowBound;
+}
+
+/** How partial results of one aggregate combine; `column` is the first of its partials' columns. */
+export interface AggregateState {
+  /** avg has two partials, sum then count; min and max have two, the client's format then binary. */
+  readonly combine: 'count' | 'sum' | 'min' | 'max' | 'avg';
+  readonly column: number;
+}
+
+/** A value of a merged group. */
+export type GroupValue =
+  | { readonly from: 'group'; readonly index: number }
+  | { readonly from: 'state'; readonly index: number };
+
+/** A HAVING condition over a merged group, with SQL's three-valued logic. */
+export type Condition =
+  | { readonly op: 'and' | 'or'; readonly args: readonly Condition[] }
+  | { readonly op: 'not'; readonly arg: Condition }
+  | { readonly op: 'isNull'; readonly value: GroupValue }
+  | {
+      readonly op: '=' | '<>' | '<' | '<=' | '>' | '>=';
+      readonly left: ConditionOperand;
+      readonly right: ConditionOperand;
+    };
+
+export type ConditionOperand =
+  | GroupValue
+  /** A literal as written; `kind` is its SQL class, which decides the type it is compared as. */
+  | {
+      readonly from: 'literal';
+      readonly kind: 'integer' | 'decimal' | 'string' | 'boolean' | 'null';
+      readonly text: string;
+    }
+  | { readonly from: 'parameter'; readonly index: number };
+
+/**
+ * Each shard aggregates its own rows, the merge combines the groups. A shard's row is, for each of
+ * the `groupCount` grouping expressions, its value in the client's format and then the same value in
+ * binary; then the partials of `states`, binary but for the first column of min and max.
+ */
+export interface AggregateMerge {
+  readonly how: 'aggregate';
+  readonly shardSql: ShardSql;
+  readonly groupCount: number;
+  readonly states: readonly AggregateState[];
+  readonly output: readonly GroupValue[];
+  readonly having: Condition | null;
+  readonly sort: readonly SortKey<GroupValue>[];
+  readonly distinct: boolean;
+  readonly limit: RowBound;
+  readonly offset: RowBound;
+}
+
+/** UPDATE or DELETE on several shards, unchanged: the counts are added, RETURNING concatenated. */
+export interface WriteMerge {
+  readonly how: 'write';
+}
+
+/**
+ * INSERT … VALUES whose rows go to several shards. A shard is sent `before`, its rows joined by
+ * commas, `after`. Row i belongs to the shard of keys[i]; the route's keys are these keys.
+ */
+export interface InsertMerge {
+  readonly how: 'insert';
+  readonly before: string;
+  readonly rows: readonly string[];
+  readonly keys: readonly KeySource[];
+  readonly after: string;
+}
+
+export type Merge = ConcatMerge | AggregateMerge | WriteMerge | InsertMerge;
+
+/** Which of PostgreSQL's transaction commands a statement is. */
+export type TransactionVerb =
+  | { readonly verb: 'begin' }
+  | { readonly verb: 'commit' | 'rollback'; readonly chain: boolean }
+  | { readonly verb: 'savepoint' | 'release' | 'rollbackTo'; readonly name: string };
+
+/** What the session itself does about a statement, besides or instead of sending it on. */
+export type SessionAction =
+  | { readonly action: 'transaction'; readonly command: TransactionVerb }
+  /**
+   * SET [SESSION | LOCAL]: `name` in lower case; `assignment` is the text behind SET [SESSION |
+   * LOCAL], to be replayed on other connections: `TimeZone TO 'UTC'`, `TIME ZONE 'UTC'`.
+   */
+  | {
+      readonly action: 'set';
+      readonly name: string;
+      readonly assignment: string;
+      readonly local: boolean;
+    }
+  /** RESET name, SET name TO DEFAULT; null is RESET ALL. */
+  | { readonly action: 'reset'; readonly name: string | null; readonly local: boolean }
+  /** SET drive.shard / drive.key / RESET of them: how this session's statements are routed. */
+  | { readonly action: 'routeByHand'; readonly hand: HandRoute | null }
+  | { readonly action: 'showRoute'; readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' }
+  | { readonly action: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' }
+  | { readonly action: 'cursor'; readonly verb: 'declare' | 'use'; readonly name: string | null };
+
+/** A route given by the user instead of found in the statement. */
+export type HandRoute =
+  | { readonly by: 'shard'; readonly shard: number }
+  | { readonly by: 'key'; readonly key: bigint };
+
+export type Effect = 'read' | 'write' | 'ddl';
+
+interface PlanCommon {
+  /** First word(s) of the command tag, for logs and metrics: SELECT, INSERT, SET, … */
+  readonly verb: string;
+}
+
+/** The statement goes to the servers of `route`: as it is to one, by `merge` to several. */
+export interface RoutedPlan extends PlanCommon {
+  readonly op: 'routed';
+  readonly route: Route;
+  /** null: cannot run on several shards; `refusal` then says why. */
+  readonly merge: Merge | null;
+  readonly refusal: SqlErrorFields | null;
+  readonly effect: Effect;
+  readonly pins: readonly PinReason[];
+  readonly action: SessionAction | null;
+  /** COPY … FROM STDIN / TO STDOUT, COPY (query) TO STDOUT. */
+  readonly copy: 'in' | 'out' | null;
+  /**
+   * The plan was cached by the statement's shape and is enough for one target only: where several
+   * come out, Planner.planExact gives the plan of this very text. `merge` and `refusal` are null.
+   */
+  readonly replan: boolean;
+}
+
+/** The session answers by itself, or decides where its action goes (BEGIN, SET drive.shard, …). */
+export interface SessionPlan extends PlanCommon {
+  readonly op: 'session';
+  readonly action: SessionAction;
+}
+
+/** The text holds several statements. As one PostgreSQL: one implicit transaction. */
+export interface SequencePlan extends PlanCommon {
+  readonly op: 'sequence';
+  readonly parts: readonly { readonly sql: string; readonly plan: Plan }[];
+}
+
+/** Nothing but white space, comments and semicolons. */
+export interface EmptyPlan extends PlanCommon {
+  readonly op: 'empty';
+}
+
+/** Understood and refused. */
+export interface RefusedPlan extends PlanCommon {
+  readonly op: 'refused';
+  readonly error: SqlErrorFields;
+}
+
+export type Plan = RoutedPlan | SessionPlan | SequencePlan | EmptyPlan | RefusedPlan;

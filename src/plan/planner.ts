@@ -1,0 +1,163 @@
+// Planner: SQL text to plan, from the cache where it can be.
+
+import { parseSql } from '../sql/parser.ts';
+import { type Shape, shapeOf } from '../sql/shape.ts';
+import type { Statement } from '../sql/statement.ts';
+import type { Topology } from '../topology/topology.ts';
+import { PlanCache } from './cache.ts';
+import { PlanContext } from './context.ts';
+import type { KeySource, Plan, RoutedPlan } from './plan.ts';
+import { routedPlan } from './routed.ts';
+import { planRows } from './rows.ts';
+import { planSet, planTransaction } from './session-command.ts';
+import { planUtility } from './utility.ts';
+
+/** `literals`: as written, for key sources from literals; null when the plan has none. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly literals: readonly string[] | null;
+}
+
+export interface PlannerOptions {
+  /** Estimated bytes the plan cache may hold. */
+  readonly cacheBytesMax: number;
+}
+
+interface Made {
+  readonly plan: Plan;
+  /** For every text of this shape; null where the plan holds for this text only. */
+  readonly shapePlan: RoutedPlan | null;
+}
+
+/**
+ * Plans hold for one topology version and search path, which are part of the cache's keys. All
+ * methods throw SqlError 54000 and 54001 for text that is too long or nests too deep, 22023 for a bad
+ * value of SET drive.shard.
+ */
+export class Planner {
+  readonly #cache: PlanCache;
+  /** The topology version of everything in the cache. */
+  #version = -1;
+  #searchPath: readonly string[] | null = null;
+  /** What keys of `#searchPath` start with; empty for the server's default. */
+  #prefix = '';
+
+  constructor(options: PlannerOptions) {
+    this.#cache = new PlanCache(options.cacheBytesMax);
+  }
+
+  /** `searchPath`: null for the server's default. The same array means the same path. */
+  plan(sql: string, topology: Topology, searchPath: readonly string[] | null): Planned {
+    this.#enter(topology, searchPath);
+    const known = this.#cache.get(this.#prefix + sql);
+    if (known !== undefined) return { plan: known, literals: null };
+    const shape = shapeOf(sql);
+    const shaped = shape === null || shape.literals.length === 0 ? null : shape;
+    if (shaped !== null) {
+      const plan = this.#cache.get(this.#shapeKey(shaped));
+      if (plan !== undefined) return { plan, literals: shaped.literals };
+    }
+    const { plan, shapePlan } = make(sql, topology, searchPath, shaped !== null);
+    if (shaped !== null && shapePlan !== null) {
+      this.#cache.set(this.#shapeKey(shaped), shapePlan);
+      return { plan: shapePlan, literals: shaped.literals };
+    }
+    this.#cache.set(this.#prefix + sql, plan);
+    return { plan, literals: null };
+  }
+
+  /** The plan of this very text, good for any number of targets; it has no key from a literal. */
+  planExact(sql: string, topology: Topology, searchPath: readonly string[] | null): Plan {
+    this.#enter(topology, searchPath);
+    const known = this.#cache.get(this.#prefix + sql);
+    if (known !== undefined) return known;
+    const { plan } = make(sql, topology, searchPath, false);
+    this.#cache.set(this.#prefix + sql, plan);
+    return plan;
+  }
+
+  #enter(topology: Topology, searchPath: readonly string[] | null): void {
+    if (topology.version !== this.#version) {
+      this.#cache.clear();
+      this.#version = topology.version;
+    }
+    if (searchPath !== this.#searchPath) {
+      this.#searchPath = searchPath;
+      // No text contains a zero byte, so a prefix cannot be mistaken for one.
+      this.#prefix = searchPath === null ? '' : `\0${JSON.stringify(searchPath)}\0`;
+    }
+  }
+
+  #shapeKey(shape: Shape): string {
+    return `${this.#prefix}\x02${shape.key}`;
+  }
+}
+
+function make(
+  sql: string,
+  topology: Topology,
+  searchPath: readonly string[] | null,
+  lift: boolean,
+): Made {
+  const parsed = parseSql(sql);
+  // The server is to say what is wrong, with its own code and position.
+  if (parsed === null) return exactOnly(routedPlan('', { kind: 'home' }, 'read'));
+  const { statements, tokens } = parsed;
+  const [only] = statements;
+  if (only === undefined) return exactOnly({ op: 'empty', verb: '' });
+  if (statements.length > 1) {
+    return exactOnly(planSequence(statements.map(({ text }) => text), topology, searchPath));
+  }
+  const literalStarts: number[] = [];
+  if (lift) shapeOf(sql, literalStarts);
+  const { catalog } = topology;
+  const own = tokens.at(-1)!.text === ';' ? tokens.filter((token) => token.text !== ';') : tokens;
+  const input = { sql, tokens: own, catalog, searchPath, literalStarts };
+  const context = new PlanContext(input);
+  const plan = planStatement(only.statement, context);
+  const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
+  return { plan, shapePlan };
+}
+
+const exactOnly = (plan: Plan): Made => ({ plan, shapePlan: null });
+
+/** A refused part makes the whole refused, as nothing of it may run. */
+function planSequence(
+  texts: readonly string[],
+  topology: Topology,
+  searchPath: readonly string[] | null,
+): Plan {
+  const parts = texts.map((sql) => ({ sql, plan: make(sql, topology, searchPath, false).plan }));
+  const refused = parts.find((part) => part.plan.op === 'refused');
+  return refused?.plan ?? { op: 'sequence', verb: parts[0]!.plan.verb, parts };
+}
+
+function planStatement(statement: Statement, context: PlanContext): Plan {
+  switch (statement.kind) {
+    case 'set':
+      return planSet(statement, context.input);
+    case 'transaction':
+      return planTransaction(statement);
+    case 'copy':
+    case 'createTable':
+    case 'utility':
+      return planUtility(statement, context);
+    default:
+      return planRows(statement, context);
+  }
+}
+
+/** The plan with its keys taken from literals; null where it depends on one in another way. */
+function shapePlanOf(plan: RoutedPlan, context: PlanContext): RoutedPlan | null {
+  if (context.dependsOnValue || plan.route.kind === 'all') return null;
+  if (plan.route.kind !== 'keys') return plan.merge === null ? plan : null;
+  const keys: KeySource[] = [];
+  for (const key of plan.route.keys) {
+    const lifted = key.from === 'constant' && key.value !== null ? context.lifted.get(key) : key;
+    // A NULL that was written as text that is no key may be a key in the next text.
+    const source = lifted ?? context.lifted.get(key);
+    if (source === undefined) return null;
+    keys.push(context.lifted.get(key) ?? source);
+  }
+  return { ...plan, route: { kind: 'keys', keys }, merge: null, refusal: null, replan: true };
+}

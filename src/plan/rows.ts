@@ -1,0 +1,31 @@
+// Row statements: SELECT, INSERT, UPDATE, DELETE and MERGE to plans.
+
+import type { RowStatement } from '../sql/statement.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { planInsert, surveyInsert } from './insert.ts';
+import { planModify, surveyModify } from './modify.ts';
+import type { Plan } from './plan.ts';
+import { refusedPlan } from './routed.ts';
+import { planSelect } from './select.ts';
+import { Survey, type SurveyWriting } from './survey.ts';
+
+const surveyWriting: SurveyWriting = (statement, survey, tables) => {
+  if (statement.kind === 'insert') surveyInsert(statement, survey, tables);
+  else surveyModify(statement, survey, tables);
+};
+
+export function planRows(statement: RowStatement, context: PlanContext): Plan {
+  const survey = surveyFor(context);
+  try {
+    if (statement.kind === 'select') return planSelect(statement, survey, context);
+    if (statement.kind === 'insert') return planInsert(statement, survey, context);
+    return planModify(statement, survey, context);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return refusedPlan(statement.kind.toUpperCase(), error.fields);
+  }
+}
+
+export function surveyFor(context: PlanContext): Survey {
+  return new Survey(context, surveyWriting);
+}

@@ -1,0 +1,104 @@
+// Scope: the tables of one query level and what column names mean in it.
+
+import type { Column as TableColumn } from '../topology/table.ts';
+import { KeyClass } from './key-class.ts';
+
+/** A relation of FROM: a table, a sub-query, a function. */
+export interface Leaf {
+  /** Its alias or name; null when it cannot be named. */
+  readonly name: string | null;
+  readonly schema: string | null;
+  /** In order; null where they are not known. The value is the table's column, where it is one. */
+  readonly columns: ReadonlyMap<string, TableColumn | null> | null;
+  /** The sharding keys among the columns. */
+  readonly keys: ReadonlyMap<string, KeyClass>;
+  /** Every row comes from a row of a sharded table, on that row's shard. */
+  readonly anchored: boolean;
+  readonly sharded: boolean;
+}
+
+/** What a column name was found to be. */
+export interface Found {
+  readonly leaf: Leaf;
+  readonly column: string;
+  readonly key: KeyClass | null;
+  /** Of an outer query. */
+  readonly outer: boolean;
+}
+
+export class Scope {
+  readonly parent: Scope | null;
+  readonly leaves: Leaf[] = [];
+  /** Columns merged by USING or NATURAL, with the leaf whose column they show; null: none does. */
+  readonly merged = new Map<string, Leaf | null>();
+  #standIns = new Map<KeyClass, KeyClass>();
+
+  constructor(parent: Scope | null) {
+    this.parent = parent;
+  }
+
+  get knowsAllColumns(): boolean {
+    return this.leaves.every((leaf) => leaf.columns !== null);
+  }
+
+  /** null: unknown, ambiguous or not certain. */
+  find(path: readonly string[]): Found | null {
+    const column = path.at(-1)!;
+    const leaf = path.length === 1 ? this.#bare(column) : this.#qualified(path);
+    if (leaf === 'unsure') return null;
+    if (leaf !== null) {
+      return { leaf, column, key: leaf.keys.get(column) ?? null, outer: false };
+    }
+    const outer = this.parent?.find(path) ?? null;
+    if (outer === null) return null;
+    return { ...outer, key: outer.key === null ? null : this.#standIn(outer.key), outer: true };
+  }
+
+  #bare(column: string): Leaf | null | 'unsure' {
+    const merged = this.merged.get(column);
+    if (merged !== undefined) return merged ?? 'unsure';
+    const known = this.leaves.filter((leaf) => leaf.columns?.has(column));
+    if (known.length === 1) return known[0]!;
+    if (known.length > 1) return 'unsure';
+    return this.leaves.some((leaf) => leaf.columns === null) ? 'unsure' : null;
+  }
+
+  #qualified(path: readonly string[]): Leaf | null | 'unsure' {
+    const name = path.at(-2)!;
+    const schema = path.length > 2 ? path.at(-3)! : null;
+    const named = this.leaves.filter(
+      (leaf) => leaf.name === name && (schema === null || leaf.schema === schema),
+    );
+    if (named.length > 1) return 'unsure';
+    const [leaf] = named;
+    if (leaf === undefined) return null;
+    return leaf.columns === null || leaf.columns.has(path.at(-1)!) ? leaf : 'unsure';
+  }
+
+  #standIn(key: KeyClass): KeyClass {
+    let standIn = this.#standIns.get(key);
+    if (standIn === undefined) {
+      standIn = KeyClass.standIn(key);
+      this.#standIns.set(key, standIn);
+    }
+    return standIn;
+  }
+}
+
+/** An output column; `key`: it shows the sharding key of that class. */
+export interface OutputColumn {
+  readonly name: string | null;
+  readonly key: KeyClass | null;
+  readonly column: TableColumn | null;
+}
+
+export interface Level {
+  readonly scope: Scope;
+  /** null: not known. */
+  readonly columns: readonly OutputColumn[] | null;
+  /** Every row comes from a row of a sharded table, on that row's shard. */
+  readonly anchored: boolean;
+  readonly sharded: boolean;
+}
+
+export type Role = 'top' | 'derived' | 'expression';

@@ -1,0 +1,85 @@
+// SELECT: home, any shard, one shard, or several with a merge.
+
+import type { SelectStatement, SimpleSelect } from '../sql/statement.ts';
+import { planAggregate } from './aggregate.ts';
+import { groupsByBytes } from './collation.ts';
+import { CommonTables } from './common-tables.ts';
+import { planConcat } from './concat.ts';
+import type { PlanContext } from './context.ts';
+import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
+import { surveySelect } from './level.ts';
+import type { Effect, Merge, Plan } from './plan.ts';
+import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
+import type { Level } from './scope.ts';
+import { NoMerge, type SplicedSelect, spliceSelect } from './splice.ts';
+import type { Survey } from './survey.ts';
+
+export function planSelect(select: SelectStatement, survey: Survey, context: PlanContext): Plan {
+  const level = surveySelect(select, survey, null, new CommonTables(), 'top');
+  const verb = 'SELECT';
+  const into = select.body.kind === 'simple' ? select.body.into : null;
+  if (into !== null) {
+    if (survey.classes.length > 0) return refusedFor(verb, 'createAs');
+    if (into.temporary) context.pins.add('temporary table');
+    return routedPlan(verb, { kind: 'home' }, 'ddl', { pins: [...context.pins] });
+  }
+  const writes = select.locks || survey.mayWrite || survey.writesInWith;
+  const effect: Effect = writes ? 'write' : 'read';
+  if (survey.classes.length === 0) return planUnsharded(verb, survey, context, effect);
+  return shardedPlan(verb, survey, context, effect, () =>
+    mergeOf(select, level, context),
+  );
+}
+
+/** No sharded table: shard 0, or any where nothing belongs to one shard. */
+export function planUnsharded(
+  verb: string,
+  survey: Survey,
+  context: PlanContext,
+  effect: Effect,
+): Plan {
+  const pins = [...context.pins];
+  const isAny = !survey.readsHome && !survey.needsHome && pins.length === 0 && effect === 'read';
+  return routedPlan(verb, { kind: isAny ? 'any' : 'home' }, effect, { pins });
+}
+
+function mergeOf(select: SelectStatement, level: Level, context: PlanContext): Merge {
+  const { body } = select;
+  if (body.kind !== 'simple') throw new NoMerge('setOperation');
+  if (!level.anchored) throw new NoMerge('noFrom');
+  const spliced = spliceSelect(select, body, level, context);
+  const { scope } = level;
+  if (hasAggregates(select, body) && !groupsByKey(body, scope, context)) {
+    return planAggregate(spliced);
+  }
+  if (body.distinct !== 'all' || selectsKey(body, scope)) {
+    const reason = isDistributable(select, body, scope, context);
+    if (reason !== null) throw new NoMerge(reason);
+    return planConcat(spliced, false);
+  }
+  return planDistinct(spliced, body);
+}
+
+/** DISTINCT without the key: each shard's rows are distinct, the merge compares them again. */
+function planDistinct(spliced: SplicedSelect, body: SimpleSelect): Merge {
+  const { select, level, context } = spliced;
+  const rest = { ...body, distinct: 'no' as const };
+  const reason = isDistributable(select, rest, level.scope, context);
+  if (reason !== null) throw new NoMerge(reason);
+  for (const { expression } of body.targets) {
+    const compared =
+      expression.kind === 'star'
+        ? starColumns(level, expression.path.at(-1)).map((path) => ({ kind: 'column', path }) as const)
+        : [expression];
+    if (!compared.every((each) => groupsByBytes(each, level.scope))) {
+      throw new NoMerge('collatedGroup');
+    }
+  }
+  return planConcat(spliced, true);
+}
+
+function starColumns(level: Level, leafName: string | undefined): string[][] {
+  return level.scope.leaves
+    .filter((leaf) => leafName === undefined || leaf.name === leafName)
+    .flatMap((leaf) => [...(leaf.columns?.keys() ?? ['?'])].map((name) => [leaf.name ?? '', name]));
+}

@@ -1,0 +1,138 @@
+// Session commands: transactions, SET, SHOW, DISCARD and routing by hand.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { SetStatement, TransactionStatement, UtilityStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
+import type { PlanInput } from './context.ts';
+import { parseInt8 } from './key.ts';
+import type { HandRoute, Plan, SessionAction, TransactionVerb } from './plan.ts';
+import { refusedFor, routedPlan } from './routed.ts';
+
+export function planTransaction(statement: TransactionStatement): Plan {
+  const command = transactionVerb(statement);
+  if (command === null) return refusedFor('PREPARE TRANSACTION', 'prepareTransaction');
+  return { op: 'session', verb: statement.verb, action: { action: 'transaction', command } };
+}
+
+function transactionVerb({ verb, savepoint, chain }: TransactionStatement): TransactionVerb | null {
+  const name = savepoint ?? '';
+  switch (verb) {
+    case 'BEGIN':
+    case 'START':
+      return { verb: 'begin' };
+    case 'COMMIT':
+      return { verb: 'commit', chain };
+    case 'ROLLBACK':
+      return { verb: 'rollback', chain };
+    case 'SAVEPOINT':
+      return { verb: 'savepoint', name };
+    case 'RELEASE':
+      return { verb: 'release', name };
+    case 'ROLLBACK_TO':
+      return { verb: 'rollbackTo', name };
+    default:
+      return null;
+  }
+}
+
+const OFF = new Set(['off', 'false', 'no', '0', 'of', 'f', 'n']);
+
+export function planSet(statement: SetStatement, input: PlanInput): Plan {
+  const { form, name, values, local } = statement;
+  const resets = form === 'reset' || form === 'resetAll' || form === 'default';
+  if (name === 'drive.shard' || name === 'drive.key') return planHand(statement, resets);
+  const verb = resets && form !== 'default' ? 'RESET' : 'SET';
+  if (resets) {
+    const reset: SessionAction = {
+      action: 'reset',
+      name: form === 'resetAll' ? null : name,
+      local,
+    };
+    return setting(verb, reset);
+  }
+  // Backslashes would then mean something else to the server than to the planner.
+  if (name === 'standard_conforming_strings' && OFF.has(values[0]?.toLowerCase() ?? '')) {
+    return refusedFor(verb, 'stringEscapes');
+  }
+  const isTransaction = form === 'multi' && name.startsWith('transaction');
+  return setting(verb, {
+    action: 'set',
+    name,
+    assignment: assignmentText(input.sql, input.tokens),
+    local: local || isTransaction,
+  });
+}
+
+/** SET CONSTRAINTS lasts for the transaction. */
+export function planSetConstraints(input: PlanInput): Plan {
+  const assignment = assignmentText(input.sql, input.tokens);
+  return setting('SET', { action: 'set', name: 'constraints', assignment, local: true });
+}
+
+const setting = (verb: string, action: SessionAction): Plan =>
+  routedPlan(verb, { kind: 'home' }, 'read', { action });
+
+/** The text behind SET [SESSION | LOCAL]. */
+function assignmentText(sql: string, tokens: readonly Token[]): string {
+  const second = tokens[1]?.text;
+  const third = tokens[2]?.text ?? '';
+  const isScope = second === 'local' || second === 'session';
+  const isName = second === 'session' && (third === 'authorization' || third === 'characteristics');
+  return sql.slice(tokens[isScope && !isName ? 2 : 1]!.start, tokens.at(-1)!.end);
+}
+
+function planHand({ name, values, local }: SetStatement, resets: boolean): Plan {
+  if (local) {
+    throw new SqlError({
+      code: SQLSTATE.featureNotSupported,
+      message: `SET LOCAL ${name} is not supported`,
+      hint: `Use SET ${name} and RESET ${name}, or a leading comment /* ${name}=… */.`,
+    });
+  }
+  const hand = resets ? null : handRoute(name === 'drive.shard' ? 'shard' : 'key', values);
+  return { op: 'session', verb: resets ? 'RESET' : 'SET', action: { action: 'routeByHand', hand } };
+}
+
+function handRoute(by: 'shard' | 'key', values: readonly string[]): HandRoute | null {
+  const [value = ''] = values;
+  // An empty value takes the choice back, as for other settings made up by their users.
+  if (value === '' && values.length === 1) return null;
+  const key = values.length === 1 ? parseInt8(value) : null;
+  const fits = key !== null && (by === 'key' || (key >= 0n && key < 1_000_000n));
+  if (!fits) {
+    throw new SqlError({
+      code: SQLSTATE.invalidParameterValue,
+      message: `invalid value for parameter "drive.${by}": "${values.join(', ')}"`,
+      hint: by === 'key' ? 'Give an integer key.' : 'Give the number of a shard.',
+    });
+  }
+  return by === 'key' ? { by, key } : { by, shard: Number(key) };
+}
+
+const LEADING = /^\s*\/\*\s*drive\.(shard|key)\s*=\s*('?)(-?\d+)\2\s*\*\//;
+
+/** The route given by a leading comment: drive.shard=1 or drive.key=42. Throws 22023. */
+export function handRouteOf(sql: string): HandRoute | null {
+  // Most statements start with a word; the rest is only looked at when they do not.
+  if (sql.charCodeAt(0) > 0x40) return null;
+  const match = LEADING.exec(sql);
+  return match === null ? null : handRoute(match[1] as 'shard' | 'key', [match[3]!]);
+}
+
+const SHOWN = new Set(['drive.shard', 'drive.key', 'drive.shards']);
+
+export function planShow({ name }: UtilityStatement): Plan {
+  const setting = name?.toLowerCase() ?? '';
+  if (SHOWN.has(setting)) {
+    const shown = setting as 'drive.shard' | 'drive.key' | 'drive.shards';
+    return { op: 'session', verb: 'SHOW', action: { action: 'showRoute', name: shown } };
+  }
+  return routedPlan('SHOW', { kind: 'home' }, 'read');
+}
+
+export function planDiscard({ name }: UtilityStatement): Plan {
+  const target = (name ?? '').replace('DISCARD_', '').toLowerCase();
+  const known = target as 'all' | 'plans' | 'sequences' | 'temp';
+  return { op: 'session', verb: 'DISCARD', action: { action: 'discard', target: known } };
+}

@@ -1,0 +1,142 @@
+// Survey: what a statement touches, collected over all of its query levels.
+
+import type { Call, Expression } from '../sql/expression.ts';
+import { childrenOf } from '../sql/expression.ts';
+import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
+import type { PlanContext } from './context.ts';
+import { Refusal } from './context.ts';
+import {
+  isBuiltInType,
+  isPerRow,
+  isScalar,
+  isUnknown,
+  mayWrite,
+  pinOf,
+  remembersSequence,
+  runsText,
+} from './functions.ts';
+import type { KeyClass } from './key-class.ts';
+import type { KeySource } from './plan.ts';
+import type { CommonTables } from './common-tables.ts';
+import { refused, type SeveralShardsReason } from './unsupported.ts';
+
+/** Where in a statement an expression stands. */
+export interface Place {
+  /** A condition on rows: it decides about one row at a time. */
+  readonly inCondition: boolean;
+  /** The query level gives its rows shard by shard. */
+  readonly anchored: boolean;
+}
+
+/** Surveys an INSERT, UPDATE, DELETE or MERGE inside a WITH. */
+export type SurveyWriting = (
+  statement: WritingStatement,
+  survey: Survey,
+  tables: CommonTables,
+) => void;
+
+export class Survey {
+  readonly context: PlanContext;
+  readonly surveyWriting: SurveyWriting;
+  /** One class for each use of a sharded table. */
+  readonly classes: KeyClass[] = [];
+  readsReference = false;
+  readsHome = false;
+  /** Some function or type is not known to be the same on every shard. */
+  needsHome = false;
+  mayWrite = false;
+  writesInWith = false;
+  /** Query levels visited; a WITH query is visited again for each use. */
+  levels = 0;
+  readonly #reasons: { readonly reason: SeveralShardsReason; readonly classes: KeyClass[] }[] = [];
+
+  constructor(context: PlanContext, surveyWriting: SurveyWriting) {
+    this.context = context;
+    this.surveyWriting = surveyWriting;
+  }
+
+  /**
+   * The statement cannot run on several shards, unless all of `classes` turn out to be tied to an
+   * outer query: then they are looked at for one key at a time.
+   */
+  onlyOneShard(reason: SeveralShardsReason, classes: readonly KeyClass[] = []): void {
+    this.#reasons.push({ reason, classes: [...classes] });
+  }
+
+  /** Why the statement cannot run on several shards as it is; null when it can. */
+  get severalShardsReason(): SeveralShardsReason | null {
+    const holds = this.#reasons.find(
+      ({ classes }) => classes.length === 0 || !classes.every((each) => each.isTiedToOuter),
+    );
+    return holds?.reason ?? null;
+  }
+
+  /** The classes that decide, each once. */
+  get roots(): readonly KeyClass[] {
+    return [...new Set(this.classes.map((each) => each.resolved))];
+  }
+
+  /** The keys of all tables together; null when one of them is not restricted. */
+  get keys(): readonly KeySource[] | null {
+    const lists = this.roots.map((root) => root.keys);
+    return lists.every((list) => list !== null) ? lists.flat() : null;
+  }
+
+  call(call: Call, place: Place): void {
+    if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
+    if (runsText(call)) throw new Refusal(refused('queryFunction'));
+    if (this.context.input.catalog.routineTouchesSharded(call.name)) {
+      throw new Refusal(refused('routine'));
+    }
+    const pin = pinOf(call);
+    if (pin !== null) {
+      this.context.pins.add(pin);
+      this.onlyOneShard('sequenceFunction');
+    }
+    if (!isScalar(call) || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
+    if (mayWrite(call)) this.mayWrite = true;
+    if (isUnknown(call) && !place.inCondition) this.onlyOneShard('unknownFunction');
+    if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');
+  }
+
+  /** Notes calls and types; gives the sub-queries to `query`. */
+  expression(
+    expression: Expression,
+    place: Place,
+    query: (select: SelectStatement) => void,
+  ): void {
+    const open = [expression];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (next.kind === 'call') this.call(next, place);
+      else if (next.kind === 'cast') {
+        if (!isBuiltInType(next.type.schema, next.type.name)) this.needsHome = true;
+      } else if (next.kind === 'query') query(next.query);
+      else if (next.kind === 'other') this.needsHome ||= !PLAIN_NODES.has(next.node);
+      open.push(...childrenOf(next));
+    }
+  }
+
+  /** A relation that is no sharded table. */
+  relation(relation: RelationName): void {
+    const table = this.context.table(relation);
+    if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
+    if (table?.kind === 'reference') this.readsReference = true;
+    else this.readsHome = true;
+  }
+}
+
+/** Nodes without an effect or memory of their own. */
+const PLAIN_NODES = new Set([
+  'CaseExpr',
+  'CaseWhen',
+  'CoalesceExpr',
+  'MinMaxExpr',
+  'BooleanTest',
+  'A_Indirection',
+  'A_Indices',
+  'AEXPR_NULLIF',
+  'AEXPR_LIKE',
+  'AEXPR_ILIKE',
+  'AEXPR_SIMILAR',
+  'RangeFunction',
+]);

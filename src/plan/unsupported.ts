@@ -1,0 +1,207 @@
+// Unsupported: the one list of what is refused when it would need several shards or means none.
+
+import type { SqlErrorFields } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+
+const ONE_SHARD =
+  'Restrict every sharded table to one key (WHERE key = …), or choose the shard by hand: SET drive.shard = n.';
+const BY_HAND =
+  'Run it on each shard: connect to the shard itself, or SET drive.shard = n first.';
+
+interface Entry {
+  /** The clause or statement, as the message names it. */
+  readonly what: string;
+  readonly hint: string;
+}
+
+/** Statements over several shards that are refused; on one shard all of them work. */
+export const SEVERAL_SHARDS = {
+  joinWithoutKey: {
+    what: 'a join of sharded tables that are not joined by equal sharding keys',
+    hint: 'Add an equality of the sharding keys to the join, or restrict each table to one key.',
+  },
+  outerJoin: {
+    what: 'an outer join that keeps rows of a table that is not sharded, or a FULL JOIN',
+    hint: ONE_SHARD,
+  },
+  setOperation: { what: 'UNION, INTERSECT or EXCEPT over sharded tables', hint: ONE_SHARD },
+  subQuery: {
+    what: 'a sub-query over a sharded table that is not tied to the key of the outer query',
+    hint: 'Tie it to the outer row by an equality of sharding keys, or restrict it to one key.',
+  },
+  derivedLimit: { what: 'LIMIT, OFFSET or FOR UPDATE in a sub-query', hint: ONE_SHARD },
+  derivedAggregate: {
+    what: 'an aggregate or DISTINCT in a sub-query that does not group by the sharding key',
+    hint: 'Group the sub-query by the sharding key.',
+  },
+  window: {
+    what: 'a window function without the sharding key in PARTITION BY',
+    hint: 'Add the sharding key to PARTITION BY, or restrict the query to one key.',
+  },
+  groupingSets: { what: 'GROUPING SETS, ROLLUP, CUBE or GROUP BY DISTINCT', hint: ONE_SHARD },
+  distinctOn: {
+    what: 'DISTINCT ON without the sharding key',
+    hint: 'Add the sharding key to DISTINCT ON, or restrict the query to one key.',
+  },
+  aggregate: {
+    what: 'an aggregate other than count, sum, min, max and avg, or one with DISTINCT or ORDER BY',
+    hint: 'Group by the sharding key, or restrict the query to one key.',
+  },
+  aggregateExpression: {
+    what: 'an output column that is neither a grouping expression nor one aggregate alone',
+    hint: 'Select the aggregates themselves and compute with them in the client.',
+  },
+  having: {
+    what: 'a HAVING condition that is more than comparisons of groups, aggregates and literals',
+    hint: 'Compare a grouping expression or an aggregate with a literal or a parameter.',
+  },
+  sortUsing: { what: 'ORDER BY … USING', hint: 'Use ASC or DESC.' },
+  sortCollation: {
+    what: 'sorting text by a collation other than C',
+    hint: 'Add COLLATE "C" to the ORDER BY expression.',
+  },
+  sortExpression: {
+    what: 'ORDER BY, GROUP BY, min or max of an expression with a function that may give two answers',
+    hint: 'Use built-in functions that are not volatile, or sort in the client.',
+  },
+  collatedGroup: {
+    what: 'grouping or DISTINCT under a collation that may hold different text equal',
+    hint: ONE_SHARD,
+  },
+  unknownFunction: {
+    what: 'a function that may be volatile, an aggregate or return several rows',
+    hint: ONE_SHARD,
+  },
+  sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
+  limitExpression: {
+    what: 'LIMIT or OFFSET by an expression, or WITH TIES',
+    hint: 'Use a number or a parameter.',
+  },
+  lockLimit: { what: 'FOR UPDATE or FOR SHARE with LIMIT', hint: ONE_SHARD },
+  tableSample: { what: 'TABLESAMPLE', hint: ONE_SHARD },
+  selectInto: { what: 'SELECT INTO', hint: ONE_SHARD },
+  text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
+  explain: { what: 'EXPLAIN', hint: 'EXPLAIN a statement for one key, or SET drive.shard = n.' },
+  declare: { what: 'DECLARE CURSOR', hint: ONE_SHARD },
+  copyQuery: { what: 'COPY of a query', hint: 'COPY a query for one key, or SET drive.shard = n.' },
+  writingWith: { what: 'a WITH that writes', hint: ONE_SHARD },
+  noFrom: {
+    what: 'a query whose FROM has no sharded table, with a sub-query over several shards',
+    hint: ONE_SHARD,
+  },
+  insertWith: { what: 'INSERT of several rows with WITH or sub-queries', hint: 'Insert row by row.' },
+} as const satisfies Record<string, Entry>;
+
+/** Statements that are refused whatever shards they need, unless routed by hand. */
+export const REFUSED = {
+  view: { what: 'a view over a sharded table', hint: 'Query the tables of the view themselves.' },
+  mixed: {
+    what: 'a statement over both sharded and home tables',
+    hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
+  },
+  referenceWrite: {
+    what: 'writing a reference table',
+    hint: 'It has a copy on every shard. Write each one: SET drive.shard = n first.',
+  },
+  insertSelect: {
+    what: 'INSERT … SELECT into a sharded table',
+    hint: 'Insert VALUES, or choose the shard by hand: SET drive.shard = n.',
+  },
+  insertDefault: {
+    what: 'INSERT without a value for the sharding key',
+    hint: 'List the key column and give it a value.',
+  },
+  insertKey: {
+    what: 'INSERT with a sharding key that is not a constant or a parameter',
+    hint: 'Compute the key first and send its value.',
+  },
+  updateKey: {
+    what: 'UPDATE of the sharding key',
+    hint: 'Delete the row and insert it with the new key.',
+  },
+  merge: { what: 'MERGE into a sharded table', hint: 'Use INSERT … ON CONFLICT.' },
+  routine: {
+    what: 'calling a routine that reads or writes sharded tables',
+    hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
+  },
+  queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
+  sequenceMemory: {
+    what: 'currval() and lastval()',
+    hint: 'Use RETURNING: the connection to a server is shared.',
+  },
+  ddl: { what: 'DDL on a sharded or reference table', hint: BY_HAND },
+  createSharded: { what: 'creating a table with the sharding key column', hint: BY_HAND },
+  shadow: {
+    what: 'a temporary table with the name of a sharded or reference table',
+    hint: 'Give it another name.',
+  },
+  copy: {
+    what: 'COPY of a sharded or reference table',
+    hint: 'Use INSERT, or COPY by hand on each shard: SET drive.shard = n.',
+  },
+  maintenance: { what: 'this command on a sharded or reference table', hint: BY_HAND },
+  prepare: {
+    what: 'PREPARE of a statement on sharded tables',
+    hint: 'Use prepared statements of the protocol, as drivers do.',
+  },
+  prepareTransaction: {
+    what: 'PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED',
+    hint: 'COMMIT: the proxy makes a transaction over several shards atomic itself.',
+  },
+  deallocateAll: {
+    what: 'DEALLOCATE ALL',
+    hint: 'DISCARD ALL, or close the statements through the protocol.',
+  },
+  createAs: { what: 'making a table or view from sharded tables', hint: BY_HAND },
+  stringEscapes: {
+    what: 'standard_conforming_strings = off',
+    hint: "Write E'…' for strings with backslash escapes.",
+  },
+} as const satisfies Record<string, Entry>;
+
+export type SeveralShardsReason = keyof typeof SEVERAL_SHARDS;
+export type RefusedReason = keyof typeof REFUSED;
+
+/** 0A000 for a statement that would need several shards. */
+export function severalShards(reason: SeveralShardsReason): SqlErrorFields {
+  const { what, hint } = SEVERAL_SHARDS[reason];
+  return {
+    code: SQLSTATE.featureNotSupported,
+    message: `not supported over several shards: ${what}`,
+    hint,
+  };
+}
+
+/** 0A000 for a statement that is refused on any shard. */
+export function refused(reason: RefusedReason): SqlErrorFields {
+  const { what, hint } = REFUSED[reason];
+  return { code: SQLSTATE.featureNotSupported, message: `not supported: ${what}`, hint };
+}
+
+/** docs/unsupported.md, as a test compares it. */
+export function printUnsupported(): string {
+  const rows = (entries: Record<string, Entry>) =>
+    Object.values(entries)
+      .map(({ what, hint }) => `| ${what} | ${hint} |`)
+      .join('\n');
+  return `# What is refused
+
+Every statement is answered as one PostgreSQL would answer it, or refused with SQLSTATE 0A000 and a
+hint. This page is printed from \`src/plan/unsupported.ts\`. A statement sent to a shard chosen by
+hand is never refused.
+
+## Over several shards
+
+These work where the sharding key restricts the statement to one shard.
+
+| refused | what to do |
+|---|---|
+${rows(SEVERAL_SHARDS)}
+
+## On any shard
+
+| refused | what to do |
+|---|---|
+${rows(REFUSED)}
+`;
+}

@@ -1,0 +1,238 @@
+// Utility statements: DDL, COPY, EXPLAIN, cursors and all the others.
+
+import type {
+  CopyStatement,
+  CreateTableStatement,
+  RelationName,
+  RowStatement,
+  UtilityStatement,
+} from '../sql/statement.ts';
+import type { Catalog } from '../topology/table.ts';
+import { CommonTables } from './common-tables.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { surveyExpressions } from './level.ts';
+import type { Effect, PinReason, Plan, RoutedPlan, SessionAction } from './plan.ts';
+import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
+import { planRows, surveyFor } from './rows.ts';
+import { Scope } from './scope.ts';
+import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
+import { type RefusedReason, type SeveralShardsReason, severalShards } from './unsupported.ts';
+
+type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
+
+const HOME = { kind: 'home' } as const;
+
+/** What a statement is, whatever shard it goes to: its effect, pins, action and COPY. */
+export function traitsOf(statement: HomeStatement, context: PlanContext): RoutedPlan {
+  const verb = (context.input.tokens[0]?.text ?? '').toUpperCase();
+  if (statement.kind === 'copy') {
+    const copy = statement.onServer ? null : statement.from ? 'in' : 'out';
+    return routedPlan('COPY', HOME, statement.from ? 'write' : 'read', { copy });
+  }
+  if (statement.kind === 'createTable') {
+    const pins: PinReason[] = statement.temporary ? ['temporary table'] : [];
+    return routedPlan('CREATE TABLE', HOME, statement.temporary ? 'write' : 'ddl', { pins });
+  }
+  return routedPlan(verb, HOME, effectOf(statement.node), {
+    pins: pinsOf(statement),
+    action: actionOf(statement),
+  });
+}
+
+const READS = new Set([
+  'ExplainStmt',
+  'DeclareCursorStmt',
+  'FetchStmt',
+  'ClosePortalStmt',
+  'ListenStmt',
+  'UnlistenStmt',
+  'PrepareStmt',
+  'DeallocateStmt',
+  'CheckPointStmt',
+  'LoadStmt',
+]);
+const WRITES = new Set(['NotifyStmt', 'LockStmt', 'TruncateStmt', 'ExecuteStmt', 'CallStmt']);
+
+function effectOf(node: string): Effect {
+  if (READS.has(node)) return 'read';
+  return WRITES.has(node) ? 'write' : 'ddl';
+}
+
+function pinsOf(statement: UtilityStatement): PinReason[] {
+  if (statement.node === 'ListenStmt') return ['listen'];
+  if (statement.node === 'PrepareStmt') return ['sql prepare'];
+  if (statement.holdable) return ['cursor with hold'];
+  // LOAD brings a library into one server process.
+  if (statement.node === 'LoadStmt') return ['session state'];
+  return statement.temporary ? ['temporary table'] : [];
+}
+
+function actionOf({ node, name }: UtilityStatement): SessionAction | null {
+  if (node === 'DeclareCursorStmt') return { action: 'cursor', verb: 'declare', name };
+  if (node === 'FetchStmt' || node === 'ClosePortalStmt') {
+    return { action: 'cursor', verb: 'use', name };
+  }
+  return null;
+}
+
+/** Statements whose plan is the same by hand. */
+export function planOwn(statement: UtilityStatement, context: PlanContext): Plan | null {
+  switch (statement.node) {
+    case 'VariableShowStmt':
+      return planShow(statement);
+    case 'DiscardStmt':
+      return planDiscard(statement);
+    case 'ConstraintsSetStmt':
+      return planSetConstraints(context.input);
+    case 'DeallocateStmt':
+      // All statements of the connection would go, those of other clients too.
+      return statement.name === null ? refusedFor('DEALLOCATE', 'deallocateAll') : null;
+    default:
+      return null;
+  }
+}
+
+export function planUtility(statement: HomeStatement, context: PlanContext): Plan {
+  const traits = traitsOf(statement, context);
+  if (statement.kind === 'copy') return planCopy(statement, traits, context);
+  if (statement.kind === 'createTable') return planCreateTable(statement, traits, context);
+  const own = planOwn(statement, context);
+  if (own !== null) return own;
+  const reason = refusalOf(statement, context);
+  if (reason !== null) return refusedFor(traits.verb, reason);
+  if (statement.inner !== null) return planInner(statement, statement.inner, traits, context);
+  if (statement.calls.length > 0) return planCall(statement, traits, context);
+  return traits;
+}
+
+const MAINTENANCE = new Set([
+  'VacuumStmt',
+  'ClusterStmt',
+  'ReindexStmt',
+  'LockStmt',
+  'TruncateStmt',
+  'ExplainStmt',
+]);
+
+function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedReason | null {
+  const { node, relations, body } = statement;
+  const { catalog } = context.input;
+  const touched = relations.some((relation) => isManyShards(relation, context));
+  if (touched) {
+    if (statement.temporary) return 'shadow';
+    return MAINTENANCE.has(node) ? 'maintenance' : 'ddl';
+  }
+  const wholeDatabase = node === 'VacuumStmt' && relations.length === 0;
+  if (wholeDatabase && shardedNames(catalog).size > 0) return 'maintenance';
+  if (node === 'DropStmt' && dropsSchema(relations, catalog)) return 'ddl';
+  if (node === 'DoStmt' && body !== null && mentionsSharded(body, catalog)) return 'routine';
+  return null;
+}
+
+function isManyShards(relation: RelationName, context: PlanContext): boolean {
+  const kind = context.table(relation)?.kind;
+  return kind === 'sharded' || kind === 'reference';
+}
+
+function shardedNames(catalog: Catalog): Set<string> {
+  const names = new Set<string>();
+  for (const table of catalog.tables()) if (table.kind !== 'home') names.add(table.name);
+  return names;
+}
+
+/** A dropped schema comes as a name without a schema. */
+function dropsSchema(relations: readonly RelationName[], catalog: Catalog): boolean {
+  const schemas = new Set(relations.filter((r) => r.schema === null).map((r) => r.name));
+  for (const table of catalog.tables()) {
+    if (table.kind !== 'home' && schemas.has(table.schema)) return true;
+  }
+  return false;
+}
+
+function mentionsSharded(body: string, catalog: Catalog): boolean {
+  const names = shardedNames(catalog);
+  return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some(
+    (word) => names.has(word) || names.has(word.toLowerCase()),
+  );
+}
+
+const SEVERAL: { readonly [node: string]: SeveralShardsReason } = {
+  ExplainStmt: 'explain',
+  DeclareCursorStmt: 'declare',
+};
+
+/** EXPLAIN and DECLARE go where their query goes, when that is one shard. */
+function planInner(
+  statement: UtilityStatement,
+  inner: RowStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan {
+  const plan = planRows(inner, context);
+  if (plan.op !== 'routed') return plan;
+  const { kind } = plan.route;
+  if (statement.node === 'ExplainStmt' || statement.node === 'DeclareCursorStmt') {
+    const pins = [...traits.pins, ...plan.pins];
+    const fields = { ...traits, pins, effect: plan.effect };
+    return forwarded(fields, plan, SEVERAL[statement.node]!);
+  }
+  if (kind === 'keys' || kind === 'all') {
+    return refusedFor(traits.verb, statement.node === 'PrepareStmt' ? 'prepare' : 'createAs');
+  }
+  return traits;
+}
+
+function forwarded(fields: RoutedPlan, inner: RoutedPlan, reason: SeveralShardsReason): Plan {
+  const refusal = severalShards(reason);
+  if (inner.route.kind === 'all') return refusedPlan(fields.verb, refusal);
+  if (inner.route.kind === 'keys') return { ...fields, route: inner.route, refusal };
+  return { ...fields, route: HOME };
+}
+
+function planCall(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {
+  const survey = surveyFor(context);
+  try {
+    surveyExpressions(statement.calls, new Scope(null), survey, new CommonTables(), false);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return refusedPlan(traits.verb, error.fields);
+  }
+  if (survey.classes.length > 0) return refusedFor(traits.verb, 'routine');
+  return { ...traits, pins: [...context.pins] };
+}
+
+function planCopy(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
+  const { relation, query } = statement;
+  if (relation !== null) {
+    const kind = context.table(relation)?.kind;
+    if (kind === 'sharded' || kind === 'shardedView') return refusedFor('COPY', 'copy');
+    if (kind === 'reference' && statement.from) return refusedFor('COPY', 'copy');
+    return traits;
+  }
+  if (query === null) return traits;
+  const plan = planRows(query, context);
+  if (plan.op !== 'routed') return plan;
+  return forwarded({ ...traits, effect: plan.effect, pins: plan.pins }, plan, 'copyQuery');
+}
+
+const INTEGER_TYPES = new Set(['int2', 'int4', 'int8', 'bigserial', 'serial', 'smallserial']);
+
+function planCreateTable(
+  statement: CreateTableStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan {
+  if (isManyShards(statement.relation, context)) {
+    return refusedFor(traits.verb, statement.temporary ? 'shadow' : 'createSharded');
+  }
+  if (statement.temporary) return traits;
+  if (statement.mentions.some((relation) => isManyShards(relation, context))) {
+    return refusedFor(traits.verb, 'ddl');
+  }
+  const keys = new Set<string | null>();
+  for (const table of context.input.catalog.tables()) keys.add(table.keyColumn);
+  const hasKey = statement.columns.some(
+    (column) => keys.has(column.name) && INTEGER_TYPES.has(column.type),
+  );
+  return hasKey ? refusedFor(traits.verb, 'createSharded') : traits;
+}

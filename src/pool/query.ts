@@ -1,0 +1,101 @@
+// query: runs one statement of the proxy's own on a leased connection and gathers what comes back.
+
+import { SqlError } from '../base/errors.ts';
+import { BodyReader } from '../wire/bytes.ts';
+import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
+import { BACKEND } from '../wire/message-type.ts';
+import { decodeCommandComplete, encodeQuery } from '../wire/query.ts';
+import { decodeDataRow, decodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import { type Receiver, ServerRequest } from './request.ts';
+import type { ServerConnection } from './server-connection.ts';
+
+/** The answer to the statements of one request, gathered whole: for small answers only. */
+export interface QueryResult {
+  readonly fields: readonly FieldDescription[];
+  /** Text values, null for NULL. */
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Command tag of the last statement. */
+  readonly tag: string;
+  /** Transaction status behind it: 'I', 'T' or 'E' as a code. */
+  readonly status: number;
+}
+
+/** A server's ErrorResponse, to be passed on with all its fields. */
+export class ServerError extends Error {
+  readonly fields: ErrorFields;
+
+  constructor(fields: ErrorFields) {
+    super(fields.message);
+    this.name = 'ServerError';
+    this.fields = fields;
+  }
+}
+
+/**
+ * Runs `sql` by the simple protocol. Rejects with ServerError when the server refuses it, with
+ * SqlError 08006 when the connection is lost.
+ */
+export function query(connection: ServerConnection, sql: string): Promise<QueryResult> {
+  return exchange(connection, encodeQuery(sql));
+}
+
+/** The same for bytes that end in one message answered by ReadyForQuery. */
+export function exchange(connection: ServerConnection, bytes: Buffer): Promise<QueryResult> {
+  return new Promise((resolve, reject) => {
+    const collector = new Collector(resolve, reject);
+    connection.send(bytes, new ServerRequest(collector, false));
+  });
+}
+
+class Collector implements Receiver {
+  #resolve: (result: QueryResult) => void;
+  #reject: (error: Error) => void;
+  #fields: FieldDescription[] = [];
+  #rows: (string | null)[][] = [];
+  #tag = '';
+  #error: ServerError | null = null;
+
+  constructor(resolve: (result: QueryResult) => void, reject: (error: Error) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  relay(): void {
+    throw new Error('a collector asks for whole messages');
+  }
+
+  copyInStarted(): void {
+    this.#reject(new Error('the proxy itself never copies into a table'));
+  }
+
+  frame(type: number, buffer: Buffer, start: number, end: number): void {
+    switch (type) {
+      case BACKEND.rowDescription:
+        this.#fields = decodeRowDescription(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.dataRow:
+        this.#rows.push(
+          decodeDataRow(buffer.subarray(start, end)).map((value) =>
+            value === null ? null : value.toString('utf8'),
+          ),
+        );
+        break;
+      case BACKEND.commandComplete:
+        this.#tag = decodeCommandComplete(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.errorResponse:
+        this.#error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
+        break;
+      default:
+    }
+  }
+
+  finished(status: number): void {
+    if (this.#error !== null) this.#reject(this.#error);
+    else this.#resolve({ fields: this.#fields, rows: this.#rows, tag: this.#tag, status });
+  }
+
+  lost(error: SqlError): void {
+    this.#reject(this.#error ?? error);
+  }
+}

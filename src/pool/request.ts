@@ -1,0 +1,59 @@
+// ServerRequest: what a server connection owes for bytes sent, up to one ReadyForQuery.
+
+import type { SqlError } from '../base/errors.ts';
+
+/**
+ * What becomes of the reply to one message of an extended batch. `forward` passes it to the
+ * receiver; `swallow` drops it (the proxy added the message); `answer` inserts `bytes` (the proxy
+ * left the message out because the server need not see it).
+ */
+export type Step =
+  | { readonly do: 'forward'; readonly done: StepDone | null }
+  | { readonly do: 'swallow'; readonly done: StepDone | null }
+  | { readonly do: 'answer'; readonly bytes: Buffer; readonly done: StepDone | null };
+
+/** Called when the step's message has succeeded; not called when it failed or was skipped. */
+export type StepDone = () => void;
+
+/** The owner of a request. Calls come synchronously from the read of the server's socket. */
+export interface Receiver {
+  /**
+   * Relay requests: messages (or pieces of one) to pass on as they are. The bytes are never reused
+   * by the connection.
+   */
+  relay(bytes: Buffer): void;
+  /** Frames requests: one whole message; its body is buffer[start, end). */
+  frame(type: number, buffer: Buffer, start: number, end: number): void;
+  /** The server now waits for CopyData. */
+  copyInStarted(): void;
+  /** ReadyForQuery with its status byte: the request is over; `failed` if it met an error. */
+  finished(status: number, failed: boolean): void;
+  /** The connection ended before ReadyForQuery. `failed`: a FATAL error was passed on already. */
+  lost(error: SqlError, failed: boolean): void;
+}
+
+export class ServerRequest {
+  readonly receiver: Receiver;
+  /** Relay the bytes undecoded (true) or hand over whole messages (false). */
+  readonly relayed: boolean;
+  /** Relay requests: pass ReadyForQuery on, too. */
+  forwardReady = true;
+  /** null: every reply is forwarded. */
+  steps: readonly Step[] | null = null;
+  nextStep = 0;
+  failed = false;
+
+  constructor(receiver: Receiver, relayed: boolean) {
+    this.receiver = receiver;
+    this.relayed = relayed;
+  }
+
+  /** Makes the request new for its next use: a session has one request at a time and reuses it. */
+  reset(forwardReady: boolean, steps: readonly Step[] | null): this {
+    this.forwardReady = forwardReady;
+    this.steps = steps;
+    this.nextStep = 0;
+    this.failed = false;
+    return this;
+  }
+}

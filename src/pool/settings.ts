@@ -1,0 +1,63 @@
+// Settings: what a session has SET, in the form in which it is brought to a server connection.
+
+/** An immutable set of session settings. Equal contents have equal signatures. */
+export interface Settings {
+  readonly signature: string;
+  /** Name in lower case → what stands behind SET: `TimeZone TO 'UTC'`, `ROLE alice`. */
+  readonly assignments: ReadonlyMap<string, string>;
+}
+
+export const NO_SETTINGS: Settings = Object.freeze({ signature: '', assignments: new Map() });
+
+export function settingsOf(assignments: ReadonlyMap<string, string>): Settings {
+  if (assignments.size === 0) return NO_SETTINGS;
+  const sorted = [...assignments].sort(([a], [b]) => (a < b ? -1 : 1));
+  const signature = sorted.map(([name, assignment]) => `${name}=${assignment}`).join('\0');
+  return Object.freeze({ signature, assignments: new Map(sorted) });
+}
+
+/** The statements that take a connection with the settings `from` to the settings `to`. */
+export function switchSql(from: Settings, to: Settings): string {
+  const statements: string[] = [];
+  for (const name of from.assignments.keys()) {
+    if (!to.assignments.has(name)) statements.push(`RESET ${quoteSettingName(name)}`);
+  }
+  for (const [name, assignment] of to.assignments) {
+    if (from.assignments.get(name) !== assignment) statements.push(`SET ${assignment}`);
+  }
+  return statements.join(';');
+}
+
+/** The text behind SET for a value given outside of SQL (a startup packet). */
+export function assignmentOf(name: string, value: string): string {
+  // Lists are split by SET itself only where they stand unquoted; one quoted list is one name.
+  const literal =
+    name.toLowerCase() === 'search_path' || name.toLowerCase() === 'datestyle'
+      ? listLiteral(value)
+      : quoteLiteral(value);
+  return `${quoteSettingName(name)} TO ${literal}`;
+}
+
+export function quoteLiteral(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''")}'`;
+  return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted;
+}
+
+/** Custom settings have dotted names, whose parts are quoted one by one. */
+function quoteSettingName(name: string): string {
+  return name
+    .split('.')
+    .map((part) => (/^[a-z_][a-z0-9_$]*$/i.test(part) ? part : `"${part.replaceAll('"', '""')}"`))
+    .join('.');
+}
+
+/** `a, "B c"` → `'a', 'B c'`: each element by itself, as SET wants a list. */
+function listLiteral(value: string): string {
+  const elements = value.match(/"(?:[^"]|"")*"|[^,\s][^,]*/g) ?? [];
+  const literals = elements.map((element) => {
+    const name = element.trim();
+    const quoted = name.startsWith('"') && name.endsWith('"') && name.length > 1;
+    return quoteLiteral(quoted ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase());
+  });
+  return literals.length === 0 ? "''" : literals.join(', ');
+}

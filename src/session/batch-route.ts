@@ -1,0 +1,151 @@
+// Batch routing: finds the one shard that can answer a whole batch, and what to send to it.
+
+import type { Plan, RoutedPlan } from '../plan/plan.ts';
+import { targetsOf } from '../plan/route.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import type { ParseMessage } from '../wire/extended.ts';
+import type { BatchMessage } from './batch.ts';
+import type { SessionContext } from './context.ts';
+import {
+  currentPlan,
+  type PreparedStatement,
+  type Portal,
+  portalOf,
+  StatementValues,
+} from './prepared.ts';
+import type { OpenPortal, SessionState } from './state.ts';
+
+/** A batch that one server can answer by itself, in one round trip. */
+export interface OneShardBatch {
+  readonly shard: number;
+  readonly writes: boolean;
+  readonly messages: readonly BatchMessage[];
+  /** The statements and portals the batch makes, by the client's names. */
+  readonly statements: ReadonlyMap<string, PreparedStatement>;
+  readonly portals: ReadonlyMap<string, OpenPortal>;
+}
+
+export function prepare(
+  parse: ParseMessage,
+  state: SessionState,
+  context: SessionContext,
+): PreparedStatement {
+  const topology = context.topology();
+  const { searchPath } = state.settings;
+  const { sql, parameterTypes } = parse;
+  return {
+    sql,
+    parameterTypes,
+    serverName: context.statementNames.nameOf(sql, parameterTypes, topology.version),
+    planned: context.planner.plan(sql, topology, searchPath),
+    planVersion: topology.version,
+    searchPath,
+  };
+}
+
+/** What a server can be sent as it is: no session action, no pin, no schema change. */
+export function isRelayable(plan: Plan): plan is RoutedPlan {
+  return (
+    plan.op === 'routed' && plan.action === null && plan.pins.length === 0 && plan.effect !== 'ddl'
+  );
+}
+
+/** null: the batch needs the careful way, because of several shards or of the session's state. */
+export function routeBatch(
+  messages: readonly BatchMessage[],
+  state: SessionState,
+  context: SessionContext,
+): OneShardBatch | null {
+  const statements = new Map<string, PreparedStatement>();
+  const portals = new Map<string, OpenPortal>();
+  let shard = -1;
+  let writes = false;
+  for (const message of messages) {
+    let wanted = -1;
+    switch (message.kind) {
+      case 'parse': {
+        const { name } = message.parse;
+        if (name !== '' && (state.statements.has(name) || statements.has(name))) return null;
+        const statement = prepare(message.parse, state, context);
+        if (!isRelayable(statement.planned.plan)) return null;
+        statements.set(name, statement);
+        break;
+      }
+      case 'bind': {
+        const name = message.bind.statement;
+        const statement = statements.get(name) ?? state.statements.get(name);
+        if (statement === undefined) return null;
+        const portal = portalOf(statement, message.bind);
+        const target = shardOf(portal, state, context);
+        if (target < 0) return null;
+        wanted = target;
+        portals.set(message.bind.portal, { portal, shard: target, running: null });
+        break;
+      }
+      case 'execute':
+      case 'describe': {
+        const name = portalName(message);
+        const open = name === null ? null : (portals.get(name) ?? state.portals.get(name));
+        if (open === undefined) return null;
+        if (open === null) {
+          if (!canDescribe(message, statements, state)) return null;
+          break;
+        }
+        if (open.shard === null || open.running !== null) return null;
+        wanted = open.shard;
+        const { plan } = open.portal.statement.planned;
+        if (plan.op === 'routed' && plan.effect !== 'read') writes = true;
+        break;
+      }
+      case 'close':
+        if (message.close.target === 'portal' && state.portals.has(message.close.name)) return null;
+    }
+    if (wanted >= 0) {
+      if (shard >= 0 && shard !== wanted) return null;
+      shard = wanted;
+    }
+  }
+  if (shard < 0) shard = anyShard(state, context);
+  return { shard, writes, messages, statements, portals };
+}
+
+function portalName(message: BatchMessage): string | null {
+  if (message.kind === 'execute') return message.execute.portal;
+  if (message.kind === 'describe' && message.describe.target === 'portal') {
+    return message.describe.name;
+  }
+  return null;
+}
+
+/** Any shard describes a statement as one PostgreSQL would: the tables are the same everywhere. */
+function canDescribe(
+  message: BatchMessage,
+  statements: ReadonlyMap<string, PreparedStatement>,
+  state: SessionState,
+): boolean {
+  if (message.kind !== 'describe') return false;
+  const { name } = message.describe;
+  const statement = statements.get(name) ?? state.statements.get(name);
+  return statement !== undefined && isRelayable(statement.planned.plan);
+}
+
+/** The one shard of the portal; -1 when there are several or the plan is not one to relay. */
+function shardOf(portal: Portal, state: SessionState, context: SessionContext): number {
+  const topology = context.topology();
+  const { searchPath } = state.settings;
+  const { plan, literals } = currentPlan(portal.statement, context.planner, topology, searchPath);
+  if (!isRelayable(plan)) return -1;
+  if (plan.route.kind === 'any') return anyShard(state, context);
+  const values = new StatementValues(literals, portal.parameters);
+  const targets = targetsOf(plan.route, values, topology);
+  return targets.length === 1 ? targets[0]! : -1;
+}
+
+/** A shard the transaction is on already, else the first that is up. */
+export function anyShard(state: SessionState, context: SessionContext): number {
+  if (state.transaction !== null) {
+    for (const shard of state.transaction.participants.keys()) return shard;
+  }
+  const up = context.cluster.pools.findIndex((pool) => pool.downBecause === null);
+  return up < 0 ? HOME_SHARD : up;
+}

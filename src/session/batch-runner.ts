@@ -1,0 +1,261 @@
+// BatchRunner: an extended batch, message by message, where no single server can answer it whole.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { formattedFields } from '../execute/gather.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Step } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import {
+  BIND_COMPLETE,
+  CLOSE_COMPLETE,
+  encodeBind,
+  encodeExecute,
+  encodeParameterDescription,
+  NO_DATA,
+  PARSE_COMPLETE,
+  SYNC,
+} from '../wire/extended.ts';
+import { encodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import type { BatchMessage } from './batch.ts';
+import { prepare } from './batch-route.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { SessionContext } from './context.ts';
+import { handPlan } from './hand.ts';
+import { localFields } from './local-result.ts';
+import {
+  currentPlan,
+  type Portal,
+  type PreparedStatement,
+  portalOf,
+  serverParse,
+  StatementValues,
+} from './prepared.ts';
+import type { Runner } from './runner.ts';
+import { showColumns } from './show.ts';
+import { closeRunning, type OpenPortal, type SessionState } from './state.ts';
+import { inFailedTransaction } from './transaction-commands.ts';
+
+interface StatementDescription {
+  readonly parameterTypes: readonly number[];
+  readonly fields: readonly FieldDescription[] | null;
+}
+
+/**
+ * Runs one segment after the other of a batch. The segments of a batch that executes more than one
+ * statement share an implicit transaction, as PostgreSQL gives them; Sync ends it.
+ */
+export class BatchRunner {
+  #context: SessionContext;
+  #state: SessionState;
+  #client: ClientStream;
+  #runner: Runner;
+
+  constructor(
+    context: SessionContext,
+    state: SessionState,
+    client: ClientStream,
+    runner: Runner,
+  ) {
+    this.#context = context;
+    this.#state = state;
+    this.#client = client;
+    this.#runner = runner;
+  }
+
+  /** `synced`: Sync follows, so nothing more can join these messages. Throws at the first error. */
+  async run(messages: readonly BatchMessage[], synced: boolean): Promise<void> {
+    const executes = messages.filter((message) => message.kind === 'execute').length;
+    const several = executes > 1 || (executes === 1 && !synced);
+    for (const message of messages) await this.#message(message, several);
+  }
+
+  async #message(message: BatchMessage, several: boolean): Promise<void> {
+    switch (message.kind) {
+      case 'parse':
+        return this.#parse(message);
+      case 'bind':
+        return this.#bind(message);
+      case 'describe':
+        return message.describe.target === 'statement'
+          ? this.#describeStatement(this.#statement(message.describe.name))
+          : this.#describePortal(this.#portal(message.describe.name));
+      case 'execute':
+        return this.#execute(message.execute.portal, message.execute.maxRows, several);
+      case 'close':
+        return this.#close(message.close.target, message.close.name);
+    }
+  }
+
+  async #parse(message: BatchMessage & { kind: 'parse' }): Promise<void> {
+    const { name } = message.parse;
+    const { statements } = this.#state;
+    if (name !== '' && statements.has(name)) {
+      throw new SqlError({
+        code: SQLSTATE.duplicatePreparedStatement,
+        message: `prepared statement "${name}" already exists`,
+      });
+    }
+    statements.delete('');
+    const statement = prepare(message.parse, this.#state, this.#context);
+    const plan = this.#plan(statement);
+    this.#refuseInFailed(plan);
+    if (plan.op === 'refused') throw new SqlError(plan.error);
+    if (plan.op === 'sequence') throw severalCommands();
+    // The server's own judgement of the text comes now, as it does on one PostgreSQL.
+    await this.#describe(statement);
+    statements.set(name, statement);
+    this.#client.write(PARSE_COMPLETE);
+  }
+
+  async #bind(message: BatchMessage & { kind: 'bind' }): Promise<void> {
+    const { bind } = message;
+    const statement = this.#statement(bind.statement);
+    this.#refuseInFailed(this.#plan(statement));
+    const { portals } = this.#state;
+    if (bind.portal !== '' && portals.has(bind.portal)) {
+      throw new SqlError({
+        code: SQLSTATE.duplicateCursor,
+        message: `cursor "${bind.portal}" already exists`,
+      });
+    }
+    await this.#closePortal(bind.portal);
+    portals.set(bind.portal, { portal: portalOf(statement, bind), shard: null, running: null });
+    this.#client.write(BIND_COMPLETE);
+  }
+
+  async #describeStatement(statement: PreparedStatement): Promise<void> {
+    const { parameterTypes, fields } = await this.#describe(statement);
+    this.#client.write(encodeParameterDescription([...parameterTypes]));
+    this.#client.write(fields === null ? NO_DATA : encodeRowDescription([...fields]));
+  }
+
+  async #describePortal({ portal }: OpenPortal): Promise<void> {
+    const { parameterTypes, fields } = await this.#describe(portal.statement);
+    const formatted = formattedFields({ parameterTypes, fields }, portal.resultFormats);
+    this.#client.write(fields === null ? NO_DATA : encodeRowDescription(formatted));
+  }
+
+  async #describe(statement: PreparedStatement): Promise<StatementDescription> {
+    const plan = this.#plan(statement);
+    if (plan.op === 'session' && plan.action.action === 'showRoute') {
+      return { parameterTypes: [], fields: localFields(showColumns(plan.action.name), []) };
+    }
+    if (plan.op !== 'routed') return { parameterTypes: [], fields: null };
+    return this.#runner.description(plan, statement.sql, statement.parameterTypes);
+  }
+
+  async #execute(name: string, maxRows: number, several: boolean): Promise<void> {
+    const open = this.#portal(name);
+    if (open.running !== null) {
+      await this.#runner.resume(open.running, open, maxRows);
+      return;
+    }
+    const { portal } = open;
+    const plan = this.#plan(portal.statement);
+    const { sql } = portal.statement;
+    if (several && this.#state.transaction === null && plan.op === 'routed') {
+      this.#state.begin('BEGIN', true);
+    }
+    await this.#runner.run({
+      sql,
+      plan,
+      values: new StatementValues(portal.statement.planned.literals, portal.parameters),
+      parameters: portal.parameters,
+      resultFormats: portal.resultFormats,
+      extended: {
+        open,
+        maxRows,
+        encode: (connection) => this.#encode(name, open, maxRows, connection),
+      },
+    });
+  }
+
+  /** What runs the portal on one server; a portal the server has already is only executed. */
+  #encode(
+    name: string,
+    open: OpenPortal,
+    maxRows: number,
+    connection: ServerConnection,
+  ): { bytes: Buffer; steps: readonly Step[] } {
+    const { statement, parameters, resultFormats } = open.portal;
+    const execute = encodeExecute({ portal: name, maxRows });
+    const forward: Step = { do: 'forward', done: null };
+    const swallow: Step = { do: 'swallow', done: null };
+    if (open.shard === connection.shard.id) {
+      return { bytes: Buffer.concat([execute, SYNC]), steps: [forward] };
+    }
+    const bind = encodeBind({
+      portal: name,
+      statement: '',
+      parameterFormats: [...parameters.formats],
+      parameters: [...parameters.values],
+      resultFormats: [...resultFormats],
+    });
+    const parse = serverParse({ ...statement, serverName: '' });
+    return {
+      bytes: Buffer.concat([parse, bind, execute, SYNC]),
+      steps: [swallow, swallow, forward],
+    };
+  }
+
+  async #close(target: 'statement' | 'portal', name: string): Promise<void> {
+    if (target === 'statement') this.#state.statements.delete(name);
+    else await this.#closePortal(name);
+    this.#client.write(CLOSE_COMPLETE);
+  }
+
+  async #closePortal(name: string): Promise<void> {
+    const { portals } = this.#state;
+    const running = portals.get(name)?.running ?? null;
+    portals.delete(name);
+    if (running !== null) await closeRunning(running);
+  }
+
+  #plan(statement: PreparedStatement): Plan {
+    const { settings } = this.#state;
+    const topology = this.#context.topology();
+    const { plan } = currentPlan(
+      statement,
+      this.#context.planner,
+      topology,
+      settings.searchPath,
+    );
+    return handPlan(statement.sql, plan, this.#state, this.#context);
+  }
+
+  #statement(name: string): PreparedStatement {
+    const statement = this.#state.statements.get(name);
+    if (statement !== undefined) return statement;
+    throw new SqlError({
+      code: SQLSTATE.invalidSqlStatementName,
+      message:
+        name === ''
+          ? 'unnamed prepared statement does not exist'
+          : `prepared statement "${name}" does not exist`,
+    });
+  }
+
+  #portal(name: string): OpenPortal {
+    const open = this.#state.portals.get(name);
+    if (open !== undefined) return open;
+    throw new SqlError({
+      code: SQLSTATE.invalidCursorName,
+      message: `portal "${name}" does not exist`,
+    });
+  }
+
+  /** In a failed transaction only COMMIT and ROLLBACK get any further. */
+  #refuseInFailed(plan: Plan): void {
+    const ends = plan.op === 'session' && plan.action.action === 'transaction';
+    if (this.#state.transaction?.state === 'failed' && !ends) throw inFailedTransaction();
+  }
+}
+
+function severalCommands(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.syntaxError,
+    message: 'cannot insert multiple commands into a prepared statement',
+  });
+}
+

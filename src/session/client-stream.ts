@@ -1,0 +1,69 @@
+// ClientStream: the writing side of a client's socket, with back pressure.
+
+import type { Socket } from 'node:net';
+
+/** Writes after the client has gone are dropped: there is nobody left to tell. */
+export class ClientStream {
+  #socket: Socket;
+  #closed = false;
+  /** Called once the client takes bytes again, or is gone. */
+  #onDrain: (() => void)[] = [];
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('drain', () => this.#drained());
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** False: the client does not keep up; wait with whenDrained before writing much more. */
+  write(bytes: Buffer): boolean {
+    return this.#closed ? true : this.#socket.write(bytes);
+  }
+
+  whenDrained(callback: () => void): void {
+    if (this.#closed || !this.#socket.writableNeedDrain) callback();
+    else this.#onDrain.push(callback);
+  }
+
+  /** Resolves when the client takes bytes again, or is gone. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => this.whenDrained(resolve));
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+
+  /** Sends `last` and closes. */
+  end(last: Buffer): void {
+    if (this.#closed) return;
+    this.#socket.end(last);
+    this.#socket.destroySoon();
+    this.markClosed();
+  }
+
+  /** The socket has closed, or must not be used any more. */
+  markClosed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#drained();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.markClosed();
+  }
+
+  #drained(): void {
+    const waiting = this.#onDrain;
+    this.#onDrain = [];
+    for (const callback of waiting) callback();
+  }
+}

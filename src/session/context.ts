@@ -1,0 +1,26 @@
+// SessionContext: what all sessions of a proxy share, and the bounds they keep.
+
+import type { Logger } from '../base/log.ts';
+import type { Cluster } from '../execute/cluster.ts';
+import type { TwoPhase } from '../execute/two-phase.ts';
+import type { Planner } from '../plan/planner.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { StatementNames } from './prepared.ts';
+
+export interface SessionContext {
+  /** The snapshot to plan with now. */
+  topology(): Topology;
+  readonly planner: Planner;
+  readonly cluster: Cluster;
+  readonly twoPhase: TwoPhase;
+  readonly statementNames: StatementNames;
+  /** ParameterStatus values of a server connection without settings. */
+  serverParameters(): ReadonlyMap<string, string>;
+  /** To be called after DDL: resolves when the topology knows the new schema. */
+  schemaChanged(): Promise<void>;
+  /** The configured database name of the sharded whole. */
+  readonly database: string;
+  readonly mergeRowsMax: number;
+  readonly mergeBytesMax: number;
+  readonly log: Logger;
+}

@@ -1,0 +1,72 @@
+// Pins: the server connections a session must keep because state of it lives on them.
+
+import type { Cluster } from '../execute/cluster.ts';
+import { giveBack } from '../execute/cluster.ts';
+import type { PinReason } from '../plan/plan.ts';
+import { query } from '../pool/query.ts';
+import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
+import { NO_SETTINGS } from '../pool/settings.ts';
+
+interface Pin {
+  readonly connection: ServerConnection;
+  readonly reasons: Set<PinReason>;
+}
+
+/** At most one pinned connection a shard. A pinned connection is never in its pool's idle list. */
+export class Pins {
+  #pins = new Map<number, Pin>();
+  #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  get size(): number {
+    return this.#pins.size;
+  }
+
+  connection(shard: number): ServerConnection | null {
+    const pin = this.#pins.get(shard);
+    if (pin === undefined) return null;
+    // The server is gone and its state with it: the next statement starts on a new connection.
+    if (pin.connection.closed) this.#pins.delete(shard);
+    return pin.connection.closed ? null : pin.connection;
+  }
+
+  holds(connection: ServerConnection): boolean {
+    return this.#pins.get(connection.shard.id)?.connection === connection;
+  }
+
+  add(connection: ServerConnection, reasons: readonly PinReason[], owner: ConnectionOwner): void {
+    const pin = this.#pins.get(connection.shard.id) ?? { connection, reasons: new Set() };
+    for (const reason of reasons) pin.reasons.add(reason);
+    this.#pins.set(connection.shard.id, pin);
+    connection.owner = owner;
+  }
+
+  /** Every pinned connection still open, in shard order. */
+  connections(): ServerConnection[] {
+    const shards = [...this.#pins.keys()].sort((a, b) => a - b);
+    return shards.flatMap((shard) => this.connection(shard) ?? []);
+  }
+
+  /** DISCARD ALL: the servers forget the session's state and the connections become free. */
+  async discardAll(): Promise<void> {
+    for (const connection of this.connections()) {
+      await query(connection, 'DISCARD ALL');
+      connection.statements.clear();
+      connection.settings = NO_SETTINGS;
+      this.#pins.delete(connection.shard.id);
+      giveBack(this.#cluster, connection);
+    }
+  }
+
+  /** The session ends: what it left on the servers must reach nobody else. */
+  closeAll(): void {
+    for (const connection of this.connections()) {
+      connection.tainted = true;
+      this.#pins.delete(connection.shard.id);
+      giveBack(this.#cluster, connection);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+// Prepared statements and portals as one client knows them, by its own names.
+
+import { type BoundParameters, formatAt } from '../execute/parameters.ts';
+import type { Planned, Planner } from '../plan/planner.ts';
+import type { BoundValues } from '../plan/route.ts';
+import type { Topology } from '../topology/topology.ts';
+import { type BindMessage, encodeParse } from '../wire/extended.ts';
+
+/** A Parse of a client. The plan is made anew when the topology or the search path has changed. */
+export interface PreparedStatement {
+  readonly sql: string;
+  /** As declared in Parse; 0 or missing: the server decides. */
+  readonly parameterTypes: readonly number[];
+  /** The name under which servers know it: one for all clients with this text and these types. */
+  readonly serverName: string;
+  planned: Planned;
+  planVersion: number;
+  searchPath: readonly string[] | null;
+}
+
+export interface Portal {
+  readonly statement: PreparedStatement;
+  readonly parameters: BoundParameters;
+  readonly resultFormats: readonly number[];
+}
+
+export function portalOf(statement: PreparedStatement, bind: BindMessage): Portal {
+  return {
+    statement,
+    parameters: {
+      values: bind.parameters,
+      formats: bind.parameterFormats,
+      types: statement.parameterTypes,
+    },
+    resultFormats: bind.resultFormats,
+  };
+}
+
+/** The values a route is found by: literals lifted from the text and bound parameters. */
+export class StatementValues implements BoundValues {
+  readonly parameterCount: number;
+  #literals: readonly string[] | null;
+  #parameters: BoundParameters;
+
+  constructor(literals: readonly string[] | null, parameters: BoundParameters) {
+    this.#literals = literals;
+    this.#parameters = parameters;
+    this.parameterCount = parameters.values.length;
+  }
+
+  literal(slot: number): string {
+    return this.#literals![slot]!;
+  }
+
+  parameter(index: number): Buffer | null {
+    return this.#parameters.values[index] ?? null;
+  }
+
+  parameterFormat(index: number): 0 | 1 {
+    return formatAt(this.#parameters.formats, index);
+  }
+
+  parameterType(index: number): number {
+    return this.#parameters.types[index] ?? 0;
+  }
+}
+
+/** The statement's plan under the topology and search path of now. */
+export function currentPlan(
+  statement: PreparedStatement,
+  planner: Planner,
+  topology: Topology,
+  searchPath: readonly string[] | null,
+): Planned {
+  if (statement.planVersion !== topology.version || statement.searchPath !== searchPath) {
+    statement.planned = planner.plan(statement.sql, topology, searchPath);
+    statement.planVersion = topology.version;
+    statement.searchPath = searchPath;
+  }
+  return statement.planned;
+}
+
+/**
+ * Gives every text with its parameter types one name on all server connections. A name holds for
+ * one catalog version: a statement prepared after DDL gets a new name, so that "cached plan must
+ * not change result type" cannot reach a client that has just prepared it.
+ */
+export class StatementNames {
+  #names = new Map<string, string>();
+  #counter = 0;
+  #max: number;
+
+  /** `max`: names remembered; a forgotten text simply gets a new name. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  nameOf(sql: string, parameterTypes: readonly number[], version: number): string {
+    const key = `${version}\0${parameterTypes.join(',')}\0${sql}`;
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    if (this.#names.size >= this.#max) this.#names.delete(this.#names.keys().next().value!);
+    this.#counter += 1;
+    const name = `drive_${this.#counter}`;
+    this.#names.set(key, name);
+    return name;
+  }
+}
+
+/** The Parse that gives a server connection this statement under its shared name. */
+export function serverParse(statement: PreparedStatement): Buffer {
+  const { serverName, sql, parameterTypes } = statement;
+  return encodeParse({ name: serverName, sql, parameterTypes: [...parameterTypes] });
+}

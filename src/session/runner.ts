@@ -1,0 +1,356 @@
+// Runner: carries out any plan for a session, statement by statement, with room to wait.
+
+import { SqlError, type SqlErrorFields } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { type Description, describe } from '../execute/describe.ts';
+import { formattedFields, openGather } from '../execute/gather.ts';
+import type { BoundParameters } from '../execute/parameters.ts';
+import { writeShards } from '../execute/write.ts';
+import type {
+  AggregateMerge,
+  ConcatMerge,
+  InsertMerge,
+  Plan,
+  RoutedPlan,
+  WriteMerge,
+} from '../plan/plan.ts';
+import { type BoundValues, targetsOf } from '../plan/route.ts';
+import type { Step } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { encodeCommandComplete, encodeQuery, EMPTY_QUERY_RESPONSE } from '../wire/query.ts';
+import { PORTAL_SUSPENDED } from '../wire/extended.ts';
+import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { SessionContext } from './context.ts';
+import { encodeLocalResult } from './local-result.ts';
+import type { Relay, RelayOutcome } from './relay.ts';
+import { runSessionAction, runSettingAction } from './session-actions.ts';
+import { closeRunning, type OpenPortal, type RunningGather, type SessionState } from './state.ts';
+import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
+
+const IDLE = 'I'.charCodeAt(0);
+
+const NOT_MERGEABLE: SqlErrorFields = {
+  code: SQLSTATE.featureNotSupported,
+  message: 'this statement cannot run on several shards',
+  hint: 'Give the sharding key a value, so that one shard can answer it.',
+};
+
+/** The error has already been passed on to the client as the server sent it. */
+export class ErrorPassedOn extends Error {}
+
+/** One statement to be run, from whichever protocol it came. */
+export interface Execution {
+  readonly sql: string;
+  readonly plan: Plan;
+  readonly values: BoundValues;
+  readonly parameters: BoundParameters;
+  readonly resultFormats: readonly number[];
+  /** Extended protocol: how a single shard is sent it, and its row limit; null for a Query. */
+  readonly extended: ExtendedExecution | null;
+}
+
+export interface ExtendedExecution {
+  readonly open: OpenPortal;
+  readonly maxRows: number;
+  /** The messages that run the portal on this connection, ending in Sync, and their steps. */
+  encode(connection: ServerConnection): { bytes: Buffer; steps: readonly Step[] };
+}
+
+export interface RunnerDependencies {
+  readonly context: SessionContext;
+  readonly state: SessionState;
+  readonly client: ClientStream;
+  readonly relay: Relay;
+  /** Called when the server asks for CopyData: the session passes the client's on. */
+  readonly copiesIn: () => void;
+  /** The session, for messages that belong to no request. */
+  readonly owner: { asynchronousMessage(bytes: Buffer): void };
+}
+
+/**
+ * Answers with everything but ReadyForQuery. Throws SqlError or ServerError for what the client is
+ * still to be told, ErrorPassedOn for what it knows.
+ */
+export class Runner {
+  #d: RunnerDependencies;
+  #descriptions = new WeakMap<Plan, Description>();
+
+  constructor(dependencies: RunnerDependencies) {
+    this.#d = dependencies;
+  }
+
+  async run(execution: Execution): Promise<void> {
+    const { plan, sql } = execution;
+    const { state, client } = this.#d;
+    if (plan.op === 'session' && plan.action.action === 'transaction') {
+      const write = (bytes: Buffer) => client.write(bytes);
+      return runTransactionCommand(plan.action.command, sql, state, write);
+    }
+    if (plan.op === 'empty') {
+      client.write(EMPTY_QUERY_RESPONSE);
+      return;
+    }
+    if (state.transaction?.state === 'failed') throw inFailedTransaction();
+    if (plan.op === 'refused') throw new SqlError(plan.error);
+    if (plan.op === 'sequence') throw new Error('a sequence is run part by part');
+    if (plan.op === 'session') {
+      const { result, tag } = await runSessionAction(plan.action, state, this.#d.context);
+      if (result !== null) {
+        const described = execution.extended === null;
+        client.write(encodeLocalResult(result, execution.resultFormats, described));
+      }
+      client.write(encodeCommandComplete(tag));
+      return;
+    }
+    await this.#routed(execution, plan);
+  }
+
+  async #routed(execution: Execution, plan: RoutedPlan): Promise<void> {
+    const { state } = this.#d;
+    if (plan.action?.action === 'set' || plan.action?.action === 'reset') {
+      return runSettingAction(plan.action, execution.sql, state, (connection) =>
+        this.#relayOn(execution, connection),
+      );
+    }
+    const targets = this.targets(execution, plan);
+    if (targets.length === 1) await this.#single(execution, plan, targets[0]!);
+    else await this.#several(execution, plan, targets);
+    if (plan.effect === 'ddl') state.schemaChanged = true;
+    await state.publishSchemaChange();
+  }
+
+  /** The shards of this execution, by hand or by its route. */
+  targets(execution: Execution, plan: RoutedPlan): readonly number[] {
+    const { state, context } = this.#d;
+    const { transaction } = state;
+    const cursor = plan.action?.action === 'cursor' ? plan.action : null;
+    if (cursor !== null && cursor.verb === 'use' && cursor.name !== null) {
+      const shard = transaction?.cursors.get(cursor.name);
+      if (shard !== undefined) return [shard];
+    }
+    if (plan.route.kind === 'any' && transaction !== null) {
+      const [joined] = transaction.participants.keys();
+      if (joined !== undefined) return [joined];
+    }
+    return targetsOf(plan.route, execution.values, context.topology());
+  }
+
+  async #single(execution: Execution, plan: RoutedPlan, shard: number): Promise<void> {
+    const { state } = this.#d;
+    const { transaction } = state;
+    const connection =
+      transaction === null
+        ? await state.borrow(shard, state.settings.current)
+        : await transaction.enlist(shard);
+    if (plan.effect !== 'read') transaction?.writers.add(shard);
+    if (plan.pins.length > 0) state.pins.add(connection, plan.pins, this.#d.owner);
+    try {
+      await this.#relayOn(execution, connection);
+    } finally {
+      if (transaction === null) state.giveBack(connection);
+    }
+    if (execution.extended !== null) execution.extended.open.shard = shard;
+    if (plan.action?.action === 'cursor') {
+      const { verb, name } = plan.action;
+      if (verb === 'declare' && name !== null) transaction?.cursors.set(name, shard);
+    }
+  }
+
+  async #relayOn(execution: Execution, connection: ServerConnection): Promise<void> {
+    const { relay, copiesIn } = this.#d;
+    const { bytes, steps } =
+      execution.extended === null
+        ? { bytes: encodeQuery(execution.sql), steps: null }
+        : execution.extended.encode(connection);
+    this.#check(await relay.run(connection, bytes, steps, copiesIn), connection);
+  }
+
+  #check(outcome: RelayOutcome, connection: ServerConnection): void {
+    const { transaction } = this.#d.state;
+    if (outcome.lost !== null) {
+      transaction?.participantLost(connection.shard.id, outcome.lost);
+      if (!outcome.failed) throw outcome.lost;
+    }
+    if (transaction === null && outcome.status !== IDLE) connection.tainted = true;
+    if (outcome.failed) throw new ErrorPassedOn();
+  }
+
+  async #several(
+    execution: Execution,
+    plan: RoutedPlan,
+    targets: readonly number[],
+  ): Promise<void> {
+    const exact = this.#exactPlan(execution, plan);
+    const { merge } = exact;
+    if (merge === null) {
+      throw new SqlError(exact.refusal ?? NOT_MERGEABLE);
+    }
+    const parts = { ...execution, plan: exact };
+    if (merge.how === 'write' || merge.how === 'insert') await this.#write(parts, merge, targets);
+    else await this.#gather(parts, merge, targets);
+  }
+
+  /** A plan cached by shape is enough for one shard only; several need the plan of this text. */
+  #exactPlan(execution: Execution, plan: RoutedPlan): RoutedPlan {
+    if (!plan.replan) return plan;
+    const { context, state } = this.#d;
+    const exact = context.planner.planExact(
+      execution.sql,
+      context.topology(),
+      state.settings.searchPath,
+    );
+    if (exact.op === 'refused') throw new SqlError(exact.error);
+    if (exact.op !== 'routed') throw new Error('a statement changed its kind between two plans');
+    return exact;
+  }
+
+  /** What one server makes of the client's statement: its columns, its parameters' types. */
+  async description(
+    plan: Plan,
+    sql: string,
+    parameterTypes: readonly number[],
+  ): Promise<Description> {
+    const known = this.#descriptions.get(plan);
+    if (known !== undefined) return known;
+    const { state } = this.#d;
+    const { transaction } = state;
+    const connection =
+      transaction === null
+        ? await state.borrow(HOME_SHARD, state.settings.current)
+        : await transaction.enlist(HOME_SHARD);
+    try {
+      const description = await describe(connection, sql, parameterTypes);
+      this.#descriptions.set(plan, description);
+      return description;
+    } finally {
+      if (transaction === null) state.giveBack(connection);
+    }
+  }
+
+  async #write(
+    execution: Execution,
+    merge: WriteMerge | InsertMerge,
+    targets: readonly number[],
+  ): Promise<void> {
+    const { state, client, context } = this.#d;
+    const { sql, plan, parameters, resultFormats } = execution;
+    const own = state.transaction === null ? state.begin('BEGIN', true) : null;
+    const description = await this.description(plan, sql, parameters.types);
+    const rowShards =
+      merge.how === 'insert'
+        ? merge.keys.map((key) => {
+            const route = { kind: 'keys', keys: [key] } as const;
+            return targetsOf(route, execution.values, context.topology())[0]!;
+          })
+        : [];
+    const result = await writeShards({
+      transaction: state.transaction!,
+      targets,
+      sql,
+      merge,
+      rowShards,
+      parameters: { ...parameters, types: description.parameterTypes },
+      resultFormats,
+      bytesMax: context.mergeBytesMax,
+    });
+    if (own !== null) await state.endTransaction('commit');
+    if (execution.extended === null && description.fields !== null) {
+      client.write(encodeRowDescription(description.fields));
+    }
+    for (const row of result.rows) await this.#send(frameDataRow(row));
+    client.write(encodeCommandComplete(result.tag));
+  }
+
+  async #gather(
+    execution: Execution,
+    merge: ConcatMerge | AggregateMerge,
+    targets: readonly number[],
+  ): Promise<void> {
+    const { state, client, context } = this.#d;
+    const { plan, sql, parameters, resultFormats } = execution;
+    const description = await this.description(plan, sql, parameters.types);
+    const { connections, release } = await this.#connections(targets);
+    let running: RunningGather | null = null;
+    try {
+      const gather = await openGather({
+        connections,
+        merge,
+        description,
+        parameters,
+        resultFormats,
+        rowsMax: context.mergeRowsMax,
+        bytesMax: context.mergeBytesMax,
+      });
+      running = { gather, rest: [], release };
+    } finally {
+      if (running === null) release();
+    }
+    if (execution.extended === null) {
+      client.write(encodeRowDescription(formattedFields(description, resultFormats)));
+    }
+    const { open = null, maxRows = 0 } = execution.extended ?? {};
+    if (open !== null) open.running = running;
+    await this.resume(running, open, maxRows);
+  }
+
+  /** Sends the rows of a merge, `maxRows` at most (0: all). `open`: the portal it belongs to. */
+  async resume(running: RunningGather, open: OpenPortal | null, maxRows: number): Promise<void> {
+    const limit = maxRows === 0 ? Number.POSITIVE_INFINITY : maxRows;
+    let sent = 0;
+    let suspended = false;
+    try {
+      for (;;) {
+        if (running.rest.length === 0) {
+          const { value, done } = await running.gather.batches.next();
+          if (done) break;
+          running.rest = value;
+        }
+        const rows = running.rest.slice(0, limit - sent);
+        running.rest = running.rest.slice(rows.length);
+        sent += rows.length;
+        if (rows.length > 0) await this.#send(Buffer.concat(rows.map(frameDataRow)));
+        if (sent === limit) {
+          suspended = true;
+          break;
+        }
+      }
+    } finally {
+      if (!suspended) {
+        if (open !== null) open.running = null;
+        await closeRunning(running);
+      }
+    }
+    this.#d.client.write(suspended ? PORTAL_SUSPENDED : encodeCommandComplete(`SELECT ${sent}`));
+  }
+
+  /** One connection a target, all or none: those of the transaction, or borrowed. */
+  async #connections(
+    targets: readonly number[],
+  ): Promise<{ connections: ServerConnection[]; release: () => void }> {
+    const { state } = this.#d;
+    const { transaction } = state;
+    const connections: ServerConnection[] = [];
+    const release = () => {
+      if (transaction === null) for (const each of connections) state.giveBack(each);
+    };
+    try {
+      for (const shard of targets) {
+        connections.push(
+          transaction === null
+            ? await state.borrow(shard, state.settings.current)
+            : await transaction.enlist(shard),
+        );
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { connections, release };
+  }
+
+  async #send(bytes: Buffer): Promise<void> {
+    if (!this.#d.client.write(bytes)) await this.#d.client.drained();
+  }
+}

@@ -1,0 +1,134 @@
+// Session actions: SET, RESET, DISCARD and routing by hand, which change the session itself.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { SessionAction } from '../plan/plan.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import type { SessionContext } from './context.ts';
+import type { LocalResult } from './local-result.ts';
+import { afterServerReset } from './settings.ts';
+import { show } from './show.ts';
+import type { SessionState } from './state.ts';
+
+/** What the proxy answers by itself. */
+export interface LocalAnswer {
+  readonly result: LocalResult | null;
+  readonly tag: string;
+}
+
+/** The actions that need no server, and DISCARD. Throws SqlError. */
+export async function runSessionAction(
+  action: SessionAction,
+  state: SessionState,
+  context: SessionContext,
+): Promise<LocalAnswer> {
+  switch (action.action) {
+    case 'routeByHand':
+      if (action.hand?.by === 'shard') checkShard(action.hand.shard, context);
+      state.hand = action.hand;
+      return { result: null, tag: action.hand === null ? 'RESET' : 'SET' };
+    case 'showRoute':
+      return { result: await show(action.name, state.hand, context), tag: 'SHOW' };
+    case 'discard':
+      await discard(action.target, state);
+      return { result: null, tag: `DISCARD ${action.target.toUpperCase()}` };
+    default:
+      throw new Error(`${action.action} is not an action of the session alone`);
+  }
+}
+
+/** 22023 when there is no such shard. */
+export function checkShard(shard: number, context: SessionContext): void {
+  const { length } = context.cluster.pools;
+  if (shard < length) return;
+  throw new SqlError({
+    code: SQLSTATE.invalidParameterValue,
+    message: `there is no shard ${shard}`,
+    hint: `The shards are 0 to ${length - 1}.`,
+  });
+}
+
+async function discard(
+  target: 'all' | 'plans' | 'sequences' | 'temp',
+  state: SessionState,
+): Promise<void> {
+  if (target !== 'all') {
+    const sql = `DISCARD ${target}`;
+    if (state.transaction !== null) await state.transaction.onEveryParticipant(sql);
+    else for (const connection of state.pins.connections()) await query(connection, sql);
+    return;
+  }
+  if (state.transaction !== null) {
+    throw new SqlError({
+      code: SQLSTATE.activeSqlTransaction,
+      message: 'DISCARD ALL cannot run inside a transaction block',
+    });
+  }
+  await state.pins.discardAll();
+  await state.closePortals();
+  state.statements.clear();
+  state.settings.discard();
+  state.hand = null;
+}
+
+type SettingAction = Extract<SessionAction, { action: 'set' | 'reset' }>;
+
+/**
+ * SET and RESET are run by a server, which checks them and reports new values; in a transaction by
+ * every participant, and by those that join later. `relayOn` runs the statement on a connection and
+ * passes the answer on; it throws when the server refuses.
+ */
+export async function runSettingAction(
+  action: SettingAction,
+  sql: string,
+  state: SessionState,
+  relayOn: (connection: ServerConnection) => Promise<void>,
+): Promise<void> {
+  if (state.transaction !== null) return setInTransaction(action, sql, state, relayOn);
+  const [pinned] = state.pins.connections();
+  const shard = pinned?.shard.id ?? HOME_SHARD;
+  const connection = await state.borrow(shard, state.settings.current);
+  try {
+    await relayOn(connection);
+    if (action.local) return;
+    applyToSession(action, state);
+    connection.settings =
+      action.action === 'set'
+        ? state.settings.current
+        : afterServerReset(connection.settings, action.name);
+  } finally {
+    state.giveBack(connection);
+  }
+}
+
+async function setInTransaction(
+  action: SettingAction,
+  sql: string,
+  state: SessionState,
+  relayOn: (connection: ServerConnection) => Promise<void>,
+): Promise<void> {
+  const transaction = state.transaction!;
+  if (transaction.participants.size === 0) await transaction.enlist(HOME_SHARD);
+  const [first, ...others] = transaction.participants.values();
+  await relayOn(first!);
+  for (const connection of others) await query(connection, sql);
+  transaction.record(sql);
+  if (action.local) return;
+  applyToSession(action, state);
+  if (action.action !== 'reset') return;
+  // RESET on a server gives the server's default; the session's may be another.
+  const names = action.name === null ? [...state.settings.current.assignments.keys()] : [action.name];
+  for (const name of names) {
+    const assignment = state.settings.current.assignments.get(name);
+    if (assignment === undefined) continue;
+    await transaction.onEveryParticipant(`SET ${assignment}`);
+    transaction.record(`SET ${assignment}`);
+  }
+}
+
+function applyToSession(action: SettingAction, state: SessionState): void {
+  if (action.action === 'set') state.settings.set(action.name, action.assignment);
+  else state.settings.reset(action.name);
+}

@@ -1,0 +1,130 @@
+// SessionState: what one client's session remembers between its statements.
+
+import { borrow, giveBack } from '../execute/cluster.ts';
+import type { Gather } from '../execute/gather.ts';
+import { Transaction } from '../execute/transaction.ts';
+import type { HandRoute } from '../plan/plan.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { Settings } from '../pool/settings.ts';
+import type { SessionContext } from './context.ts';
+import { Pins } from './pins.ts';
+import type { Portal, PreparedStatement } from './prepared.ts';
+import { SessionSettings } from './settings.ts';
+
+/** A portal between Bind and the end of its transaction. */
+export interface OpenPortal {
+  readonly portal: Portal;
+  /** The shard whose server has the portal; null while it exists only here. */
+  shard: number | null;
+  /** A merge that was suspended by a row limit. */
+  running: RunningGather | null;
+}
+
+export interface RunningGather {
+  readonly gather: Gather;
+  /** Rows fetched from the merge and not yet sent. */
+  rest: readonly Buffer[];
+  /** Gives back what the merge has borrowed; after gather.close(). */
+  readonly release: () => void;
+}
+
+export class SessionState {
+  readonly settings: SessionSettings;
+  readonly pins: Pins;
+  /** Prepared statements by the client's names; '' is the unnamed one. */
+  readonly statements = new Map<string, PreparedStatement>();
+  readonly portals = new Map<string, OpenPortal>();
+  /** Connections in use by the statement under way, outside of a transaction and of pins. */
+  readonly borrowed = new Set<ServerConnection>();
+  transaction: Transaction | null = null;
+  /** SET drive.shard or drive.key. */
+  hand: HandRoute | null = null;
+  /** Connected to the database of one shard: everything goes there. */
+  readonly fixedShard: number | null;
+  /** A statement has changed the schema; the topology is to learn of it when it is committed. */
+  schemaChanged = false;
+
+  #context: SessionContext;
+
+  constructor(
+    context: SessionContext,
+    startup: ReadonlyMap<string, string>,
+    fixedShard: number | null,
+  ) {
+    this.#context = context;
+    this.settings = new SessionSettings(startup);
+    this.pins = new Pins(context.cluster);
+    this.fixedShard = fixedShard;
+  }
+
+  /** Transaction status for ReadyForQuery. */
+  get status(): 'I' | 'T' | 'E' {
+    if (this.transaction === null) return 'I';
+    return this.transaction.state === 'failed' ? 'E' : 'T';
+  }
+
+  /** Everything the hot path need not look at: any of it sends a statement the careful way. */
+  get isPlain(): boolean {
+    return this.hand === null && this.fixedShard === null && this.pins.size === 0;
+  }
+
+  begin(sql: string, implicit: boolean): Transaction {
+    this.transaction = new Transaction(sql, implicit, this.settings.current, {
+      twoPhase: this.#context.twoPhase,
+      borrow: (shard, settings) => this.borrow(shard, settings),
+      giveBack: (connection) => this.giveBack(connection),
+    });
+    return this.transaction;
+  }
+
+  /** The session's own connection to the shard, or one of the pool, with `settings` in force. */
+  async borrow(shard: number, settings: Settings): Promise<ServerConnection> {
+    const pinned = this.pins.connection(shard);
+    const { cluster } = this.#context;
+    const connection = await borrow(cluster, shard, settings, pinned);
+    this.borrowed.add(connection);
+    return connection;
+  }
+
+  giveBack(connection: ServerConnection): void {
+    this.borrowed.delete(connection);
+    if (!this.pins.holds(connection)) giveBack(this.#context.cluster, connection);
+  }
+
+  /** Commits or rolls back what is open; portals and cursors end with their transaction. */
+  async endTransaction(how: 'commit' | 'rollback'): Promise<void> {
+    const { transaction } = this;
+    if (transaction === null) return;
+    await this.closePortals();
+    this.transaction = null;
+    if (how === 'commit') {
+      try {
+        await transaction.commit(this.settings.current);
+      } catch (error) {
+        this.settings.current = transaction.settingsBefore;
+        throw error;
+      }
+    } else {
+      this.settings.current = transaction.settingsBefore;
+      await transaction.rollback();
+    }
+    await this.publishSchemaChange();
+  }
+
+  async publishSchemaChange(): Promise<void> {
+    if (!this.schemaChanged || this.transaction !== null) return;
+    this.schemaChanged = false;
+    await this.#context.schemaChanged();
+  }
+
+  async closePortals(): Promise<void> {
+    const running = [...this.portals.values()].flatMap((open) => open.running ?? []);
+    this.portals.clear();
+    for (const each of running) await closeRunning(each);
+  }
+}
+
+export async function closeRunning(running: RunningGather): Promise<void> {
+  await running.gather.close();
+  running.release();
+}

@@ -1,0 +1,117 @@
+// Transaction commands: BEGIN, COMMIT, ROLLBACK and savepoints as PostgreSQL answers them.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
+import type { TransactionVerb } from '../plan/plan.ts';
+import { encodeNotice } from '../wire/error-response.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
+import type { SessionState } from './state.ts';
+
+type WriteClient = (bytes: Buffer) => void;
+
+/** Runs `command`, whose text is `sql`; answers with its CommandComplete and any warning. */
+export async function runTransactionCommand(
+  command: TransactionVerb,
+  sql: string,
+  state: SessionState,
+  write: WriteClient,
+): Promise<void> {
+  let tag: string;
+  switch (command.verb) {
+    case 'begin':
+      tag = begin(sql, state, write);
+      break;
+    case 'commit':
+      tag = await commit(command.chain, state, write);
+      break;
+    case 'rollback':
+      tag = await rollback(command.chain, state, write);
+      break;
+    default:
+      tag = await savepoint(command.verb, command.name, sql, state);
+  }
+  write(encodeCommandComplete(tag));
+}
+
+function begin(sql: string, state: SessionState, write: WriteClient): string {
+  const { transaction } = state;
+  if (transaction?.state === 'failed') throw inFailedTransaction();
+  if (transaction === null) {
+    state.begin(sql, false);
+  } else if (transaction.implicit) {
+    // BEGIN inside a query string with several statements makes its transaction a lasting one.
+    transaction.implicit = false;
+  } else {
+    warn(write, SQLSTATE.activeSqlTransaction, 'there is already a transaction in progress');
+  }
+  return /^\s*start/i.test(sql) ? 'START TRANSACTION' : 'BEGIN';
+}
+
+async function commit(chain: boolean, state: SessionState, write: WriteClient): Promise<string> {
+  const { transaction } = state;
+  if (transaction === null || transaction.implicit) {
+    if (chain) throw outsideTransaction('COMMIT AND CHAIN');
+    warn(write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
+    await state.endTransaction('commit');
+    return 'COMMIT';
+  }
+  const failed = transaction.state === 'failed';
+  await state.endTransaction(failed ? 'rollback' : 'commit');
+  if (chain) state.begin(transaction.begin, false);
+  return failed ? 'ROLLBACK' : 'COMMIT';
+}
+
+async function rollback(chain: boolean, state: SessionState, write: WriteClient): Promise<string> {
+  const { transaction } = state;
+  if (transaction === null || transaction.implicit) {
+    if (chain) throw outsideTransaction('ROLLBACK AND CHAIN');
+    warn(write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
+  }
+  await state.endTransaction('rollback');
+  if (chain && transaction !== null) state.begin(transaction.begin, false);
+  return 'ROLLBACK';
+}
+
+async function savepoint(
+  verb: 'savepoint' | 'release' | 'rollbackTo',
+  name: string,
+  sql: string,
+  state: SessionState,
+): Promise<string> {
+  const { transaction } = state;
+  if (transaction === null || transaction.implicit) throw outsideTransaction(TITLES[verb]);
+  if (verb === 'rollbackTo') {
+    const settings = await transaction.rollbackTo(name, sql);
+    state.settings.current = settings;
+    return 'ROLLBACK';
+  }
+  if (transaction.state === 'failed') throw inFailedTransaction();
+  if (verb === 'savepoint') await transaction.savepoint(name, sql, state.settings.current);
+  else await transaction.releaseSavepoint(name, sql);
+  return verb === 'savepoint' ? 'SAVEPOINT' : 'RELEASE';
+}
+
+const TITLES = {
+  savepoint: 'SAVEPOINT',
+  release: 'RELEASE SAVEPOINT',
+  rollbackTo: 'ROLLBACK TO SAVEPOINT',
+};
+
+/** 25P02. */
+export function inFailedTransaction(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.inFailedSqlTransaction,
+    message: 'current transaction is aborted, commands ignored until end of transaction block',
+  });
+}
+
+function outsideTransaction(title: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.noActiveSqlTransaction,
+    message: `${title} can only be used in transaction blocks`,
+  });
+}
+
+function warn(write: WriteClient, code: SqlState, message: string): void {
+  write(encodeNotice({ severity: 'WARNING', severityLocal: 'WARNING', code, message }));
+}

@@ -1,0 +1,149 @@
+// Utility statements: what is not SELECT, INSERT, UPDATE, DELETE or MERGE, from the parser's tree.
+
+import { readExpression, readType } from './read-expression.ts';
+import { type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
+import type {
+  CopyStatement,
+  CreateTableStatement,
+  RelationName,
+  SetStatement,
+  Statement,
+  TransactionStatement,
+  UtilityStatement,
+} from './statement.ts';
+import type {
+  CopyStmt,
+  CreateStmt,
+  Node,
+  RangeVar,
+  TransactionStmt,
+  VariableSetStmt,
+} from './tree.ts';
+
+export function readStatement(node: Node, reader: Reader): Statement {
+  const rows = reader.rows(node);
+  if (rows !== null) return rows;
+  if ('VariableSetStmt' in node) return readSet(node.VariableSetStmt);
+  if ('TransactionStmt' in node) return readTransaction(node.TransactionStmt);
+  if ('CopyStmt' in node) return readCopy(node.CopyStmt, reader);
+  if ('CreateStmt' in node) return readCreateTable(node.CreateStmt);
+  return readUtility(node, reader);
+}
+
+const SET_FORMS = {
+  VAR_SET_VALUE: 'value',
+  VAR_SET_DEFAULT: 'default',
+  VAR_SET_CURRENT: 'current',
+  VAR_SET_MULTI: 'multi',
+  VAR_RESET: 'reset',
+  VAR_RESET_ALL: 'resetAll',
+} as const;
+
+function readSet(set: VariableSetStmt): SetStatement {
+  const values: string[] = [];
+  for (const arg of set.args ?? []) {
+    if (!('A_Const' in arg)) continue;
+    const { ival, fval, sval, boolval } = arg.A_Const;
+    if (ival !== undefined) values.push(String(ival.ival ?? 0));
+    else if (fval !== undefined) values.push(fval.fval ?? '0');
+    else if (sval !== undefined) values.push(sval.sval ?? '');
+    else if (boolval !== undefined) values.push(String(boolval.boolval ?? false));
+  }
+  return {
+    kind: 'set',
+    form: SET_FORMS[set.kind as keyof typeof SET_FORMS] ?? 'value',
+    name: (set.name ?? '').toLowerCase(),
+    values,
+    local: set.is_local ?? false,
+  };
+}
+
+function readTransaction(statement: TransactionStmt): TransactionStatement {
+  return {
+    kind: 'transaction',
+    verb: (statement.kind ?? '').slice('TRANS_STMT_'.length),
+    savepoint: statement.savepoint_name ?? null,
+    chain: statement.chain ?? false,
+  };
+}
+
+function readCopy(copy: CopyStmt, reader: Reader): CopyStatement {
+  return {
+    kind: 'copy',
+    relation: copy.relation === undefined ? null : relationOf(copy.relation),
+    query: copy.query === undefined ? null : reader.rows(copy.query),
+    from: copy.is_from ?? false,
+    onServer: (copy.is_program ?? false) || copy.filename !== undefined,
+  };
+}
+
+function readCreateTable(create: CreateStmt): CreateTableStatement {
+  const columns = (create.tableElts ?? []).flatMap((node) =>
+    'ColumnDef' in node
+      ? [{ name: node.ColumnDef.colname ?? '', type: readType(node.ColumnDef.typeName).name }]
+      : [],
+  );
+  const { relation, ...rest } = create;
+  return {
+    kind: 'createTable',
+    relation: relationOf(relation),
+    temporary: relation?.relpersistence === 't',
+    columns,
+    mentions: [...rangesIn(rest)].map(relationOf),
+  };
+}
+
+const NAME_FIELDS = ['portalname', 'conditionname', 'name', 'target'] as const;
+
+function readUtility(node: Node, reader: Reader): UtilityStatement {
+  const { tag, value } = unwrap(node);
+  const fields = value as { readonly [field: string]: unknown };
+  const inner = 'query' in fields ? reader.rows(fields['query'] as Node) : null;
+  const outside = inner === null ? fields : { ...fields, query: null };
+  const ranges = [...rangesIn(outside)];
+  const name = NAME_FIELDS.map((field) => fields[field]).find((x) => typeof x === 'string');
+  return {
+    kind: 'utility',
+    node: tag,
+    relations: [...ranges.map(relationOf), ...objectsOf(fields)],
+    temporary: ranges.some((range) => range.relpersistence === 't'),
+    name: (name as string | undefined) ?? null,
+    body: bodyOf(fields),
+    inner,
+    holdable: tag === 'DeclareCursorStmt' && (Number(fields['options']) & CURSOR_OPT_HOLD) !== 0,
+    calls: 'funccall' in fields ? [readExpression({ FuncCall: fields['funccall'] } as Node, reader)] : [],
+  };
+}
+
+/** parsenodes.h, CURSOR_OPT_HOLD. */
+const CURSOR_OPT_HOLD = 0x20;
+
+/** Relations anywhere below, by the one field that only a RangeVar has. */
+function* rangesIn(value: unknown): Generator<RangeVar> {
+  if (typeof value !== 'object' || value === null) return;
+  if ('relname' in value && !Array.isArray(value)) yield value as RangeVar;
+  for (const part of Object.values(value)) yield* rangesIn(part);
+}
+
+/** DROP, COMMENT, ALTER … name their objects as lists of strings. */
+function objectsOf(fields: { readonly [field: string]: unknown }): RelationName[] {
+  const nodes = [...((fields['objects'] as Node[] | undefined) ?? [])];
+  if (typeof fields['object'] === 'object') nodes.push(fields['object'] as Node);
+  return nodes.flatMap((node) => {
+    const names = 'List' in node ? stringsOf(node.List.items) : stringsOf([node]);
+    const name = names.at(-1);
+    return name === undefined ? [] : [{ catalog: null, schema: names.at(-2) ?? null, name }];
+  });
+}
+
+/** The `AS` of DO and CREATE FUNCTION. */
+function bodyOf(fields: { readonly [field: string]: unknown }): string | null {
+  const options = [fields['args'], fields['options']].find(Array.isArray) as Node[] | undefined;
+  for (const option of options ?? []) {
+    if (!('DefElem' in option) || option.DefElem.defname !== 'as') continue;
+    const arg = option.DefElem.arg;
+    if (arg === undefined) continue;
+    return stringsOf('List' in arg ? arg.List.items : [arg]).join('\n');
+  }
+  return null;
+}

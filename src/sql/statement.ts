@@ -1,0 +1,211 @@
+// Statement: the project's own, compact form of one parsed SQL statement. Data only.
+
+import type { Expression, OrderItem, Window } from './expression.ts';
+
+export interface RelationName {
+  readonly catalog: string | null;
+  readonly schema: string | null;
+  readonly name: string;
+}
+
+export type FromItem =
+  | {
+      readonly kind: 'table';
+      readonly relation: RelationName;
+      readonly alias: string | null;
+      readonly columnAliases: readonly string[];
+      readonly sampled: boolean;
+    }
+  | {
+      readonly kind: 'join';
+      readonly type: 'inner' | 'left' | 'right' | 'full';
+      readonly left: FromItem;
+      readonly right: FromItem;
+      readonly on: Expression | null;
+      readonly using: readonly string[];
+      readonly natural: boolean;
+      readonly alias: string | null;
+    }
+  | {
+      readonly kind: 'query';
+      readonly query: SelectStatement;
+      readonly alias: string | null;
+      readonly columnAliases: readonly string[];
+      readonly lateral: boolean;
+    }
+  /** A function, XMLTABLE, JSON_TABLE. */
+  | {
+      readonly kind: 'function';
+      readonly parts: readonly Expression[];
+      readonly alias: string | null;
+      readonly columnAliases: readonly string[];
+    };
+
+export interface Target {
+  readonly name: string | null;
+  readonly expression: Expression;
+}
+
+export interface CommonTable {
+  readonly name: string;
+  readonly columnAliases: readonly string[];
+  readonly statement: RowStatement;
+}
+
+export interface With {
+  readonly recursive: boolean;
+  readonly tables: readonly CommonTable[];
+}
+
+export interface SimpleSelect {
+  readonly kind: 'simple';
+  readonly distinct: 'no' | 'all' | 'on';
+  readonly distinctOn: readonly Expression[];
+  readonly targets: readonly Target[];
+  readonly from: readonly FromItem[];
+  readonly where: Expression | null;
+  readonly group: readonly Expression[];
+  /** GROUPING SETS, ROLLUP, CUBE or GROUP BY DISTINCT. */
+  readonly groupingSets: boolean;
+  readonly having: Expression | null;
+  readonly windows: readonly Window[];
+  readonly into: { readonly relation: RelationName; readonly temporary: boolean } | null;
+}
+
+export type SelectBody =
+  | SimpleSelect
+  | { readonly kind: 'values'; readonly rows: readonly (readonly Expression[])[] }
+  | {
+      readonly kind: 'set';
+      readonly operation: 'UNION' | 'INTERSECT' | 'EXCEPT';
+      readonly all: boolean;
+      readonly left: SelectStatement;
+      readonly right: SelectStatement;
+    };
+
+export interface SelectStatement {
+  readonly kind: 'select';
+  readonly with: With | null;
+  readonly body: SelectBody;
+  readonly order: readonly OrderItem[];
+  readonly limit: Expression | null;
+  readonly offset: Expression | null;
+  readonly withTies: boolean;
+  /** FOR UPDATE, FOR SHARE, … */
+  readonly locks: boolean;
+}
+
+export interface Assignment {
+  readonly column: string;
+  /** An element or field of the column is assigned. */
+  readonly partial: boolean;
+  /** null: one of several columns assigned from a row. */
+  readonly value: Expression | null;
+}
+
+interface Writing {
+  readonly with: With | null;
+  readonly relation: RelationName;
+  readonly alias: string | null;
+  readonly returning: readonly Target[];
+}
+
+export interface InsertStatement extends Writing {
+  readonly kind: 'insert';
+  readonly columns: readonly string[] | null;
+  /** null: DEFAULT VALUES. */
+  readonly source: SelectStatement | null;
+  readonly conflict: {
+    readonly assignments: readonly Assignment[];
+    readonly parts: readonly Expression[];
+  } | null;
+}
+
+export interface UpdateStatement extends Writing {
+  readonly kind: 'update';
+  readonly assignments: readonly Assignment[];
+  /** The sources of assignments from a row. */
+  readonly rowSources: readonly Expression[];
+  readonly from: readonly FromItem[];
+  readonly where: Expression | null;
+}
+
+export interface DeleteStatement extends Writing {
+  readonly kind: 'delete';
+  readonly from: readonly FromItem[];
+  readonly where: Expression | null;
+}
+
+export interface MergeStatement extends Writing {
+  readonly kind: 'merge';
+  readonly source: FromItem;
+  readonly on: Expression;
+  readonly parts: readonly Expression[];
+}
+
+export type WritingStatement =
+  | InsertStatement
+  | UpdateStatement
+  | DeleteStatement
+  | MergeStatement;
+
+export type RowStatement = SelectStatement | WritingStatement;
+
+/** A value of SET: the assignment's text is taken from the statement's own. */
+export interface SetStatement {
+  readonly kind: 'set';
+  readonly form: 'value' | 'default' | 'current' | 'multi' | 'reset' | 'resetAll';
+  readonly name: string;
+  readonly values: readonly string[];
+  readonly local: boolean;
+}
+
+export interface TransactionStatement {
+  readonly kind: 'transaction';
+  readonly verb: string;
+  readonly savepoint: string | null;
+  readonly chain: boolean;
+}
+
+export interface CopyStatement {
+  readonly kind: 'copy';
+  readonly relation: RelationName | null;
+  readonly query: RowStatement | null;
+  readonly from: boolean;
+  /** A file or program on the server instead of the client. */
+  readonly onServer: boolean;
+}
+
+export interface CreateTableStatement {
+  readonly kind: 'createTable';
+  readonly relation: RelationName;
+  readonly temporary: boolean;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** Parents, LIKE sources, referenced tables. */
+  readonly mentions: readonly RelationName[];
+}
+
+/** Every other statement, by the parser's name for it. */
+export interface UtilityStatement {
+  readonly kind: 'utility';
+  readonly node: string;
+  /** All relations it names anywhere, also as dropped objects. */
+  readonly relations: readonly RelationName[];
+  readonly temporary: boolean;
+  /** A string that names what it is about: a channel, cursor, setting, DISCARD's target, … */
+  readonly name: string | null;
+  /** Source text of a routine or DO block. */
+  readonly body: string | null;
+  /** The statement inside: of EXPLAIN, DECLARE, PREPARE, CREATE TABLE AS, CREATE VIEW. */
+  readonly inner: RowStatement | null;
+  readonly holdable: boolean;
+  readonly calls: readonly Expression[];
+}
+
+export type Statement =
+  | RowStatement
+  | SetStatement
+  | TransactionStatement
+  | CopyStatement
+  | CreateTableStatement
+  | UtilityStatement;

@@ -1,0 +1,38 @@
+// Tables as the proxy knows them: their kind, their key and the column facts that planning needs.
+
+/**
+ * sharded: rows live on the shard of their key. reference: a full copy on every shard.
+ * home: only on shard 0. shardedView: a view that reads a sharded table, directly or not.
+ */
+export type TableKind = 'sharded' | 'reference' | 'home' | 'shardedView';
+
+export interface Column {
+  readonly name: string;
+  readonly typeOid: number;
+  /** pg_collation's name where it is not the database's default; null otherwise. */
+  readonly collation: string | null;
+  readonly hasDefault: boolean;
+  readonly notNull: boolean;
+}
+
+export interface Table {
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: TableKind;
+  /** The sharding key's column; null unless the kind is sharded. */
+  readonly keyColumn: string | null;
+  readonly columns: readonly Column[];
+}
+
+/** The tables and routines of the cluster at one schema version; frozen. */
+export interface Catalog {
+  /** The default collation of every shard sorts text by bytes (C, POSIX, C.UTF-8). */
+  readonly sortsTextByBytes: boolean;
+  /** Schema names in the server's default search_path, `pg_catalog` not included. */
+  readonly searchPath: readonly string[];
+  /** The table a name means; `schema` null looks along `searchPath` (default: the server's). */
+  table(schema: string | null, name: string, searchPath?: readonly string[]): Table | null;
+  tables(): Iterable<Table>;
+  /** True where a user's routine of that name reads or writes sharded tables in its body. */
+  routineTouchesSharded(name: string): boolean;
+}

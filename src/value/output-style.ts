@@ -1,0 +1,12 @@
+// OutputStyle: the settings of a session that decide how computed values look as text.
+
+export interface OutputStyle {
+  readonly intervalStyle: 'postgres' | 'postgres_verbose' | 'sql_standard' | 'iso_8601';
+  readonly extraFloatDigits: number;
+}
+
+/** PostgreSQL's defaults. */
+export const DEFAULT_OUTPUT_STYLE: OutputStyle = Object.freeze({
+  intervalStyle: 'postgres',
+  extraFloatDigits: 1,
+});
