@@ -6,8 +6,8 @@ import { groupsByBytes, sortsByBytes } from './collation.ts';
 import { hasWindows } from './distributable.ts';
 import { isAggregate } from './functions.ts';
 import { planHaving } from './having.ts';
-import { keyClassOf } from './restriction.ts';
 import type { AggregateMerge, AggregateState, GroupValue, SortKey } from './plan.ts';
+import { keyClassOf } from './restriction.ts';
 import { sameExpression } from './same.ts';
 import {
   isRepeatable,

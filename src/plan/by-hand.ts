@@ -51,7 +51,11 @@ function planStatement(statement: Statement, context: PlanContext): Plan {
       const own = planOwn(statement, context) ?? traitsOf(statement, context);
       if (own.op !== 'routed' || statement.inner === null) return own;
       const inner = traitsOfRows(statement.inner);
-      return { ...own, effect: inner.writes ? 'write' : own.effect, pins: [...own.pins, ...inner.pins] };
+      return {
+        ...own,
+        effect: inner.writes ? 'write' : own.effect,
+        pins: [...own.pins, ...inner.pins],
+      };
     }
     default: {
       const { writes, pins, temporary } = traitsOfRows(statement);

@@ -1,8 +1,8 @@
 // PlanContext: what the planning of one statement looks at, and what it found out on the way.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import { skipBlank } from '../sql/lexeme.ts';
 import type { Constant } from '../sql/expression.ts';
+import { skipBlank } from '../sql/lexeme.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Catalog, Table } from '../topology/table.ts';

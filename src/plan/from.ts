@@ -3,11 +3,11 @@
 import type { Expression } from '../sql/expression.ts';
 import type { FromItem, SelectStatement } from '../sql/statement.ts';
 import type { Column, Table } from '../topology/table.ts';
+import type { CommonTables } from './common-tables.ts';
 import { KeyClass } from './key-class.ts';
 import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
 import type { Leaf, Level, Role, Scope } from './scope.ts';
 import type { Survey } from './survey.ts';
-import type { CommonTables } from './common-tables.ts';
 
 /** What surveying a query level needs at hand. */
 export interface Walk {
@@ -183,7 +183,8 @@ function addJoin(join: JoinItem, walk: Walk, nullable: boolean): Added {
   applyUsing(join, walk, leftLeaves, rightLeaves);
   if (join.on !== null) applyOn(join.on, join, walk, nullable, leftLeaves, rightLeaves);
   // A join with an alias hides the names of its tables.
-  if (join.alias !== null) scope.leaves.splice(first, Infinity, ...hidden(join.alias, first, scope));
+  if (join.alias !== null)
+    scope.leaves.splice(first, Infinity, ...hidden(join.alias, first, scope));
   const sharded = left.sharded || right.sharded;
   if (type === 'inner') return { anchored: left.anchored || right.anchored, sharded };
   const [kept, filled] = type === 'right' ? [right, left] : [left, right];
@@ -246,8 +247,11 @@ function applyOn(
     for (const [a, b] of pairsOf(conjunct.left, conjunct.right)) {
       const [keyA, keyB] = [keyClassOf(a, scope), keyClassOf(b, scope)];
       if (keyA === null || keyB === null) continue;
-      const leaves = [a, b].map((e) => (e.kind === 'column' ? scope.find(e.path)?.leaf : undefined));
-      const binds = join.type === 'inner' || leaves.some((x) => x !== undefined && filled.includes(x));
+      const leaves = [a, b].map((e) =>
+        e.kind === 'column' ? scope.find(e.path)?.leaf : undefined,
+      );
+      const binds =
+        join.type === 'inner' || leaves.some((x) => x !== undefined && filled.includes(x));
       if (binds) keyA.unite(keyB);
     }
   }

@@ -109,7 +109,11 @@ export function isPerRow(call: Call): boolean {
 export function isUnknown(call: Call): boolean {
   if (isScalar(call) || isAggregate(call) || isPerRow(call)) return false;
   if (isBuiltIn(call) && ROWS.has(call.name)) return false;
-  return !(call.over !== null && isBuiltIn(call) && (WINDOW.has(call.name) || AGGREGATE.has(call.name)));
+  return !(
+    call.over !== null &&
+    isBuiltIn(call) &&
+    (WINDOW.has(call.name) || AGGREGATE.has(call.name))
+  );
 }
 
 export function runsText(call: Call): boolean {
@@ -142,7 +146,9 @@ export function pinOf(call: Call): PinReason | null {
 }
 
 function isTrue(expression: Expression | undefined): boolean {
-  return expression?.kind === 'constant' && expression.type === 'boolean' && expression.text === 'true';
+  return (
+    expression?.kind === 'constant' && expression.type === 'boolean' && expression.text === 'true'
+  );
 }
 
 /** Types whose values and names are the same on every server. */

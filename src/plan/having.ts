@@ -62,7 +62,11 @@ function operand(expression: Expression | null, find: Find): ConditionOperand {
   if (expression.kind === 'constant' && expression.type !== 'bits') {
     // An integer past int4 is a decimal to the grammar, an int8 to the server.
     const isInteger = expression.type === 'decimal' && /^-?\d+$/.test(expression.text);
-    return { from: 'literal', kind: isInteger ? 'integer' : expression.type, text: expression.text };
+    return {
+      from: 'literal',
+      kind: isInteger ? 'integer' : expression.type,
+      text: expression.text,
+    };
   }
   const value = find(expression);
   if (value === null) throw new NoMerge('having');

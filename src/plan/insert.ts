@@ -18,11 +18,7 @@ import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 
-export function planInsert(
-  statement: InsertStatement,
-  survey: Survey,
-  context: PlanContext,
-): Plan {
+export function planInsert(statement: InsertStatement, survey: Survey, context: PlanContext): Plan {
   const keys = surveyInsert(statement, survey, new CommonTables());
   if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
   return shardedPlan('INSERT', survey, context, 'write', () => {
@@ -61,7 +57,8 @@ export function surveyInsert(
   }
   if (statement.source !== null) surveySelect(statement.source, survey, null, tables, 'derived');
   const parts: Expression[] = statement.returning.map((target) => target.expression);
-  for (const { value } of statement.conflict?.assignments ?? []) if (value !== null) parts.push(value);
+  for (const { value } of statement.conflict?.assignments ?? [])
+    if (value !== null) parts.push(value);
   parts.push(...(statement.conflict?.parts ?? []));
   surveyExpressions(parts, scope, survey, tables, table?.kind === 'sharded');
   return keys;

@@ -1,21 +1,6 @@
 // Key values: an integer sharding key read from SQL text, as PostgreSQL's input functions read it.
 
-const INT8_MAX = 9223372036854775807n;
-const INT8_MIN = -INT8_MAX - 1n;
-
-const INT8_INPUT =
-  /^[ \t\n\r\f\v]*([+-]?)(?:(\d+(?:_\d+)*)|(0[xX](?:_?[0-9a-fA-F])+)|(0[oO](?:_?[0-7])+)|(0[bB](?:_?[01])+))[ \t\n\r\f\v]*$/;
-
-const inRange = (value: bigint): bigint | null =>
-  value < INT8_MIN || value > INT8_MAX ? null : value;
-
-/** As int8in (numutils.c, pg_strtoint64_safe); null where the server raises an error. */
-export function parseInt8(text: string): bigint | null {
-  const match = INT8_INPUT.exec(text);
-  if (match === null) return null;
-  const magnitude = BigInt((match[2] ?? match[3] ?? match[4] ?? match[5]!).replaceAll('_', ''));
-  return inRange(match[1] === '-' ? -magnitude : magnitude);
-}
+import { inInt8Range, parseInt8 } from '../sql/integer.ts';
 
 const NUMERIC_INPUT = /^\s*([+-]?)(\d[\d_]*)?(?:\.([\d_]*))?(?:[eE]([+-]?\d+))?\s*$/;
 
@@ -34,7 +19,7 @@ export function roundToInt8(text: string): bigint | null {
   const fraction = fractionText.replaceAll('_', '');
   const digits = (wholeText.replaceAll('_', '') + fraction).replace(/^0+/, '');
   const magnitude = shift(digits === '' ? '0' : digits, exponent - fraction.length);
-  return magnitude === null ? null : inRange(sign === '-' ? -magnitude : magnitude);
+  return magnitude === null ? null : inInt8Range(sign === '-' ? -magnitude : magnitude);
 }
 
 /** digits × 10^power, rounded half up; null when longer than any int8. */

@@ -5,13 +5,13 @@ import { QUERY_LEVELS_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Expression } from '../sql/expression.ts';
 import type { FromItem, SelectStatement, SimpleSelect, With } from '../sql/statement.ts';
+import type { CommonTables } from './common-tables.ts';
 import { isDistributable } from './distributable.ts';
 import { addFrom, type Walk } from './from.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
 import { type Level, type OutputColumn, type Role, Scope } from './scope.ts';
 import type { Survey } from './survey.ts';
 import { surveyWith } from './with.ts';
-import type { CommonTables } from './common-tables.ts';
 
 /** Surveys a query; `parent` is the scope its names may also refer to. */
 export function surveySelect(

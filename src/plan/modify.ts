@@ -11,6 +11,7 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
+import type { KeyClass } from './key-class.ts';
 import {
   surveyCondition,
   surveyExpressions,
@@ -18,7 +19,6 @@ import {
   surveySelect,
   withTables,
 } from './level.ts';
-import type { KeyClass } from './key-class.ts';
 import type { KeySource, Plan } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { shardedPlan } from './routed.ts';
@@ -74,10 +74,7 @@ export function surveyModify(
 }
 
 /** Throws Refusal for what cannot be written through the proxy. */
-export function checkTarget(
-  statement: { readonly kind: string },
-  table: Table | null,
-): void {
+export function checkTarget(statement: { readonly kind: string }, table: Table | null): void {
   if (table?.kind === 'reference') throw new Refusal(refused('referenceWrite'));
   if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
   if (table?.kind === 'sharded' && statement.kind === 'merge') throw new Refusal(refused('merge'));

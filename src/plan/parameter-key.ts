@@ -2,7 +2,8 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { parseArrayText, parseInt8, roundToInt8 } from './key.ts';
+import { parseInt8 } from '../sql/integer.ts';
+import { parseArrayText, roundToInt8 } from './key.ts';
 
 const OID = { int8: 20, int2: 21, int4: 23, text: 25, float4: 700, float8: 701, varchar: 1043 };
 const NUMERIC_OID = 1700;
@@ -15,12 +16,12 @@ const NUMERIC_OID = 1700;
 export function keyOfParameter(value: Buffer, format: 0 | 1, typeOid: number): bigint | null {
   if (typeOid === OID.float4 || typeOid === OID.float8) return keyOfFloat(value, format);
   if (format === 0) {
-    const text = value.latin1Slice(0, value.length);
+    const text = value.toString('latin1');
     return typeOid === NUMERIC_OID ? roundToInt8(text) : (parseInt8(text) ?? roundToInt8(text));
   }
   if (typeOid === NUMERIC_OID) return keyOfNumeric(value);
   if (typeOid === OID.text || typeOid === OID.varchar) {
-    return parseInt8(value.latin1Slice(0, value.length));
+    return parseInt8(value.toString('latin1'));
   }
   return keyOfBinaryInteger(value);
 }
@@ -34,7 +35,7 @@ function keyOfBinaryInteger(value: Buffer): bigint | null {
 
 function keyOfFloat(value: Buffer, format: 0 | 1): bigint | null {
   let number: number;
-  if (format === 0) number = Number(value.latin1Slice(0, value.length));
+  if (format === 0) number = Number(value.toString('latin1'));
   else if (value.length === 8) number = value.readDoubleBE(0);
   else if (value.length === 4) number = value.readFloatBE(0);
   else return null;
@@ -83,7 +84,7 @@ function digitsAt(value: Buffer, index: number, count: number): string {
 export function keysOfArray(value: Buffer, format: 0 | 1): readonly bigint[] {
   const keys: bigint[] = [];
   if (format === 0) {
-    for (const element of parseArrayText(value.latin1Slice(0, value.length)) ?? []) {
+    for (const element of parseArrayText(value.toString('latin1')) ?? []) {
       const key = element === null ? null : (parseInt8(element) ?? roundToInt8(element));
       if (key !== null) keys.push(key);
     }

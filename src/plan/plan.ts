@@ -1,6 +1,9 @@
 // Plan: what a statement will do, as frozen data that can be printed, compared and cached.
 
 import type { SqlErrorFields } from '../base/errors.ts';
+import type { HandRoute } from '../sql/hand-route.ts';
+
+export type { HandRoute } from '../sql/hand-route.ts';
 
 /** Where a sharding key's value comes from once literals and parameters are known. */
 export type KeySource =
@@ -170,11 +173,6 @@ export type SessionAction =
   | { readonly action: 'showRoute'; readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' }
   | { readonly action: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' }
   | { readonly action: 'cursor'; readonly verb: 'declare' | 'use'; readonly name: string | null };
-
-/** A route given by the user instead of found in the statement. */
-export type HandRoute =
-  | { readonly by: 'shard'; readonly shard: number }
-  | { readonly by: 'key'; readonly key: bigint };
 
 export type Effect = 'read' | 'write' | 'ddl';
 

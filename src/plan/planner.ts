@@ -4,6 +4,7 @@ import { parseSql } from '../sql/parser.ts';
 import { type Shape, shapeOf } from '../sql/shape.ts';
 import type { Statement } from '../sql/statement.ts';
 import type { Topology } from '../topology/topology.ts';
+import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
 import { PlanContext } from './context.ts';
 import type { KeySource, Plan, RoutedPlan } from './plan.ts';
@@ -76,6 +77,20 @@ export class Planner {
     return plan;
   }
 
+  /**
+   * The plan of a statement whose shard the user has chosen: nothing is refused that one PostgreSQL
+   * can run, and the caller replaces the route (home) by its own. Cached as other plans are.
+   */
+  planByHand(sql: string, topology: Topology, searchPath: readonly string[] | null): Plan {
+    this.#enter(topology, searchPath);
+    const key = `${this.#prefix}\x03${sql}`;
+    const known = this.#cache.get(key);
+    if (known !== undefined) return known;
+    const plan = planByHand(sql, topology, searchPath);
+    this.#cache.set(key, plan);
+    return plan;
+  }
+
   #enter(topology: Topology, searchPath: readonly string[] | null): void {
     if (topology.version !== this.#version) {
       this.#cache.clear();
@@ -106,7 +121,13 @@ function make(
   const [only] = statements;
   if (only === undefined) return exactOnly({ op: 'empty', verb: '' });
   if (statements.length > 1) {
-    return exactOnly(planSequence(statements.map(({ text }) => text), topology, searchPath));
+    return exactOnly(
+      planSequence(
+        statements.map(({ text }) => text),
+        topology,
+        searchPath,
+      ),
+    );
   }
   const literalStarts: number[] = [];
   if (lift) shapeOf(sql, literalStarts);

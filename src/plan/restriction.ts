@@ -1,9 +1,10 @@
 // Restrictions: the sharding keys that a condition leaves to a query level.
 
 import type { Constant, Expression } from '../sql/expression.ts';
+import { parseInt8 } from '../sql/integer.ts';
 import type { PlanContext } from './context.ts';
 import { isBuiltInType } from './functions.ts';
-import { parseArrayText, parseInt8, roundToInt8 } from './key.ts';
+import { parseArrayText, roundToInt8 } from './key.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
 import type { Scope } from './scope.ts';

@@ -34,6 +34,8 @@ export function targetsOf(
       return [preferred];
     case 'all':
       return topology.shards.map((shard) => shard.id);
+    case 'shard':
+      return [route.shard];
     case 'keys':
       return route.keys.length === 1
         ? oneKey(route.keys[0]!, values, topology, preferred)

@@ -2,7 +2,7 @@
 
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { PlanContext } from './context.ts';
-import type { Effect, Merge, Plan, RefusedPlan, RoutedPlan, Route } from './plan.ts';
+import type { Effect, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { type RefusedReason, refused, severalShards } from './unsupported.ts';
@@ -60,8 +60,7 @@ function mergeOrRefusal(
   survey: Survey,
   merge: () => Merge,
 ): { merge: Merge | null; refusal: SqlErrorFields | null } {
-  const reason =
-    survey.severalShardsReason ?? (survey.roots.length > 1 ? 'joinWithoutKey' : null);
+  const reason = survey.severalShardsReason ?? (survey.roots.length > 1 ? 'joinWithoutKey' : null);
   if (reason !== null) return { merge: null, refusal: severalShards(reason) };
   try {
     return { merge: merge(), refusal: null };

@@ -26,9 +26,7 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   const writes = select.locks || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
   if (survey.classes.length === 0) return planUnsharded(verb, survey, context, effect);
-  return shardedPlan(verb, survey, context, effect, () =>
-    mergeOf(select, level, context),
-  );
+  return shardedPlan(verb, survey, context, effect, () => mergeOf(select, level, context));
 }
 
 /** No sharded table: shard 0, or any where nothing belongs to one shard. */
@@ -69,7 +67,9 @@ function planDistinct(spliced: SplicedSelect, body: SimpleSelect): Merge {
   for (const { expression } of body.targets) {
     const compared =
       expression.kind === 'star'
-        ? starColumns(level, expression.path.at(-1)).map((path) => ({ kind: 'column', path }) as const)
+        ? starColumns(level, expression.path.at(-1)).map(
+            (path) => ({ kind: 'column', path }) as const,
+          )
         : [expression];
     if (!compared.every((each) => groupsByBytes(each, level.scope))) {
       throw new NoMerge('collatedGroup');

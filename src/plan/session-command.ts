@@ -2,11 +2,11 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { handRoute } from '../sql/hand-route.ts';
 import type { SetStatement, TransactionStatement, UtilityStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { PlanInput } from './context.ts';
-import { parseInt8 } from './key.ts';
-import type { HandRoute, Plan, SessionAction, TransactionVerb } from './plan.ts';
+import type { Plan, SessionAction, TransactionVerb } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
 
 export function planTransaction(statement: TransactionStatement): Plan {
@@ -92,32 +92,6 @@ function planHand({ name, values, local }: SetStatement, resets: boolean): Plan 
   }
   const hand = resets ? null : handRoute(name === 'drive.shard' ? 'shard' : 'key', values);
   return { op: 'session', verb: resets ? 'RESET' : 'SET', action: { action: 'routeByHand', hand } };
-}
-
-function handRoute(by: 'shard' | 'key', values: readonly string[]): HandRoute | null {
-  const [value = ''] = values;
-  // An empty value takes the choice back, as for other settings made up by their users.
-  if (value === '' && values.length === 1) return null;
-  const key = values.length === 1 ? parseInt8(value) : null;
-  const fits = key !== null && (by === 'key' || (key >= 0n && key < 1_000_000n));
-  if (!fits) {
-    throw new SqlError({
-      code: SQLSTATE.invalidParameterValue,
-      message: `invalid value for parameter "drive.${by}": "${values.join(', ')}"`,
-      hint: by === 'key' ? 'Give an integer key.' : 'Give the number of a shard.',
-    });
-  }
-  return by === 'key' ? { by, key } : { by, shard: Number(key) };
-}
-
-const LEADING = /^\s*\/\*\s*drive\.(shard|key)\s*=\s*('?)(-?\d+)\2\s*\*\//;
-
-/** The route given by a leading comment: drive.shard=1 or drive.key=42. Throws 22023. */
-export function handRouteOf(sql: string): HandRoute | null {
-  // Most statements start with a word; the rest is only looked at when they do not.
-  if (sql.charCodeAt(0) > 0x40) return null;
-  const match = LEADING.exec(sql);
-  return match === null ? null : handRoute(match[1] as 'shard' | 'key', [match[3]!]);
 }
 
 const SHOWN = new Set(['drive.shard', 'drive.key', 'drive.shards']);

@@ -1,6 +1,5 @@
 // Splice: what a merge needs to know of a SELECT's text and columns.
 
-import { type Expression, partsOf } from '../sql/expression.ts';
 import {
   clausesOf,
   type Range,
@@ -8,10 +7,11 @@ import {
   sortExpressionOf,
   withoutAlias,
 } from '../sql/clause.ts';
+import { type Expression, partsOf } from '../sql/expression.ts';
+import { parseInt8 } from '../sql/integer.ts';
 import type { SelectStatement, SimpleSelect, Target } from '../sql/statement.ts';
 import type { PlanContext } from './context.ts';
 import { isAggregate, isScalar } from './functions.ts';
-import { parseInt8 } from './key.ts';
 import type { RowBound } from './plan.ts';
 import type { Level } from './scope.ts';
 import type { SeveralShardsReason } from './unsupported.ts';
@@ -73,7 +73,8 @@ export function sortExpression(spliced: SplicedSelect, index: number): Written {
   if (expression.kind === 'column' && expression.path.length === 1) {
     const name = expression.path[0]!;
     const named = body.targets.findIndex((target) => outputName(target) === name);
-    if (named >= 0) return { expression: body.targets[named]!.expression, text: targetText(spliced, named) };
+    if (named >= 0)
+      return { expression: body.targets[named]!.expression, text: targetText(spliced, named) };
     const shown = starWith(spliced, name);
     if (shown !== null) return shown;
     if (body.targets.some((target) => outputName(target) === undefined)) {
@@ -163,13 +164,15 @@ export function rowBound(bound: Expression | null): RowBound {
   if (bound === null) return null;
   if (bound.kind === 'cast') {
     const isInteger = ['int2', 'int4', 'int8'].includes(bound.type.name) && !bound.type.isArray;
-    if (isInteger && (bound.arg.kind === 'parameter' || isInt(bound.arg))) return rowBound(bound.arg);
+    if (isInteger && (bound.arg.kind === 'parameter' || isInt(bound.arg)))
+      return rowBound(bound.arg);
     throw new NoMerge('limitExpression');
   }
   if (bound.kind === 'parameter') return { from: 'parameter', index: bound.index };
   if (bound.kind === 'constant') {
     if (bound.type === 'null') return { from: 'constant', value: null };
-    const value = bound.type === 'decimal' && !/^-?\d+$/.test(bound.text) ? null : parseInt8(bound.text);
+    const value =
+      bound.type === 'decimal' && !/^-?\d+$/.test(bound.text) ? null : parseInt8(bound.text);
     if (value !== null && bound.type !== 'boolean') return { from: 'constant', value };
   }
   throw new NoMerge('limitExpression');

@@ -3,6 +3,7 @@
 import type { Call, Expression } from '../sql/expression.ts';
 import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
+import type { CommonTables } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
 import {
@@ -17,7 +18,6 @@ import {
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
-import type { CommonTables } from './common-tables.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
 
 /** Where in a statement an expression stands. */
@@ -100,11 +100,7 @@ export class Survey {
   }
 
   /** Notes calls and types; gives the sub-queries to `query`. */
-  expression(
-    expression: Expression,
-    place: Place,
-    query: (select: SelectStatement) => void,
-  ): void {
+  expression(expression: Expression, place: Place, query: (select: SelectStatement) => void): void {
     const open = [expression];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       if (next.kind === 'call') this.call(next, place);

@@ -5,8 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 
 const ONE_SHARD =
   'Restrict every sharded table to one key (WHERE key = …), or choose the shard by hand: SET drive.shard = n.';
-const BY_HAND =
-  'Run it on each shard: connect to the shard itself, or SET drive.shard = n first.';
+const BY_HAND = 'Run it on each shard: connect to the shard itself, or SET drive.shard = n first.';
 
 interface Entry {
   /** The clause or statement, as the message names it. */
@@ -89,7 +88,10 @@ export const SEVERAL_SHARDS = {
     what: 'a query whose FROM has no sharded table, with a sub-query over several shards',
     hint: ONE_SHARD,
   },
-  insertWith: { what: 'INSERT of several rows with WITH or sub-queries', hint: 'Insert row by row.' },
+  insertWith: {
+    what: 'INSERT of several rows with WITH or sub-queries',
+    hint: 'Insert row by row.',
+  },
 } as const satisfies Record<string, Entry>;
 
 /** Statements that are refused whatever shards they need, unless routed by hand. */

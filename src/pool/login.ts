@@ -16,7 +16,8 @@ import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields } from '../wire/error-response.ts';
 import { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
-import { md5Password, ScramClient } from '../wire/scram.ts';
+import { md5Password } from '../wire/password.ts';
+import { ScramClient } from '../wire/scram.ts';
 import { encodeStartup } from '../wire/startup.ts';
 import { decodeBackendKeyData, decodeParameterStatus } from '../wire/status.ts';
 import { ServerConnection, type ServerIdentity } from './server-connection.ts';
@@ -189,7 +190,7 @@ class Conversation {
         this.#scram.verify(request.data);
         return;
       default:
-        throw new Error(`it wants authentication by ${request.kind}, which is not supported`);
+        throw new Error(`it wants authentication method ${request.code}, which the proxy does not know`);
     }
   }
 

@@ -7,6 +7,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import { ServerError } from '../pool/query.ts';
@@ -227,7 +228,7 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   /** The one shard that can simply be sent this text; null when there is more to it. */
   #relayTarget(sql: string): { id: number; writes: boolean } | null {
     const topology = this.#context.topology();
-    let planned: ReturnType<typeof this.#context.planner.plan>;
+    let planned: Planned;
     try {
       planned = this.#context.planner.plan(sql, topology, this.state.settings.searchPath);
     } catch {

@@ -11,7 +11,7 @@ const SHARD_COLUMNS: readonly LocalColumn[] = [
   { name: 'database', type: 'text' },
   { name: 'host', type: 'text' },
   { name: 'port', type: 'int4' },
-  { name: 'state', type: 'text' },
+  { name: 'status', type: 'text' },
   { name: 'error', type: 'text' },
 ];
 

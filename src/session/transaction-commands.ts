@@ -113,5 +113,5 @@ function outsideTransaction(title: string): SqlError {
 }
 
 function warn(write: WriteClient, code: SqlState, message: string): void {
-  write(encodeNotice({ severity: 'WARNING', severityLocal: 'WARNING', code, message }));
+  write(encodeNotice('WARNING', code, message));
 }

@@ -150,7 +150,8 @@ export function sortExpressionOf(tokens: readonly Token[], item: Range): Range {
   const own = tokensIn(tokens, item);
   let end = own.length;
   const word = (i: number) => (own[i]?.kind === 'word' ? own[i]!.text : '');
-  if (word(end - 2) === 'nulls' && (word(end - 1) === 'first' || word(end - 1) === 'last')) end -= 2;
+  if (word(end - 2) === 'nulls' && (word(end - 1) === 'first' || word(end - 1) === 'last'))
+    end -= 2;
   if (word(end - 1) === 'asc' || word(end - 1) === 'desc') end -= 1;
   return { start: item.start, end: own[end - 1]?.end ?? item.end };
 }

@@ -2,7 +2,16 @@
 
 import type { Token } from './token.ts';
 
-const NESTING_WORDS = new Set(['not', 'case', 'else', 'join', 'union', 'intersect', 'except', 'is']);
+const NESTING_WORDS = new Set([
+  'not',
+  'case',
+  'else',
+  'join',
+  'union',
+  'intersect',
+  'except',
+  'is',
+]);
 
 /**
  * An upper bound of the tree's depth: open brackets, and within each bracket the operators between

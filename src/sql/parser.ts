@@ -43,7 +43,10 @@ export async function loadParser(): Promise<void> {
 /** The package keeps its WASM instance in module scope: a new one takes a new module. */
 async function loadInstance(): Promise<Library> {
   const path = require.resolve('libpg-query');
-  for (const each of [path, require.resolve('./libpg-query.js', { paths: [path.slice(0, path.lastIndexOf('/'))] })]) {
+  for (const each of [
+    path,
+    require.resolve('./libpg-query.js', { paths: [path.slice(0, path.lastIndexOf('/'))] }),
+  ]) {
     delete require.cache[each];
   }
   const library = require(path) as Library;

@@ -79,7 +79,8 @@ function readConstant(constant: A_Const, reader: Reader): Constant {
   if (constant.ival !== undefined) return of('integer', String(constant.ival.ival ?? 0));
   if (constant.fval !== undefined) return of('decimal', constant.fval.fval ?? '0');
   if (constant.sval !== undefined) return of('string', constant.sval.sval ?? '');
-  if (constant.boolval !== undefined) return of('boolean', String(constant.boolval.boolval ?? false));
+  if (constant.boolval !== undefined)
+    return of('boolean', String(constant.boolval.boolval ?? false));
   if (constant.bsval !== undefined) return of('bits', constant.bsval.bsval ?? '');
   return of('null', '');
 }
@@ -122,7 +123,12 @@ function readOperator(e: A_Expr, reader: Reader): Expression {
     default: {
       const children = [e.lexpr, e.rexpr].filter((x) => x !== undefined);
       const detail = operator.join('.');
-      return { kind: 'other', node: e.kind ?? '', detail, children: readExpressions(children, reader) };
+      return {
+        kind: 'other',
+        node: e.kind ?? '',
+        detail,
+        children: readExpressions(children, reader),
+      };
     }
   }
 }

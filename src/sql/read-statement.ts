@@ -107,7 +107,12 @@ function readBody(s: SelectStmt, reader: Reader): SelectBody {
 function readTargets(nodes: readonly Node[] | undefined, reader: Reader): Target[] {
   return (nodes ?? []).flatMap((node) =>
     'ResTarget' in node && node.ResTarget.val !== undefined
-      ? [{ name: node.ResTarget.name ?? null, expression: readExpression(node.ResTarget.val, reader) }]
+      ? [
+          {
+            name: node.ResTarget.name ?? null,
+            expression: readExpression(node.ResTarget.val, reader),
+          },
+        ]
       : [],
   );
 }

@@ -98,7 +98,7 @@ const NAME_FIELDS = ['portalname', 'conditionname', 'name', 'target'] as const;
 function readUtility(node: Node, reader: Reader): UtilityStatement {
   const { tag, value } = unwrap(node);
   const fields = value as { readonly [field: string]: unknown };
-  const inner = 'query' in fields ? reader.rows(fields['query'] as Node) : null;
+  const inner = 'query' in fields ? reader.rows(fields.query as Node) : null;
   const outside = inner === null ? fields : { ...fields, query: null };
   const ranges = [...rangesIn(outside)];
   const name = NAME_FIELDS.map((field) => fields[field]).find((x) => typeof x === 'string');
@@ -110,8 +110,9 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     name: (name as string | undefined) ?? null,
     body: bodyOf(fields),
     inner,
-    holdable: tag === 'DeclareCursorStmt' && (Number(fields['options']) & CURSOR_OPT_HOLD) !== 0,
-    calls: 'funccall' in fields ? [readExpression({ FuncCall: fields['funccall'] } as Node, reader)] : [],
+    holdable: tag === 'DeclareCursorStmt' && (Number(fields.options) & CURSOR_OPT_HOLD) !== 0,
+    calls:
+      'funccall' in fields ? [readExpression({ FuncCall: fields.funccall } as Node, reader)] : [],
   };
 }
 
@@ -127,8 +128,8 @@ function* rangesIn(value: unknown): Generator<RangeVar> {
 
 /** DROP, COMMENT, ALTER … name their objects as lists of strings. */
 function objectsOf(fields: { readonly [field: string]: unknown }): RelationName[] {
-  const nodes = [...((fields['objects'] as Node[] | undefined) ?? [])];
-  if (typeof fields['object'] === 'object') nodes.push(fields['object'] as Node);
+  const nodes = [...((fields.objects as Node[] | undefined) ?? [])];
+  if (typeof fields.object === 'object') nodes.push(fields.object as Node);
   return nodes.flatMap((node) => {
     const names = 'List' in node ? stringsOf(node.List.items) : stringsOf([node]);
     const name = names.at(-1);
@@ -138,7 +139,7 @@ function objectsOf(fields: { readonly [field: string]: unknown }): RelationName[
 
 /** The `AS` of DO and CREATE FUNCTION. */
 function bodyOf(fields: { readonly [field: string]: unknown }): string | null {
-  const options = [fields['args'], fields['options']].find(Array.isArray) as Node[] | undefined;
+  const options = [fields.args, fields.options].find(Array.isArray) as Node[] | undefined;
   for (const option of options ?? []) {
     if (!('DefElem' in option) || option.DefElem.defname !== 'as') continue;
     const arg = option.DefElem.arg;

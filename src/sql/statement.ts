@@ -143,11 +143,7 @@ export interface MergeStatement extends Writing {
   readonly parts: readonly Expression[];
 }
 
-export type WritingStatement =
-  | InsertStatement
-  | UpdateStatement
-  | DeleteStatement
-  | MergeStatement;
+export type WritingStatement = InsertStatement | UpdateStatement | DeleteStatement | MergeStatement;
 
 export type RowStatement = SelectStatement | WritingStatement;
 

@@ -1,0 +1,178 @@
+// Explain: a plan as short readable text, and as JSON.
+
+import type { SqlErrorFields } from '../base/errors.ts';
+import type {
+  Condition,
+  ConditionOperand,
+  GroupValue,
+  KeySource,
+  Merge,
+  Plan,
+  Route,
+  RoutedPlan,
+  RowBound,
+  ShardColumn,
+  ShardSql,
+  SortKey,
+} from './plan.ts';
+
+/** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
+export function explainPlan(plan: Plan): string {
+  return linesOf(plan).join('\n');
+}
+
+/** bigint values become strings, as JSON numbers would lose digits. */
+export function planToJson(plan: Plan): string {
+  return JSON.stringify(plan, (_, value: unknown) =>
+    typeof value === 'bigint' ? value.toString() : value,
+  );
+}
+
+function linesOf(plan: Plan): string[] {
+  switch (plan.op) {
+    case 'empty':
+      return ['empty'];
+    case 'refused':
+      return [`refused: ${errorText(plan.error)}`];
+    case 'session':
+      return [`session: ${objectText(plan.action)}`];
+    case 'sequence':
+      return [
+        'sequence',
+        ...plan.parts.flatMap(({ plan: part }) => linesOf(part).map((line) => `  ${line}`)),
+      ];
+    case 'routed':
+      return routedLines(plan);
+  }
+}
+
+function routedLines(plan: RoutedPlan): string[] {
+  const { verb, route, effect, pins, action, copy, merge, refusal, replan } = plan;
+  const lines = [`${verb || 'unparsed'} ${effect} on ${routeText(route)}`];
+  if (copy !== null) lines.push(`copy ${copy}`);
+  if (pins.length > 0) lines.push(`pins: ${pins.join(', ')}`);
+  if (action !== null) lines.push(`session: ${objectText(action)}`);
+  if (replan) lines.push('planned again for several shards');
+  if (refusal !== null) lines.push(`on several shards: ${errorText(refusal)}`);
+  if (merge !== null) lines.push(...mergeLines(merge));
+  return lines;
+}
+
+const errorText = ({ code, message }: SqlErrorFields) => `${code} ${message}`;
+
+const objectText = (object: object) =>
+  Object.entries(object)
+    .map(([name, value]) => (name === 'action' ? value : `${name}=${valueText(value)}`))
+    .join(' ');
+
+function valueText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return `(${objectText(value)})`;
+}
+
+function routeText(route: Route): string {
+  switch (route.kind) {
+    case 'home':
+      return 'home';
+    case 'any':
+      return 'any shard';
+    case 'all':
+      return 'all shards';
+    case 'shard':
+      return `shard ${route.shard}`;
+    case 'keys':
+      return `keys [${route.keys.map(keyText).join(', ')}]`;
+  }
+}
+
+function keyText(key: KeySource): string {
+  if (key.from === 'constant') return key.value === null ? 'NULL' : String(key.value);
+  if (key.from === 'literal') return `${key.negated ? '-' : ''}literal ${key.slot}`;
+  return `${key.array ? 'each of ' : ''}$${key.index + 1}`;
+}
+
+function mergeLines(merge: Merge): string[] {
+  switch (merge.how) {
+    case 'write':
+      return ['merge: add counts'];
+    case 'insert': {
+      const rows = merge.rows.map((row, i) => `  ${keyText(merge.keys[i]!)}: ${row}`);
+      return [`merge: insert by row: ${merge.before}…${merge.after}`, ...rows];
+    }
+    case 'concat': {
+      const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
+      if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);
+      return [
+        `each: ${shardText(merge.shardSql)}`,
+        line.concat(tailOf(merge, columnText)).join(' '),
+      ];
+    }
+    case 'aggregate': {
+      const states = merge.states.map(({ combine, column }) => `${combine}@${column}`);
+      const line = [`merge: groups by ${merge.groupCount}`];
+      if (states.length > 0) line.push(`states [${states.join(', ')}]`);
+      line.push(`output [${merge.output.map(groupText).join(', ')}]`);
+      if (merge.having !== null) line.push(`having ${conditionText(merge.having)}`);
+      return [
+        `each: ${shardText(merge.shardSql)}`,
+        line.concat(tailOf(merge, groupText)).join(' '),
+      ];
+    }
+  }
+}
+
+interface Tail<Column> {
+  readonly sort: readonly SortKey<Column>[];
+  readonly distinct: boolean;
+  readonly limit: RowBound;
+  readonly offset: RowBound;
+}
+
+function tailOf<Column>(tail: Tail<Column>, text: (column: Column) => string): string[] {
+  const words: string[] = [];
+  if (tail.distinct) words.push('distinct');
+  if (tail.sort.length > 0) {
+    const keys = tail.sort.map(({ column, descending, nullsFirst }) =>
+      [text(column), descending ? 'desc' : 'asc', nullsFirst ? 'nulls first' : 'nulls last'].join(
+        ' ',
+      ),
+    );
+    words.push(`by [${keys.join(', ')}]`);
+  }
+  if (tail.limit !== null) words.push(`limit ${boundText(tail.limit)}`);
+  if (tail.offset !== null) words.push(`offset ${boundText(tail.offset)}`);
+  return words;
+}
+
+function boundText(bound: Exclude<RowBound, null>): string {
+  if (bound.from === 'parameter') return `$${bound.index + 1}`;
+  return bound.value === null ? 'NULL' : String(bound.value);
+}
+
+const shardText = ({ before, after, pushLimit }: ShardSql) =>
+  before + (pushLimit ? ' LIMIT …' : '') + after;
+
+const columnText = (column: ShardColumn) =>
+  'index' in column ? `column ${column.index}` : `last-${column.fromEnd}`;
+
+const groupText = ({ from, index }: GroupValue) => `${from} ${index}`;
+
+function conditionText(condition: Condition): string {
+  switch (condition.op) {
+    case 'and':
+    case 'or':
+      return `(${condition.args.map(conditionText).join(` ${condition.op} `)})`;
+    case 'not':
+      return `not ${conditionText(condition.arg)}`;
+    case 'isNull':
+      return `${groupText(condition.value)} is null`;
+    default:
+      return `${operandText(condition.left)} ${condition.op} ${operandText(condition.right)}`;
+  }
+}
+
+function operandText(operand: ConditionOperand): string {
+  if (operand.from === 'literal') return operand.kind === 'null' ? 'NULL' : operand.text;
+  if (operand.from === 'parameter') return `$${operand.index + 1}`;
+  return groupText(operand);
+}

@@ -1,0 +1,97 @@
+// The catalog that plan tests run against: one table of each kind, and a few that try names.
+
+import { moduloPlacement } from '../../src/topology/placement.ts';
+import type { Catalog, Column, Table } from '../../src/topology/table.ts';
+import type { Topology } from '../../src/topology/topology.ts';
+
+const OID = { int8: 20, text: 25, timestamptz: 1184 };
+
+interface ColumnFacts {
+  readonly hasDefault?: boolean;
+  readonly notNull?: boolean;
+  readonly collation?: string;
+}
+
+const column = (name: string, type: keyof typeof OID, facts: ColumnFacts = {}): Column => ({
+  name,
+  typeOid: OID[type],
+  collation: facts.collation ?? null,
+  hasDefault: facts.hasDefault ?? false,
+  notNull: facts.notNull ?? false,
+});
+
+const table = (
+  name: string,
+  kind: Table['kind'],
+  keyColumn: string | null,
+  columns: readonly Column[],
+  schema = 'public',
+): Table => ({ schema, name, kind, keyColumn, columns });
+
+const TABLES: readonly Table[] = [
+  table('file_metadata', 'sharded', 'user_id', [
+    column('id', 'int8', { hasDefault: true, notNull: true }),
+    column('user_id', 'int8', { notNull: true }),
+    column('file_name', 'text'),
+    column('created_at', 'timestamptz', { hasDefault: true }),
+  ]),
+  table('users', 'sharded', 'user_id', [
+    column('user_id', 'int8', { notNull: true }),
+    column('name', 'text'),
+    column('country', 'text'),
+  ]),
+  table('loose', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
+  table('named', 'sharded', 'user_id', [
+    column('user_id', 'int8', { notNull: true }),
+    column('title', 'text', { collation: 'de-DE-x-icu' }),
+  ]),
+  table('Odd Name', 'sharded', 'User Id', [
+    column('User Id', 'int8', { notNull: true }),
+    column('select', 'text'),
+  ]),
+  table('country', 'reference', null, [column('code', 'text'), column('name', 'text')]),
+  table('audit', 'home', null, [column('id', 'int8'), column('note', 'text')]),
+  table('users', 'home', null, [column('user_id', 'int8'), column('name', 'text')], 'other'),
+  table('recent_files', 'shardedView', null, [
+    column('id', 'int8'),
+    column('user_id', 'int8'),
+    column('file_name', 'text'),
+  ]),
+];
+
+const SEARCH_PATH: readonly string[] = ['public'];
+
+/** `sortsTextByBytes`: what the shards' default collation is; the C collation unless said. */
+export function testCatalog(sortsTextByBytes = true): Catalog {
+  return {
+    sortsTextByBytes,
+    searchPath: SEARCH_PATH,
+    table(schema, name, searchPath = SEARCH_PATH) {
+      const schemas = schema === null ? searchPath : [schema];
+      for (const each of schemas) {
+        const found = TABLES.find((t) => t.schema === each && t.name === name);
+        if (found !== undefined) return found;
+      }
+      return null;
+    },
+    tables: () => TABLES,
+    routineTouchesSharded: (name) => name === 'archive_files',
+  };
+}
+
+export function testTopology(shardCount = 4, sortsTextByBytes = true): Topology {
+  const shards = Array.from({ length: shardCount }, (_, id) => ({
+    id,
+    host: '127.0.0.1',
+    port: 5432 + id,
+    database: 'drive',
+    user: 'drive',
+    password: 'secret',
+  }));
+  return {
+    version: 1,
+    shards,
+    placement: moduloPlacement(shardCount),
+    catalog: testCatalog(sortsTextByBytes),
+  };
+}
