@@ -44,3 +44,64 @@ export const MERGE_ROW_OVERHEAD_BYTES = 128;
 
 /** Query levels of one statement that are planned; a WITH query counts at each use, which nests. */
 export const QUERY_LEVELS_MAX = 1_000;
+
+/** A body of the API: one file name of the longest kind, every character written as an escape. */
+export const API_BODY_BYTES_MAX = 65_536;
+
+/** Characters (code points) of a file name; the longest key that common object stores take. */
+export const FILE_NAME_CHARS_MAX = 1_024;
+
+/** Records of one bulk: one transaction that long keeps dead rows from being vacuumed. */
+export const BULK_RECORDS_MAX = 10_000_000;
+
+/** Rows of one INSERT of a bulk: 2 parameters each, below the protocol's 65,535. */
+export const BULK_BATCH_ROWS = 1_000;
+
+/** INSERTs of one bulk sent ahead of their answers: hides the round trip, some 50 KB each. */
+export const BULK_BATCHES_AHEAD = 4;
+
+/** Bulks that run at once; each holds one connection of the API's pool and writes to every shard. */
+export const BULKS_RUNNING_MAX = 2;
+
+/** Ended bulks whose outcome can still be asked for; some 300 bytes each. */
+export const BULKS_REMEMBERED_MAX = 1_000;
+
+/** Milliseconds between two progress lines of a bulk's stream, for people and dashboards to watch. */
+export const BULK_PROGRESS_MS = 250;
+
+/** Files of one page of a user's files, and when the request names no limit. */
+export const FILES_PAGE_MAX = 1_000;
+export const FILES_PAGE_DEFAULT = 100;
+
+/** Milliseconds a request of the API may take to arrive. */
+export const API_REQUEST_TIMEOUT_MS = 30_000;
+
+/** Milliseconds an idle keep-alive connection stays open; above the 60 s of common balancers. */
+export const API_KEEP_ALIVE_MS = 65_000;
+
+/** Milliseconds the API waits for a connection to the proxy before it answers 503. */
+export const API_CONNECT_TIMEOUT_MS = 5_000;
+
+/** Milliseconds the API waits for one statement before it answers 504. */
+export const API_STATEMENT_TIMEOUT_MS = 30_000;
+
+/** Milliseconds the API waits for the proxy's word on the shards before it calls it unreachable. */
+export const API_HEALTH_TIMEOUT_MS = 3_000;
+
+/** How often a starting or stopping local server is looked at: it takes some 150 ms. */
+export const SERVER_POLL_MS = 10;
+
+/** A server that a killed owner left is given this long to stop, then as long again by force. */
+export const LEFTOVER_STOP_MS = 10_000;
+
+/** A local server starts in 0.2 s; recovery after a crash reads at most max_wal_size, 1 GB. */
+export const SERVER_START_MS = 120_000;
+
+/** A local server that is asked to stop writes a checkpoint; after this long it is forced. */
+export const SERVER_STOP_MS = 20_000;
+
+/** Shards of one cluster: the stride of ids, which leaves every shard numbers of its own. */
+export const SHARDS_MAX = 1024;
+
+/** Milliseconds the installer of sql/ waits for a shard before it calls it unreachable. */
+export const SCHEMA_CONNECT_TIMEOUT_MS = 10_000;

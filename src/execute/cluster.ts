@@ -10,21 +10,17 @@ export interface Cluster {
   readonly pools: readonly ShardPool[];
 }
 
-/**
- * A connection to `shard` on which exactly `settings` are in force: `pinned`, which the caller owns
- * already, or one of the pool.
- */
+/** A connection of the pool on which exactly `settings` are in force. */
 export async function borrow(
   cluster: Cluster,
   shard: number,
   settings: Settings,
-  pinned: ServerConnection | null = null,
 ): Promise<ServerConnection> {
-  const connection = pinned ?? (await cluster.pools[shard]!.lease(settings));
+  const connection = await cluster.pools[shard]!.lease(settings);
   try {
     await applySettings(connection, settings);
   } catch (error) {
-    if (connection !== pinned) giveBack(cluster, connection);
+    giveBack(cluster, connection);
     throw error;
   }
   return connection;

@@ -1,5 +1,8 @@
 // Writes over several shards: one statement, one transaction, one command tag.
 
+import { SqlError } from '../base/errors.ts';
+import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { InsertMerge, WriteMerge } from '../plan/plan.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import type { BoundParameters } from './parameters.ts';
@@ -16,6 +19,8 @@ export interface WriteRequest {
   readonly rowShards: readonly number[];
   readonly parameters: BoundParameters;
   readonly resultFormats: readonly number[];
+  /** Bound of the RETURNING rows, which are held until every shard has answered. */
+  readonly bytesMax: number;
 }
 
 export interface WriteResult {
@@ -24,6 +29,13 @@ export interface WriteResult {
   readonly tag: string;
 }
 
+function returnsTooMuch(bytesMax: number): SqlError {
+  return new SqlError({
+    code: SQLSTATE.configurationLimitExceeded,
+    message: `the rows of RETURNING take more than ${bytesMax} bytes`,
+    hint: 'Write fewer rows with one statement, or make merge.bytesMax larger.',
+  });
+}
 
 /**
  * Visits the shards in their order, one after the other: two statements that write the same shards
@@ -32,6 +44,7 @@ export interface WriteResult {
 export async function writeShards(request: WriteRequest): Promise<WriteResult> {
   const answers = new Map<number, { rows: Buffer[]; count: bigint }>();
   let verb = '';
+  let bytes = 0;
   for (const shard of request.targets) {
     const connection = await request.transaction.enlist(shard);
     request.transaction.writers.add(shard);
@@ -40,7 +53,14 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     const rows: Buffer[] = [];
     for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-      rows.push(...batch);
+      for (const row of batch) {
+        bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+        rows.push(row);
+      }
+      if (bytes > request.bytesMax) {
+        await stream.discard();
+        throw returnsTooMuch(request.bytesMax);
+      }
     }
     await stream.done;
     const tag = parseCommandTag(stream.tag);

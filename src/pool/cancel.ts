@@ -13,12 +13,22 @@ import type { ServerConnection } from './server-connection.ts';
 export function cancelStatement(connection: ServerConnection): Promise<void> {
   const { host, port } = connection.shard;
   const { processId, secret } = connection.identity;
+  connection.cancelsUnderWay += 1;
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     socket.setTimeout(CANCEL_TIMEOUT_MS, () => socket.destroy());
     socket.once('connect', () => socket.end(encodeCancelRequest(processId, secret)));
-    socket.once('error', () => resolve());
-    socket.once('close', () => resolve());
+    // The error is told by 'close', which always follows.
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      connection.cancelsUnderWay -= 1;
+      if (connection.cancelsUnderWay === 0) {
+        const arrived = connection.onCancelsArrived;
+        connection.onCancelsArrived = null;
+        arrived?.();
+      }
+      resolve();
+    });
     socket.resume();
   });
 }

@@ -46,6 +46,10 @@ export class ServerConnection {
   readonly statements = new Set<string>();
   /** State that no DISCARD of ours undoes is on the server: close it instead of reusing it. */
   tainted = false;
+  /** Cancel requests on their way to the server: until they are there, nobody else may have it. */
+  cancelsUnderWay = 0;
+  /** Called once when the last of them has arrived. */
+  onCancelsArrived: (() => void) | null = null;
   /** Called once when the connection is gone, after its requests were told. */
   onClosed: (() => void) | null = null;
 

@@ -137,6 +137,11 @@ export class ShardPool {
   /** Gives a connection back. It must owe nothing and be outside of a transaction to be reused. */
   release(connection: ServerConnection): void {
     connection.owner = null;
+    if (connection.cancelsUnderWay > 0) {
+      // A cancel that comes late must not hit the next borrower's statement.
+      connection.onCancelsArrived = () => this.release(connection);
+      return;
+    }
     const nowMs = this.#dependencies.nowMs();
     const { lifetimeMs } = this.#options;
     const unfit = connection.tainted || connection.owedCount > 0 || this.#closed;
@@ -217,7 +222,7 @@ export class ShardPool {
     return new SqlError({
       code: SQLSTATE.tooManyConnections,
       message: `no connection to shard ${this.shard.id} is free: ${why}`,
-      hint: 'Make proxy.pool.sizePerShard larger, or transactions shorter.',
+      hint: 'Make pool.size larger, or transactions shorter.',
     });
   }
 }

@@ -25,7 +25,6 @@ import { handPlan } from './hand.ts';
 import { localFields } from './local-result.ts';
 import {
   currentPlan,
-  type Portal,
   type PreparedStatement,
   portalOf,
   serverParse,

@@ -3,6 +3,8 @@
 import type { SqlError } from '../base/errors.ts';
 import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import type { FrameReader } from '../wire/frame.ts';
+import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
 
 /** How a relayed request ended. */
@@ -85,6 +87,29 @@ export class Relay implements Receiver {
   copyInStarted(): void {
     this.copyingIn = true;
     this.#end?.relayCopiesIn();
+  }
+
+  /**
+   * Passes the client's CopyData on, and what ends it; Sync and Flush mean nothing to a server that
+   * is copying. 'terminated': the client has said Terminate instead.
+   */
+  passCopyData(reader: FrameReader): 'passed' | 'terminated' {
+    const connection = this.connection!;
+    for (;;) {
+      if (!reader.next()) {
+        if (reader.pendingType() !== FRONTEND.copyData) return 'passed';
+        reader.nextPiece();
+      }
+      if (reader.type === FRONTEND.terminate) return 'terminated';
+      if (!connection.sendMore(reader.buffer.subarray(reader.start, reader.end))) {
+        this.#client.pauseReading();
+        connection.whenWritable(() => this.#client.resumeReading());
+      }
+      if (reader.type === FRONTEND.copyDone || reader.type === FRONTEND.copyFail) {
+        this.copyingIn = false;
+        return 'passed';
+      }
+    }
   }
 
   finished(status: number, failed: boolean): void {

@@ -268,7 +268,7 @@ export class Runner {
     merge: ConcatMerge | AggregateMerge,
     targets: readonly number[],
   ): Promise<void> {
-    const { state, client, context } = this.#d;
+    const { client, context } = this.#d;
     const { plan, sql, parameters, resultFormats } = execution;
     const description = await this.description(plan, sql, parameters.types);
     const { connections, release } = await this.#connections(targets);

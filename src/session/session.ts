@@ -4,60 +4,36 @@ import type { Socket } from 'node:net';
 import { asSqlError, protocolViolation, SqlError } from '../base/errors.ts';
 import { CLIENT_BUFFER_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { applySettings } from '../execute/cluster.ts';
-import { NO_PARAMETERS } from '../execute/parameters.ts';
-import type { Plan } from '../plan/plan.ts';
-import type { Planned } from '../plan/planner.ts';
-import { targetsOf } from '../plan/route.ts';
 import { cancelStatement } from '../pool/cancel.ts';
-import { ServerError } from '../pool/query.ts';
-import type { Step } from '../pool/request.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
-import type { Borrower } from '../pool/shard-pool.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
-import { encodeCopyFail } from '../wire/copy.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { READY_FAILED, READY_IDLE, READY_IN_TRANSACTION } from '../wire/status.ts';
 import { Batch } from './batch.ts';
-import { encodeBatch } from './batch-encode.ts';
-import { anyShard, isRelayable, type OneShardBatch, routeBatch } from './batch-route.ts';
-import { BatchRunner } from './batch-runner.ts';
+import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
-import { handPlan } from './hand.ts';
-import { StatementValues } from './prepared.ts';
-import { Relay, type RelayEnd, type RelayOutcome } from './relay.ts';
-import { ErrorPassedOn, Runner } from './runner.ts';
+import { routeQuery } from './query-route.ts';
+import { Relay, type RelayOutcome } from './relay.ts';
+import { RelayLane, type RelayLaneOwner } from './relay-lane.ts';
+import { RequestRunner } from './request-runner.ts';
 import { SessionState } from './state.ts';
 
 /**
- * ready: the next message may be taken. borrowing: a statement waits for a server connection.
- * relaying: a server is answering and its bytes are passed on. working: the runner is at work.
+ * ready: the next message may be taken. relaying: the relay lane has a shipment. working: the
+ * request runner is at work. closed: the client has gone; what is under way comes to its end.
  */
-type Phase = 'ready' | 'borrowing' | 'relaying' | 'working' | 'closed';
-
-/** What waits for a server connection: the bytes of a Query, or a batch yet to be encoded. */
-interface Pending {
-  readonly shard: number;
-  readonly query: Buffer | null;
-  readonly batch: OneShardBatch | null;
-  readonly writes: boolean;
-}
+type Phase = 'ready' | 'relaying' | 'working' | 'closed';
 
 const READY = { I: READY_IDLE, T: READY_IN_TRANSACTION, E: READY_FAILED };
-const COPY_FAIL = encodeCopyFail('the client has gone');
-const IDLE = 'I'.charCodeAt(0);
-const FAILED = 'E'.charCodeAt(0);
 
 /**
- * Statements for one shard of a session without special state take the short way: they are sent on
- * and answered within the callbacks of the two sockets, with nothing awaited. Everything else is
- * the Runner's.
+ * Statements for one shard of a session without special state take the relay lane: they are sent on
+ * and answered within the callbacks of the two sockets. Everything else is the request runner's.
  */
-export class Session implements RelayEnd, Borrower, ConnectionOwner {
+export class Session implements RelayLaneOwner, ConnectionOwner {
   readonly state: SessionState;
-  readonly processId: number;
   /** Called once, when the session is over and has given everything back. */
   onClosed: (() => void) | null = null;
 
@@ -66,13 +42,12 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   #client: ClientStream;
   #reader: FrameReader;
   #relay: Relay;
-  #runner: Runner;
-  #batchRunner: BatchRunner;
+  #lane: RelayLane;
+  #runner: RequestRunner;
   #phase: Phase = 'ready';
   #batch = new Batch();
   /** An error in a batch: everything up to Sync is skipped. */
   #skipsToSync = false;
-  #pending: Pending | null = null;
   #shutdown: SqlError | null = null;
   #advancing = false;
 
@@ -83,24 +58,17 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
     client: ClientStream,
     reader: FrameReader,
     state: SessionState,
-    processId: number,
   ) {
     this.#context = context;
     this.#socket = socket;
     this.#client = client;
     this.#reader = reader;
     this.state = state;
-    this.processId = processId;
-    this.#relay = new Relay(client);
-    this.#runner = new Runner({
-      context,
-      state,
-      client,
-      relay: this.#relay,
-      copiesIn: () => this.relayCopiesIn(),
-      owner: this,
-    });
-    this.#batchRunner = new BatchRunner(context, state, client, this.#runner);
+    const relay = new Relay(client);
+    this.#relay = relay;
+    this.#lane = new RelayLane(context, state, relay, this);
+    const copiesIn = () => this.laneCopiesIn();
+    this.#runner = new RequestRunner({ context, state, client, relay, copiesIn, owner: this });
     reader.lengthMax = CLIENT_MESSAGE_BYTES_MAX;
     socket.on('data', (chunk: Buffer) => {
       this.#reader.push(chunk);
@@ -112,17 +80,10 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
     this.#advance();
   }
 
-  get phase(): Phase {
-    return this.#phase;
-  }
-
   /** Stops what the client has under way. Statements that wait are answered with 57014. */
   cancel(): void {
-    if (this.#phase === 'borrowing') {
-      const pool = this.#context.cluster.pools[this.#pending!.shard]!;
-      if (pool.withdraw(this)) this.refused(canceled());
-      return;
-    }
+    const error = canceled();
+    if (this.#lane.withdraw(error) || this.state.withdraw(error)) return;
     for (const connection of this.#busyConnections()) void cancelStatement(connection);
   }
 
@@ -135,19 +96,21 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   /** Ends the session at once. */
   terminate(error: SqlError): void {
     this.#client.end(encodeErrorResponse(error));
-    this.cancel();
+    this.#gone();
   }
 
   asynchronousMessage(bytes: Buffer): void {
     this.#client.write(bytes);
   }
 
+  // From the client.
+
   #advance(): void {
     if (this.#advancing) return;
     this.#advancing = true;
     try {
       while (this.#phase === 'ready' && this.#canTakeMore() && this.#reader.next()) this.#message();
-      if (this.#relay.copyingIn) this.#passCopyData();
+      if (this.#relay.copyingIn && this.#phase !== 'closed') this.#passCopyData();
     } catch (error) {
       this.#fatal(asSqlError(error));
     }
@@ -162,6 +125,10 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
     if (!this.#socket.writableNeedDrain) return true;
     this.#client.whenDrained(() => this.#advance());
     return false;
+  }
+
+  #passCopyData(): void {
+    if (this.#relay.passCopyData(this.#reader) === 'terminated') this.#client.end(NOTHING);
   }
 
   #message(): void {
@@ -185,10 +152,11 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
         if (!this.#batch.isEmpty) this.#work(() => this.#runBatch(false), false);
         break;
       case FRONTEND.terminate:
-        this.#client.end(Buffer.alloc(0));
+        this.#client.end(NOTHING);
+        this.#gone();
         break;
       case FRONTEND.functionCall:
-        this.#callFunction(Buffer.from(buffer.subarray(start, end)));
+        this.#callFunction(buffer.subarray(start, end));
         break;
       case FRONTEND.copyData:
       case FRONTEND.copyDone:
@@ -201,47 +169,26 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   }
 
   #simpleQuery(buffer: Buffer, start: number, bodyStart: number, end: number): void {
-    if (end === bodyStart || buffer[end - 1] !== 0) {
+    if (end === bodyStart || buffer.indexOf(0, bodyStart) !== end - 1) {
       throw protocolViolation('invalid string in message');
     }
     const sql = buffer.toString('utf8', bodyStart, end - 1);
-    const { state } = this;
     if (!this.#batch.isEmpty) {
       // Messages without Sync before a Query: they come first.
       this.#work(async () => {
         await this.#runBatch(false);
-        await this.#runQuery(sql);
+        await this.#runner.runQuery(sql);
       }, true);
       return;
     }
-    if (state.isPlain && !startsWithComment(sql) && state.transaction?.state !== 'failed') {
-      const shard = this.#relayTarget(sql);
-      if (shard !== null) {
-        const query = buffer.subarray(start, end);
-        this.#send({ shard: shard.id, query, batch: null, writes: shard.writes });
+    if (this.#mayRelay() && !startsWithComment(sql)) {
+      const route = routeQuery(sql, this.state, this.#context);
+      if (route !== null) {
+        this.#ship(route.shard, buffer.subarray(start, end), route.writes);
         return;
       }
     }
-    this.#work(() => this.#runQuery(sql), true);
-  }
-
-  /** The one shard that can simply be sent this text; null when there is more to it. */
-  #relayTarget(sql: string): { id: number; writes: boolean } | null {
-    const topology = this.#context.topology();
-    let planned: Planned;
-    try {
-      planned = this.#context.planner.plan(sql, topology, this.state.settings.searchPath);
-    } catch {
-      // The careful way meets the same error and reports it.
-      return null;
-    }
-    const { plan, literals } = planned;
-    if (!isRelayable(plan)) return null;
-    const writes = plan.effect !== 'read';
-    if (plan.route.kind === 'any') return { id: anyShard(this.state, this.#context), writes };
-    const values = new StatementValues(literals, NO_PARAMETERS);
-    const targets = targetsOf(plan.route, values, topology);
-    return targets.length === 1 ? { id: targets[0]!, writes } : null;
+    this.#work(() => this.#runner.runQuery(sql), true);
   }
 
   #addToBatch(type: number, buffer: Buffer, start: number, bodyStart: number, end: number): void {
@@ -262,22 +209,20 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
       this.#work(async () => undefined, true);
       return;
     }
-    const { state } = this;
-    if (state.isPlain && state.transaction?.state !== 'failed') {
-      const messages = this.#batch.peek();
-      const batch = this.#tryRoute(messages);
+    if (this.#mayRelay()) {
+      const batch = this.#routeBatch();
       if (batch !== null) {
         this.#batch.take();
-        this.#send({ shard: batch.shard, query: null, batch, writes: batch.writes });
+        this.#ship(batch.shard, batch, batch.writes);
         return;
       }
     }
     this.#work(() => this.#runBatch(true), true);
   }
 
-  #tryRoute(messages: Parameters<typeof routeBatch>[0]): OneShardBatch | null {
+  #routeBatch(): OneShardBatch | null {
     try {
-      return routeBatch(messages, this.state, this.#context);
+      return routeBatch(this.#batch.peek(), this.state, this.#context);
     } catch {
       // The careful way meets the same error at the right message and reports it.
       return null;
@@ -285,80 +230,22 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   }
 
   #callFunction(bytes: Buffer): void {
-    this.#send({ shard: anyShard(this.state, this.#context), query: bytes, batch: null, writes: true });
+    if (this.#mayRelay()) this.#ship(anyShard(this.state, this.#context), bytes, true);
+    else this.#work(() => Promise.reject(noFunctionCall()), true);
   }
 
-  // The short way.
+  // The relay lane.
 
-  #send(pending: Pending): void {
-    const { transaction } = this.state;
-    if (transaction !== null) {
-      const connection = transaction.participants.get(pending.shard);
-      if (connection === undefined) this.#enlistAndSend(pending);
-      else this.#sendOn(connection, pending);
-      return;
-    }
-    this.#pending = pending;
-    this.#phase = 'borrowing';
-    const pool = this.#context.cluster.pools[pending.shard]!;
-    pool.acquire(this, this.state.settings.current);
+  #mayRelay(): boolean {
+    return this.state.isPlain && this.state.transaction?.state !== 'failed';
   }
 
-  granted(connection: ServerConnection): void {
-    const pending = this.#pending!;
-    this.#pending = null;
-    if (this.#phase === 'closed') {
-      this.state.giveBack(connection);
-      return;
-    }
-    const settings = this.state.settings.current;
-    if (connection.settings.signature === settings.signature) {
-      this.#sendOn(connection, pending);
-      return;
-    }
-    this.#phase = 'working';
-    applySettings(connection, settings).then(
-      () => this.#sendOn(connection, pending),
-      (error: unknown) => {
-        this.state.giveBack(connection);
-        this.#reportAndGoOn(error);
-      },
-    );
-  }
-
-  refused(error: SqlError): void {
-    this.#pending = null;
-    if (this.#phase !== 'closed') this.#reportAndGoOn(error);
-  }
-
-  #enlistAndSend(pending: Pending): void {
-    this.#phase = 'working';
-    this.state.transaction!.enlist(pending.shard).then(
-      (connection) => this.#sendOn(connection, pending),
-      (error: unknown) => this.#reportAndGoOn(error),
-    );
-  }
-
-  #sendOn(connection: ServerConnection, pending: Pending): void {
-    if (pending.writes) this.state.transaction?.writers.add(pending.shard);
+  #ship(shard: number, content: Buffer | OneShardBatch, writes: boolean): void {
     this.#phase = 'relaying';
-    let bytes = pending.query;
-    let steps: readonly Step[] | null = null;
-    if (bytes === null) ({ bytes, steps } = encodeBatch(pending.batch!, connection, this.state));
-    this.#relay.start(connection, bytes, this, true, steps);
+    this.#lane.send({ shard, content, writes });
   }
 
-  relayEnded(connection: ServerConnection, outcome: RelayOutcome): void {
-    const { transaction } = this.state;
-    if (transaction === null) {
-      // A transaction left open where none was begun must not reach the next borrower.
-      if (outcome.status !== IDLE) connection.tainted = true;
-      this.state.giveBack(connection);
-    } else if (outcome.lost !== null) {
-      transaction.participantLost(connection.shard.id, outcome.lost);
-    } else if (outcome.status === FAILED) {
-      transaction.state = 'failed';
-    }
+  laneEnded(outcome: RelayOutcome): void {
     if (this.#phase === 'closed') {
       void this.#cleanUp();
       return;
@@ -371,34 +258,14 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
     this.#goOn();
   }
 
-  relayCopiesIn(): void {
-    this.#client.resumeReading();
-    this.#advance();
+  laneFailed(error: unknown): void {
+    if (this.#phase === 'closed') void this.#cleanUp();
+    else this.#work(() => Promise.reject(error), true);
   }
 
-  /** CopyData and what ends it; Sync and Flush mean nothing to a server that is copying. */
-  #passCopyData(): void {
-    const connection = this.#relay.connection!;
-    const reader = this.#reader;
-    for (;;) {
-      if (!reader.next()) {
-        if (reader.pendingType() !== FRONTEND.copyData) return;
-        reader.nextPiece();
-      }
-      const bytes = reader.buffer.subarray(reader.start, reader.end);
-      if (reader.type === FRONTEND.terminate) {
-        this.#client.end(Buffer.alloc(0));
-        return;
-      }
-      if (!connection.sendMore(bytes)) {
-        this.#client.pauseReading();
-        connection.whenWritable(() => this.#client.resumeReading());
-      }
-      if (reader.type === FRONTEND.copyDone || reader.type === FRONTEND.copyFail) {
-        this.#relay.copyingIn = false;
-        return;
-      }
-    }
+  laneCopiesIn(): void {
+    this.#client.resumeReading();
+    this.#advance();
   }
 
   // The careful way.
@@ -406,16 +273,23 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   /** Runs `task`, reports its error, then says ReadyForQuery if `ready`. */
   #work(task: () => Promise<void>, ready: boolean): void {
     this.#phase = 'working';
-    task()
-      .catch((error: unknown) => this.#reportError(error, !ready))
-      .then(() => (ready ? this.#endOfRequest() : undefined))
-      .catch((error: unknown) => this.#reportError(error, false))
-      .then(() => this.#afterWork(ready));
+    void this.#finish(task, ready);
   }
 
-  #afterWork(ready: boolean): void {
-    if (this.#phase === 'closed') {
-      void this.#cleanUp();
+  async #finish(task: () => Promise<void>, ready: boolean): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      if (!ready) this.#skipsToSync = true;
+      this.#runner.report(error);
+    }
+    try {
+      if (ready) await this.#runner.end();
+    } catch (error) {
+      this.#runner.report(error);
+    }
+    if (this.#isClosed()) {
+      await this.#cleanUp();
       return;
     }
     if (ready) this.#client.write(READY[this.state.status]);
@@ -423,69 +297,13 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
     this.#goOn();
   }
 
-  async #runQuery(sql: string): Promise<void> {
-    const topology = this.#context.topology();
-    const { searchPath } = this.state.settings;
-    const { plan, literals } = this.#context.planner.plan(sql, topology, searchPath);
-    const forced = handPlan(sql, plan, this.state, this.#context);
-    if (forced.op !== 'sequence') {
-      await this.#runStatement(sql, forced, literals);
-      return;
-    }
-    for (const part of forced.parts) {
-      // Several statements in one string are one transaction, unless they say otherwise.
-      const own = part.plan.op === 'routed' && this.state.transaction === null;
-      if (own) this.state.begin('BEGIN', true);
-      await this.#runStatement(part.sql, part.plan, null);
-    }
+  /** The phase may have changed while something was awaited, which the compiler cannot see. */
+  #isClosed(): boolean {
+    return this.#phase === 'closed';
   }
 
-  async #runStatement(sql: string, plan: Plan, literals: readonly string[] | null): Promise<void> {
-    await this.#runner.run({
-      sql,
-      plan,
-      values: new StatementValues(literals, NO_PARAMETERS),
-      parameters: NO_PARAMETERS,
-      resultFormats: [],
-      extended: null,
-    });
-  }
-
-  async #runBatch(synced: boolean): Promise<void> {
-    const messages = this.#batch.take();
-    try {
-      await this.#batchRunner.run(messages, synced);
-    } catch (error) {
-      this.#skipsToSync = !synced;
-      throw error;
-    }
-  }
-
-  /** Sync, or the end of a Query: what was implicitly begun ends here. */
-  async #endOfRequest(): Promise<void> {
-    const { transaction } = this.state;
-    if (transaction === null) await this.state.closePortals();
-    else if (transaction.implicit) {
-      await this.state.endTransaction(transaction.state === 'failed' ? 'rollback' : 'commit');
-    }
-  }
-
-  async #reportError(error: unknown, inBatch: boolean): Promise<void> {
-    const { transaction } = this.state;
-    if (transaction !== null) transaction.state = 'failed';
-    if (inBatch) this.#skipsToSync = true;
-    if (error instanceof ErrorPassedOn) return;
-    if (error instanceof ServerError) {
-      this.#client.write(encodeErrorResponse(error.fields));
-      return;
-    }
-    const known = asSqlError(error);
-    if (known !== error) this.#context.log.error({ err: error }, 'a statement met a defect');
-    this.#client.write(encodeErrorResponse(known));
-  }
-
-  #reportAndGoOn(error: unknown): void {
-    this.#work(() => Promise.reject(error), true);
+  #runBatch(synced: boolean): Promise<void> {
+    return this.#runner.runBatch(this.#batch.take(), synced);
   }
 
   #goOn(): void {
@@ -502,33 +320,26 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   }
 
   #fatal(error: SqlError): void {
-    const fields = { ...error, message: error.message, severity: 'FATAL' } as const;
-    this.#client.end(encodeErrorResponse(new SqlError(fields)));
+    const { code, message, detail, hint } = error;
+    const fatal = new SqlError({ code, message, detail, hint, severity: 'FATAL' });
+    this.#client.end(encodeErrorResponse(fatal));
     this.#gone();
   }
 
   #gone(): void {
-    if (this.#phase === 'closed') return;
     const phase = this.#phase;
-    this.#client.markClosed();
-    if (phase === 'borrowing') {
-      this.#context.cluster.pools[this.#pending!.shard]!.withdraw(this);
-    }
+    if (phase === 'closed') return;
     this.#phase = 'closed';
-    if (phase === 'relaying' || phase === 'working') {
-      // Nobody waits for the answer: free the server soon. relayEnded or afterWork cleans up.
-      for (const connection of this.#busyConnections()) this.#abandon(connection);
+    this.#client.markClosed();
+    if (phase === 'ready') {
+      void this.#cleanUp();
       return;
     }
-    void this.#cleanUp();
-  }
-
-  #abandon(connection: ServerConnection): void {
-    if (this.#relay.copyingIn && this.#relay.connection === connection) {
-      connection.sendMore(COPY_FAIL);
-      return;
-    }
-    void cancelStatement(connection);
+    // Nobody waits for the answer: what is under way is stopped, and its end cleans up.
+    const error = clientGone();
+    this.state.ended = error;
+    if (this.#lane.withdraw(error) || this.state.withdraw(error)) return;
+    for (const connection of this.#busyConnections()) this.#lane.abandon(connection);
   }
 
   async #cleanUp(): Promise<void> {
@@ -554,10 +365,24 @@ export class Session implements RelayEnd, Borrower, ConnectionOwner {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
+
 function canceled(): SqlError {
   return new SqlError({
     code: SQLSTATE.queryCanceled,
     message: 'canceling statement due to user request',
+  });
+}
+
+function clientGone(): SqlError {
+  return new SqlError({ code: SQLSTATE.connectionFailure, message: 'the client has gone' });
+}
+
+function noFunctionCall(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: 'the function call message needs a session without pinned or failed state',
+    hint: 'Call the function with SELECT.',
   });
 }
 

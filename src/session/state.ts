@@ -1,11 +1,13 @@
 // SessionState: what one client's session remembers between its statements.
 
-import { borrow, giveBack } from '../execute/cluster.ts';
+import type { SqlError } from '../base/errors.ts';
+import { applySettings, giveBack } from '../execute/cluster.ts';
 import type { Gather } from '../execute/gather.ts';
 import { Transaction } from '../execute/transaction.ts';
 import type { HandRoute } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
+import type { Borrower, ShardPool } from '../pool/shard-pool.ts';
 import type { SessionContext } from './context.ts';
 import { Pins } from './pins.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
@@ -43,8 +45,11 @@ export class SessionState {
   readonly fixedShard: number | null;
   /** A statement has changed the schema; the topology is to learn of it when it is committed. */
   schemaChanged = false;
+  /** The client has gone: nothing more may be started. */
+  ended: SqlError | null = null;
 
   #context: SessionContext;
+  #waiting: { readonly pool: ShardPool; readonly borrower: Borrower } | null = null;
 
   constructor(
     context: SessionContext,
@@ -79,11 +84,43 @@ export class SessionState {
 
   /** The session's own connection to the shard, or one of the pool, with `settings` in force. */
   async borrow(shard: number, settings: Settings): Promise<ServerConnection> {
-    const pinned = this.pins.connection(shard);
-    const { cluster } = this.#context;
-    const connection = await borrow(cluster, shard, settings, pinned);
+    if (this.ended !== null) throw this.ended;
+    const connection = this.pins.connection(shard) ?? (await this.#lease(shard, settings));
     this.borrowed.add(connection);
+    try {
+      await applySettings(connection, settings);
+      if (this.ended !== null) throw this.ended;
+    } catch (error) {
+      this.giveBack(connection);
+      throw error;
+    }
     return connection;
+  }
+
+  #lease(shard: number, settings: Settings): Promise<ServerConnection> {
+    const pool = this.#context.cluster.pools[shard]!;
+    return new Promise((resolve, reject) => {
+      const borrower: Borrower = {
+        granted: (connection) => {
+          this.#waiting = null;
+          resolve(connection);
+        },
+        refused: (error) => {
+          this.#waiting = null;
+          reject(error);
+        },
+      };
+      this.#waiting = { pool, borrower };
+      pool.acquire(borrower, settings);
+    });
+  }
+
+  /** Stops waiting for a connection: borrow() fails with `error`. False: nothing waits. */
+  withdraw(error: SqlError): boolean {
+    const waiting = this.#waiting;
+    if (waiting === null || !waiting.pool.withdraw(waiting.borrower)) return false;
+    waiting.borrower.refused(error);
+    return true;
   }
 
   giveBack(connection: ServerConnection): void {

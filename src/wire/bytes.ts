@@ -47,7 +47,7 @@ export class BodyReader {
   string(): string {
     const zero = this.#buffer.indexOf(0, this.#position);
     if (zero < 0 || zero >= this.#end) throw protocolViolation('invalid string in message');
-    const text = this.#buffer.utf8Slice(this.#position, zero);
+    const text = this.#buffer.toString('utf8', this.#position, zero);
     this.#position = zero + 1;
     return text;
   }
@@ -127,7 +127,7 @@ export class MessageWriter {
   string(text: string): this {
     const length = Buffer.byteLength(text);
     const start = this.#grow(length + 1);
-    this.#buffer.utf8Write(text, start, length);
+    this.#buffer.write(text, start, length, 'utf8');
     this.#buffer[start + length] = 0;
     return this;
   }

@@ -1,0 +1,36 @@
+// Query routing: finds the one shard that can simply be sent the text of a simple Query.
+
+import { NO_PARAMETERS } from '../execute/parameters.ts';
+import type { Planned } from '../plan/planner.ts';
+import { targetsOf } from '../plan/route.ts';
+import { anyShard, isRelayable } from './batch-route.ts';
+import type { SessionContext } from './context.ts';
+import { StatementValues } from './prepared.ts';
+import type { SessionState } from './state.ts';
+
+export interface QueryRoute {
+  readonly shard: number;
+  readonly writes: boolean;
+}
+
+/** null: there is more to it, or something wrong with it, which the careful way reports. */
+export function routeQuery(
+  sql: string,
+  state: SessionState,
+  context: SessionContext,
+): QueryRoute | null {
+  const topology = context.topology();
+  let planned: Planned;
+  try {
+    planned = context.planner.plan(sql, topology, state.settings.searchPath);
+    const { plan, literals } = planned;
+    if (!isRelayable(plan)) return null;
+    const writes = plan.effect !== 'read';
+    if (plan.route.kind === 'any') return { shard: anyShard(state, context), writes };
+    const values = new StatementValues(literals, NO_PARAMETERS);
+    const targets = targetsOf(plan.route, values, topology);
+    return targets.length === 1 ? { shard: targets[0]!, writes } : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,86 @@
+// RequestRunner: runs a client's Query or batch the careful way, one statement after the other.
+
+import { asSqlError } from '../base/errors.ts';
+import { NO_PARAMETERS } from '../execute/parameters.ts';
+import type { Plan } from '../plan/plan.ts';
+import { ServerError } from '../pool/query.ts';
+import { encodeErrorResponse } from '../wire/error-response.ts';
+import type { BatchMessage } from './batch.ts';
+import { BatchRunner } from './batch-runner.ts';
+import { handPlan } from './hand.ts';
+import { StatementValues } from './prepared.ts';
+import { ErrorPassedOn, Runner, type RunnerDependencies } from './runner.ts';
+
+/** Everything but ReadyForQuery is its business. */
+export class RequestRunner {
+  #d: RunnerDependencies;
+  #runner: Runner;
+  #batchRunner: BatchRunner;
+
+  constructor(dependencies: RunnerDependencies) {
+    this.#d = dependencies;
+    this.#runner = new Runner(dependencies);
+    const { context, state, client } = dependencies;
+    this.#batchRunner = new BatchRunner(context, state, client, this.#runner);
+  }
+
+  /** Throws what the client is to be told; see `report`. */
+  async runQuery(sql: string): Promise<void> {
+    const { context, state } = this.#d;
+    const { plan, literals } = context.planner.plan(
+      sql,
+      context.topology(),
+      state.settings.searchPath,
+    );
+    const forced = handPlan(sql, plan, state, context);
+    if (forced.op !== 'sequence') {
+      await this.#runStatement(sql, forced, literals);
+      return;
+    }
+    for (const part of forced.parts) {
+      // Several statements in one string are one transaction, unless they say otherwise.
+      if (part.plan.op === 'routed' && state.transaction === null) state.begin('BEGIN', true);
+      await this.#runStatement(part.sql, part.plan, null);
+    }
+  }
+
+  /** `synced`: Sync follows the messages. */
+  runBatch(messages: readonly BatchMessage[], synced: boolean): Promise<void> {
+    return this.#batchRunner.run(messages, synced);
+  }
+
+  /** Sync, or the end of a Query: what was implicitly begun ends here. */
+  async end(): Promise<void> {
+    const { state } = this.#d;
+    const { transaction } = state;
+    if (transaction === null) await state.closePortals();
+    else if (transaction.implicit) {
+      await state.endTransaction(transaction.state === 'failed' ? 'rollback' : 'commit');
+    }
+  }
+
+  /** Tells the client, unless it knows, and puts an open transaction into the failed state. */
+  report(error: unknown): void {
+    const { state, client, context } = this.#d;
+    if (state.transaction !== null) state.transaction.state = 'failed';
+    if (error instanceof ErrorPassedOn) return;
+    if (error instanceof ServerError) {
+      client.write(encodeErrorResponse(error.fields));
+      return;
+    }
+    const known = asSqlError(error);
+    if (known !== error) context.log.error({ err: error }, 'a statement met a defect');
+    client.write(encodeErrorResponse(known));
+  }
+
+  async #runStatement(sql: string, plan: Plan, literals: readonly string[] | null): Promise<void> {
+    await this.#runner.run({
+      sql,
+      plan,
+      values: new StatementValues(literals, NO_PARAMETERS),
+      parameters: NO_PARAMETERS,
+      resultFormats: [],
+      extended: null,
+    });
+  }
+}
