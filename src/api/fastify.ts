@@ -1,4 +1,4 @@
 // The API's one door to fastify.
 
 export type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-export { fastify as createFastify } from 'fastify';
+export { fastify as createFastify, LogController } from 'fastify';

@@ -105,3 +105,27 @@ export const SHARDS_MAX = 1024;
 
 /** Milliseconds the installer of sql/ waits for a shard before it calls it unreachable. */
 export const SCHEMA_CONNECT_TIMEOUT_MS = 10_000;
+
+/** Cancel keys of protocol 3.2, in bytes; 3.0 has 4. PostgreSQL 18 sends 32. */
+export const CANCEL_KEY_BYTES = 32;
+
+/** Process ids given to clients: positive int4, as a real backend's. */
+export const PROCESS_ID_MAX = 0x7fffffff;
+
+/** Sets of startup settings whose validity and ParameterStatus values are remembered. */
+export const STARTUP_SETTINGS_MAX = 1_000;
+
+/** After a shutdown began, open statements and transactions may take this long to end. */
+export const SHUTDOWN_GRACE_MS = 10_000;
+
+/** A prepared part older than this has lost its proxy: a healthy second phase takes milliseconds. */
+export const RECOVERY_GRACE_MS = 5_000;
+
+/** How often prepared parts are looked for, and the catalog for changes made past the proxy. */
+export const HOUSEKEEPING_INTERVAL_MS = 5_000;
+
+/** A decision must outlive any proxy that might still act on it. */
+export const DECISION_KEPT_HOURS = 24;
+
+/** At start the proxy waits this long for the home shard, whose catalog it needs. */
+export const HOME_SHARD_START_MS = 30_000;

@@ -11,6 +11,7 @@ export const SQLSTATE = {
   invalidTextRepresentation: '22P02',
   invalidBinaryRepresentation: '22P03',
   datetimeFieldOverflow: '22008',
+  characterNotInRepertoire: '22021',
   invalidParameterValue: '22023',
   invalidRowCountInLimitClause: '2201W',
   invalidRowCountInResultOffsetClause: '2201X',

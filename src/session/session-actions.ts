@@ -8,6 +8,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import type { LocalResult } from './local-result.ts';
+import { isKnownEncoding, refusedEncoding } from './encoding.ts';
 import { afterServerReset } from './settings.ts';
 import { show } from './show.ts';
 import type { SessionState } from './state.ts';
@@ -86,6 +87,7 @@ export async function runSettingAction(
   state: SessionState,
   relayOn: (connection: ServerConnection) => Promise<void>,
 ): Promise<void> {
+  checkEncoding(action);
   if (state.transaction !== null) return setInTransaction(action, sql, state, relayOn);
   const [pinned] = state.pins.connections();
   const shard = pinned?.shard.id ?? HOME_SHARD;
@@ -101,6 +103,13 @@ export async function runSettingAction(
   } finally {
     state.giveBack(connection);
   }
+}
+
+/** Throws 0A000 for SET client_encoding and SET NAMES to one the proxy cannot read. */
+function checkEncoding(action: SettingAction): void {
+  if (action.action !== 'set' || action.name !== 'client_encoding') return;
+  const value = /(?:=|\bTO\b|\bNAMES\b)\s*(['"]?)([^'"]*)\1/i.exec(action.assignment)?.[2] ?? '';
+  if (!isKnownEncoding(value)) throw refusedEncoding(value, 'ERROR');
 }
 
 async function setInTransaction(

@@ -14,6 +14,7 @@ import { Batch } from './batch.ts';
 import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
+import { checkDecoded } from './encoding.ts';
 import { routeQuery } from './query-route.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
 import { RelayLane, type RelayLaneOwner } from './relay-lane.ts';
@@ -51,7 +52,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #shutdown: SqlError | null = null;
   #advancing = false;
 
-  /** Takes over an authenticated client's socket and the reader with what was read of it. */
+  /** Takes over an authenticated client's socket and the reader with what was read of it; see start. */
   constructor(
     context: SessionContext,
     socket: Socket,
@@ -69,13 +70,20 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#lane = new RelayLane(context, state, relay, this);
     const copiesIn = () => this.laneCopiesIn();
     this.#runner = new RequestRunner({ context, state, client, relay, copiesIn, owner: this });
-    reader.lengthMax = CLIENT_MESSAGE_BYTES_MAX;
+  }
+
+  /** Begins to serve the client. */
+  start(): void {
+    const socket = this.#socket;
+    this.#reader.lengthMax = CLIENT_MESSAGE_BYTES_MAX;
     socket.on('data', (chunk: Buffer) => {
       this.#reader.push(chunk);
       this.#advance();
     });
     socket.on('close', () => this.#gone());
-    socket.on('error', (error) => context.log.debug({ err: error }, 'a client broke off'));
+    socket.on('error', (error) => {
+      this.#context.log.debug({ err: error }, 'a client broke off');
+    });
     socket.resume();
     this.#advance();
   }
@@ -173,6 +181,12 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       throw protocolViolation('invalid string in message');
     }
     const sql = buffer.toString('utf8', bodyStart, end - 1);
+    try {
+      checkDecoded(sql, buffer.subarray(bodyStart, end - 1));
+    } catch (error) {
+      this.#work(() => Promise.reject(error), true);
+      return;
+    }
     if (!this.#batch.isEmpty) {
       // Messages without Sync before a Query: they come first.
       this.#work(async () => {

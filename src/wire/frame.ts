@@ -55,6 +55,11 @@ export class FrameReader {
     return this.buffer.length - this.#position + this.#chunkBytes;
   }
 
+  /** The first byte not given out; -1 if there is none. */
+  peekByte(): number {
+    return this.buffer[this.#position] ?? this.#chunks[0]?.[0] ?? -1;
+  }
+
   push(chunk: Buffer): void {
     if (this.#position === this.buffer.length && this.#chunkBytes === 0) {
       this.buffer = chunk;

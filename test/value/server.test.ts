@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/base/pg.ts';
 import { binaryCast, comparisonType } from '../../src/value/cast.ts';
 import { binaryComparator } from '../../src/value/compare.ts';
 import { formatFloat8 } from '../../src/value/float.ts';
@@ -11,13 +12,14 @@ import { binaryAdder, binaryAverager } from '../../src/value/sum.ts';
 import { binaryFromText } from '../../src/value/text-input.ts';
 import { textOutput } from '../../src/value/text-output.ts';
 import { TYPE } from '../../src/value/type-oid.ts';
-import { type PlainServer, startPlainServer, textRows } from './plain-server.ts';
+import { plainServer } from '../support/cluster.ts';
+import { connectAsText, textRows } from '../support/text-client.ts';
 
-let server: PlainServer;
+let client: Client;
 beforeAll(async () => {
-  server = await startPlainServer();
-}, 60_000);
-afterAll(() => server?.stop());
+  client = await connectAsText(plainServer());
+});
+afterAll(() => client?.end());
 
 const SAMPLES = 300;
 
@@ -150,7 +152,7 @@ describe('Order and equality', () => {
     const values = sample(texts, oid);
     // Each value with its rank: equal ranks are equal values.
     const rows = await textRows(
-      server.client,
+      client,
       `SELECT encode(${send}(v), 'hex'), v::text, dense_rank() OVER (ORDER BY v)
          FROM (SELECT t::${sqlType} AS v FROM unnest($1::text[]) AS t) AS s`,
       [values],
@@ -188,7 +190,7 @@ describe('Text input', () => {
   it.each(read)('of %s gives the bytes of the server', async (sqlType, oid, send, texts) => {
     const values = sample(texts, oid + 1).filter((text) => isRead(oid, text));
     const rows = await textRows(
-      server.client,
+      client,
       `SELECT t, encode(${send}(t::${sqlType}), 'hex') FROM unnest($1::text[]) AS t`,
       [values],
     );
@@ -222,7 +224,7 @@ describe('Text output', () => {
     ],
   ] as const)('of %s is the text of the server', async (sqlType, oid, send, texts) => {
     const rows = await textRows(
-      server.client,
+      client,
       `SELECT v::text, encode(${send}(v), 'hex')
          FROM (SELECT t::${sqlType} AS v FROM unnest($1::text[]) AS t) AS s`,
       [sample(texts as fc.Arbitrary<string>, oid + 2)],
@@ -239,7 +241,7 @@ describe('Text output', () => {
     for (let i = -320; i <= 308; i++) values.push(Number(`1e${i}`), Number(`5e${i}`));
     const finite = values.filter((value) => Number.isFinite(value) && value !== 0);
     const rows = await textRows(
-      server.client,
+      client,
       `SELECT v::text FROM unnest($1::float8[]) WITH ORDINALITY AS u(v, n) ORDER BY n`,
       [finite.map((value) => value.toPrecision(17))],
     );
@@ -276,12 +278,12 @@ describe('Sums and averages', () => {
         values.map(([, , t]) => t),
       ];
       const whole = await textRows(
-        server.client,
+        client,
         `SELECT g, (${sum})::text, avg(v)::text FROM (${source}) AS s GROUP BY g ORDER BY g`,
         columns,
       );
       const parts = await textRows(
-        server.client,
+        client,
         `SELECT g, encode(${send}(${sum}), 'hex'), encode(int8send(count(v)), 'hex')
          FROM (${source}) AS s GROUP BY g, p ORDER BY g, p`,
         columns,
@@ -319,7 +321,7 @@ describe('Comparison of mixed numbers', () => {
         return /^-?\d+$/.test(text) && BigInt.asIntN(bits, BigInt(text)) === BigInt(text);
       });
     const rows = await textRows(
-      server.client,
+      client,
       `SELECT encode(${left[2]}(a), 'hex'), encode(${right[2]}(b), 'hex'),
               CASE WHEN a < b THEN -1 WHEN a > b THEN 1 ELSE 0 END
          FROM (SELECT x::${left[0]} AS a, y::${right[0]} AS b

@@ -1,20 +1,22 @@
 // Merged aggregates against a real PostgreSQL that has all the rows in one table.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Client } from '../../../src/base/pg.ts';
 import { shardFormats } from '../../../src/execute/merge/merge-rows.ts';
 import type { ConditionOperand, GroupValue } from '../../../src/plan/plan.ts';
 import { TYPE } from '../../../src/value/type-oid.ts';
-import { type PlainServer, startPlainServer, textRows } from '../../value/plain-server.ts';
+import { plainServer } from '../../support/cluster.ts';
+import { connectAsText, textRows } from '../../support/text-client.ts';
 import { ArrayShard, aggregate, collectText, concat, field, type Value } from './shard-rows.ts';
 
 const SHARDS = [0, 1, 2];
 
-let server: PlainServer;
+let client: Client;
 beforeAll(async () => {
-  server = await startPlainServer();
-  await server.client.query(`
+  client = await connectAsText(plainServer());
+  await client.query(`
     SELECT setseed(0.25);
-    CREATE TABLE t AS SELECT
+    CREATE TEMP TABLE t AS SELECT
       i % 3 AS shard,
       round((random() * 4)::numeric, (i % 3)) AS g,
       CASE WHEN i % 7 > 0 THEN (random() * 100000 - 50000)::int END AS n,
@@ -22,8 +24,8 @@ beforeAll(async () => {
       make_interval(months => i % 5, days => i % 40, secs => random() * 1e5) AS span,
       CASE WHEN i % 11 > 0 THEN chr(97 + i % 26) || (i % 13) END AS name
     FROM generate_series(1, 900) AS i`);
-}, 60_000);
-afterAll(() => server?.stop());
+});
+afterAll(() => client?.end());
 
 /** A column of a shard's row: its SQL, its type and, where it is binary, its send function. */
 type Column = readonly [sql: string, typeOid: number, send: string | null];
@@ -41,7 +43,7 @@ async function shards(columns: readonly Column[], rest: string): Promise<ArraySh
   const inputs: ArrayShard[] = [];
   for (const shard of SHARDS) {
     const sql = `SELECT ${list.join(', ')} FROM t WHERE shard = ${shard} ${rest}`;
-    const rows = await textRows(server.client, sql);
+    const rows = await textRows(client, sql);
     const values = rows.map((row) => row.map(value));
     inputs.push(new ArrayShard(fields, values, 10));
   }
@@ -106,7 +108,7 @@ it('GROUP BY with HAVING and ORDER BY is answered as by one server', async () =>
 
   const inputs = await shards(columns, 'GROUP BY g');
   const whole = await textRows(
-    server.client,
+    client,
     `SELECT count(*), sum(n), avg(n), avg(d), avg(span), min(name), max(span)
        FROM t GROUP BY g HAVING avg(n) > -1500.5 AND avg(d) IS NOT NULL
        ORDER BY count(*) DESC, g OFFSET 3 LIMIT 40`,
@@ -133,6 +135,6 @@ it('ORDER BY several keys is answered as by one server', async () => {
   });
   const output = [field(TYPE.text, 0), field(TYPE.numeric, 0)];
   const inputs = await shards(columns, order);
-  const whole = await textRows(server.client, `SELECT name, d FROM t ${order}`);
+  const whole = await textRows(client, `SELECT name, d FROM t ${order}`);
   expect(await collectText({ merge, inputs, output })).toEqual(whole);
 });

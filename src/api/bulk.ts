@@ -1,0 +1,124 @@
+// One bulk: N records in one transaction over all shards, sent a few INSERTs ahead of the answers.
+
+import { BULK_BATCH_ROWS, BULK_BATCHES_AHEAD } from '../base/limits.ts';
+import type { Connection, Database, Row, Sql } from './database.ts';
+import { databaseFailure, isRolledBack } from './database-failure.ts';
+import { ApiFailure } from './failure.ts';
+import { intOf } from './row.ts';
+
+/** How far a bulk is: rows answered per shard. Nothing is visible to others before the end. */
+export interface BulkTally {
+  inserted: number;
+  readonly perShard: Map<number, number>;
+}
+
+/** The COMMIT was sent and its answer never came: all of it is written, or nothing. */
+export class OutcomeUnknown extends ApiFailure {
+  constructor(count: number, cause: unknown) {
+    super(
+      503,
+      'The connection broke during COMMIT: either all ' +
+        `${count} records are written or none is. Look before you try again.`,
+      { cause },
+    );
+    this.name = 'OutcomeUnknown';
+  }
+}
+
+/** The bulk was stopped before COMMIT: nothing is written. */
+export class BulkCancelled extends ApiFailure {
+  constructor() {
+    super(409, 'The bulk was cancelled: nothing is written.');
+    this.name = 'BulkCancelled';
+  }
+}
+
+function insertOf(rows: number): Sql {
+  const values = Array.from({ length: rows }, (_, row) => `($${2 * row + 1},$${2 * row + 2})`);
+  return {
+    name: `bulk_${rows}`,
+    text:
+      `INSERT INTO file_metadata (user_id, file_name) VALUES ${values.join(',')} ` +
+      'RETURNING drive.shard_id() AS shard_id',
+  };
+}
+
+function valuesOf(first: number, rows: number): (number | string)[] {
+  const values: (number | string)[] = [];
+  for (let id = first; id < first + rows; id++) values.push(id, `file_${id}.txt`);
+  return values;
+}
+
+function add(tally: BulkTally, rows: readonly Row[]): void {
+  for (const row of rows) {
+    const shard = intOf(row, 'shard_id');
+    tally.perShard.set(shard, (tally.perShard.get(shard) ?? 0) + 1);
+  }
+  tally.inserted += rows.length;
+}
+
+async function insertAll(
+  connection: Connection,
+  count: number,
+  tally: BulkTally,
+  signal: AbortSignal,
+): Promise<void> {
+  const full = insertOf(Math.min(count, BULK_BATCH_ROWS));
+  const answers: Promise<readonly Row[]>[] = [];
+  try {
+    for (let first = 0; first < count && !signal.aborted; first += BULK_BATCH_ROWS) {
+      const rows = Math.min(BULK_BATCH_ROWS, count - first);
+      const sql = rows === BULK_BATCH_ROWS ? full : insertOf(rows);
+      answers.push(connection.rows(sql, valuesOf(first, rows)));
+      if (answers.length > BULK_BATCHES_AHEAD) add(tally, await answers.shift()!);
+    }
+    while (answers.length > 0) add(tally, await answers.shift()!);
+  } catch (error) {
+    // Those sent ahead fail as well, for the same reason; each must be heard.
+    await Promise.allSettled(answers);
+    throw error;
+  }
+}
+
+async function commit(connection: Connection, count: number): Promise<void> {
+  let tag: string;
+  try {
+    tag = await connection.command('COMMIT');
+  } catch (error) {
+    if (isRolledBack(error)) throw error;
+    throw new OutcomeUnknown(count, error);
+  }
+  // COMMIT of a transaction that has failed is no error in SQL: it says ROLLBACK.
+  if (tag !== 'COMMIT') throw new Error(`COMMIT was answered ${tag}`);
+}
+
+/**
+ * Writes records with user_id 0 … count-1 and names `file_<i>.txt`, all or nothing; `tally` tells
+ * how far it is. Memory is bounded by a few batches whatever the count.
+ * @throws BulkCancelled when `signal` aborts before COMMIT, OutcomeUnknown, or ApiFailure 503, 504
+ * or 500; of these only OutcomeUnknown leaves open whether anything is written.
+ */
+export async function writeBulk(
+  database: Database,
+  count: number,
+  tally: BulkTally,
+  signal: AbortSignal,
+): Promise<void> {
+  const connection = await database.connect();
+  let broken = true;
+  try {
+    await connection.command('BEGIN');
+    await insertAll(connection, count, tally, signal);
+    if (signal.aborted) {
+      await connection.command('ROLLBACK');
+      throw new BulkCancelled();
+    }
+    await commit(connection, count);
+    broken = false;
+  } catch (error) {
+    broken = !(error instanceof BulkCancelled);
+    throw databaseFailure(error);
+  } finally {
+    connection.release(broken);
+  }
+}

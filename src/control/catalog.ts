@@ -1,0 +1,157 @@
+// Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
+
+import type { Catalog, Table, TableKind } from '../topology/table.ts';
+import type { DatabaseCollation, Relation, Routine, ShardSchema } from './schema-query.ts';
+
+export interface ShardingRules {
+  /** A table with a column of this name is sharded by it. */
+  readonly key: string;
+  /** Exceptions, by `name` or `schema.name`. */
+  readonly tables: Readonly<Record<string, { readonly kind: TableKindByRule; readonly key?: string | undefined }>>;
+}
+
+type TableKindByRule = 'sharded' | 'reference' | 'home';
+
+/** int2, int4, int8. Source: pg_type.dat. */
+const INTEGER_OIDS = new Set([21, 23, 20]);
+
+export interface MadeCatalog {
+  readonly catalog: Catalog;
+  /** What an operator should know: a key of the wrong type, a rule for no table. */
+  readonly warnings: readonly string[];
+}
+
+/** `collations`: of every shard that could be asked. */
+export function makeCatalog(
+  schema: ShardSchema,
+  rules: ShardingRules,
+  collations: readonly DatabaseCollation[],
+): MadeCatalog {
+  const warnings: string[] = [];
+  const tables = new Map<string, Table>();
+  const spread = spreadRelations(schema, rules);
+  for (const relation of schema.relations) {
+    const table = tableOf(relation, rules, spread, warnings);
+    tables.set(keyOf(relation.schema, relation.name), table);
+  }
+  for (const name of Object.keys(rules.tables)) {
+    if (![...tables.values()].some((table) => isNamed(table, name))) {
+      warnings.push(`the config has a rule for table "${name}", which does not exist`);
+    }
+  }
+  const touching = touchingRoutines(schema.routines, tables.values());
+  const catalog: Catalog = {
+    sortsTextByBytes: collations.every(sortsByBytes),
+    searchPath: schema.searchPath,
+    table(inSchema, name, searchPath = schema.searchPath) {
+      if (inSchema !== null) return tables.get(keyOf(inSchema, name)) ?? null;
+      for (const each of searchPath) {
+        const table = tables.get(keyOf(each, name));
+        if (table !== undefined) return table;
+      }
+      return null;
+    },
+    tables: () => tables.values(),
+    routineTouchesSharded: (name) => touching.has(name.toLowerCase()),
+  };
+  return { catalog: Object.freeze(catalog), warnings };
+}
+
+const keyOf = (schema: string, name: string): string => `${schema}\0${name}`;
+
+const isNamed = (table: { schema: string; name: string }, name: string): boolean =>
+  name === table.name || name === `${table.schema}.${table.name}`;
+
+const isView = (relation: Relation): boolean => relation.kind === 'v' || relation.kind === 'm';
+
+function ruleOf(relation: Relation, rules: ShardingRules) {
+  const { schema, name } = relation;
+  return rules.tables[`${schema}.${name}`] ?? rules.tables[name];
+}
+
+/** What the rules make of a relation that is no view, before its key column is looked at. */
+function kindOf(relation: Relation, rules: ShardingRules): { kind: TableKindByRule; key: string } {
+  const rule = ruleOf(relation, rules);
+  const key = rule?.key ?? rules.key;
+  // The proxy's own schema is on every shard, each with its own contents.
+  if (relation.schema === 'drive') return { kind: 'home', key };
+  if (rule !== undefined) return { kind: rule.kind, key };
+  return { kind: relation.columns.some((column) => column.name === key) ? 'sharded' : 'home', key };
+}
+
+/** The oids of sharded tables and of the views that read one, directly or not. */
+function spreadRelations({ relations }: ShardSchema, rules: ShardingRules): ReadonlySet<number> {
+  const spread = new Set<number>();
+  for (const relation of relations) {
+    if (!isView(relation) && kindOf(relation, rules).kind === 'sharded') spread.add(relation.oid);
+  }
+  for (let before = -1; before !== spread.size; ) {
+    before = spread.size;
+    for (const relation of relations) {
+      if (relation.reads.some((oid) => spread.has(oid))) spread.add(relation.oid);
+    }
+  }
+  return spread;
+}
+
+function tableOf(
+  relation: Relation,
+  rules: ShardingRules,
+  spread: ReadonlySet<number>,
+  warnings: string[],
+): Table {
+  const { schema, name, columns } = relation;
+  const base = { schema, name, columns };
+  const as = (kind: TableKind, keyColumn: string | null): Table =>
+    Object.freeze({ ...base, kind, keyColumn });
+  if (isView(relation)) return as(spread.has(relation.oid) ? 'shardedView' : 'home', null);
+  const { kind, key } = kindOf(relation, rules);
+  if (kind !== 'sharded') return as(kind, null);
+  const column = columns.find((each) => each.name === key);
+  if (column === undefined || !INTEGER_OIDS.has(column.typeOid)) {
+    warnings.push(
+      `table ${schema}.${name} is taken as a home table: ` +
+        (column === undefined
+          ? `it has no column "${key}" to be sharded by`
+          : `its column "${key}" is not smallint, integer or bigint`),
+    );
+    return as('home', null);
+  }
+  return as('sharded', key);
+}
+
+const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
+
+/**
+ * Routines whose body names a spread table or another such routine. A name in a comment counts,
+ * too: refusing one statement too many is better than running it on one shard only.
+ */
+function touchingRoutines(
+  routines: readonly Routine[],
+  tables: Iterable<Table>,
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const table of tables) {
+    if (table.kind === 'sharded' || table.kind === 'shardedView') names.add(table.name.toLowerCase());
+  }
+  const words = routines.map((routine) => ({
+    name: routine.name.toLowerCase(),
+    words: new Set(routine.body.toLowerCase().match(WORD) ?? []),
+  }));
+  const touching = new Set<string>();
+  for (let before = -1; before !== touching.size; ) {
+    before = touching.size;
+    for (const routine of words) {
+      if (touching.has(routine.name)) continue;
+      const meets = (set: ReadonlySet<string>) => [...set].some((name) => routine.words.has(name));
+      if (meets(names) || meets(touching)) touching.add(routine.name);
+    }
+  }
+  return touching;
+}
+
+/** UTF-8 keeps the order of code points, so C.UTF-8 and C agree on it. */
+function sortsByBytes({ provider, collate, locale }: DatabaseCollation): boolean {
+  if (provider === 'b') return locale === 'C' || locale === 'C.UTF-8';
+  return provider === 'c' && /^(C|POSIX|C\.UTF-?8)$/i.test(collate);
+}

@@ -1,0 +1,203 @@
+// The configuration file's schema: every setting with its default, its unit and the reason.
+
+import Type, { type Static, type TProperties, type TSchema } from 'typebox';
+import { Default, Errors } from 'typebox/value';
+import { SHARDS_MAX } from '../base/limits.ts';
+
+/** A section: unknown names are errors, a missing section has all its defaults. */
+function section<P extends TProperties>(description: string, properties: P) {
+  return Type.Object(properties, { description, additionalProperties: false, default: {} });
+}
+
+const port = (description: string, given: { default?: number } = {}) =>
+  Type.Integer({ description, minimum: 0, maximum: 65_535, ...given });
+
+const text = (description: string, given: { default?: string; minLength?: number } = {}) =>
+  Type.String({ description, minLength: 1, ...given });
+
+const count = (description: string, given: { default: number; minimum?: number }) =>
+  Type.Integer({ description, minimum: 1, maximum: Number.MAX_SAFE_INTEGER, ...given });
+
+const milliseconds = (description: string, given: { default: number }) =>
+  Type.Integer({ description, minimum: 1, maximum: 2_147_483_647, ...given });
+
+const Shard = Type.Object(
+  {
+    host: text('host name or address', { default: '127.0.0.1' }),
+    port: port('PostgreSQL port; its own default', { default: 5432 }),
+    database: Type.Optional(text('database name; `drive_shard_<n>` if not given')),
+    user: text('role that owns the tables there', { default: 'shard_user' }),
+    password: text('its password', { default: 'shard_pass', minLength: 0 }),
+  },
+  { additionalProperties: false },
+);
+
+const Table = Type.Object(
+  {
+    kind: Type.Enum(['sharded', 'reference', 'home'], {
+      description:
+        '`sharded`: rows live on the shard of their key; `reference`: a copy on every shard; ' +
+        '`home`: only on shard 0',
+    }),
+    key: Type.Optional(text('the sharding key column, if it is not `sharding.key`')),
+  },
+  { additionalProperties: false },
+);
+
+const User = Type.Object(
+  {
+    name: text('the name clients log in with'),
+    password: text('plain, or a `SCRAM-SHA-256$…` or `md5…` verifier as in pg_authid'),
+  },
+  { additionalProperties: false },
+);
+
+const Tls = Type.Object(
+  {
+    cert: text('path of the certificate chain (PEM)'),
+    key: text('path of the private key (PEM)'),
+    required: Type.Boolean({ description: 'turn clients without TLS away', default: false }),
+  },
+  { additionalProperties: false },
+);
+
+const ProxySection = section('What clients connect to.', {
+  host: text('address to listen on; this machine only, until you decide otherwise', {
+    default: '127.0.0.1',
+  }),
+  port: port("pgbouncer's number, so that clients of a pooler need not change; 0: any free port", {
+    default: 6432,
+  }),
+  database: text('the one database name that clients see', { default: 'drive' }),
+  users: Type.Array(User, {
+    description: 'who may log in',
+    minItems: 1,
+    default: [{ name: 'shard_user', password: 'shard_pass' }],
+  }),
+  auth: Type.Enum(['scram-sha-256', 'md5'], {
+    description: 'how passwords are asked for; md5 only for drivers without SCRAM',
+    default: 'scram-sha-256',
+  }),
+  trust: Type.Array(text('an address or a CIDR block'), {
+    description: 'clients let in without a password; nobody',
+    default: [],
+  }),
+  tls: Type.Optional(Type.Object(Tls.properties, { ...Tls, description: 'off if not given' })),
+  clientsMax: count('client connections at once; each costs some 50 KB', { default: 2_000 }),
+  authTimeoutMs: milliseconds("time to log in, in ms; PostgreSQL's authentication_timeout", {
+    default: 60_000,
+  }),
+});
+
+const Pool = section('Connections of the proxy to each shard.', {
+  size: count("per shard; below PostgreSQL's own max_connections of 100, with room for others", {
+    default: 50,
+  }),
+  waitTimeoutMs: milliseconds("wait for a free one, in ms; pgbouncer's query_wait_timeout", {
+    default: 120_000,
+  }),
+  idleTimeoutMs: milliseconds("an unused one is closed after, in ms; pgbouncer's too", {
+    default: 600_000,
+  }),
+  lifetimeMs: milliseconds('a used one is replaced after, in ms: its caches only grow', {
+    default: 3_600_000,
+  }),
+  connectTimeoutMs: milliseconds('wait for a shard to answer, in ms; far above a round trip', {
+    default: 5_000,
+  }),
+});
+
+const Merge = section('Bounds of a statement that merges rows of several shards in memory.', {
+  rowsMax: count('rows kept by one statement (groups, sorts, DISTINCT)', { default: 1_000_000 }),
+  bytesMax: count('bytes kept by one statement; some statements at once fit in a small machine', {
+    default: 256 * 1024 * 1024,
+  }),
+});
+
+const Api = section('The REST API and how it reaches the proxy.', {
+  host: text('address to listen on', { default: '127.0.0.1' }),
+  port: port('HTTP port; 0: any free port', { default: 8000 }),
+  proxyHost: text('where the proxy is', { default: '127.0.0.1' }),
+  proxyPort: Type.Optional(port('its port; `proxy.port` if not given')),
+  user: Type.Optional(text('whom to log in as; the first of `proxy.users` if not given')),
+  password: Type.Optional(text("that user's password; from `proxy.users` if it is plain there")),
+  database: Type.Optional(text('`proxy.database` if not given')),
+  poolSize: count('connections to the proxy: requests that run at once', { default: 20 }),
+});
+
+const Log = section('The log on standard error.', {
+  level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    description: 'the least severe level that is written',
+    default: 'info',
+  }),
+  pretty: Type.Boolean({ description: 'lines for people instead of JSON', default: false }),
+});
+
+/** The file as a whole; all of it may be left out. */
+export const ConfigSchema = section('', {
+  shards: Type.Array(Shard, {
+    description: 'the shards in their order; their number decides where rows live',
+    maxItems: SHARDS_MAX,
+    default: [],
+  }),
+  sharding: section('Which tables are spread over the shards.', {
+    key: text('a table with a column of this name is sharded by it', { default: 'user_id' }),
+    tables: Type.Record(Type.String(), Table, {
+      description: 'exceptions, by `name` or `schema.name`; other tables are `home`',
+      default: {},
+    }),
+  }),
+  proxy: ProxySection,
+  pool: Pool,
+  merge: Merge,
+  api: Api,
+  log: Log,
+});
+
+/** The file's content once defaults are filled in. */
+export type ConfigContent = Static<typeof ConfigSchema>;
+
+/** What a JSON schema says about one place; the part of it that this project uses. */
+export interface SchemaNode {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minLength?: number;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly patternProperties?: Readonly<Record<string, SchemaNode>>;
+  readonly items?: SchemaNode;
+}
+
+/** The schema as plain data. */
+export const configNode: SchemaNode = ConfigSchema;
+
+/** `content` with the defaults of everything that is missing; what is wrong in it stays. */
+export function fillDefaults(content: unknown): unknown {
+  return Default(ConfigSchema as TSchema, structuredClone(content));
+}
+
+/** One disagreement of a value with the schema; `path` as in `proxy.users[0].name`. */
+export interface SchemaFault {
+  readonly path: readonly string[];
+  readonly keyword: string;
+}
+
+/** The first disagreement of `content` with the schema; null if there is none. */
+export function schemaFault(content: unknown): SchemaFault | null {
+  // An unknown name is reported at its own place first, then at its parent.
+  const error = Errors(ConfigSchema as TSchema, content)[0];
+  if (error === undefined) return null;
+  const path = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (error.keyword !== 'required') return { path, keyword: error.keyword };
+  const { requiredProperties } = error.params as { requiredProperties: string[] };
+  return { path: [...path, requiredProperties[0] as string], keyword: 'required' };
+}

@@ -1,0 +1,98 @@
+// Schema query: what a shard says about its tables, views, routines and collation.
+
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+
+/** One shard's schema, as its system catalogs have it. */
+export interface ShardSchema {
+  readonly relations: readonly Relation[];
+  readonly routines: readonly Routine[];
+  /** `current_schemas(false)` of the shard's user. */
+  readonly searchPath: readonly string[];
+  readonly collation: DatabaseCollation;
+}
+
+export interface Relation {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_class.relkind: r table, p partitioned table, f foreign table, v view, m materialized view. */
+  readonly kind: string;
+  readonly columns: readonly RelationColumn[];
+  /** Views: the oids of what they read. */
+  readonly reads: readonly number[];
+}
+
+export interface RelationColumn {
+  readonly name: string;
+  readonly typeOid: number;
+  readonly collation: string | null;
+  readonly hasDefault: boolean;
+  readonly notNull: boolean;
+}
+
+export interface Routine {
+  readonly name: string;
+  readonly body: string;
+}
+
+export interface DatabaseCollation {
+  /** pg_database.datlocprovider: c libc, i ICU, b built in. */
+  readonly provider: string;
+  readonly collate: string;
+  /** Of ICU and the built-in provider; null for libc. */
+  readonly locale: string | null;
+}
+
+// One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
+// pg_database that not every server version has.
+const SCHEMA_SQL = `
+WITH relation AS (
+  SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND n.nspname !~ '^pg_(toast|temp)'
+)
+SELECT pg_catalog.jsonb_build_object(
+  'relations', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+    'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
+    'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'name', a.attname, 'typeOid', a.atttypid::bigint,
+        'collation', CASE WHEN a.attcollation NOT IN (0, 100) THEN co.collname END,
+        'hasDefault', a.atthasdef OR a.attidentity <> '', 'notNull', a.attnotnull
+      ) ORDER BY a.attnum), '[]')
+      FROM pg_catalog.pg_attribute a
+      LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
+      WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'reads', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT d.refobjid::bigint), '[]')
+      FROM pg_catalog.pg_rewrite w
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+        AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      WHERE w.ev_class = r.oid AND d.refobjid <> r.oid)
+  ) ORDER BY r.oid), '[]') FROM relation r),
+  'routines', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'name', p.proname,
+      'body', CASE WHEN p.prosqlbody IS NULL THEN p.prosrc
+        ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END
+    ) ORDER BY p.oid), '[]')
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+      AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
+  'searchPath', pg_catalog.to_jsonb(pg_catalog.current_schemas(false)),
+  'collation', (SELECT pg_catalog.jsonb_build_object(
+      'provider', d.datlocprovider, 'collate', d.datcollate,
+      'locale', coalesce(pg_catalog.to_jsonb(d) ->> 'datlocale',
+        pg_catalog.to_jsonb(d) ->> 'daticulocale'))
+    FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+)::text`;
+
+/** Rejects with ServerError or SqlError. `text`: the answer as it came, to tell changes by. */
+export async function readSchema(
+  connection: ServerConnection,
+): Promise<{ schema: ShardSchema; text: string }> {
+  const { rows } = await query(connection, SCHEMA_SQL);
+  const text = rows[0]![0]!;
+  return { schema: JSON.parse(text) as ShardSchema, text };
+}

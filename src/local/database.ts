@@ -1,0 +1,48 @@
+// Roles and databases of a local server, made where they are missing.
+
+import { Client } from '../base/pg.ts';
+import type { Shard } from '../topology/shard.ts';
+
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Makes the shard's role and its database, owned by that role, unless they are there. */
+export async function ensureDatabase(shard: Shard, superuser: Login): Promise<void> {
+  await withClient({ ...shard, ...superuser, database: 'postgres' }, async (client) => {
+    const role = client.escapeIdentifier(shard.user);
+    const roles = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [shard.user]);
+    if (roles.rowCount === 0) {
+      const password = client.escapeLiteral(shard.password);
+      await client.query(`CREATE ROLE ${role} LOGIN PASSWORD ${password}`);
+    }
+    const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [
+      shard.database,
+    ]);
+    if (found.rowCount === 0) {
+      await client.query(
+        `CREATE DATABASE ${client.escapeIdentifier(shard.database)} OWNER ${role}`,
+      );
+    }
+  });
+}
+
+/** Drops a database, ending the sessions that use it. */
+export async function dropDatabase(shard: Shard, superuser: Login): Promise<void> {
+  await withClient({ ...shard, ...superuser, database: 'postgres' }, async (client) => {
+    const name = client.escapeIdentifier(shard.database);
+    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  });
+}
+
+async function withClient(shard: Shard, work: (client: Client) => Promise<void>): Promise<void> {
+  const { host, port, database, user, password } = shard;
+  const client = new Client({ host, port, database, user, password });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,60 @@
+// The files of sql/ on shards: installed in order, as often as one likes.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SCHEMA_CONNECT_TIMEOUT_MS } from '../base/limits.ts';
+import { Client } from '../base/pg.ts';
+import type { Shard } from '../topology/shard.ts';
+import { LocalError } from './local-error.ts';
+
+/** The folder of the SQL files, from this file's place. */
+export const SQL_DIRECTORY: string = join(import.meta.dirname, '..', '..', 'sql');
+
+/** `only: 'drive'` leaves the application's tables out. */
+export interface SchemaOptions {
+  readonly directory?: string;
+  readonly only?: 'drive';
+}
+
+/** The SQL files in the order in which they are run: by name. */
+export function schemaFiles({ directory = SQL_DIRECTORY, only }: SchemaOptions = {}): string[] {
+  return readdirSync(directory)
+    .filter((name) => /^\d+-.*\.sql$/.test(name) && (only === undefined || name.includes(only)))
+    .sort()
+    .map((name) => join(directory, name));
+}
+
+/**
+ * Runs the SQL files on each shard, each shard in one transaction. Throws a LocalError that names
+ * the shard and the reason.
+ */
+export async function installSchema(
+  shards: readonly Shard[],
+  options: SchemaOptions = {},
+): Promise<void> {
+  const files = schemaFiles(options).map((path) => readFileSync(path, 'utf8'));
+  const results = await Promise.allSettled(shards.map((shard) => installOn(shard, files)));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+async function installOn(shard: Shard, files: readonly string[]): Promise<void> {
+  const { host, port, database, user, password } = shard;
+  const client = new Client({
+    ...{ host, port, database, user, password },
+    application_name: 'drive install',
+    connectionTimeoutMillis: SCHEMA_CONNECT_TIMEOUT_MS,
+    options: `-c drive.install_as=${shard.id} -c client_min_messages=warning`,
+  });
+  try {
+    await client.connect();
+    await client.query('BEGIN');
+    for (const text of files) await client.query(text);
+    await client.query('COMMIT');
+  } catch (error) {
+    const { message } = error as Error;
+    const place = `shard ${shard.id} (${database} on ${host}:${port})`;
+    throw new LocalError(`${place}: ${message || String(error)}`, { cause: error });
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,17 @@
+// How the tests run: real servers once per run, files side by side in processes of their own.
+
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    // Each worker keeps a core busy, and the servers want some too.
+    maxWorkers: 2,
+    // Far above what any test takes: a loaded machine is no failure, a hanging test is.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 30_000,
+  },
+});
