@@ -98,28 +98,33 @@ export class MessageWriter {
   }
 
   byte(value: number): this {
-    this.#buffer[this.#grow(1)] = value;
+    const at = this.#grow(1);
+    this.#buffer[at] = value;
     return this;
   }
 
   int16(value: number): this {
-    this.#buffer.writeInt16BE(value, this.#grow(2));
+    const at = this.#grow(2);
+    this.#buffer.writeInt16BE(value, at);
     return this;
   }
 
   /** Counts on the wire go up to 65,535 though the manual calls them Int16. */
   uint16(value: number): this {
-    this.#buffer.writeUInt16BE(value, this.#grow(2));
+    const at = this.#grow(2);
+    this.#buffer.writeUInt16BE(value, at);
     return this;
   }
 
   int32(value: number): this {
-    this.#buffer.writeInt32BE(value, this.#grow(4));
+    const at = this.#grow(4);
+    this.#buffer.writeInt32BE(value, at);
     return this;
   }
 
   uint32(value: number): this {
-    this.#buffer.writeUInt32BE(value, this.#grow(4));
+    const at = this.#grow(4);
+    this.#buffer.writeUInt32BE(value, at);
     return this;
   }
 
@@ -133,7 +138,8 @@ export class MessageWriter {
   }
 
   bytes(bytes: Uint8Array): this {
-    this.#buffer.set(bytes, this.#grow(bytes.length));
+    const at = this.#grow(bytes.length);
+    this.#buffer.set(bytes, at);
     return this;
   }
 
@@ -148,6 +154,7 @@ export class MessageWriter {
     return this.#buffer.subarray(0, this.#position);
   }
 
+  /** May replace the buffer: call it before naming the buffer in the same expression. */
   #grow(count: number): number {
     const start = this.#position;
     this.#position += count;

@@ -1,0 +1,69 @@
+// The parity data: the same tables with the same rows on one plain PostgreSQL and over the shards.
+
+import type pg from 'pg';
+
+/** Reference and home tables of the parity proxy, as in the configuration's sharding.tables. */
+export const TABLE_RULES = { country: { kind: 'reference' } } as const;
+
+const SHARDED_DDL = `
+  CREATE TABLE files (
+    id int8 NOT NULL, user_id int8 NOT NULL, name text, size int4, ratio float8,
+    price numeric(12,2), flag bool, made timestamptz, day date, tag text,
+    PRIMARY KEY (user_id, id));
+  CREATE TABLE members (user_id int8 PRIMARY KEY, name text NOT NULL, country text);
+  CREATE TABLE country (code text PRIMARY KEY, name text NOT NULL);`;
+
+const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
+
+const FILES = 140;
+const USERS = [0, 1, 2, 3, 4, 5, 7, 8, 11, 42, -1, -2, -17, 100_000, 2_147_483_648];
+const EXTREME_USERS = ['9223372036854775807', '-9223372036854775808', '9007199254740993'];
+
+const literal = (value: string | number | boolean | null): string =>
+  typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
+
+/** Rows with NULLs, duplicates, skew and quarters, whose sums are exact in binary. */
+export function fileRows(): string[] {
+  const rows: string[] = [];
+  for (let i = 0; i < FILES; i++) {
+    const user = i % 3 === 0 ? 42 : i % 29 === 0 ? EXTREME_USERS[i % 3]! : USERS[(i * 7) % 15]!;
+    const values = [
+      i % 11 === 0 ? null : `file ${i % 23}`,
+      i % 13 === 0 ? null : (i * 37) % 50,
+      i % 7 === 0 ? null : (i % 40) / 4 - 3,
+      i % 9 === 0 ? null : `${(i * 31) % 100}.${10 + (i % 90)}`,
+      i % 5 === 0 ? null : i % 2 === 0,
+      i % 17 === 0 ? null : `2026-0${1 + (i % 9)}-1${i % 10} 0${i % 10}:00:00+00`,
+      i % 8 === 0 ? null : `2026-0${1 + (i % 3)}-0${1 + (i % 5)}`,
+      ['red', 'Green', 'ärger', 'Zoo', null, 'zoo', '']![i % 7]!,
+    ];
+    rows.push(`(${i}, ${user}, ${values.map(literal).join(', ')})`);
+  }
+  return rows;
+}
+
+export function memberRows(): string[] {
+  const countries = ['de', 'fr', 'us', null];
+  return [...USERS, ...EXTREME_USERS]
+    .filter((_, i) => i % 5 !== 4)
+    .map((user, i) => `(${user}, ${literal(`member ${i}`)}, ${literal(countries[i % 4]!)})`);
+}
+
+/** Tables everywhere, with the rows that do not go through the proxy. `shards`: in shard order. */
+export async function createTables(plain: pg.Client, shards: readonly pg.Client[]): Promise<void> {
+  const countries = `INSERT INTO country VALUES ('de', 'Germany'), ('fr', 'France'), ('us', 'USA')`;
+  for (const client of [plain, ...shards]) {
+    await client.query(SHARDED_DDL);
+    await client.query(countries);
+  }
+  for (const client of [plain, shards[0]!]) {
+    await client.query(HOME_DDL);
+    await client.query(`INSERT INTO notes VALUES (1, 'one'), (2, 'two'), (3, NULL)`);
+  }
+}
+
+/** The sharded rows, as the client of either side inserts them. */
+export async function insertRows(client: pg.Client): Promise<void> {
+  await client.query(`INSERT INTO files VALUES ${fileRows().join(', ')}`);
+  await client.query(`INSERT INTO members VALUES ${memberRows().join(', ')}`);
+}

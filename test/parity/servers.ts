@@ -1,0 +1,66 @@
+// The two sides of a parity test: one plain PostgreSQL, and the proxy over several shards.
+
+import type pg from 'pg';
+import { startTestProxy } from '../support/proxy.ts';
+import { type Answer, ask, connect, REFUSED, unordered } from './answer.ts';
+import { createTables, insertRows, TABLE_RULES } from './dataset.ts';
+
+export interface ParityServers {
+  readonly plain: pg.Client;
+  readonly proxy: pg.Client;
+  /** Direct connections to the shards. */
+  readonly shards: readonly pg.Client[];
+  close(): Promise<void>;
+}
+
+export async function startParity(shardCount: number): Promise<ParityServers> {
+  const tested = await startTestProxy({
+    shards: shardCount,
+    config: { sharding: { tables: TABLE_RULES } },
+    prepare: async (databases) => {
+      const clients = await Promise.all([databases.plain, ...databases.shards].map(connect));
+      const [plain, ...shards] = clients;
+      await createTables(plain!, shards);
+      await Promise.all(clients.map((client) => client.end()));
+    },
+  });
+  const plain = await connect(tested.plain);
+  const shards = await Promise.all(tested.shards.map(connect));
+  const proxy = await connect(tested.login);
+  for (const client of [plain, proxy]) await insertRows(client);
+  return {
+    plain,
+    proxy,
+    shards,
+    async close() {
+      await Promise.all([plain, proxy, ...shards].map((client) => client.end()));
+      await tested.close();
+    },
+  };
+}
+
+export interface Comparison {
+  readonly plain: Answer;
+  readonly proxy: Answer;
+  /** The proxy refused it with 0A000. */
+  readonly refused: boolean;
+}
+
+/** Runs the statement on both; `ordered`: the order of the rows counts. */
+export async function compare(
+  servers: ParityServers,
+  sql: string,
+  { ordered, parameters }: { ordered: boolean; parameters?: readonly unknown[] },
+): Promise<Comparison> {
+  const [plain, proxy] = await Promise.all([
+    ask(servers.plain, sql, parameters),
+    ask(servers.proxy, sql, parameters),
+  ]);
+  const refused = proxy.kind === 'error' && proxy.code === REFUSED;
+  const form = (answer: Answer): Answer => {
+    // What matters of an error is its code: positions and wording may speak of the shard.
+    if (answer.kind === 'error') return { ...answer, message: '' };
+    return ordered ? answer : unordered(answer);
+  };
+  return { plain: form(plain), proxy: form(proxy), refused };
+}

@@ -1,0 +1,39 @@
+// Parity, by hand: statements that users type give what one PostgreSQL gives, or are refused.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compare, type ParityServers, startParity } from './servers.ts';
+import { ANSWERED, REFUSED_STATEMENTS, WRITES } from './statements.ts';
+
+describe.each([1, 2, 3])('over %i shards', (shardCount) => {
+  let servers: ParityServers;
+
+  beforeAll(async () => {
+    servers = await startParity(shardCount);
+  });
+
+  afterAll(() => servers.close());
+
+  test.each(ANSWERED)('$sql', async ({ sql, ordered, parameters }) => {
+    const { plain, proxy } = await compare(servers, sql, {
+      ordered,
+      ...(parameters === undefined ? {} : { parameters }),
+    });
+    expect(proxy).toEqual(plain);
+  });
+
+  test.each(REFUSED_STATEMENTS)('%s is right or refused', async (sql) => {
+    const { plain, proxy, refused } = await compare(servers, sql, { ordered: false });
+    if (!refused) expect(proxy).toEqual(plain);
+  });
+
+  test('writes change the same rows', async () => {
+    for (const sql of WRITES) {
+      const written = await compare(servers, sql, { ordered: false });
+      expect(written.proxy, sql).toEqual(written.plain);
+      const all = await compare(servers, 'SELECT * FROM files ORDER BY user_id, id', {
+        ordered: true,
+      });
+      expect(all.proxy, sql).toEqual(all.plain);
+    }
+  });
+});

@@ -1,0 +1,74 @@
+// A proxy of one test file, over fresh databases on the test run's servers.
+
+import { createLog } from '../../src/base/log.ts';
+import { type ConfigPart, loadConfig } from '../../src/control/config.ts';
+import { startProxy } from '../../src/proxy.ts';
+import type { Shard } from '../../src/topology/shard.ts';
+import { type FreshDatabases, freshDatabases } from './cluster.ts';
+
+/** How a client logs in. */
+export interface Login {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface TestProxy {
+  readonly login: Login;
+  readonly shards: readonly Shard[];
+  /** An ordinary database on one server, empty: the oracle. */
+  readonly plain: Shard;
+  /** Ends the proxy and drops the databases. */
+  close(): Promise<void>;
+}
+
+export interface TestProxyOptions {
+  readonly shards?: number;
+  /** With the application's tables. */
+  readonly application?: boolean;
+  /** More of the configuration, as in its file. */
+  readonly config?: ConfigPart;
+  /** Makes tables before the proxy looks at the schema. */
+  readonly prepare?: (databases: FreshDatabases) => Promise<void>;
+}
+
+export async function startTestProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
+  const { shards = 2, application = false } = options;
+  const databases = await freshDatabases(shards, { application });
+  await options.prepare?.(databases);
+  return proxyOver(databases, options.config ?? {});
+}
+
+async function proxyOver(databases: FreshDatabases, part: ConfigPart): Promise<TestProxy> {
+  const { proxy: proxyPart = {}, ...rest } = part as { proxy?: object };
+  const config = loadConfig({
+    env: {},
+    overrides: {
+      shards: databases.shards.map(({ id: _, ...shard }) => shard),
+      proxy: { port: 0, ...proxyPart },
+      ...rest,
+    },
+  });
+  const proxy = await startProxy(
+    config,
+    createLog((process.env['TEST_LOG'] ?? 'silent') as 'info'),
+  );
+  const [user] = config.proxy.users;
+  return {
+    login: {
+      host: config.proxy.host,
+      port: proxy.port,
+      database: config.proxy.database,
+      user: user!.name,
+      password: user!.password,
+    },
+    shards: databases.shards,
+    plain: databases.plain,
+    async close() {
+      await proxy.close();
+      await databases.drop();
+    },
+  };
+}
