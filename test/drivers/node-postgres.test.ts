@@ -11,6 +11,8 @@ let pool: pg.Pool;
 beforeAll(async () => {
   proxy = await startTestProxy({ application: true });
   pool = new pg.Pool({ ...proxy.login, max: 4 });
+  // Pool.end does not wait for its connections to close: the proxy's goodbye may reach them first.
+  pool.on('error', (error) => expect(error).toMatchObject({ code: '57P01' }));
 });
 
 afterAll(async () => {
