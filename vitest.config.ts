@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    // The last one prints the last line.
+    reporters: ['default', './test/support/counts-reporter.ts'],
     pool: 'forks',
     // Each worker keeps a core busy, and the servers want some too.
     maxWorkers: 2,

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { API_BODY_BYTES_MAX, API_KEEP_ALIVE_MS, API_REQUEST_TIMEOUT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { BulkJobs } from './bulk-jobs.ts';
+import { answerClientError } from './client-error.ts';
 import type { Database } from './database.ts';
 import { DOCS_PAGE, fastifySwaggerUi } from './docs-page.ts';
 import { jsonRefused, replyWithError } from './error-reply.ts';
@@ -41,6 +42,7 @@ function createBareApp(log: Logger) {
     keepAliveTimeout: API_KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     frameworkErrors: replyWithError,
+    clientErrorHandler: answerClientError,
   }).withTypeProvider<TypeBoxTypeProvider>();
 }
 

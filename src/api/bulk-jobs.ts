@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts';
 import { BulkCancelled, type BulkTally, OutcomeUnknown, writeBulk } from './bulk.ts';
 import type { Database } from './database.ts';
 import { ApiFailure } from './failure.ts';
+import { logError } from './log-error.ts';
 import type { BulkState } from './schema.ts';
 import { shardStates } from './shards.ts';
 
@@ -117,10 +118,10 @@ export class BulkJobs {
     this.#ended.set(job.id, job);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > BULKS_REMEMBERED_MAX && oldest !== undefined) this.#ended.delete(oldest);
+    const bulk = job.progress();
     const failure = job.failure();
-    if (failure === null) this.#log.info({ bulk: job.progress() }, 'bulk written');
-    else
-      this.#log.warn({ bulk: job.progress(), err: failure.cause ?? failure }, 'bulk not written');
+    if (bulk.state === 'done' || bulk.state === 'cancelled') this.#log.info({ bulk }, 'bulk ended');
+    else this.#log.error({ bulk, error: logError(failure?.cause ?? failure) }, 'bulk failed');
   }
 
   /** @throws ApiFailure 404 when no bulk of that id runs or ended lately. */

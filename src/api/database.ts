@@ -107,7 +107,7 @@ function createPool(settings: ApiSettings, log: Logger): Pool {
     pipeline: true,
     types,
   });
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle connection was lost'));
+  pool.on('error', ({ message }) => log.warn({ reason: message }, 'an idle connection was lost'));
   return pool;
 }
 

@@ -2,6 +2,7 @@
 
 import { ApiFailure, type InputFault } from './failure.ts';
 import type { FastifyError, FastifyReply, FastifyRequest } from './fastify.ts';
+import { logError } from './log-error.ts';
 
 const DETAILS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -30,7 +31,8 @@ export function replyWithError(
 ): void {
   const failure = error instanceof ApiFailure ? error : ofUnknown(error);
   if (failure.status >= 500) {
-    request.log.error({ err: failure.cause ?? failure, status: failure.status }, failure.message);
+    const error = logError(failure.cause ?? failure);
+    request.log.error({ error, status: failure.status }, 'request failed');
   }
   void reply.code(failure.status).headers(failure.headers).send({ detail: failure.detail });
 }

@@ -1,5 +1,6 @@
 // Starts and stops the API: its connections to the proxy, its bulks, its HTTP server.
 
+import { API_CLOSE_TIMEOUT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { createApp } from './app.ts';
 import { BulkJobs } from './bulk-jobs.ts';
@@ -8,7 +9,7 @@ import { type ApiSettings, openDatabase } from './database.ts';
 /** A listening API. */
 export interface RunningApi {
   readonly port: number;
-  /** Rolls running bulks back, lets other requests end, closes every connection. */
+  /** Rolls running bulks back, lets other requests end, closes every connection. Once is enough. */
   close(): Promise<void>;
 }
 
@@ -33,13 +34,28 @@ export async function startApi(
   }
   const address = app.server.address();
   if (address === null || typeof address === 'string') throw new TypeError('not a TCP address');
+  const close = async (): Promise<void> => {
+    const served = app.close();
+    await bulks.close();
+    // A client that does not read its answer must not keep the process.
+    const force = setTimeout(() => app.server.closeAllConnections(), API_CLOSE_TIMEOUT_MS);
+    await served;
+    clearTimeout(force);
+    await database.close();
+  };
+  let closing: Promise<void> | null = null;
+  // Fastify closes the connections that are idle when closing begins; one that carried a long
+  // answer becomes idle later, and would be waited for until its client lets go.
+  app.server.on('request', (_request, response) => {
+    response.once('close', () => {
+      if (closing !== null) setImmediate(() => app.server.closeIdleConnections());
+    });
+  });
   return {
     port: address.port,
-    close: async () => {
-      const idle = app.close();
-      await bulks.close();
-      await idle;
-      await database.close();
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 }

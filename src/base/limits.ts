@@ -85,6 +85,9 @@ export const API_CONNECT_TIMEOUT_MS = 5_000;
 /** Milliseconds the API waits for one statement before it answers 504. */
 export const API_STATEMENT_TIMEOUT_MS = 30_000;
 
+/** Milliseconds a closing API waits for answers under way; container engines kill after 10 s. */
+export const API_CLOSE_TIMEOUT_MS = 8_000;
+
 /** Milliseconds the API waits for the proxy's word on the shards before it calls it unreachable. */
 export const API_HEALTH_TIMEOUT_MS = 3_000;
 
@@ -129,3 +132,12 @@ export const DECISION_KEPT_HOURS = 24;
 
 /** At start the proxy waits this long for the home shard, whose catalog it needs. */
 export const HOME_SHARD_START_MS = 30_000;
+
+/** A signal within this many milliseconds of the first is the same Ctrl-C, passed on by npm. */
+export const REPEATED_SIGNAL_MS = 1_000;
+
+/** A part that has not closed after this long is left; longer than any part's own timeouts. */
+export const SHUTDOWN_PART_MS = 30_000;
+
+/** Milliseconds `drive status` waits for a part to take a connection. */
+export const STATUS_TIMEOUT_MS = 2_000;

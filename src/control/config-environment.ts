@@ -19,7 +19,7 @@ export function variableName(path: readonly string[]): string {
 }
 
 /** Paths of the settings that hold one value; lists and tables have no variable. */
-export function settingPaths(schema: SchemaNode, above: readonly string[] = []): string[][] {
+function settingPaths(schema: SchemaNode, above: readonly string[] = []): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, node]) => {
     const path = [...above, name];
     if (node.properties !== undefined) return settingPaths(node, path);

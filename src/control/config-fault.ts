@@ -11,7 +11,7 @@ export function pathText(path: readonly string[]): string {
 }
 
 /** The schema of the place; undefined where it has none. */
-export function nodeAt(schema: SchemaNode, path: readonly string[]): SchemaNode | undefined {
+function nodeAt(schema: SchemaNode, path: readonly string[]): SchemaNode | undefined {
   let node: SchemaNode | undefined = schema;
   for (const step of path) {
     node =
@@ -46,7 +46,7 @@ export function describeFault(
 }
 
 /** What a place takes: "a whole number from 0 to 65535". */
-export function expectation(node: SchemaNode): string {
+function expectation(node: SchemaNode): string {
   if (node.enum !== undefined) return `one of ${node.enum.join(', ')}`;
   switch (node.type) {
     case 'integer': {

@@ -33,7 +33,7 @@ export function readConfigFile(path: string, env: Environment): unknown {
  * Puts environment variables into the texts of `value`: `${NAME}`, or `${NAME:-default}` where the
  * variable may be missing or empty; `$${` is a literal `${`.
  */
-export function interpolate(value: unknown, env: Environment, place: string): unknown {
+function interpolate(value: unknown, env: Environment, place: string): unknown {
   if (typeof value === 'string') return interpolateText(value, env, place);
   if (Array.isArray(value)) return value.map((item) => interpolate(item, env, place));
   if (value === null || typeof value !== 'object') return value;

@@ -79,11 +79,14 @@ const ProxySection = section('What clients connect to.', {
     default: 'scram-sha-256',
   }),
   trust: Type.Array(text('an address or a CIDR block'), {
-    description: 'clients let in without a password; nobody',
+    description: 'clients let in without a password; by default nobody',
     default: [],
   }),
   tls: Type.Optional(Type.Object(Tls.properties, { ...Tls, description: 'off if not given' })),
-  clientsMax: count('client connections at once; each costs some 50 KB', { default: 2_000 }),
+  clientsMax: count(
+    'client connections at once, to bound memory; more than any pool serves at a time',
+    { default: 2_000 },
+  ),
   authTimeoutMs: milliseconds("time to log in, in ms; PostgreSQL's authentication_timeout", {
     default: 60_000,
   }),
@@ -134,7 +137,7 @@ const Log = section('The log on standard error.', {
 });
 
 /** The file as a whole; all of it may be left out. */
-export const ConfigSchema = section('', {
+const ConfigSchema = section('', {
   shards: Type.Array(Shard, {
     description: 'the shards in their order; their number decides where rows live',
     maxItems: SHARDS_MAX,

@@ -17,7 +17,7 @@ export interface Owner {
   readonly pid: number;
   /** What tells the process from a later one with its pid. */
   readonly identity: string;
-  /** "shard 0" → "127.0.0.1:5432", as far as it is known at the start. */
+  /** "shard 0" → "127.0.0.1:5432"; empty while it starts. */
   readonly addresses: Readonly<Record<string, string>>;
 }
 
@@ -40,38 +40,51 @@ export function claimClusterFile(home: string, shards: number): ClusterFile {
   );
 }
 
-const lockPath = (home: string): string => join(home, 'drive.lock');
+const lockPath = (dataDirectory: string): string => join(dataDirectory, 'drive.lock');
 
-/** The live process that runs the cluster of `home`; null if there is none. */
-export function findOwner(home: string): Owner | null {
-  const path = lockPath(home);
+/** The live process that runs the cluster of `dataDirectory`; null if there is none. */
+export function findOwner(dataDirectory: string): Owner | null {
+  const path = lockPath(dataDirectory);
   if (!existsSync(path)) return null;
   const owner = JSON.parse(readFileSync(path, 'utf8')) as Owner;
   return processIdentity(owner.pid) === owner.identity ? owner : null;
 }
 
-/**
- * Makes this process the owner. Gives the release. Throws a LocalError while another lives; a dead
- * one's lock is taken over.
- */
-export function takeOwnership(home: string, addresses: Owner['addresses']): () => void {
+export interface Ownership {
+  /** Tells others what runs where. */
+  announce(addresses: Owner['addresses']): void;
+  release(): void;
+}
+
+/** Makes this process the owner. LocalError while another lives; a dead one's lock is taken over. */
+export function takeOwnership(dataDirectory: string): Ownership {
   const identity = processIdentity(process.pid);
   if (identity === null) throw new Error('this process is not in the process table');
-  const text = JSON.stringify({ pid: process.pid, identity, addresses });
-  const path = lockPath(home);
-  if (findOwner(home) === null) rmSync(path, { force: true });
+  const owner: Owner = { pid: process.pid, identity, addresses: {} };
+  const path = lockPath(dataDirectory);
+  requireNoOwner(dataDirectory);
+  rmSync(path, { force: true });
   try {
-    writeFileSync(path, text, { flag: 'wx', mode: 0o644 });
+    // Of two that found no owner at the same time, one fails here.
+    writeFileSync(path, JSON.stringify(owner), { flag: 'wx', mode: 0o644 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const pid = findOwner(home)?.pid ?? 'unknown';
-    throw new LocalError(
-      `the cluster in ${home} is running already (process ${pid}): end it with drive stop, ` +
-        'or use another directory with --data',
-      { cause: error },
-    );
+    throw new LocalError(`another drive up is starting in ${dataDirectory}`, { cause: error });
   }
-  return () => rmSync(path, { force: true });
+  return {
+    announce: (addresses) => writeWhole(path, { ...owner, addresses }),
+    release: () => rmSync(path, { force: true }),
+  };
+}
+
+/** Throws a LocalError if the cluster of `dataDirectory` runs already. */
+export function requireNoOwner(dataDirectory: string): void {
+  const owner = findOwner(dataDirectory);
+  if (owner === null) return;
+  throw new LocalError(
+    `the cluster in ${dataDirectory} is running already (process ${owner.pid}): end it with ` +
+      'drive stop, or use another directory with --data',
+  );
 }
 
 /** Other processes see the old content or the new one, never a part. */

@@ -6,7 +6,7 @@ import type { Logger } from '../base/log.ts';
 import type { Shard } from '../topology/shard.ts';
 import { serverAccount } from './account.ts';
 import { findBinaries } from './binaries.ts';
-import { claimClusterFile, takeOwnership } from './cluster-file.ts';
+import { claimClusterFile, type Ownership, takeOwnership } from './cluster-file.ts';
 import { clearLeftovers, ensureDataDirectory, SUPERUSER } from './data-directory.ts';
 import { ensureDatabase } from './database.ts';
 import { LocalError } from './local-error.ts';
@@ -36,6 +36,8 @@ export interface LocalCluster {
   readonly superuser: { readonly user: string; readonly password: string };
   /** Where the data really is (see reachable.ts). */
   readonly home: string;
+  /** Tells `drive status` that all is up: the shards and `others`, name → host:port. */
+  announce(others: Readonly<Record<string, string>>): void;
   /** Stops all servers; a second call while the first runs makes it immediate. */
   close(): Promise<void>;
   /** Asks all servers to end at once without waiting: for the exit of this process. */
@@ -58,8 +60,7 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   const binaries = findBinaries(account);
   const home = dataHome(options.dataDirectory, account);
   const ids = Array.from({ length: shards }, (_, id) => id);
-  const addresses = ids.map((id) => [`shard ${id}`, `${LOOPBACK}:${firstPort + id}`]);
-  const release = takeOwnership(home, Object.fromEntries(addresses));
+  const ownership = takeOwnership(options.dataDirectory);
   const servers: LocalServer[] = [];
   try {
     const { superuserPassword } = claimClusterFile(home, shards);
@@ -85,18 +86,25 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     });
     await all(result, (shard) => ensureDatabase(shard, superuser));
     await installSchema(result);
-    return handle({ shards: result, servers, superuser, home }, release);
+    return handle({ shards: result, servers, superuser, home }, ownership);
   } catch (error) {
     await Promise.all(servers.map((server) => server?.stop('immediate')));
-    release();
+    ownership.release();
     throw error;
   }
 }
 
-function handle(parts: Omit<LocalCluster, 'close' | 'kill'>, release: () => void): LocalCluster {
+function handle(
+  parts: Omit<LocalCluster, 'announce' | 'close' | 'kill'>,
+  { announce, release }: Ownership,
+): LocalCluster {
   let closing = false;
   return {
     ...parts,
+    announce(others) {
+      const own = parts.shards.map(({ id, host, port }) => [`shard ${id}`, `${host}:${port}`]);
+      announce({ ...Object.fromEntries(own), ...others });
+    },
     async close() {
       const how = closing ? 'immediate' : 'fast';
       closing = true;

@@ -8,7 +8,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readlinkSync,
   realpathSync,
   statSync,
   symlinkSync,
@@ -55,12 +54,19 @@ export function dataHome(dataDirectory: string, account: Account): string {
   }
   if (canReach(dataDirectory, account)) return realpathSync(dataDirectory);
   const link = join(dataDirectory, ELSEWHERE);
-  if (existsSync(link)) return realpathSync(readlinkSync(link));
+  if (existsSync(link)) return realpathSync(link);
   const home = mkdtempSync(join(systemState(), 'data-'));
   // mkdtemp makes it private to root; the servers' own folders in it stay private to them.
   chmodSync(home, 0o755);
   symlinkSync(home, link);
   return home;
+}
+
+/** The directory that holds the data of `dataDirectory`; null if it was never used. */
+export function existingHome(dataDirectory: string): string | null {
+  const link = join(dataDirectory, ELSEWHERE);
+  if (existsSync(link)) return realpathSync(link);
+  return existsSync(dataDirectory) ? realpathSync(dataDirectory) : null;
 }
 
 /** A folder that every account can reach; only root can make it. */

@@ -8,20 +8,19 @@ import type { Shard } from '../topology/shard.ts';
 import { LocalError } from './local-error.ts';
 
 /** The folder of the SQL files, from this file's place. */
-export const SQL_DIRECTORY: string = join(import.meta.dirname, '..', '..', 'sql');
+const SQL_DIRECTORY = join(import.meta.dirname, '..', '..', 'sql');
 
-/** `only: 'drive'` leaves the application's tables out. */
 export interface SchemaOptions {
-  readonly directory?: string;
+  /** Leaves the application's tables out. */
   readonly only?: 'drive';
 }
 
 /** The SQL files in the order in which they are run: by name. */
-export function schemaFiles({ directory = SQL_DIRECTORY, only }: SchemaOptions = {}): string[] {
-  return readdirSync(directory)
-    .filter((name) => /^\d+-.*\.sql$/.test(name) && (only === undefined || name.includes(only)))
+function schemaFiles({ only }: SchemaOptions): string[] {
+  return readdirSync(SQL_DIRECTORY)
+    .filter((name) => (only === undefined ? /^\d+-.*\.sql$/ : /^\d+-drive\.sql$/).test(name))
     .sort()
-    .map((name) => join(directory, name));
+    .map((name) => join(SQL_DIRECTORY, name));
 }
 
 /**

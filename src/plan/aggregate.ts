@@ -126,7 +126,8 @@ class GroupBuilder {
       throw new NoMerge('sortCollation');
     }
     if (call.args.some((each) => !isRepeatable(each))) throw new NoMerge('sortExpression');
-    if (call.filter !== null && !isRepeatable(call.filter)) throw new NoMerge('sortExpression');
+    if (call.filter !== null && !isRepeatable(call.filter, true))
+      throw new NoMerge('sortExpression');
     const text = callText(sql, context.input.tokens, call.at);
     if (text === null) throw new NoMerge('text');
     const partial = (of: string) => `pg_catalog.${of}(${text.inner})${text.filter}`;

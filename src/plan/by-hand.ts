@@ -3,6 +3,7 @@
 import type { Call } from '../sql/expression.ts';
 import { parseSql } from '../sql/parser.ts';
 import type { RowStatement, Statement } from '../sql/statement.ts';
+import { withoutSemicolons } from '../sql/token.ts';
 import type { Topology } from '../topology/topology.ts';
 import { PlanContext } from './context.ts';
 import { mayWrite, pinOf } from './functions.ts';
@@ -34,7 +35,8 @@ export function planByHand(
     return { op: 'sequence', verb: parts[0]!.plan.verb, parts };
   }
   const { catalog } = topology;
-  const input = { sql, tokens, catalog, searchPath, literalStarts: [] };
+  const own = withoutSemicolons(tokens);
+  const input = { sql, tokens: own, catalog, searchPath, literalStarts: [] };
   return planStatement(statements[0]!.statement, new PlanContext(input));
 }
 

@@ -33,7 +33,11 @@ export class PlanContext {
   readonly lifted = new Map<KeySource, KeySource>();
   /** True once the plan depends on the value of a literal: it then holds for this text only. */
   dependsOnValue = false;
+  /** Parameters that may be no integers and so cannot be read as a key. */
+  uncertain: ReadonlySet<number> = new Set();
   readonly pins = new Set<PinReason>();
+  /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
+  mergeable = true;
 
   constructor(input: PlanInput) {
     this.input = input;

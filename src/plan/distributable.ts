@@ -37,7 +37,8 @@ const hasKey = (expressions: readonly Expression[], scope: Scope) =>
 /** A sharding key of this level's own tables. */
 function isOwnKey(expression: Expression, scope: Scope): boolean {
   if (keyClassOf(expression, scope) === null || expression.kind !== 'column') return false;
-  return scope.find(expression.path)?.outer === false;
+  const found = scope.find(expression.path);
+  return found !== null && !found.outer && !found.leaf.nullableKeys.has(found.column);
 }
 
 /** What makes output rows: the select list and ORDER BY. */
@@ -68,7 +69,9 @@ export function selectsKey(body: SimpleSelect, scope: Scope): boolean {
     if (expression.kind !== 'star') return isOwnKey(expression, scope);
     const name = expression.path.at(-1);
     return scope.leaves.some(
-      (leaf) => (name === undefined || leaf.name === name) && leaf.keys.size > 0,
+      (leaf) =>
+        (name === undefined || leaf.name === name) &&
+        [...leaf.keys.keys()].some((key) => !leaf.nullableKeys.has(key)),
     );
   });
 }

@@ -6,7 +6,7 @@ import type { Column, Table } from '../topology/table.ts';
 import type { CommonTables } from './common-tables.ts';
 import { KeyClass } from './key-class.ts';
 import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
-import type { Leaf, Level, Role, Scope } from './scope.ts';
+import { type Leaf, type Level, NO_NAMES, type Role, type Scope } from './scope.ts';
 import type { Survey } from './survey.ts';
 
 /** What surveying a query level needs at hand. */
@@ -50,6 +50,7 @@ export function addFrom(item: FromItem, walk: Walk, nullable: boolean): Added {
         keys: new Map(),
         anchored: false,
         sharded: false,
+        nullableKeys: NO_NAMES,
       });
     case 'join':
       return addJoin(item, walk, nullable);
@@ -79,6 +80,7 @@ function addTable(
   const common = relation.schema === null ? tables.find(relation.name) : null;
   if (common !== null && common !== 'itself' && common.table.statement.kind === 'select') {
     const { table } = common;
+    survey.unused.delete(common);
     const statement = table.statement as SelectStatement;
     const level = walk.surveySelect(statement, survey, common.scope, common.tables, 'derived');
     const names = columnAliases.length > 0 ? columnAliases : table.columnAliases;
@@ -88,7 +90,7 @@ function addTable(
     const keys = new Map<string, KeyClass>();
     const name = alias ?? relation.name;
     const rest = { schema: null, columns: null, keys, anchored: false, sharded: false };
-    return addLeaf(walk, { name, ...rest });
+    return addLeaf(walk, { name, ...rest, nullableKeys: NO_NAMES });
   }
   const table = survey.context.table(relation);
   if (sampled) survey.onlyOneShard('tableSample');
@@ -97,7 +99,8 @@ function addTable(
     scope.leaves.push(plainLeaf(item, table));
     return { anchored: false, sharded: false };
   }
-  return addLeaf(walk, shardedLeaf(table, alias, columnAliases, survey));
+  const leaf = shardedLeaf(table, alias, columnAliases, survey);
+  return addLeaf(walk, nullable ? { ...leaf, nullableKeys: new Set(leaf.keys.keys()) } : leaf);
 }
 
 function plainLeaf(item: Extract<FromItem, { kind: 'table' }>, table: Table | null): Leaf {
@@ -108,6 +111,7 @@ function plainLeaf(item: Extract<FromItem, { kind: 'table' }>, table: Table | nu
     keys: new Map(),
     anchored: false,
     sharded: false,
+    nullableKeys: NO_NAMES,
   };
 }
 
@@ -130,6 +134,7 @@ export function shardedLeaf(
     keys,
     anchored: true,
     sharded: true,
+    nullableKeys: NO_NAMES,
   };
 }
 
@@ -147,6 +152,7 @@ function addLevel(
 ): Added {
   const columns = new Map<string, Column | null>();
   const keys = new Map<string, KeyClass>();
+  const nullableKeys = new Set<string>();
   let known = level.columns !== null;
   level.columns?.forEach((column, i) => {
     const columnName = names[i] ?? column.name;
@@ -157,10 +163,12 @@ function addLevel(
     // Of two columns with one name neither can be meant.
     if (columns.has(columnName)) keys.delete(columnName);
     else if (column.key !== null && mayTie(column.key, nullable)) keys.set(columnName, column.key);
+    if (nullable || column.nullable) nullableKeys.add(columnName);
     columns.set(columnName, column.column);
   });
   const { anchored, sharded } = level;
-  const leaf = { name, schema: null, columns: known ? columns : null, keys, anchored, sharded };
+  const shown = known ? columns : null;
+  const leaf = { name, schema: null, columns: shown, keys, anchored, sharded, nullableKeys };
   return addLeaf(walk, leaf);
 }
 
@@ -198,7 +206,8 @@ function hidden(alias: string, first: number, scope: Scope): Leaf[] {
   const leaves = scope.leaves.slice(first);
   const anchored = leaves.some((leaf) => leaf.anchored);
   const sharded = leaves.some((leaf) => leaf.sharded);
-  return [{ name: alias, schema: null, columns: null, keys: new Map(), anchored, sharded }];
+  const rest = { columns: null, keys: new Map(), anchored, sharded, nullableKeys: NO_NAMES };
+  return [{ name: alias, schema: null, ...rest }];
 }
 
 function applyUsing(

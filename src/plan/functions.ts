@@ -145,6 +145,17 @@ export function pinOf(call: Call): PinReason | null {
   return isTrue(call.args[2]) ? null : 'set_config';
 }
 
+/** Settings that reach no further than the output of the connection they are made on. */
+const OUTPUT_SETTINGS = words('bytea_output application_name client_min_messages');
+
+/** True for set_config() of what the planner reads statements by or other shards must follow. */
+export function isSharedSetting(call: Call): boolean {
+  if (!isBuiltIn(call) || call.name !== 'set_config') return false;
+  const [name] = call.args;
+  const isKnown = name?.kind === 'constant' && name.type === 'string';
+  return !(isKnown && OUTPUT_SETTINGS.has(name.text.toLowerCase()));
+}
+
 function isTrue(expression: Expression | undefined): boolean {
   return (
     expression?.kind === 'constant' && expression.type === 'boolean' && expression.text === 'true'

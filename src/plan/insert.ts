@@ -12,14 +12,16 @@ import { checkTarget } from './modify.ts';
 import type { InsertMerge, KeySource, Plan } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { shardedPlan } from './routed.ts';
-import { type Leaf, Scope } from './scope.ts';
+import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
+import { surveyUnused } from './with.ts';
 
 export function planInsert(statement: InsertStatement, survey: Survey, context: PlanContext): Plan {
   const keys = surveyInsert(statement, survey, new CommonTables());
+  surveyUnused(survey);
   if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
   return shardedPlan('INSERT', survey, context, 'write', () => {
     if (keys === null || statement.with !== null) throw new NoMerge('insertWith');
@@ -67,7 +69,15 @@ export function surveyInsert(
 function unknownLeaf(statement: InsertStatement): Leaf {
   const name = statement.alias ?? statement.relation.name;
   const keys = new Map();
-  return { name, schema: null, columns: null, keys, anchored: false, sharded: false };
+  return {
+    name,
+    schema: null,
+    columns: null,
+    keys,
+    anchored: false,
+    sharded: false,
+    nullableKeys: NO_NAMES,
+  };
 }
 
 function rowKeys(
@@ -87,7 +97,10 @@ function rowKeys(
     const value = index < 0 ? undefined : row[index];
     if (value === undefined || value.kind === 'default') return keyOfDefault(table);
     const key = keySourceOf(value, context);
-    if (key === null) throw new Refusal(refused('insertKey'));
+    if (key === null) {
+      const uncertain = value.kind === 'parameter' && context.uncertain.has(value.index);
+      throw new Refusal(refused(uncertain ? 'parameterType' : 'insertKey'));
+    }
     if (key.from === 'constant' && key.value === null) checkNotNull(table, context);
     return key;
   });

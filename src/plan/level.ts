@@ -5,6 +5,8 @@ import { QUERY_LEVELS_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Expression } from '../sql/expression.ts';
 import type { FromItem, SelectStatement, SimpleSelect, With } from '../sql/statement.ts';
+import type { Column } from '../topology/table.ts';
+import { TYPE } from '../value/type-oid.ts';
 import type { CommonTables } from './common-tables.ts';
 import { isDistributable } from './distributable.ts';
 import { addFrom, type Walk } from './from.ts';
@@ -185,13 +187,15 @@ function outputColumns(body: SimpleSelect, scope: Scope): readonly OutputColumn[
         if (leaf !== undefined && each.name !== leaf) continue;
         if (each.columns === null) return null;
         for (const [column, known] of each.columns) {
-          columns.push({ name: column, key: each.keys.get(column) ?? null, column: known });
+          const key = each.keys.get(column) ?? null;
+          const nullable = each.nullableKeys.has(column);
+          columns.push({ name: column, key, column: known, nullable });
         }
       }
       continue;
     }
     if (expression.kind !== 'column') {
-      columns.push({ name, key: null, column: null });
+      columns.push({ name, key: null, column: columnOfCall(expression), nullable: false });
       continue;
     }
     const found = scope.find(expression.path);
@@ -200,7 +204,22 @@ function outputColumns(body: SimpleSelect, scope: Scope): readonly OutputColumn[
       name: name ?? expression.path.at(-1)!,
       key: own ? found.key : null,
       column: found?.leaf.columns?.get(found.column) ?? null,
+      nullable: found?.leaf.nullableKeys.has(found.column) ?? false,
     });
   }
   return columns;
+}
+
+/** count() is bigint whatever it counts, so that what is made of it can be sorted. */
+const COUNT: Column = {
+  name: 'count',
+  typeOid: TYPE.int8,
+  collation: null,
+  hasDefault: false,
+  notNull: false,
+};
+
+function columnOfCall(expression: Expression): Column | null {
+  if (expression.kind !== 'call' || expression.name !== 'count') return null;
+  return expression.schema === null || expression.schema === 'pg_catalog' ? COUNT : null;
 }

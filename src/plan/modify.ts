@@ -21,12 +21,13 @@ import {
 } from './level.ts';
 import type { KeySource, Plan } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
-import { shardedPlan } from './routed.ts';
-import { type Leaf, Scope } from './scope.ts';
+import { refusedFor, refusedPlan, routedPlan, shardedPlan } from './routed.ts';
+import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
-import { refused } from './unsupported.ts';
+import { refused, severalShards } from './unsupported.ts';
+import { surveyUnused } from './with.ts';
 
 type Modify = UpdateStatement | DeleteStatement | MergeStatement;
 
@@ -34,12 +35,24 @@ const VERBS = { update: 'UPDATE', delete: 'DELETE', merge: 'MERGE' } as const;
 
 export function planModify(statement: Modify, survey: Survey, context: PlanContext): Plan {
   const { anchored } = surveyModify(statement, survey, new CommonTables());
+  surveyUnused(survey);
   const verb = VERBS[statement.kind];
+  const cursor = statement.kind === 'merge' ? null : statement.cursor;
+  if (cursor !== null && survey.classes.length > 0) return planCurrentOf(verb, cursor, survey);
   if (survey.classes.length === 0) return planUnsharded(verb, survey, context, 'write');
   return shardedPlan(verb, survey, context, 'write', () => {
     if (!anchored) throw new NoMerge('noFrom');
     return { how: 'write' };
   });
+}
+
+/** The session knows on which shard it has declared the cursor; the server, that there is none. */
+function planCurrentOf(verb: string, cursor: string, survey: Survey): Plan {
+  if (survey.readsHome) return refusedFor(verb, 'mixed');
+  const reason = survey.roots.length > 1 ? 'joinWithoutKey' : survey.severalShardsReason;
+  if (reason !== null) return refusedPlan(verb, severalShards(reason));
+  const action = { action: 'cursor', verb: 'use', name: cursor } as const;
+  return routedPlan(verb, { kind: 'home' }, 'write', { action });
 }
 
 /** Also for one inside a WITH. Throws Refusal. */
@@ -51,6 +64,7 @@ export function surveyModify(
   const tables = withTables(statement.with, survey, null, outer);
   const scope = new Scope(null);
   const table = survey.context.table(statement.relation);
+  if (statement.relation.name === 'pg_settings') throw new Refusal(refused('settingsTable'));
   checkTarget(statement, table);
   const leaf = targetLeaf(statement, table, survey);
   scope.leaves.push(leaf);
@@ -87,7 +101,8 @@ function targetLeaf(statement: Modify, table: Table | null, survey: Survey): Lea
     table === null ? null : new Map(table.columns.map((column) => [column.name, column]));
   const name = statement.alias ?? statement.relation.name;
   const schema = statement.alias === null ? (table?.schema ?? null) : null;
-  return { name, schema, columns, keys: new Map(), anchored: false, sharded: false };
+  const rest = { keys: new Map(), anchored: false, sharded: false, nullableKeys: NO_NAMES };
+  return { name, schema, columns, ...rest };
 }
 
 /** SET of the key column is fine only where it surely keeps the row on its shard. */

@@ -1,20 +1,41 @@
 // Parameter keys: sharding keys read from the bytes of bound parameters, text or binary.
 
-import { SqlError } from '../base/errors.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
+import { notSupported } from '../base/errors.ts';
 import { parseInt8 } from '../sql/integer.ts';
 import { parseArrayText, roundToInt8 } from './key.ts';
 
-const OID = { int8: 20, int2: 21, int4: 23, text: 25, float4: 700, float8: 701, varchar: 1043 };
+const OID = {
+  oid: 26,
+  int8: 20,
+  int2: 21,
+  int4: 23,
+  text: 25,
+  float4: 700,
+  float8: 701,
+  varchar: 1043,
+};
 const NUMERIC_OID = 1700;
+
+/** Types whose values as a key are known: 0 and unknown (705) are left to the server. */
+const KEY_TYPES: ReadonlySet<number> = new Set([0, 705, 1042, NUMERIC_OID, ...Object.values(OID)]);
 
 /**
  * A scalar parameter's key. `typeOid` is 0 where the client left the type to the server, which then
  * takes the key column's. null: no shard, or a value the server will refuse. Throws SqlError 0A000
- * for a floating point number past 2^53, which may equal several keys.
+ * for a floating point number past 2^53, which may equal several keys, and for a type that is no
+ * number or text.
  */
 export function keyOfParameter(value: Buffer, format: 0 | 1, typeOid: number): bigint | null {
-  if (typeOid === OID.float4 || typeOid === OID.float8) return keyOfFloat(value, format);
+  if (!KEY_TYPES.has(typeOid)) {
+    throw notSupported(
+      `a parameter of type oid ${typeOid} as sharding key`,
+      'Send the key as bigint.',
+    );
+  }
+  if (typeOid === OID.float4 || typeOid === OID.float8) return keyOfFloat(value, format, typeOid);
+  if (typeOid === OID.oid && format === 1) {
+    return value.length === 4 ? BigInt(value.readUInt32BE(0)) : null;
+  }
   if (format === 0) {
     const text = value.toString('latin1');
     return typeOid === NUMERIC_OID ? roundToInt8(text) : (parseInt8(text) ?? roundToInt8(text));
@@ -33,19 +54,20 @@ function keyOfBinaryInteger(value: Buffer): bigint | null {
   return null;
 }
 
-function keyOfFloat(value: Buffer, format: 0 | 1): bigint | null {
+function keyOfFloat(value: Buffer, format: 0 | 1, typeOid: number): bigint | null {
   let number: number;
-  if (format === 0) number = Number(value.toString('latin1'));
-  else if (value.length === 8) number = value.readDoubleBE(0);
+  if (format === 0) {
+    number = Number(value.toString('latin1'));
+    if (typeOid === OID.float4) number = Math.fround(number);
+  } else if (value.length === 8) number = value.readDoubleBE(0);
   else if (value.length === 4) number = value.readFloatBE(0);
   else return null;
   if (!Number.isFinite(number)) return null;
   if (Math.abs(number) > Number.MAX_SAFE_INTEGER) {
-    throw new SqlError({
-      code: SQLSTATE.featureNotSupported,
-      message: 'a floating point sharding key past 2^53 may mean several keys',
-      hint: 'Send the key as bigint.',
-    });
+    throw notSupported(
+      'a floating point sharding key past 2^53 may mean several keys',
+      'Send the key as bigint.',
+    );
   }
   return BigInt(roundHalfEven(number));
 }

@@ -3,6 +3,7 @@
 import { parseSql } from '../sql/parser.ts';
 import { type Shape, shapeOf } from '../sql/shape.ts';
 import type { Statement } from '../sql/statement.ts';
+import { withoutSemicolons } from '../sql/token.ts';
 import type { Topology } from '../topology/topology.ts';
 import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
@@ -132,8 +133,7 @@ function make(
   const literalStarts: number[] = [];
   if (lift) shapeOf(sql, literalStarts);
   const { catalog } = topology;
-  const own = tokens.at(-1)!.text === ';' ? tokens.filter((token) => token.text !== ';') : tokens;
-  const input = { sql, tokens: own, catalog, searchPath, literalStarts };
+  const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
   const context = new PlanContext(input);
   const plan = planStatement(only.statement, context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;

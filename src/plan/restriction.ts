@@ -143,6 +143,7 @@ const INTEGER_TYPES = new Set(['int2', 'int4', 'int8', 'smallint', 'int', 'integ
 /** A constant or parameter as key; null where the value cannot be told when it is bound. */
 export function keySourceOf(expression: Expression, context: PlanContext): KeySource | null {
   if (expression.kind === 'parameter') {
+    if (context.uncertain.has(expression.index)) return null;
     return { from: 'parameter', index: expression.index, array: false };
   }
   if (expression.kind === 'constant') return constantSource(expression, context);
@@ -178,7 +179,10 @@ function constantSource(constant: Constant, context: PlanContext): KeySource | n
 
 /** The keys of `= ANY(…)`: ARRAY[…], '{…}' or a parameter, with or without a cast. */
 function arrayKeys(array: Expression, context: PlanContext): readonly KeySource[] | null {
-  if (array.kind === 'parameter') return [{ from: 'parameter', index: array.index, array: true }];
+  if (array.kind === 'parameter') {
+    if (context.uncertain.has(array.index)) return null;
+    return [{ from: 'parameter', index: array.index, array: true }];
+  }
   if (array.kind === 'cast') {
     const { type, arg } = array;
     const isIntegers = type.isArray && isBuiltInType(type.schema, type.name);

@@ -49,12 +49,14 @@ export function shardedPlan(
 ): Plan {
   if (survey.readsHome) return refusedFor(verb, 'mixed');
   const { keys } = survey;
-  const merged = mergeOrRefusal(survey, merge);
+  const merged = context.mergeable ? mergeOrRefusal(survey, merge) : NOTHING_MERGED;
   const pins = [...context.pins];
   if (keys !== null) return routedPlan(verb, { kind: 'keys', keys }, effect, { ...merged, pins });
   if (merged.refusal !== null) return refusedPlan(verb, merged.refusal);
   return routedPlan(verb, { kind: 'all' }, effect, { ...merged, pins });
 }
+
+const NOTHING_MERGED = { merge: null, refusal: null } as const;
 
 function mergeOrRefusal(
   survey: Survey,

@@ -4,6 +4,7 @@ import type { RowStatement } from '../sql/statement.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planInsert, surveyInsert } from './insert.ts';
 import { planModify, surveyModify } from './modify.ts';
+import { uncertainParameters } from './parameter-use.ts';
 import type { Plan } from './plan.ts';
 import { refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
@@ -16,6 +17,10 @@ const surveyWriting: SurveyWriting = (statement, survey, tables) => {
 
 export function planRows(statement: RowStatement, context: PlanContext): Plan {
   const survey = surveyFor(context);
+  const { tokens, catalog } = context.input;
+  if (tokens.some((token) => token.kind === 'parameter')) {
+    context.uncertain = uncertainParameters(statement, catalog);
+  }
   try {
     if (statement.kind === 'select') return planSelect(statement, survey, context);
     if (statement.kind === 'insert') return planInsert(statement, survey, context);

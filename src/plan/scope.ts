@@ -15,7 +15,11 @@ export interface Leaf {
   /** Every row comes from a row of a sharded table, on that row's shard. */
   readonly anchored: boolean;
   readonly sharded: boolean;
+  /** Keys that an outer join shows as NULL for rows of any shard: they do not tell shards apart. */
+  readonly nullableKeys: ReadonlySet<string>;
 }
+
+export const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** What a column name was found to be. */
 export interface Found {
@@ -90,6 +94,8 @@ export interface OutputColumn {
   readonly name: string | null;
   readonly key: KeyClass | null;
   readonly column: TableColumn | null;
+  /** The key may be shown as NULL for rows of any shard. */
+  readonly nullable: boolean;
 }
 
 export interface Level {

@@ -11,15 +11,19 @@ import { surveySelect } from './level.ts';
 import type { Effect, Merge, Plan } from './plan.ts';
 import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
 import type { Level } from './scope.ts';
-import { NoMerge, type SplicedSelect, spliceSelect } from './splice.ts';
+import { hidesTable } from './shadow.ts';
+import { NoMerge, type SplicedSelect, spliceSelect, tellsTimeAnywhere } from './splice.ts';
 import type { Survey } from './survey.ts';
+import { surveyUnused } from './with.ts';
 
 export function planSelect(select: SelectStatement, survey: Survey, context: PlanContext): Plan {
   const level = surveySelect(select, survey, null, new CommonTables(), 'top');
+  surveyUnused(survey);
   const verb = 'SELECT';
   const into = select.body.kind === 'simple' ? select.body.into : null;
   if (into !== null) {
     if (survey.classes.length > 0) return refusedFor(verb, 'createAs');
+    if (hidesTable(into.relation, context)) return refusedFor(verb, 'shadow');
     if (into.temporary) context.pins.add('temporary table');
     return routedPlan(verb, { kind: 'home' }, 'ddl', { pins: [...context.pins] });
   }
@@ -71,6 +75,7 @@ function planDistinct(spliced: SplicedSelect, body: SimpleSelect): Merge {
             (path) => ({ kind: 'column', path }) as const,
           )
         : [expression];
+    if (tellsTimeAnywhere(expression)) throw new NoMerge('sortExpression');
     if (!compared.every((each) => groupsByBytes(each, level.scope))) {
       throw new NoMerge('collatedGroup');
     }

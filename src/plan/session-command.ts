@@ -36,7 +36,8 @@ function transactionVerb({ verb, savepoint, chain }: TransactionStatement): Tran
   }
 }
 
-const OFF = new Set(['off', 'false', 'no', '0', 'of', 'f', 'n']);
+/** As parse_bool (bool.c) takes them: prefixes too. */
+const ON = new Set(['on', 'true', 'tru', 'tr', 't', 'yes', 'ye', 'y', '1']);
 
 export function planSet(statement: SetStatement, input: PlanInput): Plan {
   const { form, name, values, local } = statement;
@@ -52,7 +53,7 @@ export function planSet(statement: SetStatement, input: PlanInput): Plan {
     return setting(verb, reset);
   }
   // Backslashes would then mean something else to the server than to the planner.
-  if (name === 'standard_conforming_strings' && OFF.has(values[0]?.toLowerCase() ?? '')) {
+  if (name === 'standard_conforming_strings' && !ON.has(values[0]?.toLowerCase() ?? '')) {
     return refusedFor(verb, 'stringEscapes');
   }
   const isTransaction = form === 'multi' && name.startsWith('transaction');

@@ -49,6 +49,9 @@ export function spliceSelect(
   const { sql, tokens } = context.input;
   const clauses = clausesOf(tokens);
   if (clauses === null || clauses.items.length !== body.targets.length) throw new NoMerge('text');
+  // An alias written U&"…" UESCAPE '…' is three tokens.
+  if (tokens.some(({ kind, text }) => kind === 'word' && text === 'uescape'))
+    throw new NoMerge('text');
   if (clauses.groupItems.length !== body.group.length) throw new NoMerge('text');
   if (clauses.orderItems.length !== select.order.length) throw new NoMerge('text');
   return { select, body, level, context, clauses, sql };
@@ -147,9 +150,28 @@ const PLAIN_NODES = new Set([
   'AEXPR_ILIKE',
 ]);
 
-/** True when computing the expression twice for a row surely gives the same value twice. */
-export function isRepeatable(expression: Expression): boolean {
+/** The time of a statement or transaction, which each shard has its own of. */
+const TIMES = new Set(['now', 'transaction_timestamp', 'statement_timestamp', 'age']);
+const TIME_WORD = /SVFOP_(CURRENT_DATE|CURRENT_TIME|LOCALTIME)/;
+
+function tellsTime(part: Expression): boolean {
+  if (part.kind === 'other') return part.node === 'SQLValueFunction' && TIME_WORD.test(part.detail);
+  if (part.kind !== 'call') return false;
+  return TIMES.has(part.name) && (part.name !== 'age' || part.args.length === 1);
+}
+
+export function tellsTimeAnywhere(expression: Expression): boolean {
+  for (const part of partsOf(expression)) if (tellsTime(part)) return true;
+  return false;
+}
+
+/**
+ * True when computing the expression twice for a row, or on two shards for equal rows, surely gives
+ * the same value twice. `anyTime`: the shards' clocks may differ by what they take to start.
+ */
+export function isRepeatable(expression: Expression, anyTime = false): boolean {
   for (const part of partsOf(expression)) {
+    if (!anyTime && tellsTime(part)) return false;
     if (part.kind === 'query' || part.kind === 'star') return false;
     if (part.kind === 'other' && !PLAIN_NODES.has(part.node)) return false;
     if (part.kind === 'call' && part.over === null && !isScalar(part) && !isAggregate(part)) {

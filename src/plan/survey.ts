@@ -3,13 +3,14 @@
 import type { Call, Expression } from '../sql/expression.ts';
 import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
-import type { CommonTables } from './common-tables.ts';
+import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
 import {
   isBuiltInType,
   isPerRow,
   isScalar,
+  isSharedSetting,
   isUnknown,
   mayWrite,
   pinOf,
@@ -48,6 +49,8 @@ export class Survey {
   writesInWith = false;
   /** Query levels visited; a WITH query is visited again for each use. */
   levels = 0;
+  /** WITH queries that nothing has used so far, each with what surveys it. */
+  readonly unused = new Map<InSight, () => void>();
   readonly #reasons: { readonly reason: SeveralShardsReason; readonly classes: KeyClass[] }[] = [];
 
   constructor(context: PlanContext, surveyWriting: SurveyWriting) {
@@ -85,6 +88,10 @@ export class Survey {
   call(call: Call, place: Place): void {
     if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
     if (runsText(call)) throw new Refusal(refused('queryFunction'));
+    if (call.name === 'set_config') {
+      this.context.dependsOnValue = true;
+      if (isSharedSetting(call)) throw new Refusal(refused('setConfig'));
+    }
     if (this.context.input.catalog.routineTouchesSharded(call.name)) {
       throw new Refusal(refused('routine'));
     }
@@ -104,12 +111,18 @@ export class Survey {
     const open = [expression];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       if (next.kind === 'call') this.call(next, place);
+      else if (next.kind === 'column') this.#column(next.path);
       else if (next.kind === 'cast') {
         if (!isBuiltInType(next.type.schema, next.type.name)) this.needsHome = true;
       } else if (next.kind === 'query') query(next.query);
       else if (next.kind === 'other') this.needsHome ||= !PLAIN_NODES.has(next.node);
       open.push(...childrenOf(next));
     }
+  }
+
+  /** Where a row lies means something on its own server only. */
+  #column(path: readonly string[]): void {
+    if (SYSTEM_COLUMNS.has(path.at(-1)!)) this.onlyOneShard('systemColumn');
   }
 
   /** A relation that is no sharded table. */
@@ -120,6 +133,9 @@ export class Survey {
     else this.readsHome = true;
   }
 }
+
+/** ddl.sgml, "System Columns". */
+const SYSTEM_COLUMNS = new Set(['ctid', 'tableoid', 'xmin', 'xmax', 'cmin', 'cmax']);
 
 /** Nodes without an effect or memory of their own. */
 const PLAIN_NODES = new Set([

@@ -71,6 +71,10 @@ export const SEVERAL_SHARDS = {
     what: 'a function that may be volatile, an aggregate or return several rows',
     hint: ONE_SHARD,
   },
+  systemColumn: {
+    what: 'a system column: ctid, tableoid, xmin, xmax, cmin, cmax',
+    hint: ONE_SHARD,
+  },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   limitExpression: {
     what: 'LIMIT or OFFSET by an expression, or WITH TIES',
@@ -117,6 +121,10 @@ export const REFUSED = {
     what: 'INSERT with a sharding key that is not a constant or a parameter',
     hint: 'Compute the key first and send its value.',
   },
+  parameterType: {
+    what: 'a parameter that is both a sharding key and a value of a type that is not known',
+    hint: 'Give each its own parameter.',
+  },
   updateKey: {
     what: 'UPDATE of the sharding key',
     hint: 'Delete the row and insert it with the new key.',
@@ -127,6 +135,15 @@ export const REFUSED = {
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
+  setConfig: {
+    what: 'set_config() of a setting that the planner or other shards must know',
+    hint: 'Use SET or SET LOCAL.',
+  },
+  settingsTable: { what: 'UPDATE of pg_settings', hint: 'Use SET.' },
+  index: {
+    what: 'DROP, ALTER or REINDEX of an index',
+    hint: 'For an index of a home table SET drive.shard = 0 first; for others, run it on each shard.',
+  },
   sequenceMemory: {
     what: 'currval() and lastval()',
     hint: 'Use RETURNING: the connection to a server is shared.',

@@ -3,7 +3,6 @@
 import type {
   CopyStatement,
   CreateTableStatement,
-  RelationName,
   RowStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
@@ -16,6 +15,7 @@ import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
+import { hidesTable, isOnEveryShard } from './shadow.ts';
 import { type RefusedReason, type SeveralShardsReason, severalShards } from './unsupported.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
@@ -112,26 +112,29 @@ const MAINTENANCE = new Set([
   'LockStmt',
   'TruncateStmt',
   'ExplainStmt',
+  'CallStmt',
 ]);
 
+/** Whose statements without a relation are about the whole database or a schema. */
+const SWEEPING = new Set(['VacuumStmt', 'ClusterStmt', 'ReindexStmt']);
+
+const isIndex = (objectType: string | null) =>
+  objectType === 'OBJECT_INDEX' || objectType === 'REINDEX_OBJECT_INDEX';
+
 function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedReason | null {
-  const { node, relations, body } = statement;
+  const { node, relations, body, objectType, temporary } = statement;
   const { catalog } = context.input;
-  const touched = relations.some((relation) => isManyShards(relation, context));
-  if (touched) {
-    if (statement.temporary) return 'shadow';
+  if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
+  if (relations.some((relation) => isOnEveryShard(relation, context))) {
     return MAINTENANCE.has(node) ? 'maintenance' : 'ddl';
   }
-  const wholeDatabase = node === 'VacuumStmt' && relations.length === 0;
-  if (wholeDatabase && shardedNames(catalog).size > 0) return 'maintenance';
-  if (node === 'DropStmt' && dropsSchema(relations, catalog)) return 'ddl';
-  if (node === 'DoStmt' && body !== null && mentionsSharded(body, catalog)) return 'routine';
+  const names = shardedNames(catalog);
+  if (names.size === 0) return null;
+  if (isIndex(objectType)) return 'index';
+  if (SWEEPING.has(node) && relations.length === 0) return 'maintenance';
+  if (namesSchema(statement, catalog)) return 'ddl';
+  if (node === 'DoStmt' && body !== null && mayTouch(body, names, catalog)) return 'routine';
   return null;
-}
-
-function isManyShards(relation: RelationName, context: PlanContext): boolean {
-  const kind = context.table(relation)?.kind;
-  return kind === 'sharded' || kind === 'reference';
 }
 
 function shardedNames(catalog: Catalog): Set<string> {
@@ -140,8 +143,9 @@ function shardedNames(catalog: Catalog): Set<string> {
   return names;
 }
 
-/** A dropped schema comes as a name without a schema. */
-function dropsSchema(relations: readonly RelationName[], catalog: Catalog): boolean {
+/** DROP SCHEMA, GRANT ON ALL TABLES IN SCHEMA: the schema comes as a name without a schema. */
+function namesSchema({ objectType, relations }: UtilityStatement, catalog: Catalog): boolean {
+  if (objectType !== 'OBJECT_SCHEMA' && objectType !== 'ACL_TARGET_ALL_IN_SCHEMA') return false;
   const schemas = new Set(relations.filter((r) => r.schema === null).map((r) => r.name));
   for (const table of catalog.tables()) {
     if (table.kind !== 'home' && schemas.has(table.schema)) return true;
@@ -149,11 +153,13 @@ function dropsSchema(relations: readonly RelationName[], catalog: Catalog): bool
   return false;
 }
 
-function mentionsSharded(body: string, catalog: Catalog): boolean {
-  const names = shardedNames(catalog);
-  return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some(
-    (word) => names.has(word) || names.has(word.toLowerCase()),
-  );
+/** A block that names a sharded table, calls a routine that does, or runs text made by itself. */
+function mayTouch(body: string, names: ReadonlySet<string>, catalog: Catalog): boolean {
+  return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some((word) => {
+    const folded = word.toLowerCase();
+    if (folded === 'execute' || names.has(word) || names.has(folded)) return true;
+    return catalog.routineTouchesSharded(folded) || catalog.routineTouchesSharded(word);
+  });
 }
 
 const SEVERAL: { readonly [node: string]: SeveralShardsReason } = {
@@ -168,6 +174,7 @@ function planInner(
   traits: RoutedPlan,
   context: PlanContext,
 ): Plan {
+  context.mergeable = false;
   const plan = planRows(inner, context);
   if (plan.op !== 'routed') return plan;
   const { kind } = plan.route;
@@ -210,6 +217,7 @@ function planCopy(statement: CopyStatement, traits: RoutedPlan, context: PlanCon
     return traits;
   }
   if (query === null) return traits;
+  context.mergeable = false;
   const plan = planRows(query, context);
   if (plan.op !== 'routed') return plan;
   return forwarded({ ...traits, effect: plan.effect, pins: plan.pins }, plan, 'copyQuery');
@@ -222,11 +230,11 @@ function planCreateTable(
   traits: RoutedPlan,
   context: PlanContext,
 ): Plan {
-  if (isManyShards(statement.relation, context)) {
+  if (hidesTable(statement.relation, context)) {
     return refusedFor(traits.verb, statement.temporary ? 'shadow' : 'createSharded');
   }
   if (statement.temporary) return traits;
-  if (statement.mentions.some((relation) => isManyShards(relation, context))) {
+  if (statement.mentions.some((relation) => isOnEveryShard(relation, context))) {
     return refusedFor(traits.verb, 'ddl');
   }
   const keys = new Set<string | null>();

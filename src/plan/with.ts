@@ -8,8 +8,8 @@ import type { Survey } from './survey.ts';
 type Visit = (select: SelectStatement, scope: Scope | null, tables: CommonTables) => Level;
 
 /**
- * Each query is surveyed here, since PostgreSQL checks it whether it is used or not, and again at
- * each use: two uses are two tables whose keys need not be equal.
+ * A query that writes is surveyed here. One that reads is at each use: two uses are two tables whose
+ * keys need not be equal. Those never used are left for `surveyUnused`.
  */
 export function surveyWith(
   clause: With,
@@ -26,13 +26,26 @@ export function surveyWith(
       survey.writesInWith = true;
       survey.onlyOneShard('writingWith');
       survey.surveyWriting(statement, survey, tables);
-    } else {
-      visit(statement, parent, tables);
     }
     const inSight: InSight = { table, scope: parent, tables };
+    if (statement.kind === 'select') {
+      const own = tables;
+      survey.unused.set(inSight, () => visit(statement, parent, own));
+    }
     // The next query sees this one; this one does not see itself unless RECURSIVE.
     tables = new CommonTables(tables);
     tables.add(table.name, inSight);
   }
   return tables;
+}
+
+/** PostgreSQL checks a WITH query whether it is used or not, so all its tables must be at hand. */
+export function surveyUnused(survey: Survey): void {
+  // A visit may use a query that was not used before it, or declare more of them.
+  for (;;) {
+    const [next] = survey.unused;
+    if (next === undefined) return;
+    survey.unused.delete(next[0]);
+    next[1]();
+  }
 }

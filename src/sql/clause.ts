@@ -82,7 +82,7 @@ export function clausesOf(tokens: readonly Token[]): SelectClauses | null {
   });
   const second = tokens[select + 1];
   const isMarked = second?.kind === 'word' && (second.text === 'distinct' || second.text === 'all');
-  const listFrom = select + (isMarked ? 2 : 1);
+  const listFrom = isMarked ? behindMark(tokens, select + 2) : select + 1;
   const listTo = starts[0]?.index ?? tokens.length;
   return {
     select: tokens[select]!,
@@ -93,6 +93,15 @@ export function clausesOf(tokens: readonly Token[]): SelectClauses | null {
     orderItems: itemsBehindBy(tokens, depths, spans.get('order')),
     end: tokens.at(-1)!.end,
   };
+}
+
+/** Behind the ON (…) of DISTINCT ON. */
+function behindMark(tokens: readonly Token[], index: number): number {
+  const token = tokens[index];
+  const next = tokens[index + 1];
+  // ON is reserved: no select list starts with it.
+  if (token?.kind !== 'word' || token.text !== 'on' || next?.text !== '(') return index;
+  return (closing(tokens, index + 1) ?? index) + 1;
 }
 
 function depthsOf(tokens: readonly Token[]): number[] {
@@ -142,7 +151,11 @@ function itemsBehindBy(
   depths: readonly number[],
   span: readonly [number, number] | undefined,
 ): Range[] {
-  return span === undefined ? [] : split(tokens, depths, span[0] + 2, span[1]);
+  if (span === undefined) return [];
+  const first = tokens[span[0] + 2];
+  // GROUP BY ALL is GROUP BY.
+  const marked = first?.kind === 'word' && first.text === 'all';
+  return split(tokens, depths, span[0] + (marked ? 3 : 2), span[1]);
 }
 
 /** The expression of an ORDER BY item, without ASC, DESC and NULLS FIRST or LAST. */

@@ -51,6 +51,12 @@ export function quotedEnd(sql: string, start: number): number {
   }
 }
 
+/** From the opening quote of B'…' and X'…', where a doubled quote is an end and a new string. */
+export function bitsEnd(sql: string, start: number): number {
+  const end = sql.indexOf("'", start + 1);
+  return end < 0 ? -1 : end + 1;
+}
+
 /** From the opening quote of E'…', where a backslash escapes. */
 export function escapedEnd(sql: string, start: number): number {
   for (let i = start + 1; i < sql.length; i++) {
@@ -76,6 +82,38 @@ export function dollarQuotedEnd(sql: string, start: number): number {
   const tag = sql.slice(start, i + 1);
   const end = sql.indexOf(tag, i + 1);
   return end < 0 ? -1 : end + tag.length;
+}
+
+/**
+ * Behind a string and the strings that continue it: on a later line, with nothing but white space
+ * and line comments between, in the mode of the first. `endOf` gives the end of each.
+ */
+export function continuedEnd(
+  sql: string,
+  start: number,
+  endOf: (sql: string, start: number) => number,
+): number {
+  let end = endOf(sql, start);
+  while (end >= 0) {
+    const next = continuation(sql, end);
+    if (next < 0) return end;
+    end = endOf(sql, next);
+  }
+  return -1;
+}
+
+/** The opening quote of a continuing string; -1 when none follows. */
+function continuation(sql: string, end: number): number {
+  let newline = false;
+  for (let i = end; i < sql.length; ) {
+    const code = sql.charCodeAt(i);
+    if (code === QUOTE) return newline ? i : -1;
+    if (code === 10 || code === 13) newline = true;
+    if (classOf(code) === SPACE) i++;
+    else if (code === MINUS && sql.charCodeAt(i + 1) === MINUS) i = lineCommentEnd(sql, i);
+    else return -1;
+  }
+  return -1;
 }
 
 export function lineCommentEnd(sql: string, start: number): number {
@@ -125,38 +163,43 @@ export function digitsEnd(sql: string, start: number): number {
 }
 
 const PREFIXED = /(?:0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+)/y;
-const UNDERSCORED = /\d(?:_?\d)*/y;
+
+const UNDERSCORE = 95;
+const DOT = 46;
+
+/** decinteger: digits with single underscores between them. */
+function decimalEnd(sql: string, start: number): number {
+  let i = digitsEnd(sql, start);
+  while (i > start && sql.charCodeAt(i) === UNDERSCORE) {
+    const end = digitsEnd(sql, i + 1);
+    if (end === i + 1) break;
+    i = end;
+  }
+  return i;
+}
 
 /**
  * From a digit, or a point before a digit. `plain` is false for 0x…, 0o…, 0b… and 1_000, whose
  * values need more than their digits.
  */
 export function numberEnd(sql: string, start: number): { end: number; plain: boolean } {
-  let i = digitsEnd(sql, start);
-  let plain = true;
+  let i = decimalEnd(sql, start);
   if (i === start + 1 && sql.charCodeAt(start) === 48) {
     PREFIXED.lastIndex = start;
     if (PREFIXED.test(sql)) return { end: PREFIXED.lastIndex, plain: false };
   }
-  if (sql.charCodeAt(i) === 95) {
-    plain = false;
-    UNDERSCORED.lastIndex = start;
-    if (UNDERSCORED.test(sql)) i = UNDERSCORED.lastIndex;
-  }
   // `1..10` is two integers around `..`.
-  if (sql.charCodeAt(i) === 46 && sql.charCodeAt(i + 1) !== 46) {
-    i = digitsEnd(sql, i + 1);
-    if (sql.charCodeAt(i) === 95 && plain) {
-      plain = false;
-      while (sql.charCodeAt(i) === 95 || classOf(sql.charCodeAt(i)) === DIGIT) i++;
-    }
-  }
-  const mark = sql.charCodeAt(i) | 32;
-  if (mark === 101) {
+  if (sql.charCodeAt(i) === DOT && sql.charCodeAt(i + 1) !== DOT) i = decimalEnd(sql, i + 1);
+  if ((sql.charCodeAt(i) | 32) === 101) {
     const sign = sql.charCodeAt(i + 1);
     const from = sign === 43 || sign === MINUS ? i + 2 : i + 1;
-    const end = digitsEnd(sql, from);
+    const end = decimalEnd(sql, from);
     if (end > from) i = end;
   }
-  return { end: i, plain };
+  return { end: i, plain: !hasUnderscore(sql, start, i) };
+}
+
+function hasUnderscore(sql: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (sql.charCodeAt(i) === UNDERSCORE) return true;
+  return false;
 }

@@ -2,14 +2,14 @@
 
 import { createRequire } from 'node:module';
 import type * as PgQuery from 'libpg-query';
-import { SqlError } from '../base/errors.ts';
+import { notSupported, SqlError } from '../base/errors.ts';
 import { PARSED_SQL_BYTES_MAX, SQL_NESTING_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { nestingOf } from './nesting.ts';
 import { createReader } from './read-statement.ts';
 import { readStatement } from './read-utility.ts';
 import type { Statement } from './statement.ts';
-import { type Token, tokenize } from './token.ts';
+import { joinsPastComment, type Token, tokenize } from './token.ts';
 
 export interface ParsedStatement {
   readonly statement: Statement;
@@ -76,11 +76,20 @@ export function parseSql(sql: string): ParsedText | null {
     });
   }
   const tokens = tokenize(sql);
-  if (tokens === null) return null;
+  if (tokens === null) {
+    if (parseTree(sql) === null) return null;
+    throw notSupported('a text that the planner cannot cut into tokens', 'Write it another way.');
+  }
   if (nestingOf(tokens) > SQL_NESTING_MAX) throw tooComplex();
   if (tokens.every((token) => token.text === ';')) return { tokens, statements: [] };
   const tree = parseTree(sql);
-  if (tree === null) return null;
+  if (tree === null) {
+    if (!joinsPastComment(tokens)) return null;
+    throw notSupported(
+      'a string that is continued behind a comment',
+      'Write the string in one piece.',
+    );
+  }
   try {
     return { tokens, statements: readTree(sql, tree) };
   } catch (error) {

@@ -8,7 +8,7 @@ import {
   readOrder,
   readWindow,
 } from './read-expression.ts';
-import { type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
+import { isTemporary, type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
 import type {
   Assignment,
   CommonTable,
@@ -97,10 +97,7 @@ function readBody(s: SelectStmt, reader: Reader): SelectBody {
     windows: (s.windowClause ?? []).flatMap((node) =>
       'WindowDef' in node ? [readWindow(node.WindowDef, reader)] : [],
     ),
-    into:
-      into === undefined
-        ? null
-        : { relation: relationOf(into), temporary: into.relpersistence === 't' },
+    into: into === undefined ? null : { relation: relationOf(into), temporary: isTemporary(into) },
   };
 }
 
@@ -219,8 +216,12 @@ function readUpdate(s: UpdateStmt, reader: Reader): UpdateStatement {
     rowSources: sources,
     from: (s.fromClause ?? []).map((node) => readFrom(node, reader)),
     where: readOptional(s.whereClause, reader),
+    cursor: cursorOf(s.whereClause),
   };
 }
+
+const cursorOf = (where: Node | undefined): string | null =>
+  where !== undefined && 'CurrentOfExpr' in where ? (where.CurrentOfExpr.cursor_name ?? '') : null;
 
 function readAssignments(nodes: readonly Node[] | undefined, reader: Reader) {
   const assignments: Assignment[] = [];
@@ -246,6 +247,7 @@ function readDelete(s: DeleteStmt, reader: Reader): DeleteStatement {
     ...writingOf(s, reader),
     from: (s.usingClause ?? []).map((node) => readFrom(node, reader)),
     where: readOptional(s.whereClause, reader),
+    cursor: cursorOf(s.whereClause),
   };
 }
 

@@ -1,7 +1,7 @@
 // Utility statements: what is not SELECT, INSERT, UPDATE, DELETE or MERGE, from the parser's tree.
 
 import { readExpression, readType } from './read-expression.ts';
-import { type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
+import { isTemporary, type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
 import type {
   CopyStatement,
   CreateTableStatement,
@@ -87,12 +87,20 @@ function readCreateTable(create: CreateStmt): CreateTableStatement {
   return {
     kind: 'createTable',
     relation: relationOf(relation),
-    temporary: relation?.relpersistence === 't',
+    temporary: relation !== undefined && isTemporary(relation),
     columns,
     mentions: [...rangesIn(rest)].map(relationOf),
   };
 }
 
+const TYPE_FIELDS = [
+  'removeType',
+  'renameType',
+  'targtype',
+  'objtype',
+  'objectType',
+  'kind',
+] as const;
 const NAME_FIELDS = ['portalname', 'conditionname', 'name', 'target'] as const;
 
 function readUtility(node: Node, reader: Reader): UtilityStatement {
@@ -101,19 +109,27 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
   const inner = 'query' in fields ? reader.rows(fields.query as Node) : null;
   const outside = inner === null ? fields : { ...fields, query: null };
   const ranges = [...rangesIn(outside)];
-  const name = NAME_FIELDS.map((field) => fields[field]).find((x) => typeof x === 'string');
   return {
     kind: 'utility',
     node: tag,
     relations: [...ranges.map(relationOf), ...objectsOf(fields)],
-    temporary: ranges.some((range) => range.relpersistence === 't'),
-    name: (name as string | undefined) ?? null,
+    temporary: ranges.some(isTemporary),
+    objectType: firstString(fields, TYPE_FIELDS),
+    name: firstString(fields, NAME_FIELDS),
     body: bodyOf(fields),
     inner,
     holdable: tag === 'DeclareCursorStmt' && (Number(fields.options) & CURSOR_OPT_HOLD) !== 0,
     calls:
       'funccall' in fields ? [readExpression({ FuncCall: fields.funccall } as Node, reader)] : [],
   };
+}
+
+function firstString(
+  fields: { readonly [field: string]: unknown },
+  names: readonly string[],
+): string | null {
+  const found = names.map((name) => fields[name]).find((x) => typeof x === 'string');
+  return (found as string | undefined) ?? null;
 }
 
 /** parsenodes.h, CURSOR_OPT_HOLD. */
@@ -126,14 +142,16 @@ function* rangesIn(value: unknown): Generator<RangeVar> {
   for (const part of Object.values(value)) yield* rangesIn(part);
 }
 
-/** DROP, COMMENT, ALTER … name their objects as lists of strings. */
+/**
+ * DROP, COMMENT, ALTER … name their objects as lists of strings. A trigger, rule, policy, column or
+ * constraint comes behind the name of its table, so every step of the path may be a relation.
+ */
 function objectsOf(fields: { readonly [field: string]: unknown }): RelationName[] {
   const nodes = [...((fields.objects as Node[] | undefined) ?? [])];
   if (typeof fields.object === 'object') nodes.push(fields.object as Node);
   return nodes.flatMap((node) => {
     const names = 'List' in node ? stringsOf(node.List.items) : stringsOf([node]);
-    const name = names.at(-1);
-    return name === undefined ? [] : [{ catalog: null, schema: names.at(-2) ?? null, name }];
+    return names.map((name, i) => ({ catalog: null, schema: names[i - 1] ?? null, name }));
   });
 }
 

@@ -26,6 +26,11 @@ export function stringsOf(nodes: readonly Node[] | undefined): string[] {
   return strings;
 }
 
+/** pg_temp as schema makes a table temporary without the word. */
+export function isTemporary(range: RangeVar): boolean {
+  return range.relpersistence === 't' || range.schemaname === 'pg_temp';
+}
+
 export function relationOf(range: RangeVar | undefined): RelationName {
   return {
     catalog: range?.catalogname ?? null,

@@ -30,6 +30,7 @@ export interface Shape {
   readonly literals: readonly string[];
 }
 
+const DOT = 46;
 const SHAPED = new Set(['select', 'insert', 'update', 'delete', 'merge', 'with', 'values']);
 
 /**
@@ -114,6 +115,7 @@ function blankOrOther(sql: string, i: number, code: number, kind: number): numbe
     const end = dollarQuotedEnd(sql, i);
     return end === 0 ? -1 : end;
   }
+  if (code === DOT && next === DOT) return i + 2;
   return code < 32 || code === 127 ? -1 : i + 1;
 }
 

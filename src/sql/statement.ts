@@ -128,12 +128,16 @@ export interface UpdateStatement extends Writing {
   readonly rowSources: readonly Expression[];
   readonly from: readonly FromItem[];
   readonly where: Expression | null;
+  /** The cursor of WHERE CURRENT OF. */
+  readonly cursor: string | null;
 }
 
 export interface DeleteStatement extends Writing {
   readonly kind: 'delete';
   readonly from: readonly FromItem[];
   readonly where: Expression | null;
+  /** The cursor of WHERE CURRENT OF. */
+  readonly cursor: string | null;
 }
 
 export interface MergeStatement extends Writing {
@@ -188,6 +192,8 @@ export interface UtilityStatement {
   /** All relations it names anywhere, also as dropped objects. */
   readonly relations: readonly RelationName[];
   readonly temporary: boolean;
+  /** What kind of object it is about, in the parser's words: OBJECT_INDEX, REINDEX_OBJECT_SCHEMA. */
+  readonly objectType: string | null;
   /** A string that names what it is about: a channel, cursor, setting, DISCARD's target, … */
   readonly name: string | null;
   /** Source text of a routine or DO block. */

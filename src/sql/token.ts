@@ -1,8 +1,10 @@
 // Tokens: a statement's text cut as PostgreSQL's scanner cuts it, with character offsets.
 
 import {
+  bitsEnd,
   blockCommentEnd,
   classOf,
+  continuedEnd,
   DIGIT,
   DOLLAR,
   DOUBLE_QUOTE,
@@ -60,6 +62,22 @@ export function tokenize(sql: string): readonly Token[] | null {
   return tokens;
 }
 
+const JOINED_PAST_COMMENT = /'\s*--[^\n\r]*[\n\r][\s\S]*'/;
+
+/**
+ * True where a string may be continued behind a comment (`'a' -- c`, newline, `'b'`), which the
+ * server takes and the parser's scanner, as it keeps comments, does not.
+ */
+export function joinsPastComment(tokens: readonly Token[]): boolean {
+  return tokens.some(({ kind, text }) => kind === 'string' && JOINED_PAST_COMMENT.test(text));
+}
+
+/** The tokens of a text that holds one statement. */
+export function withoutSemicolons(tokens: readonly Token[]): readonly Token[] {
+  const isSemicolon = ({ kind, text }: Token) => kind === 'mark' && text === ';';
+  return tokens.some(isSemicolon) ? tokens.filter((token) => !isSemicolon(token)) : tokens;
+}
+
 function tokenAt(sql: string, start: number, code: number, kind: number): Token | null {
   const make = (kind: TokenKind, end: number): Token | null =>
     end < 0 ? null : { kind, start, end, text: sql.slice(start, end) };
@@ -68,7 +86,7 @@ function tokenAt(sql: string, start: number, code: number, kind: number): Token 
   if (kind === DIGIT || (code === 46 && digitFollows)) {
     return make('number', numberEnd(sql, start).end);
   }
-  if (code === QUOTE) return make('string', quotedEnd(sql, start));
+  if (code === QUOTE) return make('string', continuedEnd(sql, start, quotedEnd));
   if (code === DOUBLE_QUOTE) return make('name', quotedEnd(sql, start));
   if (code === DOLLAR) {
     if (digitFollows) return make('parameter', digitsEnd(sql, start + 1));
@@ -90,14 +108,13 @@ function wordAt(
   const next = sql.charCodeAt(end);
   const letter = end - start === 1 ? sql[start]!.toLowerCase() : '';
   if (next === QUOTE && letter !== '') {
-    if (letter === 'e') return make('string', escapedEnd(sql, end));
-    if (letter === 'b' || letter === 'x' || letter === 'n') {
-      return make('string', quotedEnd(sql, end));
-    }
+    if (letter === 'e') return make('string', continuedEnd(sql, end, escapedEnd));
+    // N'…' is a word and a string to the scanner too.
+    if (letter === 'b' || letter === 'x') return make('string', continuedEnd(sql, end, bitsEnd));
   }
   if (letter === 'u' && next === 38) {
     const quote = sql.charCodeAt(end + 1);
-    if (quote === QUOTE) return make('string', quotedEnd(sql, end + 1));
+    if (quote === QUOTE) return make('string', continuedEnd(sql, end + 1, quotedEnd));
     if (quote === DOUBLE_QUOTE) return make('name', quotedEnd(sql, end + 1));
   }
   return { kind: 'word', start, end, text: sql.slice(start, end).toLowerCase() };

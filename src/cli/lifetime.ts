@@ -1,0 +1,91 @@
+// The life of a command that serves: parts are added as they start and closed in reverse order.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { REPEATED_SIGNAL_MS, SHUTDOWN_PART_MS } from '../base/limits.ts';
+
+/** Something that runs until it is closed. */
+export interface Part {
+  readonly name: string;
+  close(): Promise<void>;
+  /** Ends what would survive this process, without waiting. */
+  readonly kill?: () => void;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Runs `start`, then waits for a signal, then closes all parts. Resolves with the exit code; throws
+ * what `start` throws, after closing what it had started.
+ *
+ * npm passes Ctrl-C on although the terminal has sent it to everyone: a signal right after the
+ * first is the same one. A later one means it: everything is ended at once.
+ */
+export async function serve(start: (lifetime: Lifetime) => Promise<void>): Promise<number> {
+  const lifetime = new Lifetime();
+  const onExit = (): void => lifetime.kill();
+  const onSignal = (): void => lifetime.requestStop();
+  process.on('exit', onExit);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  try {
+    await start(lifetime);
+    await lifetime.stopRequested;
+    return 0;
+  } catch (error) {
+    // Ctrl-C while starting reaches the programs that are being run as well.
+    if (lifetime.isStopping) return 0;
+    throw error;
+  } finally {
+    await lifetime.close();
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    process.off('exit', onExit);
+  }
+}
+
+export class Lifetime {
+  readonly stopRequested: Promise<void>;
+  readonly #stop: () => void;
+  readonly #parts: Part[] = [];
+  #requestedAtMs: number | null = null;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.stopRequested = promise;
+    this.#stop = resolve;
+  }
+
+  get isStopping(): boolean {
+    return this.#requestedAtMs !== null;
+  }
+
+  add(part: Part): void {
+    this.#parts.push(part);
+  }
+
+  requestStop(): void {
+    const now = performance.now();
+    if (this.#requestedAtMs === null) {
+      this.#requestedAtMs = now;
+      this.#stop();
+    } else if (now - this.#requestedAtMs > REPEATED_SIGNAL_MS) {
+      // Leads to kill() through the exit event.
+      process.exit(1);
+    }
+  }
+
+  /** Last started, first closed; a part that hangs is left after a while. */
+  async close(): Promise<void> {
+    for (let part = this.#parts.at(-1); part !== undefined; part = this.#parts.at(-1)) {
+      const timer = new AbortController();
+      const late = sleep(SHUTDOWN_PART_MS, 'late', { signal: timer.signal }).catch(() => 'closed');
+      const outcome = await Promise.race([part.close(), late]);
+      timer.abort();
+      if (outcome === 'late') process.stderr.write(`drive: ${part.name} does not close\n`);
+      if (outcome === 'late') part.kill?.();
+      this.#parts.pop();
+    }
+  }
+
+  kill(): void {
+    for (const part of this.#parts) part.kill?.();
+  }
+}

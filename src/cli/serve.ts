@@ -1,0 +1,52 @@
+// `drive proxy` and `drive api`: one part each, against servers that run elsewhere.
+
+import { createLog } from '../base/log.ts';
+import { loadConfig, requireApiLogin, requireShards } from '../control/config.ts';
+import { requireFreePort } from '../local/port.ts';
+import { serve } from './lifetime.ts';
+
+export interface ServeOptions {
+  readonly config?: string;
+  readonly proxyPort?: number;
+  readonly apiPort?: number;
+}
+
+/** The config of a command: the file, the environment and the ports of the command line. */
+export function configFor(
+  { config: file, proxyPort, apiPort }: ServeOptions,
+  defaults: Readonly<Record<string, unknown>> = {},
+) {
+  const overrides = {
+    ...(proxyPort === undefined ? {} : { proxy: { port: proxyPort } }),
+    ...(apiPort === undefined ? {} : { api: { port: apiPort } }),
+  };
+  return loadConfig({ file, env: process.env, overrides, defaults });
+}
+
+export async function serveProxy(options: ServeOptions): Promise<number> {
+  const config = configFor(options);
+  requireShards(config);
+  const { host, port } = config.proxy;
+  await requireFreePort(port, host, 'the proxy', '--proxy-port');
+  return serve(async (lifetime) => {
+    const { startProxy } = await import('../proxy.ts');
+    const proxy = await startProxy(config, createLog(config.log.level, config.log.pretty));
+    lifetime.add({ name: 'the proxy', close: () => proxy.close() });
+    const many = config.shards.length;
+    process.stdout.write(`drive proxy: ${host}:${proxy.port}, shards: ${many}\n`);
+  });
+}
+
+export async function serveApi(options: ServeOptions): Promise<number> {
+  const config = configFor(options);
+  requireApiLogin(config);
+  const { host, port, proxyHost, proxyPort } = config.api;
+  await requireFreePort(port, host, 'the API', '--api-port');
+  return serve(async (lifetime) => {
+    const { startApi } = await import('../api/server.ts');
+    const api = await startApi(config, createLog(config.log.level, config.log.pretty));
+    lifetime.add({ name: 'the API', close: () => api.close() });
+    const behind = `${proxyHost}:${proxyPort}`;
+    process.stdout.write(`drive api: http://${host}:${api.port}, proxy: ${behind}\n`);
+  });
+}

@@ -1,0 +1,78 @@
+// `drive up`: embedded shards, the proxy and the API in one process, until Ctrl-C.
+
+import { relative } from 'node:path';
+import { createLog } from '../base/log.ts';
+import { type Config, requireApiLogin } from '../control/config.ts';
+import { startCluster } from '../local/cluster.ts';
+import { requireNoOwner } from '../local/cluster-file.ts';
+import { requireFreePort } from '../local/port.ts';
+import { banner } from './banner.ts';
+import { type Lifetime, serve } from './lifetime.ts';
+import { configFor, type ServeOptions } from './serve.ts';
+
+export interface UpOptions extends ServeOptions {
+  readonly shards: number;
+  readonly shardPort: number;
+  readonly data: string;
+}
+
+export async function up(options: UpOptions): Promise<number> {
+  // The banner should stay readable: the log is for what is wrong, unless the config says else.
+  const pretty = process.stderr.isTTY === true;
+  const config = configFor(options, { log: { level: 'warn', pretty } });
+  requireApiLogin(config);
+  requireNoOwner(options.data);
+  await requireFreePort(config.proxy.port, config.proxy.host, 'the proxy', '--proxy-port');
+  await requireFreePort(config.api.port, config.api.host, 'the API', '--api-port');
+  return serve((lifetime) => start(options, config, lifetime));
+}
+
+async function start(options: UpOptions, config: Config, lifetime: Lifetime): Promise<void> {
+  const begun = performance.now();
+  const log = createLog(config.log.level, config.log.pretty);
+  const cluster = await startCluster({
+    dataDirectory: options.data,
+    shards: options.shards,
+    firstPort: options.shardPort,
+    log,
+  });
+  lifetime.add({
+    name: 'the embedded cluster',
+    close: () => cluster.close(),
+    kill: () => cluster.kill(),
+  });
+  for (const server of cluster.servers) {
+    server.onUnexpectedExit((reason) => {
+      log.error({ server: server.name, reason }, 'a shard has stopped; the others go on');
+    });
+  }
+  const { startProxy } = await import('../proxy.ts');
+  const { startApi } = await import('../api/server.ts');
+  const withShards: Config = { ...config, shards: cluster.shards };
+  const proxy = await startProxy(withShards, log);
+  lifetime.add({ name: 'the proxy', close: () => proxy.close() });
+  const proxyPort = config.api.proxyPort === config.proxy.port ? proxy.port : config.api.proxyPort;
+  const api = await startApi({ ...withShards, api: { ...config.api, proxyPort } }, log);
+  lifetime.add({ name: 'the API', close: () => api.close() });
+  const addresses = {
+    proxy: `${config.proxy.host}:${proxy.port}`,
+    API: `${config.api.host}:${api.port}`,
+  };
+  cluster.announce(addresses);
+  if (lifetime.isStopping) return;
+  const text = banner({
+    config: withShards,
+    proxyPort: proxy.port,
+    apiPort: api.port,
+    data: shortest(cluster.home),
+    seconds: (performance.now() - begun) / 1000,
+    isColoured: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+  });
+  process.stdout.write(text);
+}
+
+/** A path below the working directory is shown from there, any other in full. */
+function shortest(path: string): string {
+  const below = relative('', path);
+  return below === '' || below.startsWith('..') ? path : below;
+}
