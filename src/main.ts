@@ -2,4 +2,5 @@
 
 import { runCommandLine } from './cli/command-line.ts';
 
-process.exitCode = await runCommandLine(process.argv.slice(2));
+// Explicitly: what was given up while it was starting must not keep the process.
+process.exit(await runCommandLine(process.argv.slice(2)));

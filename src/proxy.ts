@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { SqlError } from './base/errors.ts';
-import { HOME_SHARD_START_MS, HOUSEKEEPING_INTERVAL_MS } from './base/limits.ts';
+import { HOME_SHARD_START_MS, HOUSEKEEPING_INTERVAL_MS, SHARED_WATCH_MS } from './base/limits.ts';
 import type { Logger } from './base/log.ts';
 import type { Config } from './control/config.ts';
 import { Recovery } from './control/recovery.ts';
@@ -18,6 +18,7 @@ import { Authenticator } from './session/authenticator.ts';
 import type { SessionContext } from './session/context.ts';
 import { Listener } from './session/listener.ts';
 import { StatementNames } from './session/prepared.ts';
+import { StatementCosts } from './session/statement-cost.ts';
 import { loadParser } from './sql/parser.ts';
 import { moduloPlacement } from './topology/placement.ts';
 import { TERMINATE } from './wire/terminate.ts';
@@ -39,7 +40,10 @@ const POOL_TICK_MS = 250;
 export async function startProxy(config: Config, log: Logger): Promise<RunningProxy> {
   await loadParser();
   const cluster = makeCluster(config);
-  const timers: NodeJS.Timeout[] = [setInterval(() => tick(cluster), POOL_TICK_MS)];
+  const timers: NodeJS.Timeout[] = [
+    setInterval(() => tick(cluster), POOL_TICK_MS),
+    setInterval(() => watch(cluster), SHARED_WATCH_MS),
+  ];
   const topology = new TopologyStore({
     shards: config.shards,
     placement: moduloPlacement(config.shards.length),
@@ -53,6 +57,7 @@ export async function startProxy(config: Config, log: Logger): Promise<RunningPr
     cluster,
     twoPhase: { cluster, nextGid: gidSource(randomBytes(8).toString('hex')), log },
     statementNames: new StatementNames(STATEMENT_NAMES_MAX),
+    costs: new StatementCosts(),
     serverParameters: () => topology.serverParameters,
     schemaChanged: () => topology.load(),
     database: config.proxy.database,
@@ -98,6 +103,10 @@ function makeCluster(config: Config): Cluster {
 
 function tick(cluster: Cluster): void {
   for (const pool of cluster.pools) pool.tick();
+}
+
+function watch(cluster: Cluster): void {
+  for (const pool of cluster.pools) pool.watch();
 }
 
 function tlsRules(config: Config) {

@@ -1,10 +1,11 @@
 // The bulks that run and those that ended lately: bounded in number, watched and cancelled by id.
 
 import { randomUUID } from 'node:crypto';
-import { BULKS_REMEMBERED_MAX, BULKS_RUNNING_MAX } from '../base/limits.ts';
+import { BULKS_REMEMBERED_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { BulkCancelled, type BulkTally, OutcomeUnknown, writeBulk } from './bulk.ts';
 import type { Database } from './database.ts';
+import { databaseFailure } from './database-failure.ts';
 import { ApiFailure } from './failure.ts';
 import { logError } from './log-error.ts';
 import type { BulkState } from './schema.ts';
@@ -28,8 +29,16 @@ function stateOf(failure: ApiFailure): State {
   return failure instanceof OutcomeUnknown ? 'unknown' : 'failed';
 }
 
+/** Whatever ended a bulk before its COMMIT is told together with what that means. */
+function failureOf(error: unknown): ApiFailure {
+  if (error instanceof OutcomeUnknown || error instanceof BulkCancelled) return error;
+  const { status, detail, headers, cause } = databaseFailure(error);
+  const what = String(detail).replace(/\.?$/, '.');
+  return new ApiFailure(status, `${what} Nothing is written.`, { cause, headers });
+}
+
 /** Records per shard with every shard's number as text, in its order. */
-export function distributionOf(tally: BulkTally): Record<string, number> {
+function distributionOf(tally: BulkTally): Record<string, number> {
   return Object.fromEntries([...tally.perShard].sort(([a], [b]) => a - b));
 }
 
@@ -55,10 +64,7 @@ class Job implements BulkJob {
       await writeBulk(database, this.#total, this.#tally, this.#abort.signal);
       this.#state = 'done';
     } catch (error) {
-      const failure =
-        error instanceof ApiFailure
-          ? error
-          : new ApiFailure(500, 'Internal Server Error', { cause: error });
+      const failure = failureOf(error);
       this.#failure = failure;
       this.#state = stateOf(failure);
     }
@@ -91,20 +97,22 @@ class Job implements BulkJob {
 export class BulkJobs {
   readonly #database: Database;
   readonly #log: Logger;
+  readonly #runningMax: number;
   readonly #running = new Map<string, BulkJob>();
   readonly #ended = new Map<string, BulkJob>();
   #closing = false;
 
-  constructor(database: Database, log: Logger) {
+  constructor(database: Database, log: Logger, runningMax: number) {
     this.#database = database;
     this.#log = log;
+    this.#runningMax = runningMax;
   }
 
   /** @throws ApiFailure 429 when as many run as may, 503 when the API is closing. */
   start(total: number): BulkJob {
     if (this.#closing) throw new ApiFailure(503, 'The API is shutting down.');
-    if (this.#running.size >= BULKS_RUNNING_MAX) {
-      const detail = `${BULKS_RUNNING_MAX} bulks are running, more are not started. Try again later.`;
+    if (this.#running.size >= this.#runningMax) {
+      const detail = `No more than ${this.#runningMax} bulks run at once. Try again later.`;
       throw new ApiFailure(429, detail, { headers: { 'retry-after': '5' } });
     }
     const job = new Job(this.#database, total);

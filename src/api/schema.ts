@@ -9,7 +9,7 @@ import {
 import { type Static, Type } from './typebox.ts';
 
 /** PostgreSQL's int8: a plain number in JSON, exact over the whole range; a bigint in the code. */
-export const Int64 = (description: string) =>
+const Int64 = (description: string) =>
   Type.Unsafe<bigint>({ type: 'integer', format: 'int64', description });
 
 const UserId = Int64('The owner of the file; the sharding key. Any int8.');

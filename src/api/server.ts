@@ -1,6 +1,6 @@
 // Starts and stops the API: its connections to the proxy, its bulks, its HTTP server.
 
-import { API_CLOSE_TIMEOUT_MS } from '../base/limits.ts';
+import { API_CLOSE_TIMEOUT_MS, BULKS_RUNNING_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { createApp } from './app.ts';
 import { BulkJobs } from './bulk-jobs.ts';
@@ -23,7 +23,9 @@ export async function startApi(
 ): Promise<RunningApi> {
   const { host, port } = config.api;
   const database = openDatabase(config.api, log);
-  const bulks = new BulkJobs(database, log);
+  // Each bulk holds a connection until it ends: one must be left for everything else.
+  const bulksMax = Math.max(1, Math.min(BULKS_RUNNING_MAX, config.api.poolSize - 1));
+  const bulks = new BulkJobs(database, log, bulksMax);
   const app = await createApp(database, bulks, log);
   try {
     await app.listen({ host, port });

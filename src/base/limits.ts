@@ -141,3 +141,33 @@ export const SHUTDOWN_PART_MS = 30_000;
 
 /** Milliseconds `drive status` waits for a part to take a connection. */
 export const STATUS_TIMEOUT_MS = 2_000;
+
+/** Connections per shard that carry statements of many sessions; more only spread the pipelines. */
+export const SHARED_CONNECTIONS_MAX = 4;
+
+/** Requests in one pipeline before another connection joins in: then its backend has enough to do. */
+export const SHARED_DEPTH_GOAL = 8;
+
+/** Requests in one pipeline at most: what a stalled head can delay. */
+export const SHARED_DEPTH_MAX = 64;
+
+/** Statements that take longer on average would make others wait: they lease a connection. */
+export const SHARED_STATEMENT_MS_MAX = 10;
+
+/** Statements with larger answers on average lease a connection, too. */
+export const SHARED_ANSWER_BYTES_MAX = 32_768;
+
+/** When the head of a pipeline takes longer, those behind it are sent on another connection. */
+export const SHARED_HEAD_MS_MAX = 50;
+
+/** How often pipelines are looked at for a stalled head. */
+export const SHARED_WATCH_MS = 25;
+
+/** A shared connection with nothing to do for so long becomes an idle one. */
+export const SHARED_REST_MS = 1_000;
+
+/** Answers a slow client has not taken from a shared connection before others are led past it. */
+export const SHARED_BACKLOG_BYTES_MAX = 256 * 1024;
+
+/** A statement whose client has gone is cancelled; if that does not end it, its connection is closed. */
+export const ABANDONED_STATEMENT_MS = 10_000;

@@ -1,6 +1,5 @@
 // The life of a command that serves: parts are added as they start and closed in reverse order.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { REPEATED_SIGNAL_MS, SHUTDOWN_PART_MS } from '../base/limits.ts';
 
 /** Something that runs until it is closed. */
@@ -15,13 +14,16 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Runs `start`, then waits for a signal, then closes all parts. Resolves with the exit code; throws
- * what `start` throws, after closing what it had started.
+ * what `start` throws, after closing what it had started. A part gets `partMs` to close.
  *
  * npm passes Ctrl-C on although the terminal has sent it to everyone: a signal right after the
  * first is the same one. A later one means it: everything is ended at once.
  */
-export async function serve(start: (lifetime: Lifetime) => Promise<void>): Promise<number> {
-  const lifetime = new Lifetime();
+export async function serve(
+  start: (lifetime: Lifetime) => Promise<void>,
+  partMs = SHUTDOWN_PART_MS,
+): Promise<number> {
+  const lifetime = new Lifetime(partMs);
   const onExit = (): void => lifetime.kill();
   const onSignal = (): void => lifetime.requestStop();
   process.on('exit', onExit);
@@ -42,15 +44,17 @@ export async function serve(start: (lifetime: Lifetime) => Promise<void>): Promi
 }
 
 export class Lifetime {
-  readonly stopRequested: Promise<void>;
+  readonly stopRequested: Promise<undefined>;
+  readonly #partMs: number;
   readonly #stop: () => void;
   readonly #parts: Part[] = [];
   #requestedAtMs: number | null = null;
 
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<void>();
+  constructor(partMs: number) {
+    this.#partMs = partMs;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     this.stopRequested = promise;
-    this.#stop = resolve;
+    this.#stop = () => resolve(undefined);
   }
 
   get isStopping(): boolean {
@@ -72,16 +76,34 @@ export class Lifetime {
     }
   }
 
-  /** Last started, first closed; a part that hangs is left after a while. */
+  /**
+   * Last started, first closed. One that fails or hangs does not keep the others from closing; the
+   * first failure is thrown at the end.
+   */
   async close(): Promise<void> {
+    const failures: unknown[] = [];
     for (let part = this.#parts.at(-1); part !== undefined; part = this.#parts.at(-1)) {
-      const timer = new AbortController();
-      const late = sleep(SHUTDOWN_PART_MS, 'late', { signal: timer.signal }).catch(() => 'closed');
-      const outcome = await Promise.race([part.close(), late]);
-      timer.abort();
-      if (outcome === 'late') process.stderr.write(`drive: ${part.name} does not close\n`);
-      if (outcome === 'late') part.kill?.();
+      try {
+        await this.#closeInTime(part);
+      } catch (error) {
+        failures.push(error);
+        part.kill?.();
+      }
       this.#parts.pop();
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #closeInTime(part: Part): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const report = (): void => reject(new Error(`${part.name} does not close`));
+      timer = setTimeout(report, this.#partMs);
+    });
+    try {
+      await Promise.race([part.close(), late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -30,7 +30,10 @@ export async function serveProxy(options: ServeOptions): Promise<number> {
   await requireFreePort(port, host, 'the proxy', '--proxy-port');
   return serve(async (lifetime) => {
     const { startProxy } = await import('../proxy.ts');
-    const proxy = await startProxy(config, createLog(config.log.level, config.log.pretty));
+    const starting = startProxy(config, createLog(config.log.level, config.log.pretty));
+    // It may be waiting for a shard that does not come up.
+    const proxy = await Promise.race([starting, lifetime.stopRequested]);
+    if (proxy === undefined) return;
     lifetime.add({ name: 'the proxy', close: () => proxy.close() });
     const many = config.shards.length;
     process.stdout.write(`drive proxy: ${host}:${proxy.port}, shards: ${many}\n`);

@@ -21,6 +21,8 @@ export interface TransactionDependencies {
   /** A connection to the shard with these settings: pinned to the session, or from the pool. */
   borrow(shard: number, settings: Settings): Promise<ServerConnection>;
   giveBack(connection: ServerConnection): void;
+  /** The end of the transaction, or of a savepoint, has changed what a server reports. */
+  report(name: string, value: string): void;
 }
 
 /**
@@ -76,6 +78,8 @@ export class Transaction {
       this.#dependencies.giveBack(connection);
       throw error;
     }
+    // The servers report alike: one of them is enough to hear.
+    if (this.participants.size === 0) connection.onParameterStatus = this.#dependencies.report;
     this.participants.set(shard, connection);
     return connection;
   }
@@ -175,6 +179,7 @@ export class Transaction {
     const connection = this.participants.get(shard);
     if (connection === undefined) return;
     this.participants.delete(shard);
+    connection.onParameterStatus = null;
     connection.settings = settings;
     this.#dependencies.giveBack(connection);
   }

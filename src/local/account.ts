@@ -1,6 +1,7 @@
 // The account that PostgreSQL's processes run under: PostgreSQL refuses to run as root.
 
 import { execFileSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import { LocalError } from './local-error.ts';
 
 /** Null: the account of this process, which is not root. */
@@ -9,9 +10,16 @@ export type Account = { readonly uid: number; readonly gid: number } | null;
 /** Unprivileged accounts to run under when we are root; the second one exists everywhere. */
 const NAMES = ['postgres', 'nobody'];
 
-/** Throws a LocalError when we are root and the machine has no account to hand over to. */
-export function serverAccount(): Account {
+/**
+ * As root: the owner of the data in `directory` if there is some, else an account of the machine.
+ * Throws a LocalError where there is none.
+ */
+export function serverAccount(directory?: string): Account {
   if (process.getuid?.() !== 0) return null;
+  if (directory !== undefined && existsSync(directory)) {
+    const { uid, gid } = statSync(directory);
+    if (uid !== 0) return { uid, gid };
+  }
   for (const name of NAMES) {
     const uid = idOf('-u', name);
     const gid = idOf('-g', name);

@@ -1,7 +1,7 @@
 // cluster.json of a data directory: what the cluster is; drive.lock: who runs it now.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalError } from './local-error.ts';
 import { processIdentity } from './process-table.ts';
@@ -63,13 +63,18 @@ export function takeOwnership(dataDirectory: string): Ownership {
   const owner: Owner = { pid: process.pid, identity, addresses: {} };
   const path = lockPath(dataDirectory);
   requireNoOwner(dataDirectory);
-  rmSync(path, { force: true });
+  // The lock of an owner that is gone.
+  if (existsSync(path)) rmSync(path, { force: true });
+  const unfinished = `${path}.${process.pid}`;
+  writeFileSync(unfinished, JSON.stringify(owner), { mode: 0o600 });
   try {
-    // Of two that found no owner at the same time, one fails here.
-    writeFileSync(path, JSON.stringify(owner), { flag: 'wx', mode: 0o644 });
+    // Whole at once, and of two that start at the same time one fails here.
+    linkSync(unfinished, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new LocalError(`another drive up is starting in ${dataDirectory}`, { cause: error });
+  } finally {
+    rmSync(unfinished);
   }
   return {
     announce: (addresses) => writeWhole(path, { ...owner, addresses }),

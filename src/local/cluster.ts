@@ -11,7 +11,7 @@ import { clearLeftovers, ensureDataDirectory, SUPERUSER } from './data-directory
 import { ensureDatabase } from './database.ts';
 import { LocalError } from './local-error.ts';
 import { freePort, LOOPBACK, requireFreePort } from './port.ts';
-import { dataHome } from './reachable.ts';
+import { dataHome, existingHome } from './reachable.ts';
 import { installSchema } from './schema.ts';
 import { LocalServer, type ServerOptions } from './server.ts';
 
@@ -56,7 +56,8 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   if (!Number.isInteger(shards) || shards < 1 || shards > SHARDS_MAX) {
     throw new LocalError(`the number of shards is 1 to ${SHARDS_MAX}, not ${shards}`);
   }
-  const account = serverAccount();
+  const used = existingHome(options.dataDirectory);
+  const account = serverAccount(used === null ? undefined : join(used, 'shard-0'));
   const binaries = findBinaries(account);
   const home = dataHome(options.dataDirectory, account);
   const ids = Array.from({ length: shards }, (_, id) => id);

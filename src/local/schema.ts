@@ -50,10 +50,15 @@ async function installOn(shard: Shard, files: readonly string[]): Promise<void> 
     for (const text of files) await client.query(text);
     await client.query('COMMIT');
   } catch (error) {
-    const { message } = error as Error;
     const place = `shard ${shard.id} (${database} on ${host}:${port})`;
-    throw new LocalError(`${place}: ${message || String(error)}`, { cause: error });
+    throw new LocalError(`${place}: ${reasonOf(error)}`, { cause: error });
   } finally {
     await client.end();
   }
+}
+
+/** A name with several addresses fails with an error per address and no message of its own. */
+function reasonOf(error: unknown): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof Error ? first.message : String(first);
 }

@@ -82,7 +82,6 @@ export const SEVERAL_SHARDS = {
   },
   lockLimit: { what: 'FOR UPDATE or FOR SHARE with LIMIT', hint: ONE_SHARD },
   tableSample: { what: 'TABLESAMPLE', hint: ONE_SHARD },
-  selectInto: { what: 'SELECT INTO', hint: ONE_SHARD },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
   explain: { what: 'EXPLAIN', hint: 'EXPLAIN a statement for one key, or SET drive.shard = n.' },
   declare: { what: 'DECLARE CURSOR', hint: ONE_SHARD },
@@ -197,19 +196,13 @@ export function refused(reason: RefusedReason): SqlErrorFields {
   return { code: SQLSTATE.featureNotSupported, message: `not supported: ${what}`, hint };
 }
 
-/** docs/unsupported.md, as a test compares it. */
+/** The section of docs/sql.md that lists the refusals; a test compares it. */
 export function printUnsupported(): string {
   const rows = (entries: Record<string, Entry>) =>
     Object.values(entries)
       .map(({ what, hint }) => `| ${what} | ${hint} |`)
       .join('\n');
-  return `# What is refused
-
-Every statement is answered as one PostgreSQL would answer it, or refused with SQLSTATE 0A000 and a
-hint. This page is printed from \`src/plan/unsupported.ts\`. A statement sent to a shard chosen by
-hand is never refused.
-
-## Over several shards
+  return `## Refused over several shards
 
 These work where the sharding key restricts the statement to one shard.
 
@@ -217,7 +210,9 @@ These work where the sharding key restricts the statement to one shard.
 |---|---|
 ${rows(SEVERAL_SHARDS)}
 
-## On any shard
+## Refused on any shard
+
+Most of these work where the shard is chosen by hand.
 
 | refused | what to do |
 |---|---|

@@ -32,6 +32,16 @@ export interface Receiver {
   lost(error: SqlError, failed: boolean): void;
 }
 
+const NOBODY: Receiver = {
+  relay: () => undefined,
+  frame: () => undefined,
+  copyInStarted: () => undefined,
+  finished: () => undefined,
+  lost: () => undefined,
+};
+
+const NO_NAMES: readonly string[] = [];
+
 export class ServerRequest {
   readonly receiver: Receiver;
   /** Relay the bytes undecoded (true) or hand over whole messages (false). */
@@ -42,6 +52,13 @@ export class ServerRequest {
   steps: readonly Step[] | null = null;
   nextStep = 0;
   failed = false;
+  /** Names of prepared statements that the request makes on the server. */
+  parses: readonly string[] = NO_NAMES;
+  /**
+   * Requests on a shared connection: told that the request was taken off the pipeline before the
+   * server began to answer it; whatever it answers goes nowhere.
+   */
+  displaced: (() => void) | null = null;
 
   constructor(receiver: Receiver, relayed: boolean) {
     this.receiver = receiver;
@@ -49,11 +66,22 @@ export class ServerRequest {
   }
 
   /** Makes the request new for its next use: a session has one request at a time and reuses it. */
-  reset(forwardReady: boolean, steps: readonly Step[] | null): this {
+  reset(
+    forwardReady: boolean,
+    steps: readonly Step[] | null,
+    parses: readonly string[] = NO_NAMES,
+  ): this {
     this.forwardReady = forwardReady;
     this.steps = steps;
+    this.parses = parses;
     this.nextStep = 0;
     this.failed = false;
     return this;
+  }
+
+  /** The same request with nobody to answer to: what keeps its place in the queue. */
+  orphan(): ServerRequest {
+    const orphan = new ServerRequest(NOBODY, true);
+    return orphan.reset(this.forwardReady, this.steps, this.parses);
   }
 }

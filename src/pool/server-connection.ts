@@ -8,7 +8,7 @@ import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
-import { decodeParameterStatus } from '../wire/status.ts';
+import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
 import type { ServerRequest } from './request.ts';
 import { NO_SETTINGS, type Settings } from './settings.ts';
 
@@ -44,18 +44,32 @@ export class ServerConnection {
   settings: Settings = NO_SETTINGS;
   /** Names of the prepared statements the server has, oldest use first. */
   readonly statements = new Set<string>();
+  /** Names under way: sent to be parsed, not yet confirmed. */
+  readonly parsing = new Set<string>();
   /** State that no DISCARD of ours undoes is on the server: close it instead of reusing it. */
   tainted = false;
   /** Cancel requests on their way to the server: until they are there, nobody else may have it. */
   cancelsUnderWay = 0;
   /** Called once when the last of them has arrived. */
   onCancelsArrived: (() => void) | null = null;
-  /** Called once when the connection is gone, after its requests were told. */
+  /** When the request at the head of the queue came there; performance.now(). */
+  headSinceMs = 0;
+  /** How long the last request was at the head. */
+  lastServiceMs = 0;
+  /** Called when nothing is owed any more; for connections that nobody has leased. */
+  onDrained: (() => void) | null = null;
+  /** Told of reported settings that no relay passes on. */
+  onParameterStatus: ((name: string, value: string) => void) | null = null;
+  /** Called once when the connection is gone, before its requests are told. */
   onClosed: (() => void) | null = null;
 
   #socket: Socket;
   #reader: FrameReader;
   #owed: ServerRequest[] = [];
+  /** Sent in this turn of the event loop, to leave in one write. */
+  #outgoing: Buffer[] = [];
+  /** performance.now() of the read being worked on. */
+  #nowMs = 0;
   #closed = false;
   #fatal: SqlError | null = null;
   #runBuffer: Buffer = EMPTY;
@@ -91,26 +105,52 @@ export class ServerConnection {
   }
 
   /**
-   * Sends `bytes`, which must end in exactly one message that is answered by ReadyForQuery.
-   * False when the socket's buffer is full: see whenWritable.
+   * Sends `bytes`, which must end in exactly one message that is answered by ReadyForQuery. What is
+   * sent within one turn of the event loop leaves in one write.
    */
-  send(bytes: Buffer, request: ServerRequest): boolean {
+  send(bytes: Buffer, request: ServerRequest): void {
     if (this.#closed) {
       request.receiver.lost(this.#lossOf('it is closed'), false);
-      return true;
+      return;
     }
-    this.#owed.push(request);
+    for (const name of request.parses) this.parsing.add(name);
+    if (this.#owed.push(request) === 1) this.headSinceMs = performance.now();
+    if (this.#outgoing.push(bytes) === 1) setImmediate(this.#flush);
+  }
+
+  #flush = (): void => {
+    const chunks = this.#outgoing;
+    if (chunks.length === 0) return;
+    this.#outgoing = [];
+    if (!this.#closed) this.#socket.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+  };
+
+  /**
+   * Further bytes of the request under way: CopyData. False when the socket's buffer is full: see
+   * whenWritable.
+   */
+  sendMore(bytes: Buffer): boolean {
+    if (this.#closed) return true;
+    this.#flush();
     return this.#socket.write(bytes);
   }
 
-  /** Further bytes of the request under way: CopyData, or messages behind a Flush. */
-  sendMore(bytes: Buffer): boolean {
-    return this.#closed ? true : this.#socket.write(bytes);
+  /** Whether the server is answering `request` now, or is the next to. */
+  isHead(request: ServerRequest): boolean {
+    return this.#owed[0] === request;
   }
 
-  /** What is owed by an unfinished batch: replaces the steps of the newest request. */
-  get newestRequest(): ServerRequest | null {
-    return this.#owed.at(-1) ?? null;
+  /** Takes a request that is not at the head from its owner; the server still runs it. */
+  forsake(request: ServerRequest): void {
+    const index = this.#owed.indexOf(request, 1);
+    if (index > 0) this.#owed[index] = request.orphan();
+  }
+
+  /** Takes every request behind the head from its owner, who sends it elsewhere. */
+  displaceWaiting(): void {
+    const waiting = this.#owed.slice(1).filter((request) => request.displaced !== null);
+    for (const request of waiting) this.forsake(request);
+    for (const request of waiting) request.displaced?.();
   }
 
   whenWritable(callback: () => void): void {
@@ -127,15 +167,6 @@ export class ServerConnection {
     this.#socket.resume();
   }
 
-  /** Several sends leave in one write. */
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
-  }
-
   /** Ends the connection: politely with Terminate when nothing is owed, at once otherwise. */
   close(terminate: Buffer): void {
     if (this.#closed) return;
@@ -145,6 +176,7 @@ export class ServerConnection {
 
   #received(chunk: Buffer): void {
     this.#reader.push(chunk);
+    this.#nowMs = performance.now();
     try {
       this.#consume();
     } catch (error) {
@@ -201,12 +233,14 @@ export class ServerConnection {
   #framed(request: ServerRequest): void {
     const reader = this.#reader;
     if (reader.type === BACKEND.readyForQuery) {
-      this.#owed.shift();
-      request.receiver.finished(reader.buffer[reader.bodyStart]!, request.failed);
+      this.#finished(request, reader.buffer[reader.bodyStart]!);
       return;
     }
     if (reader.type === BACKEND.errorResponse) this.#failed(request);
-    else if (reader.type === BACKEND.parameterStatus) this.#parameterChanged();
+    else if (reader.type === BACKEND.parameterStatus) {
+      const { name, value } = this.#parameterChanged();
+      this.onParameterStatus?.(name, value);
+    }
     request.receiver.frame(reader.type, reader.buffer, reader.bodyStart, reader.end);
     if (reader.type === BACKEND.copyInResponse) request.receiver.copyInStarted();
   }
@@ -216,8 +250,16 @@ export class ServerConnection {
     if (request.steps !== null && !request.failed) this.#insertAnswers(request);
     if (request.forwardReady) this.#extendRun();
     this.#flushRun();
+    this.#finished(request, status);
+  }
+
+  #finished(request: ServerRequest, status: number): void {
     this.#owed.shift();
+    this.lastServiceMs = this.#nowMs - this.headSinceMs;
+    this.headSinceMs = this.#nowMs;
+    for (const name of request.parses) this.parsing.delete(name);
     request.receiver.finished(status, request.failed);
+    if (this.#owed.length === 0) this.onDrained?.();
   }
 
   /** A message that completes the reply to one message of a batch with steps. */
@@ -277,10 +319,11 @@ export class ServerConnection {
     return decodeErrorFields(new BodyReader(buffer, bodyStart, end));
   }
 
-  #parameterChanged(): void {
+  #parameterChanged(): ParameterStatus {
     const { buffer, bodyStart, end } = this.#reader;
-    const { name, value } = decodeParameterStatus(new BodyReader(buffer, bodyStart, end));
-    this.identity.parameters.set(name, value);
+    const status = decodeParameterStatus(new BodyReader(buffer, bodyStart, end));
+    this.identity.parameters.set(status.name, status.value);
+    return status;
   }
 
   #extendRun(): void {
@@ -318,8 +361,9 @@ export class ServerConnection {
     const error = this.#fatal ?? this.#lossOf(reason);
     const owed = this.#owed;
     this.#owed = [];
-    for (const request of owed) request.receiver.lost(error, request.failed);
+    // First the pool: who is told of the loss may ask it for another connection at once.
     this.onClosed?.();
+    for (const request of owed) request.receiver.lost(error, request.failed);
   }
 }
 

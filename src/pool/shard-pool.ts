@@ -1,11 +1,12 @@
 // ShardPool: the server connections of one shard, handed out to one borrower at a time.
 
 import { SqlError } from '../base/errors.ts';
-import { POOL_WAITERS_MAX, SHARD_RETRY_MS } from '../base/limits.ts';
+import { POOL_WAITERS_MAX, SHARD_RETRY_MS, SHARED_REST_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Shard } from '../topology/shard.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { Settings } from './settings.ts';
+import { SharedConnections } from './shared-connections.ts';
 
 export interface PoolOptions {
   /** Server connections at most, in use and idle together. */
@@ -40,13 +41,15 @@ interface Waiter {
 export interface PoolCounts {
   readonly idle: number;
   readonly leased: number;
+  /** Carrying statements of many sessions. */
+  readonly shared: number;
   readonly connecting: number;
   readonly waiting: number;
 }
 
 /**
- * A connection is idle or leased, never both; counts are the sizes of the two collections. Idle
- * connections are used newest first, so that surplus ones grow old and are closed.
+ * A connection is idle, leased or shared, and in exactly that collection; counts are their sizes.
+ * Idle connections are used newest first, so that surplus ones grow old and are closed.
  */
 export class ShardPool {
   readonly shard: Shard;
@@ -54,6 +57,7 @@ export class ShardPool {
   #dependencies: PoolDependencies;
   #idle: ServerConnection[] = [];
   #leased = new Set<ServerConnection>();
+  #shared = new SharedConnections();
   #connecting = 0;
   #waiting: Waiter[] = [];
   /** While the shard is down: until when attempts are refused, and with what. */
@@ -70,6 +74,7 @@ export class ShardPool {
     return {
       idle: this.#idle.length,
       leased: this.#leased.size,
+      shared: this.#shared.size,
       connecting: this.#connecting,
       waiting: this.#waiting.length,
     };
@@ -95,6 +100,65 @@ export class ShardPool {
     return connection;
   }
 
+  /**
+   * A connection for one more statement of no transaction, which must be neither slow nor large,
+   * have no effect and leave nothing behind. It is not the caller's: nothing is to be given back.
+   * null: there is none, lease one instead.
+   */
+  share(settings: Settings): ServerConnection | null {
+    // Who waits for a connection of its own comes first where there is no other source of one.
+    if (this.#waiting.length > 0 && this.#leased.size === 0) return null;
+    const least = this.#shared.leastLoaded(settings);
+    if (!this.#shared.wantsMore(least)) return least;
+    const index = this.#idle.findLastIndex(
+      (each) => each.settings.signature === settings.signature,
+    );
+    if (index < 0) return least;
+    if (this.#shared.isFull && !this.#unshareRested()) return null;
+    const [connection] = this.#idle.splice(index, 1);
+    connection!.onDrained = () => this.#drained(connection!);
+    this.#shared.add(connection!);
+    return connection!;
+  }
+
+  /**
+   * Ends the sharing of a connection whose head has become slow: the requests behind it go
+   * elsewhere, and it is given back when the head is done.
+   */
+  unshare(connection: ServerConnection): void {
+    if (!this.#shared.remove(connection)) return;
+    this.#leased.add(connection);
+    connection.onDrained = () => {
+      connection.onDrained = null;
+      this.release(connection);
+    };
+    connection.displaceWaiting();
+  }
+
+  /** To be called every SHARED_WATCH_MS: leads requests past a stalled head. */
+  watch(): void {
+    if (this.#shared.size === 0) return;
+    for (const connection of this.#shared.stalled(performance.now())) this.unshare(connection);
+  }
+
+  #drained(connection: ServerConnection): void {
+    if (connection.tainted || this.#waiting.length > 0 || this.#closed) this.#rest(connection);
+  }
+
+  /** A shared connection that owes nothing becomes an idle one, or a waiter's. */
+  #rest(connection: ServerConnection): void {
+    this.#shared.remove(connection);
+    connection.onDrained = null;
+    this.#leased.add(connection);
+    this.release(connection);
+  }
+
+  #unshareRested(): boolean {
+    const rested = this.#shared.rested();
+    if (rested !== null) this.#rest(rested);
+    return rested !== null;
+  }
+
   /** Grants a connection now or later, in the order of asking; refuses when none comes in time. */
   acquire(borrower: Borrower, settings: Settings | null = null): void {
     if (this.#closed) {
@@ -116,7 +180,7 @@ export class ShardPool {
       return;
     }
     this.#waiting.push({ borrower, deadlineMs: nowMs + this.#options.waitTimeoutMs });
-    this.#grow();
+    if (!this.#grow()) this.#unshareRested();
   }
 
   /** The same as a promise, for work that is not on the hot path. */
@@ -174,6 +238,11 @@ export class ShardPool {
         nowMs - each.idleSinceMs > idleTimeoutMs || nowMs - each.openedAtMs > lifetimeMs,
     );
     for (const connection of old) connection.close(this.#dependencies.terminate);
+    for (const connection of [...this.#shared.all()]) {
+      const rests = performance.now() - connection.headSinceMs > SHARED_REST_MS;
+      if (connection.owedCount === 0 && rests) this.#rest(connection);
+      else if (nowMs - connection.openedAtMs > lifetimeMs) this.unshare(connection);
+    }
     if (this.#waiting.length > 0) this.#grow();
   }
 
@@ -182,16 +251,23 @@ export class ShardPool {
     this.#closed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.borrower.refused(shuttingDown());
     for (const connection of [...this.#idle]) connection.close(this.#dependencies.terminate);
+    for (const connection of [...this.#shared.all()]) {
+      if (connection.owedCount === 0) this.#rest(connection);
+    }
   }
 
-  #grow(): void {
-    const total = this.#idle.length + this.#leased.size + this.#connecting;
-    if (total >= this.#options.size || this.#connecting >= this.#waiting.length) return;
+  /** Opens one more connection if that may help a waiter; false when the pool is at its size. */
+  #grow(): boolean {
+    const { size } = this.#options;
+    const total = this.#idle.length + this.#leased.size + this.#shared.size + this.#connecting;
+    if (total >= size) return false;
+    if (this.#connecting >= this.#waiting.length) return true;
     this.#connecting += 1;
     this.#dependencies.connect(this.shard).then(
       (connection) => this.#opened(connection),
       (error: SqlError) => this.#failed(error),
     );
+    return true;
   }
 
   #opened(connection: ServerConnection): void {
@@ -207,12 +283,13 @@ export class ShardPool {
     this.#connecting -= 1;
     this.#down = { untilMs: this.#dependencies.nowMs() + SHARD_RETRY_MS, error };
     // With connections in use the waiters may still be served; without any they would wait in vain.
-    if (this.#leased.size > 0) return;
+    if (this.#leased.size + this.#shared.size > 0) return;
     for (const waiter of this.#waiting.splice(0)) waiter.borrower.refused(error);
   }
 
   #forget(connection: ServerConnection): void {
     this.#leased.delete(connection);
+    this.#shared.remove(connection);
     const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
     if (this.#waiting.length > 0 && !this.#closed) this.#grow();

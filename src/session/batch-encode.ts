@@ -17,19 +17,41 @@ import type { OneShardBatch } from './batch-route.ts';
 import { type PreparedStatement, serverParse } from './prepared.ts';
 import type { SessionState } from './state.ts';
 
+/** A batch in the form that one connection needs. */
+export interface EncodedBatch {
+  readonly bytes: Buffer;
+  /** null: every reply goes to the client as it comes. */
+  readonly steps: readonly Step[] | null;
+  /** Names of the statements the server is to parse for it. */
+  readonly parses: readonly string[];
+}
+
 /**
  * The batch's messages as this connection needs them: client's names of statements become the
- * shared ones, statements it does not know are parsed first, known ones not again. `steps` is null
- * when every reply goes to the client as it comes.
+ * shared ones, statements it does not know are parsed first, known ones not again.
  */
 export function encodeBatch(
   batch: OneShardBatch,
   connection: ServerConnection,
   state: SessionState,
-): { bytes: Buffer; steps: readonly Step[] | null } {
+): EncodedBatch {
   const encoder = new BatchEncoder(connection, state, batch);
   for (const message of batch.messages) encoder.add(message);
   return encoder.finish();
+}
+
+/** True while the connection is about to learn a statement of this batch for somebody else. */
+export function awaitsParse(
+  batch: OneShardBatch,
+  connection: ServerConnection,
+  state: SessionState,
+): boolean {
+  if (connection.parsing.size === 0) return false;
+  return batch.messages.some((message) => {
+    if (message.kind !== 'bind' || message.bind.statement === '') return false;
+    const statement = state.statements.get(message.bind.statement);
+    return statement !== undefined && connection.parsing.has(statement.serverName);
+  });
 }
 
 class BatchEncoder {
@@ -68,10 +90,10 @@ class BatchEncoder {
     }
   }
 
-  finish(): { bytes: Buffer; steps: readonly Step[] | null } {
+  finish(): EncodedBatch {
     this.#chunks.push(SYNC);
     const bytes = Buffer.concat(this.#chunks);
-    return { bytes, steps: this.#plain ? null : this.#steps };
+    return { bytes, steps: this.#plain ? null : this.#steps, parses: [...this.#parsed] };
   }
 
   #parse(name: string, bytes: Buffer): void {

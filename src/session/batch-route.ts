@@ -14,11 +14,14 @@ import {
   StatementValues,
 } from './prepared.ts';
 import type { OpenPortal, SessionState } from './state.ts';
+import type { StatementCost } from './statement-cost.ts';
 
 /** A batch that one server can answer by itself, in one round trip. */
 export interface OneShardBatch {
   readonly shard: number;
   readonly writes: boolean;
+  /** Of the statement it executes; null where it must have a connection to itself. */
+  readonly cost: StatementCost | null;
   readonly messages: readonly BatchMessage[];
   /** The statements and portals the batch makes, by the client's names. */
   readonly statements: ReadonlyMap<string, PreparedStatement>;
@@ -58,6 +61,7 @@ export function routeBatch(
 ): OneShardBatch | null {
   const statements = new Map<string, PreparedStatement>();
   const portals = new Map<string, OpenPortal>();
+  const closed = new Set<string>();
   let shard = -1;
   let writes = false;
   for (const message of messages) {
@@ -73,6 +77,7 @@ export function routeBatch(
       }
       case 'bind': {
         const name = message.bind.statement;
+        if (closed.has(name)) return null;
         const statement = statements.get(name) ?? state.statements.get(name);
         if (statement === undefined) return null;
         const portal = portalOf(statement, message.bind);
@@ -88,7 +93,7 @@ export function routeBatch(
         const open = name === null ? null : (portals.get(name) ?? state.portals.get(name));
         if (open === undefined) return null;
         if (open === null) {
-          if (!canDescribe(message, statements, state)) return null;
+          if (closed.size > 0 || !canDescribe(message, statements, state)) return null;
           break;
         }
         if (open.shard === null || open.running !== null) return null;
@@ -98,7 +103,8 @@ export function routeBatch(
         break;
       }
       case 'close':
-        if (message.close.target === 'portal' && state.portals.has(message.close.name)) return null;
+        if (message.close.target === 'statement') closed.add(message.close.name);
+        else if (state.portals.has(message.close.name)) return null;
     }
     if (wanted >= 0) {
       if (shard >= 0 && shard !== wanted) return null;
@@ -106,7 +112,27 @@ export function routeBatch(
     }
   }
   if (shard < 0) shard = anyShard(state, context);
-  return { shard, writes, messages, statements, portals };
+  const cost = costOf(messages, portals, context);
+  return { shard, writes, cost, messages, statements, portals };
+}
+
+/**
+ * A batch may share a connection when it runs one portal and makes nothing that outlives it: what a
+ * displaced batch would do a second time, it does with the same effect.
+ */
+function costOf(
+  messages: readonly BatchMessage[],
+  portals: ReadonlyMap<string, OpenPortal>,
+  context: SessionContext,
+): StatementCost | null {
+  if (portals.size !== 1) return null;
+  for (const message of messages) {
+    if (message.kind === 'close') return null;
+    if (message.kind === 'parse' && message.parse.name !== '') return null;
+  }
+  const [open] = portals.values();
+  const { plan } = open!.portal.statement.planned;
+  return plan.op === 'routed' ? context.costs.of(plan) : null;
 }
 
 function portalName(message: BatchMessage): string | null {

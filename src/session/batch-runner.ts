@@ -30,7 +30,8 @@ import {
   serverParse,
   StatementValues,
 } from './prepared.ts';
-import type { Runner } from './runner.ts';
+import type { AfterCopy } from './relay.ts';
+import { isUnreadable, type Runner } from './runner.ts';
 import { showColumns } from './show.ts';
 import { closeRunning, type OpenPortal, type SessionState } from './state.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
@@ -49,6 +50,7 @@ export class BatchRunner {
   #state: SessionState;
   #client: ClientStream;
   #runner: Runner;
+  #afterCopy: AfterCopy = 'none';
 
   constructor(
     context: SessionContext,
@@ -66,6 +68,7 @@ export class BatchRunner {
   async run(messages: readonly BatchMessage[], synced: boolean): Promise<void> {
     const executes = messages.filter((message) => message.kind === 'execute').length;
     const several = executes > 1 || (executes === 1 && !synced);
+    this.#afterCopy = synced ? 'clientSync' : 'ownSync';
     for (const message of messages) await this.#message(message, several);
   }
 
@@ -165,6 +168,7 @@ export class BatchRunner {
       extended: {
         open,
         maxRows,
+        afterCopy: this.#afterCopy,
         encode: (connection) => this.#encode(name, open, maxRows, connection),
       },
     });
@@ -246,8 +250,9 @@ export class BatchRunner {
 
   /** In a failed transaction only COMMIT and ROLLBACK get any further. */
   #refuseInFailed(plan: Plan): void {
+    if (this.#state.transaction?.state !== 'failed') return;
     const ends = plan.op === 'session' && plan.action.action === 'transaction';
-    if (this.#state.transaction?.state === 'failed' && !ends) throw inFailedTransaction();
+    if (!ends && plan.op !== 'empty' && !isUnreadable(plan)) throw inFailedTransaction();
   }
 }
 

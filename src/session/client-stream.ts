@@ -23,6 +23,11 @@ export class ClientStream {
     return this.#closed ? true : this.#socket.write(bytes);
   }
 
+  /** Written and not yet taken by the client's side of the connection. */
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   whenDrained(callback: () => void): void {
     if (this.#closed || !this.#socket.writableNeedDrain) callback();
     else this.#onDrain.push(callback);

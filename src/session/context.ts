@@ -6,6 +6,7 @@ import type { TwoPhase } from '../execute/two-phase.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { StatementNames } from './prepared.ts';
+import type { StatementCosts } from './statement-cost.ts';
 
 export interface SessionContext {
   /** The snapshot to plan with now. */
@@ -14,6 +15,7 @@ export interface SessionContext {
   readonly cluster: Cluster;
   readonly twoPhase: TwoPhase;
   readonly statementNames: StatementNames;
+  readonly costs: StatementCosts;
   /** ParameterStatus values of a server connection without settings. */
   serverParameters(): ReadonlyMap<string, string>;
   /** To be called after DDL: resolves when the topology knows the new schema. */

@@ -7,10 +7,12 @@ import { anyShard, isRelayable } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
 import { StatementValues } from './prepared.ts';
 import type { SessionState } from './state.ts';
+import type { StatementCost } from './statement-cost.ts';
 
 export interface QueryRoute {
   readonly shard: number;
   readonly writes: boolean;
+  readonly cost: StatementCost | null;
 }
 
 /** null: there is more to it, or something wrong with it, which the careful way reports. */
@@ -26,10 +28,11 @@ export function routeQuery(
     const { plan, literals } = planned;
     if (!isRelayable(plan)) return null;
     const writes = plan.effect !== 'read';
-    if (plan.route.kind === 'any') return { shard: anyShard(state, context), writes };
+    const cost = context.costs.of(plan);
+    if (plan.route.kind === 'any') return { shard: anyShard(state, context), writes, cost };
     const values = new StatementValues(literals, NO_PARAMETERS);
     const targets = targetsOf(plan.route, values, topology);
-    return targets.length === 1 ? { shard: targets[0]!, writes } : null;
+    return targets.length === 1 ? { shard: targets[0]!, writes, cost } : null;
   } catch {
     return null;
   }

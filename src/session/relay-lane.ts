@@ -3,21 +3,22 @@
 import type { SqlError } from '../base/errors.ts';
 import { applySettings } from '../execute/cluster.ts';
 import { cancelStatement } from '../pool/cancel.ts';
-import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
-import { encodeCopyFail } from '../wire/copy.ts';
-import { encodeBatch } from './batch-encode.ts';
+import { awaitsParse, encodeBatch } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
-import type { Relay, RelayEnd, RelayOutcome } from './relay.ts';
+import type { Relay, RelayOutcome, SharedRelayEnd } from './relay.ts';
 import type { SessionState } from './state.ts';
+import type { StatementCost } from './statement-cost.ts';
 
 /** What goes to one server: the bytes of a Query or FunctionCall, or a batch yet to be encoded. */
 export interface Shipment {
   readonly shard: number;
   readonly content: Buffer | OneShardBatch;
   readonly writes: boolean;
+  /** What the statement has cost so far; null: it must have a connection to itself. */
+  readonly cost: StatementCost | null;
 }
 
 export interface RelayLaneOwner {
@@ -29,12 +30,12 @@ export interface RelayLaneOwner {
   laneCopiesIn(): void;
 }
 
-const COPY_FAIL = encodeCopyFail('the client has gone');
+const NO_NAMES: readonly string[] = [];
 const IDLE = 'I'.charCodeAt(0);
 const FAILED = 'E'.charCodeAt(0);
 
 /** Carries one shipment at a time; each ends in exactly one of laneEnded and laneFailed. */
-export class RelayLane implements RelayEnd, Borrower {
+export class RelayLane implements SharedRelayEnd, Borrower {
   #context: SessionContext;
   #state: SessionState;
   #relay: Relay;
@@ -59,8 +60,7 @@ export class RelayLane implements RelayEnd, Borrower {
     const { transaction } = this.#state;
     this.#shipment = shipment;
     if (transaction === null) {
-      this.#waits = true;
-      this.#context.cluster.pools[shard]!.acquire(this, this.#state.settings.current);
+      if (!this.#share(shipment)) this.#acquire(shard);
       return;
     }
     const connection = transaction.participants.get(shard);
@@ -68,19 +68,56 @@ export class RelayLane implements RelayEnd, Borrower {
     else this.#prepared(transaction.enlist(shard));
   }
 
-  /** Stops waiting for a server connection: laneFailed follows with `error`. False: it waits for none. */
-  withdraw(error: SqlError): boolean {
-    if (!this.#waits) return false;
-    const pool = this.#context.cluster.pools[this.#shipment!.shard]!;
-    if (!pool.withdraw(this)) return false;
-    this.refused(error);
+  #acquire(shard: number): void {
+    this.#waits = true;
+    this.#context.cluster.pools[shard]!.acquire(this, this.#state.settings.current);
+  }
+
+  /** Puts the shipment into a pipeline of several sessions; false when it needs its own connection. */
+  #share({ shard, content, cost }: Shipment): boolean {
+    if (cost === null || !cost.isSmall) return false;
+    const connection = this.#context.cluster.pools[shard]!.share(this.#state.settings.current);
+    if (connection === null) return false;
+    if (Buffer.isBuffer(content)) {
+      this.#relay.startShared(connection, content, this, null, NO_NAMES);
+      return true;
+    }
+    if (awaitsParse(content, connection, this.#state)) return false;
+    const { bytes, steps, parses } = encodeBatch(content, connection, this.#state);
+    this.#relay.startShared(connection, bytes, this, steps, parses);
+    return true;
+  }
+
+  /**
+   * Stops the shipment where that can be done without touching anybody else's: laneFailed follows
+   * with `error`, or the answer comes to an end soon. False: it has a connection of its own.
+   */
+  stop(error: SqlError): boolean {
+    if (this.#waits) {
+      const pool = this.#context.cluster.pools[this.#shipment!.shard]!;
+      if (!pool.withdraw(this)) return false;
+      this.refused(error);
+      return true;
+    }
+    const request = this.#relay.sharedRequest;
+    if (request === null) return false;
+    const connection = this.#relay.connection!;
+    if (connection.isHead(request)) {
+      // A cancel may come late and hit the next in the pipeline: nobody may be there.
+      this.#context.cluster.pools[connection.shard.id]!.unshare(connection);
+      void cancelStatement(connection);
+      return true;
+    }
+    this.#relay.forsake();
+    this.#shipment = null;
+    this.#owner.laneFailed(error);
     return true;
   }
 
   /** The client has gone: gets the server to an end soon. */
   abandon(connection: ServerConnection): void {
     if (this.#relay.copyingIn && this.#relay.connection === connection) {
-      connection.sendMore(COPY_FAIL);
+      this.#relay.failCopy();
     } else {
       void cancelStatement(connection);
     }
@@ -134,17 +171,29 @@ export class RelayLane implements RelayEnd, Borrower {
       return;
     }
     if (writes) transaction?.writers.add(shard);
-    let bytes: Buffer;
-    let steps: readonly Step[] | null = null;
-    if (Buffer.isBuffer(content)) bytes = content;
-    else ({ bytes, steps } = encodeBatch(content, connection, this.#state));
-    this.#relay.start(connection, bytes, this, true, steps);
+    if (Buffer.isBuffer(content)) {
+      this.#relay.start(connection, content, this, true, null, 'none');
+      return;
+    }
+    const { bytes, steps, parses } = encodeBatch(content, connection, this.#state);
+    this.#relay.start(connection, bytes, this, true, steps, 'clientSync', parses);
   }
 
-  relayEnded(connection: ServerConnection, outcome: RelayOutcome): void {
+  relayDisplaced(): void {
+    this.#acquire(this.#shipment!.shard);
+  }
+
+  relayOverflows(connection: ServerConnection): void {
+    this.#context.cluster.pools[connection.shard.id]!.unshare(connection);
+  }
+
+  relayEnded(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void {
+    this.#shipment!.cost?.observe(connection.lastServiceMs, this.#relay.answerBytes);
     this.#shipment = null;
     const { transaction } = this.#state;
-    if (transaction === null) {
+    if (shared) {
+      if (outcome.status !== IDLE) connection.tainted = true;
+    } else if (transaction === null) {
       // A transaction left open where none was begun must not reach the next borrower.
       if (outcome.status !== IDLE) connection.tainted = true;
       this.#state.giveBack(connection);

@@ -1,9 +1,12 @@
 // Relay: passes one server's answer on to the client as bytes, with back pressure.
 
-import type { SqlError } from '../base/errors.ts';
+import { protocolViolation, type SqlError } from '../base/errors.ts';
+import { SHARED_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { FrameReader } from '../wire/frame.ts';
+import { encodeCopyFail } from '../wire/copy.ts';
+import { SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
 
@@ -17,9 +20,25 @@ export interface RelayOutcome {
 }
 
 export interface RelayEnd {
-  relayEnded(connection: ServerConnection, outcome: RelayOutcome): void;
+  /** `shared`: the connection was not the session's own. */
+  relayEnded(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void;
   /** The server waits for the client's CopyData. */
   relayCopiesIn(): void;
+}
+
+/**
+ * A server that has ended a COPY of the extended protocol waits for Sync, for it has ignored the one
+ * that came before the data. clientSync: the client's next one is for it. ownSync: the client's is
+ * still to be answered by the session, so the server is sent one of ours. none: a simple Query.
+ */
+export type AfterCopy = 'none' | 'clientSync' | 'ownSync';
+
+/** What a lane that shares connections is told besides. */
+export interface SharedRelayEnd extends RelayEnd {
+  /** Taken off the pipeline before the answer began: to be sent again, elsewhere. */
+  relayDisplaced(): void;
+  /** The client does not read, and its answer fills a connection that others use. */
+  relayOverflows(connection: ServerConnection): void;
 }
 
 /** A session has one, used for one request after the other. */
@@ -27,15 +46,33 @@ export class Relay implements Receiver {
   /** Where the request under way runs. */
   connection: ServerConnection | null = null;
   copyingIn = false;
+  /** The client has ended its data, its Sync is still to come. */
+  #copyEnded = false;
+  #afterCopy: AfterCopy = 'none';
   #client: ClientStream;
   #request: ServerRequest;
+  /** Bytes of the answer so far. */
+  answerBytes = 0;
   #end: RelayEnd | null = null;
+  /** The same as `#end` while the connection is shared. */
+  #sharedEnd: SharedRelayEnd | null = null;
   #waits = false;
 
   constructor(client: ClientStream) {
     this.#client = client;
     this.#request = new ServerRequest(this, true);
   }
+
+  /** The request under way on a shared connection; null otherwise. */
+  get sharedRequest(): ServerRequest | null {
+    return this.#sharedEnd === null ? null : this.#request;
+  }
+
+  #displaced = (): void => {
+    const end = this.#sharedEnd!;
+    this.#reset();
+    end.relayDisplaced();
+  };
 
   /**
    * Sends `bytes` and relays what comes back, `steps` as in ServerRequest. `end` may be told before
@@ -47,10 +84,37 @@ export class Relay implements Receiver {
     end: RelayEnd,
     forwardReady: boolean,
     steps: readonly Step[] | null,
+    afterCopy: AfterCopy,
+    parses?: readonly string[],
+  ): void {
+    this.#afterCopy = afterCopy;
+    this.connection = connection;
+    this.#end = end;
+    this.answerBytes = 0;
+    this.#request.displaced = null;
+    connection.send(bytes, this.#request.reset(forwardReady, steps, parses));
+  }
+
+  /** The same on a connection that other sessions use, too. */
+  startShared(
+    connection: ServerConnection,
+    bytes: Buffer,
+    end: SharedRelayEnd,
+    steps: readonly Step[] | null,
+    parses: readonly string[],
   ): void {
     this.connection = connection;
     this.#end = end;
-    connection.send(bytes, this.#request.reset(forwardReady, steps));
+    this.#sharedEnd = end;
+    this.answerBytes = 0;
+    this.#request.displaced = this.#displaced;
+    connection.send(bytes, this.#request.reset(true, steps, parses));
+  }
+
+  /** The request is nobody's any more: nothing of its answer is passed on. */
+  forsake(): void {
+    this.connection!.forsake(this.#request);
+    this.#reset();
   }
 
   /** The same as a promise, ReadyForQuery not forwarded. */
@@ -58,6 +122,7 @@ export class Relay implements Receiver {
     connection: ServerConnection,
     bytes: Buffer,
     steps: readonly Step[] | null,
+    afterCopy: AfterCopy,
     copiesIn: () => void,
   ): Promise<RelayOutcome> {
     return new Promise((resolve) => {
@@ -65,16 +130,23 @@ export class Relay implements Receiver {
         relayEnded: (_: ServerConnection, outcome: RelayOutcome) => resolve(outcome),
         relayCopiesIn: copiesIn,
       };
-      this.start(connection, bytes, end, false, steps);
+      this.start(connection, bytes, end, false, steps, afterCopy);
     });
   }
 
   relay(bytes: Buffer): void {
+    this.answerBytes += bytes.length;
     if (this.#client.write(bytes) || this.#waits) return;
     const { connection } = this;
+    if (this.#sharedEnd !== null) {
+      if (this.#client.backlogBytes < SHARED_BACKLOG_BYTES_MAX) return;
+      this.#sharedEnd.relayOverflows(connection!);
+    }
     this.#waits = true;
     connection?.pause();
     this.#client.whenDrained(() => {
+      // The connection may be somebody else's by now.
+      if (!this.#waits || this.connection !== connection) return;
       this.#waits = false;
       connection?.resume();
     });
@@ -86,14 +158,16 @@ export class Relay implements Receiver {
 
   copyInStarted(): void {
     this.copyingIn = true;
+    this.#copyEnded = false;
     this.#end?.relayCopiesIn();
   }
 
   /**
    * Passes the client's CopyData on, and what ends it; Sync and Flush mean nothing to a server that
-   * is copying. 'terminated': the client has said Terminate instead.
+   * is copying. 'terminated': the client has said Terminate instead. 'synced': its Sync, which the
+   * session must answer, was taken. Throws 08P01 for what has no place in a COPY.
    */
-  passCopyData(reader: FrameReader): 'passed' | 'terminated' {
+  passCopyData(reader: FrameReader): 'passed' | 'terminated' | 'synced' {
     const connection = this.connection!;
     for (;;) {
       if (!reader.next()) {
@@ -101,15 +175,29 @@ export class Relay implements Receiver {
         reader.nextPiece();
       }
       if (reader.type === FRONTEND.terminate) return 'terminated';
+      if (!COPY_MESSAGES.has(reader.type)) throw notInCopy(reader.type);
       if (!connection.sendMore(reader.buffer.subarray(reader.start, reader.end))) {
         this.#client.pauseReading();
         connection.whenWritable(() => this.#client.resumeReading());
       }
       if (reader.type === FRONTEND.copyDone || reader.type === FRONTEND.copyFail) {
+        this.#copyEnded = true;
+        this.copyingIn = this.#afterCopy === 'clientSync';
+        if (this.#afterCopy === 'ownSync') connection.sendMore(SYNC);
+      } else if (reader.type === FRONTEND.sync && this.#afterCopy !== 'none') {
+        // Where the COPY has failed already, Sync ends it without CopyDone.
+        if (!this.#copyEnded && !this.#request.failed) continue;
         this.copyingIn = false;
-        return 'passed';
+        if (this.#afterCopy === 'ownSync') return 'synced';
       }
+      if (!this.copyingIn) return 'passed';
     }
+  }
+
+  /** Ends a COPY whose client has gone; the server's error goes nowhere. */
+  failCopy(): void {
+    this.connection!.sendMore(COPY_FAIL);
+    if (this.#afterCopy !== 'none') this.connection!.sendMore(SYNC);
   }
 
   finished(status: number, failed: boolean): void {
@@ -123,11 +211,35 @@ export class Relay implements Receiver {
   #finish(outcome: RelayOutcome): void {
     const connection = this.connection!;
     const end = this.#end!;
+    const shared = this.#sharedEnd !== null;
+    this.#reset();
+    if (this.#waits) {
+      // Whoever has the connection next must not wait for this client to read.
+      this.#waits = false;
+      connection.resume();
+    }
+    end.relayEnded(connection, outcome, shared);
+  }
+
+  #reset(): void {
     this.connection = null;
     this.#end = null;
+    this.#sharedEnd = null;
     this.copyingIn = false;
-    // Whoever has the connection next must not wait for this client to read.
-    if (this.#waits) connection.resume();
-    end.relayEnded(connection, outcome);
   }
+}
+
+const COPY_FAIL = encodeCopyFail('the client has gone');
+
+const COPY_MESSAGES: ReadonlySet<number> = new Set([
+  FRONTEND.copyData,
+  FRONTEND.copyDone,
+  FRONTEND.copyFail,
+  FRONTEND.flush,
+  FRONTEND.sync,
+]);
+
+function notInCopy(type: number): SqlError {
+  const code = type.toString(16).toUpperCase().padStart(2, '0');
+  return protocolViolation(`unexpected message type 0x${code} during COPY from stdin`);
 }

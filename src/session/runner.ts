@@ -24,7 +24,7 @@ import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import { encodeLocalResult } from './local-result.ts';
-import type { Relay, RelayOutcome } from './relay.ts';
+import type { AfterCopy, Relay, RelayOutcome } from './relay.ts';
 import { runSessionAction, runSettingAction } from './session-actions.ts';
 import { closeRunning, type OpenPortal, type RunningGather, type SessionState } from './state.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
@@ -36,6 +36,11 @@ const NOT_MERGEABLE: SqlErrorFields = {
   message: 'this statement cannot run on several shards',
   hint: 'Give the sharding key a value, so that one shard can answer it.',
 };
+
+/** Text the parser cannot read: the server says why, even in a failed transaction. */
+export function isUnreadable(plan: Plan): boolean {
+  return plan.op === 'routed' && plan.verb === '';
+}
 
 /** The error has already been passed on to the client as the server sent it. */
 export class ErrorPassedOn extends Error {}
@@ -54,6 +59,8 @@ export interface Execution {
 export interface ExtendedExecution {
   readonly open: OpenPortal;
   readonly maxRows: number;
+  /** Where the client's Sync stands when the statement is a COPY. */
+  readonly afterCopy: AfterCopy;
   /** The messages that run the portal on this connection, ending in Sync, and their steps. */
   encode(connection: ServerConnection): { bytes: Buffer; steps: readonly Step[] };
 }
@@ -92,7 +99,7 @@ export class Runner {
       client.write(EMPTY_QUERY_RESPONSE);
       return;
     }
-    if (state.transaction?.state === 'failed') throw inFailedTransaction();
+    if (state.transaction?.state === 'failed' && !isUnreadable(plan)) throw inFailedTransaction();
     if (plan.op === 'refused') throw new SqlError(plan.error);
     if (plan.op === 'sequence') throw new Error('a sequence is run part by part');
     if (plan.op === 'session') {
@@ -164,7 +171,8 @@ export class Runner {
       execution.extended === null
         ? { bytes: encodeQuery(execution.sql), steps: null }
         : execution.extended.encode(connection);
-    this.#check(await relay.run(connection, bytes, steps, copiesIn), connection);
+    const afterCopy = execution.extended?.afterCopy ?? 'none';
+    this.#check(await relay.run(connection, bytes, steps, afterCopy, copiesIn), connection);
   }
 
   #check(outcome: RelayOutcome, connection: ServerConnection): void {

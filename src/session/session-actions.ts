@@ -3,8 +3,10 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { SessionAction } from '../plan/plan.ts';
+import { applySettings } from '../execute/cluster.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import type { LocalResult } from './local-result.ts';
@@ -70,8 +72,24 @@ async function discard(
   await state.pins.discardAll();
   await state.closePortals();
   state.statements.clear();
-  state.settings.discard();
   state.hand = null;
+  const before = state.settings.current;
+  state.settings.discard();
+  await reportChanges(before, state);
+}
+
+/** Has a server say which reported settings are others now. */
+async function reportChanges(before: Settings, state: SessionState): Promise<void> {
+  const { current } = state.settings;
+  if (before.signature === current.signature) return;
+  const connection = await state.borrow(HOME_SHARD, before);
+  connection.onParameterStatus = (name, value) => state.reports.set(name, value);
+  try {
+    await applySettings(connection, current);
+  } finally {
+    connection.onParameterStatus = null;
+    state.giveBack(connection);
+  }
 }
 
 type SettingAction = Extract<SessionAction, { action: 'set' | 'reset' }>;

@@ -2,14 +2,24 @@
 
 import type { Socket } from 'node:net';
 import { asSqlError, protocolViolation, SqlError } from '../base/errors.ts';
-import { CLIENT_BUFFER_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
+import {
+  ABANDONED_STATEMENT_MS,
+  CLIENT_BUFFER_BYTES_MAX,
+  CLIENT_MESSAGE_BYTES_MAX,
+} from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
-import { READY_FAILED, READY_IDLE, READY_IN_TRANSACTION } from '../wire/status.ts';
+import {
+  encodeParameterStatus,
+  READY_FAILED,
+  READY_IDLE,
+  READY_IN_TRANSACTION,
+} from '../wire/status.ts';
+import { TERMINATE } from '../wire/terminate.ts';
 import { Batch } from './batch.ts';
 import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
@@ -17,7 +27,7 @@ import type { SessionContext } from './context.ts';
 import { checkDecoded } from './encoding.ts';
 import { routeQuery } from './query-route.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
-import { RelayLane, type RelayLaneOwner } from './relay-lane.ts';
+import { RelayLane, type RelayLaneOwner, type Shipment } from './relay-lane.ts';
 import { RequestRunner } from './request-runner.ts';
 import { SessionState } from './state.ts';
 
@@ -49,8 +59,11 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #batch = new Batch();
   /** An error in a batch: everything up to Sync is skipped. */
   #skipsToSync = false;
+  /** The Sync that ends the batch under way was read with the data of its COPY. */
+  #syncTaken = false;
   #shutdown: SqlError | null = null;
   #advancing = false;
+  #abandoned: NodeJS.Timeout | undefined;
 
   /** Takes over an authenticated client's socket and the reader with what was read of it; see start. */
   constructor(
@@ -91,7 +104,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   /** Stops what the client has under way. Statements that wait are answered with 57014. */
   cancel(): void {
     const error = canceled();
-    if (this.#lane.withdraw(error) || this.state.withdraw(error)) return;
+    if (this.#lane.stop(error) || this.state.withdraw(error)) return;
     for (const connection of this.#busyConnections()) void cancelStatement(connection);
   }
 
@@ -101,8 +114,12 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#shutdownIfIdle();
   }
 
-  /** Ends the session at once. */
+  /** Ends the session at once, whatever the servers are doing for it. */
   terminate(error: SqlError): void {
+    if (this.#phase === 'closed') {
+      this.#closeBusy();
+      return;
+    }
     this.#client.end(encodeErrorResponse(error));
     this.#gone();
   }
@@ -136,7 +153,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   #passCopyData(): void {
-    if (this.#relay.passCopyData(this.#reader) === 'terminated') this.#client.end(NOTHING);
+    const passed = this.#relay.passCopyData(this.#reader);
+    if (passed === 'terminated') this.#client.end(NOTHING);
+    if (passed === 'synced') this.#syncTaken = true;
   }
 
   #message(): void {
@@ -191,14 +210,18 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       // Messages without Sync before a Query: they come first.
       this.#work(async () => {
         await this.#runBatch(false);
+        this.state.statements.delete('');
         await this.#runner.runQuery(sql);
       }, true);
       return;
     }
+    // A Query destroys the unnamed statement. Source: PROTOCOL-FLOW-EXT-QUERY.
+    this.state.statements.delete('');
     if (this.#mayRelay() && !startsWithComment(sql)) {
       const route = routeQuery(sql, this.state, this.#context);
       if (route !== null) {
-        this.#ship(route.shard, buffer.subarray(start, end), route.writes);
+        const { shard, writes, cost } = route;
+        this.#ship({ shard, content: buffer.subarray(start, end), writes, cost });
         return;
       }
     }
@@ -227,7 +250,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       const batch = this.#routeBatch();
       if (batch !== null) {
         this.#batch.take();
-        this.#ship(batch.shard, batch, batch.writes);
+        const { shard, writes, cost } = batch;
+        this.#ship({ shard, content: batch, writes, cost });
         return;
       }
     }
@@ -244,7 +268,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   #callFunction(bytes: Buffer): void {
-    if (this.#mayRelay()) this.#ship(anyShard(this.state, this.#context), bytes, true);
+    const shard = anyShard(this.state, this.#context);
+    if (this.#mayRelay()) this.#ship({ shard, content: bytes, writes: true, cost: null });
     else this.#work(() => Promise.reject(noFunctionCall()), true);
   }
 
@@ -254,9 +279,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     return this.state.isPlain && this.state.transaction?.state !== 'failed';
   }
 
-  #ship(shard: number, content: Buffer | OneShardBatch, writes: boolean): void {
+  #ship(shipment: Shipment): void {
     this.#phase = 'relaying';
-    this.#lane.send({ shard, content, writes });
+    this.#lane.send(shipment);
   }
 
   laneEnded(outcome: RelayOutcome): void {
@@ -306,9 +331,22 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       await this.#cleanUp();
       return;
     }
-    if (ready) this.#client.write(READY[this.state.status]);
+    if (ready) this.#sayReady();
     this.#phase = 'ready';
+    if (this.#syncTaken) {
+      this.#syncTaken = false;
+      this.#sync();
+      return;
+    }
     this.#goOn();
+  }
+
+  #sayReady(): void {
+    for (const [name, value] of this.state.reports) {
+      this.#client.write(encodeParameterStatus(name, value));
+    }
+    this.state.reports.clear();
+    this.#client.write(READY[this.state.status]);
   }
 
   /** The phase may have changed while something was awaited, which the compiler cannot see. */
@@ -352,11 +390,17 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     // Nobody waits for the answer: what is under way is stopped, and its end cleans up.
     const error = clientGone();
     this.state.ended = error;
-    if (this.#lane.withdraw(error) || this.state.withdraw(error)) return;
+    if (this.#lane.stop(error) || this.state.withdraw(error)) return;
     for (const connection of this.#busyConnections()) this.#lane.abandon(connection);
+    this.#abandoned = setTimeout(() => this.#closeBusy(), ABANDONED_STATEMENT_MS);
+  }
+
+  #closeBusy(): void {
+    for (const connection of this.#busyConnections()) connection.close(TERMINATE);
   }
 
   async #cleanUp(): Promise<void> {
+    clearTimeout(this.#abandoned);
     try {
       await this.state.closePortals();
       await this.state.endTransaction('rollback');

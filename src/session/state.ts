@@ -38,6 +38,8 @@ export class SessionState {
   readonly portals = new Map<string, OpenPortal>();
   /** Connections in use by the statement under way, outside of a transaction and of pins. */
   readonly borrowed = new Set<ServerConnection>();
+  /** Reported settings that have changed without the client's having been told. */
+  readonly reports = new Map<string, string>();
   transaction: Transaction | null = null;
   /** SET drive.shard or drive.key. */
   hand: HandRoute | null = null;
@@ -78,6 +80,7 @@ export class SessionState {
       twoPhase: this.#context.twoPhase,
       borrow: (shard, settings) => this.borrow(shard, settings),
       giveBack: (connection) => this.giveBack(connection),
+      report: (name, value) => this.reports.set(name, value),
     });
     return this.transaction;
   }

@@ -142,6 +142,13 @@ describe('POST /ingest', () => {
     });
   });
 
+  test.each(['Application/JSON; charset=UTF-8', 'application/vnd.drive+json'])(
+    'reads a body of type %s as JSON',
+    async (type) => {
+      expect((await post('{}', type)).status).toBe(422);
+    },
+  );
+
   test('refuses a body past the limit with 413', async () => {
     const payload = JSON.stringify({ user_id: 1, file_name: 'x'.repeat(70_000) });
     expect(await post(payload)).toEqual({

@@ -2,6 +2,7 @@
 
 import { type App, createApp } from '../../src/api/app.ts';
 import { BulkJobs } from '../../src/api/bulk-jobs.ts';
+import { BULKS_RUNNING_MAX } from '../../src/base/limits.ts';
 import { createLog } from '../../src/base/log.ts';
 import { type Script, type ScriptedDatabase, scriptedDatabase } from './scripted-database.ts';
 
@@ -11,7 +12,7 @@ export async function scriptedApp(
 ): Promise<{ readonly app: App; readonly database: ScriptedDatabase; readonly bulks: BulkJobs }> {
   const log = createLog('silent');
   const database = scriptedDatabase(script);
-  const bulks = new BulkJobs(database, log);
+  const bulks = new BulkJobs(database, log, BULKS_RUNNING_MAX);
   const app = await createApp(database, bulks, log);
   return { app, database, bulks };
 }

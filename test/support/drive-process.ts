@@ -36,15 +36,24 @@ export class DriveProcess {
   }
 
   /** Resolves with the output so far when it matches; throws if the process ends before. */
-  async untilOutput(pattern: RegExp): Promise<string> {
-    while (!pattern.test(this.#out)) {
-      const more = once(this.child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
-      const ended = this.#closed.then(() => 'ended');
-      if ((await Promise.race([more, ended])) === 'ended' && !pattern.test(this.#out)) {
+  untilOutput(pattern: RegExp): Promise<string> {
+    return this.#until('stdout', () => this.#out, pattern);
+  }
+
+  /** The same for standard error. */
+  untilError(pattern: RegExp): Promise<string> {
+    return this.#until('stderr', () => this.#err, pattern);
+  }
+
+  async #until(stream: 'stdout' | 'stderr', text: () => string, pattern: RegExp): Promise<string> {
+    const ended = this.#closed.then(() => 'ended');
+    while (!pattern.test(text())) {
+      const more = once(this.child[stream] as NonNullable<ChildProcess['stdout']>, 'data');
+      if ((await Promise.race([more, ended])) === 'ended' && !pattern.test(text())) {
         throw new Error(`drive ended before ${pattern}:\n${this.#out}${this.#err}`);
       }
     }
-    return this.#out;
+    return text();
   }
 
   async ended(): Promise<Outcome> {

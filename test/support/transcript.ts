@@ -44,12 +44,7 @@ export const say = {
   close: (target: 'statement' | 'portal', name = ''): Buffer => encodeClose({ target, name }),
   /** Parse, Bind, Describe and Execute of the unnamed statement. */
   run: (sql: string, parameters: readonly Parameter[] = []): Buffer =>
-    Buffer.concat([
-      say.parse(sql),
-      say.bind(parameters),
-      say.describe('portal'),
-      say.execute(),
-    ]),
+    Buffer.concat([say.parse(sql), say.bind(parameters), say.describe('portal'), say.execute()]),
   sync: SYNC,
   flush: FLUSH,
   copyData: (text: string): Buffer => rawMessage('d', Buffer.from(text)),
@@ -95,8 +90,17 @@ export function lineOf(message: RawMessage): string {
   }
   if (type === 'T') {
     const fields = decodeRowDescription(new BodyReader(body, 0, body.length));
-    const texts = fields.map(({ name, tableOid, typeOid, typeSize, typeModifier, format, columnNumber }) =>
-      [name, tableOid === 0 ? 0 : 'table', columnNumber, typeOid, typeSize, typeModifier, format].join(' '),
+    const texts = fields.map(
+      ({ name, tableOid, typeOid, typeSize, typeModifier, format, columnNumber }) =>
+        [
+          name,
+          tableOid === 0 ? 0 : 'table',
+          columnNumber,
+          typeOid,
+          typeSize,
+          typeModifier,
+          format,
+        ].join(' '),
     );
     return `T ${texts.join(', ')}`;
   }
