@@ -42,8 +42,13 @@ async function whenDone(job: BulkJob) {
 
 /** Adds the routes. */
 export function addBulkRoutes(app: App, bulks: BulkJobs): void {
-  const tags = ['files'];
+  addBulkStart(app, bulks);
+  addBulkWatch(app, bulks);
+}
 
+const TAGS = ['files'];
+
+function addBulkStart(app: App, bulks: BulkJobs): void {
   app.post(
     '/ingest/bulk',
     {
@@ -53,7 +58,7 @@ export function addBulkRoutes(app: App, bulks: BulkJobs): void {
           'Answers when all is written. With `Accept: application/x-ndjson` progress comes line ' +
           'by line; with `Prefer: respond-async` the answer is 202 and progress is to be asked ' +
           'for. A client that hangs up while it waits or watches cancels the bulk.',
-        tags,
+        tags: TAGS,
         querystring: BulkQuery,
         response: {
           200: BulkDone,
@@ -75,14 +80,17 @@ export function addBulkRoutes(app: App, bulks: BulkJobs): void {
       }
       cancelOnHangUp(reply, job);
       if (wantsStream(request)) {
+        // The schema's type is of the JSON answer; a stream is sent as it is.
         return reply.type(NDJSON).send(Readable.from(progressLines(job)) as never);
       }
       return reply.send(await whenDone(job));
     },
   );
+}
 
+function addBulkWatch(app: App, bulks: BulkJobs): void {
   const schema = {
-    tags,
+    tags: TAGS,
     params: BulkPath,
     response: { 200: BulkState, 404: Failure, 422: InputFailure },
   } as const;

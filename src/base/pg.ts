@@ -2,11 +2,8 @@
 
 export {
   Client,
-  type ClientConfig,
   DatabaseError,
   Pool,
   type PoolClient,
-  type PoolConfig,
   type QueryResult,
-  types,
 } from 'pg';

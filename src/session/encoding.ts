@@ -26,6 +26,25 @@ export function checkDecoded(text: string, bytes: Buffer): void {
   if (!text.includes('\ufffd') || isUtf8(bytes)) return;
   throw new SqlError({
     code: SQLSTATE.characterNotInRepertoire,
-    message: 'invalid byte sequence for encoding "UTF8"',
+    message: `invalid byte sequence for encoding "UTF8": ${firstInvalid(bytes)}`,
   });
+}
+
+/** The first character that is none, as `0xc3 0x28`: as many bytes as its first one announces. */
+function firstInvalid(bytes: Buffer): string {
+  let at = 0;
+  for (;;) {
+    const character = bytes.subarray(at, at + announcedLength(bytes[at]!));
+    if (!isUtf8(character)) return [...character].map((byte) => `0x${hex(byte)}`).join(' ');
+    at += character.length;
+  }
+}
+
+const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
+
+/** As pg_utf_mblen counts. */
+function announcedLength(first: number): number {
+  if ((first & 0xe0) === 0xc0) return 2;
+  if ((first & 0xf0) === 0xe0) return 3;
+  return (first & 0xf8) === 0xf0 ? 4 : 1;
 }

@@ -162,8 +162,20 @@ export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
     'SHOW TimeZone',
   ),
   'SET LOCAL ends with its transaction, which is reported': queries(
-    "BEGIN; SET LOCAL TimeZone = 'Asia/Tokyo'; SHOW TimeZone; COMMIT",
-    "SET LOCAL TimeZone = 'Asia/Tokyo'; SHOW TimeZone",
+    'BEGIN',
+    "SET LOCAL TimeZone = 'Asia/Tokyo'",
+    'COMMIT',
+    'SHOW TimeZone',
+  ),
+  'SET over several shards is reported once': queries(
+    'BEGIN',
+    "INSERT INTO files VALUES (7, 1, 'x'), (8, 1, 'x'), (9, 1, 'x'), (10, 1, 'x')",
+    "SET TimeZone = 'Asia/Tokyo'",
+    'SAVEPOINT a',
+    "SET TimeZone = 'Asia/Seoul'",
+    'ROLLBACK TO a',
+    'SET LOCAL TimeZone = UTC',
+    'COMMIT',
     'SHOW TimeZone',
   ),
   'SET stays after a commit, SET LOCAL does not': queries(
@@ -313,6 +325,7 @@ export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
   ],
   'bytes that are not UTF-8': [
     step(rawMessage('Q', Buffer.from([...Buffer.from("SELECT '"), 0xff, 0x27, 0]))),
+    step(rawMessage('Q', Buffer.from([...Buffer.from("SELECT 'ä"), 0xe2, 0x28, 0x27, 0]))),
     ...queries('SELECT 1'),
   ],
 };
