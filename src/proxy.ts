@@ -79,7 +79,9 @@ export async function startProxy(config: Config, log: Logger): Promise<RunningPr
     await firstLoad(topology, log);
     const recovery = new Recovery(cluster, log);
     void recovery.run();
-    timers.push(setInterval(() => void housekeeping(topology, recovery, log), HOUSEKEEPING_INTERVAL_MS));
+    timers.push(
+      setInterval(() => void housekeeping(topology, recovery, log), HOUSEKEEPING_INTERVAL_MS),
+    );
     const port = await listener.listen();
     const close = async (): Promise<void> => {
       await listener.close();

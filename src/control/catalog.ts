@@ -7,7 +7,9 @@ export interface ShardingRules {
   /** A table with a column of this name is sharded by it. */
   readonly key: string;
   /** Exceptions, by `name` or `schema.name`. */
-  readonly tables: Readonly<Record<string, { readonly kind: TableKindByRule; readonly key?: string | undefined }>>;
+  readonly tables: Readonly<
+    Record<string, { readonly kind: TableKindByRule; readonly key?: string | undefined }>
+  >;
 }
 
 type TableKindByRule = 'sharded' | 'reference' | 'home';
@@ -132,7 +134,8 @@ function touchingRoutines(
 ): ReadonlySet<string> {
   const names = new Set<string>();
   for (const table of tables) {
-    if (table.kind === 'sharded' || table.kind === 'shardedView') names.add(table.name.toLowerCase());
+    if (table.kind === 'sharded' || table.kind === 'shardedView')
+      names.add(table.name.toLowerCase());
   }
   const words = routines.map((routine) => ({
     name: routine.name.toLowerCase(),

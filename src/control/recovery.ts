@@ -1,7 +1,7 @@
 // Recovery: finishes two-phase commits whose proxy did not live to finish them.
 
-import type { Logger } from '../base/log.ts';
 import { DECISION_KEPT_HOURS, RECOVERY_GRACE_MS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
 import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
 import { deciderOf, settleDecision } from '../execute/two-phase.ts';
 import { query, ServerError } from '../pool/query.ts';

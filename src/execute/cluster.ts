@@ -1,7 +1,7 @@
 // Cluster: the pools of all shards, and how a statement gets a connection with the right settings.
 
-import type { ServerConnection } from '../pool/server-connection.ts';
 import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { type Settings, switchSql } from '../pool/settings.ts';
 import type { ShardPool } from '../pool/shard-pool.ts';
 

@@ -1,7 +1,7 @@
 // Two-phase commit: one transaction on several shards is committed on all of them or on none.
 
-import type { Logger } from '../base/log.ts';
 import { SqlError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';

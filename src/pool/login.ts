@@ -190,7 +190,9 @@ class Conversation {
         this.#scram.verify(request.data);
         return;
       default:
-        throw new Error(`it wants authentication method ${request.code}, which the proxy does not know`);
+        throw new Error(
+          `it wants authentication method ${request.code}, which the proxy does not know`,
+        );
     }
   }
 

@@ -1,6 +1,6 @@
 // query: runs one statement of the proxy's own on a leased connection and gathers what comes back.
 
-import { SqlError } from '../base/errors.ts';
+import type { SqlError } from '../base/errors.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import { BACKEND } from '../wire/message-type.ts';

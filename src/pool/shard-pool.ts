@@ -234,8 +234,7 @@ export class ShardPool {
     }
     const { idleTimeoutMs, lifetimeMs } = this.#options;
     const old = this.#idle.filter(
-      (each) =>
-        nowMs - each.idleSinceMs > idleTimeoutMs || nowMs - each.openedAtMs > lifetimeMs,
+      (each) => nowMs - each.idleSinceMs > idleTimeoutMs || nowMs - each.openedAtMs > lifetimeMs,
     );
     for (const connection of old) connection.close(this.#dependencies.terminate);
     for (const connection of [...this.#shared.all()]) {

@@ -78,15 +78,13 @@ export class Authenticator {
     const salt = randomBytes(4);
     client.write(encodeAuthentication({ kind: 'md5Password', salt }));
     const answer = Buffer.from(decodePassword(await passwordMessage(client)));
-    const expected = Buffer.from(md5Answer(stored ?? `md5${randomBytes(16).toString('hex')}`, salt));
+    const expected = Buffer.from(
+      md5Answer(stored ?? `md5${randomBytes(16).toString('hex')}`, salt),
+    );
     return answer.length === expected.length && timingSafeEqual(answer, expected);
   }
 
-  async #byScram(
-    user: string,
-    secret: Secret | undefined,
-    client: Conversation,
-  ): Promise<boolean> {
+  async #byScram(user: string, secret: Secret | undefined, client: Conversation): Promise<boolean> {
     const verifier = (await secret?.scram()) ?? null;
     const server = new ScramServer(verifier ?? mockVerifier(user, this.#mockSecret));
     client.write(encodeAuthentication({ kind: 'sasl', mechanisms: [SCRAM_SHA_256] }));

@@ -8,8 +8,8 @@ import type { BatchMessage } from './batch.ts';
 import type { SessionContext } from './context.ts';
 import {
   currentPlan,
-  type PreparedStatement,
   type Portal,
+  type PreparedStatement,
   portalOf,
   StatementValues,
 } from './prepared.ts';

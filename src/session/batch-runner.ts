@@ -27,8 +27,8 @@ import {
   currentPlan,
   type PreparedStatement,
   portalOf,
-  serverParse,
   StatementValues,
+  serverParse,
 } from './prepared.ts';
 import type { AfterCopy } from './relay.ts';
 import { isUnreadable, type Runner } from './runner.ts';
@@ -52,12 +52,7 @@ export class BatchRunner {
   #runner: Runner;
   #afterCopy: AfterCopy = 'none';
 
-  constructor(
-    context: SessionContext,
-    state: SessionState,
-    client: ClientStream,
-    runner: Runner,
-  ) {
+  constructor(context: SessionContext, state: SessionState, client: ClientStream, runner: Runner) {
     this.#context = context;
     this.#state = state;
     this.#client = client;
@@ -218,12 +213,7 @@ export class BatchRunner {
   #plan(statement: PreparedStatement): Plan {
     const { settings } = this.#state;
     const topology = this.#context.topology();
-    const { plan } = currentPlan(
-      statement,
-      this.#context.planner,
-      topology,
-      settings.searchPath,
-    );
+    const { plan } = currentPlan(statement, this.#context.planner, topology, settings.searchPath);
     return handPlan(statement.sql, plan, this.#state, this.#context);
   }
 
@@ -262,4 +252,3 @@ function severalCommands(): SqlError {
     message: 'cannot insert multiple commands into a prepared statement',
   });
 }
-

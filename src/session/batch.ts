@@ -1,7 +1,7 @@
 // Batch: the messages of the extended protocol that a client sent up to Sync or Flush.
 
-import { CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import { SqlError } from '../base/errors.ts';
+import { CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import {

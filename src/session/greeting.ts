@@ -7,7 +7,12 @@ import { borrow, giveBack } from '../execute/cluster.ts';
 import { ServerError } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeAuthentication } from '../wire/authentication.ts';
-import { type BackendKey, encodeBackendKeyData, encodeParameterStatus, READY_IDLE } from '../wire/status.ts';
+import {
+  type BackendKey,
+  encodeBackendKeyData,
+  encodeParameterStatus,
+  READY_IDLE,
+} from '../wire/status.ts';
 import type { SessionContext } from './context.ts';
 import { SessionSettings } from './settings.ts';
 

@@ -1,9 +1,9 @@
 // Routing by hand: SET drive.shard, drive.key, a leading comment, or a shard's own database.
 
-import { type HandRoute, type Plan, type Route } from '../plan/plan.ts';
+import type { HandRoute, Plan, Route } from '../plan/plan.ts';
 import { handRouteOf } from '../sql/hand-route.ts';
-import { checkShard } from './session-actions.ts';
 import type { SessionContext } from './context.ts';
+import { checkShard } from './session-actions.ts';
 import type { SessionState } from './state.ts';
 
 /** `plan`, or the plan that sends the statement where the user wants it. Throws 22023. */

@@ -1,7 +1,7 @@
 // Listener: the port clients connect to, and the register of their sessions.
 
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { asSqlError, SqlError } from '../base/errors.ts';
 import { CANCEL_KEY_BYTES, PROCESS_ID_MAX, SHUTDOWN_GRACE_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
@@ -180,7 +180,9 @@ export class Listener {
   #turnAway(socket: Socket, client: Conversation | null, error: SqlError, cause: unknown): void {
     const { log } = this.#context;
     const from = socket.remoteAddress;
-    if (cause instanceof SqlError) log.info({ from, code: error.code }, error.message);
+    // Health checks and port scans come and go without a word.
+    const level = client?.gone === true ? 'debug' : 'info';
+    if (cause instanceof SqlError) log[level]({ from, code: error.code }, error.message);
     else log.error({ from, err: cause }, 'a login met a defect');
     const { code, message, detail, hint } = error;
     const fatal = new SqlError({ code, message, detail, hint, severity: 'FATAL' });

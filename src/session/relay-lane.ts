@@ -43,12 +43,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   #shipment: Shipment | null = null;
   #waits = false;
 
-  constructor(
-    context: SessionContext,
-    state: SessionState,
-    relay: Relay,
-    owner: RelayLaneOwner,
-  ) {
+  constructor(context: SessionContext, state: SessionState, relay: Relay, owner: RelayLaneOwner) {
     this.#context = context;
     this.#state = state;
     this.#relay = relay;

@@ -4,9 +4,9 @@ import { protocolViolation, type SqlError } from '../base/errors.ts';
 import { SHARED_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import type { FrameReader } from '../wire/frame.ts';
 import { encodeCopyFail } from '../wire/copy.ts';
 import { SYNC } from '../wire/extended.ts';
+import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
 

@@ -2,15 +2,15 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { SessionAction } from '../plan/plan.ts';
 import { applySettings } from '../execute/cluster.ts';
+import type { SessionAction } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
-import type { LocalResult } from './local-result.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
+import type { LocalResult } from './local-result.ts';
 import { afterServerReset } from './settings.ts';
 import { show } from './show.ts';
 import type { SessionState } from './state.ts';
@@ -146,7 +146,8 @@ async function setInTransaction(
   applyToSession(action, state);
   if (action.action !== 'reset') return;
   // RESET on a server gives the server's default; the session's may be another.
-  const names = action.name === null ? [...state.settings.current.assignments.keys()] : [action.name];
+  const names =
+    action.name === null ? [...state.settings.current.assignments.keys()] : [action.name];
   for (const name of names) {
     const assignment = state.settings.current.assignments.get(name);
     if (assignment === undefined) continue;

@@ -7,7 +7,6 @@ import {
   CLIENT_BUFFER_BYTES_MAX,
   CLIENT_MESSAGE_BYTES_MAX,
 } from '../base/limits.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
@@ -29,7 +28,8 @@ import { routeQuery } from './query-route.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
 import { RelayLane, type RelayLaneOwner, type Shipment } from './relay-lane.ts';
 import { RequestRunner } from './request-runner.ts';
-import { SessionState } from './state.ts';
+import { canceled, clientGone, noFunctionCall } from './session-errors.ts';
+import type { SessionState } from './state.ts';
 
 /**
  * ready: the next message may be taken. relaying: the relay lane has a shipment. working: the
@@ -424,25 +424,6 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-function canceled(): SqlError {
-  return new SqlError({
-    code: SQLSTATE.queryCanceled,
-    message: 'canceling statement due to user request',
-  });
-}
-
-function clientGone(): SqlError {
-  return new SqlError({ code: SQLSTATE.connectionFailure, message: 'the client has gone' });
-}
-
-function noFunctionCall(): SqlError {
-  return new SqlError({
-    code: SQLSTATE.featureNotSupported,
-    message: 'the function call message needs a session without pinned or failed state',
-    hint: 'Call the function with SELECT.',
-  });
-}
 
 function startsWithComment(sql: string): boolean {
   return /^\s*\/\*/.test(sql);

@@ -1,7 +1,7 @@
 // Authentication: requests of the server side, answers of the client side.
 
 import { protocolViolation } from '../base/errors.ts';
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND, FRONTEND } from './message-type.ts';
 
 const CODE = {

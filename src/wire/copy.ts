@@ -1,6 +1,6 @@
 // COPY: the messages of the sub-protocol that a proxy makes or must understand itself.
 
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { FRONTEND } from './message-type.ts';
 
 /** `reason` appears in the server's error: COPY from stdin failed: <reason>. */

@@ -1,7 +1,7 @@
 // ErrorResponse and NoticeResponse: the fields of PostgreSQL's messages.
 
 import { protocolViolation, SqlError } from '../base/errors.ts';
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND } from './message-type.ts';
 
 /** Field codes that the proxy reads by name. Source: PROTOCOL-ERROR-FIELDS. */

@@ -2,7 +2,7 @@
 // Source: PROTOCOL-FLOW-EXT-QUERY.
 
 import { protocolViolation } from '../base/errors.ts';
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND, FRONTEND } from './message-type.ts';
 
 export const PARSE_COMPLETE = new MessageWriter(BACKEND.parseComplete).finish();

@@ -24,11 +24,7 @@ export const hmac = (key: Buffer, data: string | Buffer): Buffer =>
 export const sha256 = (data: Buffer): Buffer => createHash('sha256').update(data).digest();
 
 /** SCRAM's SaltedPassword. */
-export function saltPassword(
-  password: string,
-  salt: Buffer,
-  iterations: number,
-): Promise<Buffer> {
+export function saltPassword(password: string, salt: Buffer, iterations: number): Promise<Buffer> {
   return deriveKey(saslPrep(password), salt, iterations, KEY_BYTES, 'sha256');
 }
 
@@ -59,7 +55,8 @@ export function mockVerifier(user: string, secret: Buffer): ScramVerifier {
   };
 }
 
-const VERIFIER = /^SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/;
+const VERIFIER =
+  /^SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/;
 
 /** Reads `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>` (pg_authid); null if it is none. */
 export function parseVerifier(text: string): ScramVerifier | null {
@@ -105,6 +102,9 @@ function saslPrep(password: string): string {
   if (/^[\x20-\x7e]*$/.test(password)) return password;
   return password
     .replace(/[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g, ' ')
-    .replace(/[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/g, '')
+    .replace(
+      /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g,
+      '',
+    )
     .normalize('NFKC');
 }

@@ -1,6 +1,6 @@
 // Simple query: Query, CommandComplete and what its tag says.
 
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND, FRONTEND } from './message-type.ts';
 
 export const EMPTY_QUERY_RESPONSE = new MessageWriter(BACKEND.emptyQueryResponse).finish();

@@ -2,7 +2,7 @@
 
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { protocolViolation } from '../base/errors.ts';
-import { hmac, KEY_BYTES, saltPassword, type ScramVerifier, sha256 } from './password.ts';
+import { hmac, KEY_BYTES, type ScramVerifier, saltPassword, sha256 } from './password.ts';
 
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256';
 

@@ -2,7 +2,7 @@
 // Source: PROTOCOL-FLOW-START-UP, PROTOCOL-MESSAGE-FORMATS.
 
 import { protocolViolation } from '../base/errors.ts';
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND } from './message-type.ts';
 import { type BackendKey, decodeBackendKeyData } from './status.ts';
 

@@ -1,7 +1,7 @@
 // Status: ParameterStatus, BackendKeyData and ReadyForQuery.
 
 import { protocolViolation } from '../base/errors.ts';
-import { BodyReader, MessageWriter } from './bytes.ts';
+import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND } from './message-type.ts';
 
 export interface ParameterStatus {

@@ -23,15 +23,18 @@ afterAll(async () => {
 test('fans a described statement with a parameter array out', async () => {
   const rows = await sql`
     SELECT user_id FROM file_metadata WHERE user_id = ANY(${[1, 2, 3]}) ORDER BY user_id`;
-  expect(rows.map((row) => row['user_id'])).toEqual(['1', '2', '3']);
+  expect(rows.map((row) => row.user_id)).toEqual(['1', '2', '3']);
 });
 
 test('pipelines statements for different shards on one connection', async () => {
   const { host, port, database, user, password } = proxy.login;
   const one = postgres({ host, port, database, user, password, max: 1 });
   const answers = await Promise.all(
-    Array.from({ length: 20 }, (_, i) => one`
-      SELECT file_name, drive.shard_id() AS shard FROM file_metadata WHERE user_id = ${i}`),
+    Array.from(
+      { length: 20 },
+      (_, i) => one`
+      SELECT file_name, drive.shard_id() AS shard FROM file_metadata WHERE user_id = ${i}`,
+    ),
   );
   await one.end();
   expect(answers.map(([row]) => ({ ...row }))).toEqual(
@@ -62,7 +65,7 @@ test('runs a transaction with a savepoint', async () => {
       });
   });
   const rows = await sql`SELECT file_name FROM file_metadata WHERE user_id IN (200, 201)`;
-  expect(rows.map((row) => row['file_name'])).toEqual(['kept']);
+  expect(rows.map((row) => row.file_name)).toEqual(['kept']);
 });
 
 test('reads a merged result by cursor', async () => {
@@ -70,7 +73,7 @@ test('reads a merged result by cursor', async () => {
   await sql`SELECT user_id FROM file_metadata WHERE user_id < 20 ORDER BY user_id`.cursor(
     7,
     (rows) => {
-      seen.push(...rows.map((row) => row['user_id']));
+      seen.push(...rows.map((row) => row.user_id));
     },
   );
   expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => String(i)));
@@ -90,6 +93,7 @@ test('listens', async () => {
 });
 
 test('sends several statements as one simple query', async () => {
-  const results = await sql`SELECT 1 AS a; SELECT count(*)::int AS n FROM file_metadata WHERE user_id = 3`.simple();
+  const results =
+    await sql`SELECT 1 AS a; SELECT count(*)::int AS n FROM file_metadata WHERE user_id = 3`.simple();
   expect(results).toMatchObject([[{ a: 1 }], [{ n: 1 }]]);
 });

@@ -28,9 +28,13 @@ export async function psql(
   { args = [], begun }: { args?: readonly string[]; begun?: (pid: number) => void } = {},
 ): Promise<PsqlRun> {
   const { host, port, user, password, database } = login;
-  const child = spawn('psql', ['-X', '-h', host, '-p', String(port), '-U', user, ...args, database], {
-    env: { ...process.env, PGPASSWORD: password, PGCONNECT_TIMEOUT: '10', LC_ALL: 'C.UTF-8' },
-  });
+  const child = spawn(
+    'psql',
+    ['-X', '-h', host, '-p', String(port), '-U', user, ...args, database],
+    {
+      env: { ...process.env, PGPASSWORD: password, PGCONNECT_TIMEOUT: '10', LC_ALL: 'C.UTF-8' },
+    },
+  );
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {

@@ -6,8 +6,8 @@ import { statement } from './generator.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';
 
 /** More of both for a longer search: PARITY_RUNS=100000 PARITY_SEED=$RANDOM. */
-const RUNS = Number(process.env['PARITY_RUNS'] ?? 400);
-const SEED = Number(process.env['PARITY_SEED'] ?? 20261124);
+const RUNS = Number(process.env.PARITY_RUNS ?? 400);
+const SEED = Number(process.env.PARITY_SEED ?? 20261124);
 const MS_PER_RUN = 250;
 
 describe.each([2, 3])('over %i shards', (shardCount) => {

@@ -107,7 +107,13 @@ const aggregate = fc.oneof(
   fc
     .tuple(pick('count', 'min', 'max'), pick('name', 'made', 'day', 'tag'))
     .map(([name, column]) => `${name}(${column})`),
-  pick('sum(size * 2)', 'max(size + id)', 'avg(ratio + 1)', 'count(size > 3)', 'sum(DISTINCT size)'),
+  pick(
+    'sum(size * 2)',
+    'max(size + id)',
+    'avg(ratio + 1)',
+    'count(size > 3)',
+    'sum(DISTINCT size)',
+  ),
 );
 
 const groups = fc.uniqueArray(pick('user_id', 'tag', 'flag', 'day', 'size % 4', 'name'), {
@@ -166,13 +172,11 @@ const byParameter: fc.Arbitrary<Generated> = fc
     parameters: [value],
   }));
 
-const byArray: fc.Arbitrary<Generated> = fc
-  .array(pick(...KEYS), { maxLength: 4 })
-  .map((keys) => ({
-    sql: 'SELECT id, user_id FROM files WHERE user_id = ANY ($1) ORDER BY id, user_id',
-    ordered: true,
-    parameters: [keys],
-  }));
+const byArray: fc.Arbitrary<Generated> = fc.array(pick(...KEYS), { maxLength: 4 }).map((keys) => ({
+  sql: 'SELECT id, user_id FROM files WHERE user_id = ANY ($1) ORDER BY id, user_id',
+  ordered: true,
+  parameters: [keys],
+}));
 
 export const statement: fc.Arbitrary<Generated> = fc.oneof(
   { weight: 4, arbitrary: rows },

@@ -1,0 +1,23 @@
+// Session errors: what a client is told by its session itself.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+
+export function canceled(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.queryCanceled,
+    message: 'canceling statement due to user request',
+  });
+}
+
+export function clientGone(): SqlError {
+  return new SqlError({ code: SQLSTATE.connectionFailure, message: 'the client has gone' });
+}
+
+export function noFunctionCall(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: 'the export function call message needs a session without pinned or failed state',
+    hint: 'Call the export function with SELECT.',
+  });
+}
