@@ -171,3 +171,18 @@ export const SHARED_BACKLOG_BYTES_MAX = 256 * 1024;
 
 /** A statement whose client has gone is cancelled; if that does not end it, its connection is closed. */
 export const ABANDONED_STATEMENT_MS = 10_000;
+
+/** Different SQLSTATEs counted by themselves: PostgreSQL has some 260, functions may raise any. */
+export const ERROR_CODES_COUNTED_MAX = 300;
+
+/** How often sessions are looked at for timeouts: their precision, at a cost nobody notices. */
+export const SESSION_WATCH_MS = 100;
+
+/** Plans and statements that SHOW PLANS and SHOW PREPARED list; a console is read by people. */
+export const CONSOLE_ROWS_MAX = 10_000;
+
+/** Characters of a statement's text that the console shows. */
+export const CONSOLE_TEXT_CHARS_MAX = 500;
+
+/** A client of the console sends nothing longer: its commands are words. */
+export const CONSOLE_MESSAGE_BYTES_MAX = 65_536;

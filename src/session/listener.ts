@@ -102,7 +102,8 @@ export class Listener {
     let client: Conversation | null = null;
     const timer = setTimeout(() => {
       client?.giveUp(tooSlow(this.#options.authTimeoutMs));
-      socket.destroySoon();
+      // A client that waits in the handshake is told first; any other is cut off.
+      setImmediate(() => socket.destroySoon());
     }, this.#options.authTimeoutMs);
     try {
       const handshake = await shakeHands(socket, this.#options.tls, (current) => {

@@ -6,7 +6,6 @@ import { applySettings } from '../execute/cluster.ts';
 import type { SessionAction } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
@@ -75,20 +74,22 @@ async function discard(
   state.hand = null;
   const before = state.settings.current;
   state.settings.discard();
-  await reportChanges(before, state);
+  if (before.signature === state.settings.current.signature) return;
+  const connection = await state.borrow(HOME_SHARD, before);
+  try {
+    await applyAloud(connection, state);
+  } finally {
+    state.giveBack(connection);
+  }
 }
 
-/** Has a server say which reported settings are others now. */
-async function reportChanges(before: Settings, state: SessionState): Promise<void> {
-  const { current } = state.settings;
-  if (before.signature === current.signature) return;
-  const connection = await state.borrow(HOME_SHARD, before);
+/** Brings the connection to the session's settings; the client is told of those that are reported. */
+async function applyAloud(connection: ServerConnection, state: SessionState): Promise<void> {
   connection.onParameterStatus = (name, value) => state.reports.set(name, value);
   try {
-    await applySettings(connection, current);
+    await applySettings(connection, state.settings.current);
   } finally {
     connection.onParameterStatus = null;
-    state.giveBack(connection);
   }
 }
 
@@ -118,6 +119,7 @@ export async function runSettingAction(
       action.action === 'set'
         ? state.settings.current
         : afterServerReset(connection.settings, action.name);
+    await applyAloud(connection, state);
   } finally {
     state.giveBack(connection);
   }

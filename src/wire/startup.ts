@@ -1,7 +1,8 @@
 // Startup: what a client sends before anything else, and how versions are negotiated.
 // Source: PROTOCOL-FLOW-START-UP, PROTOCOL-MESSAGE-FORMATS.
 
-import { protocolViolation } from '../base/errors.ts';
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND } from './message-type.ts';
 import { type BackendKey, decodeBackendKeyData } from './status.ts';
@@ -77,7 +78,7 @@ export function encodeNegotiateProtocolVersion(
 /**
  * The run-time parameters in startup's `options`, as the server's command line gives them:
  * `-c name=value`, `-cname=value`, `--name=value`; a backslash keeps the next character as it is.
- * Throws 08P01 for anything else.
+ * Throws 42601 for anything else.
  */
 export function parseStartupOptions(options: string): Map<string, string> {
   const words = options.match(/(?:\\[\s\S]|[^\s\\])+/g) ?? [];
@@ -89,7 +90,11 @@ export function parseStartupOptions(options: string): Map<string, string> {
     else if (word.startsWith('-c') || word.startsWith('--')) assignment = word.slice(2);
     const match = assignment === undefined ? null : /^([^=]+)=([\s\S]*)$/.exec(assignment);
     if (match === null) {
-      throw protocolViolation(`invalid command-line argument in the startup packet: ${word}`);
+      throw new SqlError({
+        code: SQLSTATE.syntaxError,
+        message: `invalid command-line argument in the startup packet: ${word}`,
+        severity: 'FATAL',
+      });
     }
     settings.set(match[1]!.replaceAll('-', '_').toLowerCase(), match[2]!);
   }

@@ -1,11 +1,12 @@
 // Starts the servers of a test run, once: three shards and one plain PostgreSQL to compare with.
 
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { type LocalCluster, startCluster } from '../../src/local/cluster.ts';
 import { ensureDatabase } from '../../src/local/database.ts';
+import { serverProcesses } from '../../src/local/process-table.ts';
 import type { Shard } from '../../src/topology/shard.ts';
 
 const SHARDS = 3;
@@ -34,9 +35,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     await Promise.all(clusters.map((cluster) => cluster.close()));
     rmSync(directory, { recursive: true });
   };
-  process.once('exit', () => {
-    for (const cluster of clusters) cluster.kill();
-  });
+  process.once('exit', () => breakOff(clusters, directory));
   try {
     const options = { firstPort: 0, durable: false };
     const start = async (name: string, shards: number): Promise<LocalCluster> => {
@@ -59,5 +58,21 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   } catch (error) {
     await tearDown();
     throw error;
+  }
+}
+
+/** A run that is interrupted ends here: at the exit of a process nothing can be awaited. */
+function breakOff(clusters: readonly LocalCluster[], directory: string): void {
+  for (const cluster of clusters) cluster.kill();
+  const homes = clusters.flatMap(({ home, shards }) =>
+    shards.map(({ id }) => join(home, `shard-${id}`)),
+  );
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let i = 0; i < 200 && existsSync(directory); i++) {
+    if (homes.every((home) => !existsSync(home) || serverProcesses(home).length === 0)) {
+      rmSync(directory, { recursive: true });
+    } else {
+      Atomics.wait(pause, 0, 0, 10);
+    }
   }
 }

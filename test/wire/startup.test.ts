@@ -140,7 +140,7 @@ describe('options of a startup packet', () => {
         try {
           for (const name of parseStartupOptions(options).keys()) expect(name).not.toBe('');
         } catch (error) {
-          expect(error).toMatchObject({ code: '08P01' });
+          expect(error).toMatchObject({ code: '42601' });
         }
       }),
     );
