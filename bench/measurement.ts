@@ -16,6 +16,7 @@ export const METRICS = {
   middleMicroseconds: { unit: 'µs', about: 'processor time of the middle per unit', digits: 1 },
   serverMicroseconds: { unit: 'µs', about: 'processor time of PostgreSQL per unit', digits: 1 },
   loadMicroseconds: { unit: 'µs', about: 'processor time of the load generator per unit', digits: 1 },
+  foreignPercent: { unit: '%', about: 'share of the processors that others used', digits: 0 },
 } as const satisfies Readonly<Record<string, MetricMeaning>>;
 
 export type Metric = keyof typeof METRICS;

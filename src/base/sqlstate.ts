@@ -19,6 +19,7 @@ export const SQLSTATE = {
   activeSqlTransaction: '25001',
   noActiveSqlTransaction: '25P01',
   inFailedSqlTransaction: '25P02',
+  idleInTransactionSessionTimeout: '25P03',
   invalidSqlStatementName: '26000',
   invalidAuthorizationSpecification: '28000',
   invalidPassword: '28P01',
@@ -37,6 +38,7 @@ export const SQLSTATE = {
   queryCanceled: '57014',
   adminShutdown: '57P01',
   cannotConnectNow: '57P03',
+  idleSessionTimeout: '57P05',
   ioError: '58030',
   internalError: 'XX000',
 } as const;

@@ -66,7 +66,7 @@ function mayBeText(expression: Expression, scope: Scope): boolean {
   switch (expression.kind) {
     case 'column': {
       const column = columnOf(expression.path, scope);
-      if (column === null) return true;
+      if (column === null) return !scope.isNowhere(expression.path);
       return TEXT_OIDS.has(column.typeOid) || column.typeOid >= FIRST_USER_OID;
     }
     case 'constant':

@@ -18,7 +18,7 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
     const { expression, text } = sortExpression(spliced, index);
     if (!isRepeatable(expression)) throw new NoMerge('sortExpression');
     if (!sortsByBytes(expression, level.scope, context)) throw new NoMerge('sortCollation');
-    hidden.push(text);
+    hidden.push(`${text} AS ${HIDDEN_NAME}`);
     return {
       column: { fromEnd: select.order.length - 1 - index },
       descending: item.descending,
@@ -29,6 +29,9 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   const hiddenColumns = hidden.length;
   return { how: 'concat', shardSql, hiddenColumns, sort, distinct, limit, offset };
 }
+
+/** A hidden column named as its expression is could make a name in ORDER BY mean two things. */
+const HIDDEN_NAME = '"drive.sort"';
 
 const LIMITS: readonly ClauseName[] = ['limit', 'offset', 'fetch'];
 

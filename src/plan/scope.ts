@@ -45,6 +45,13 @@ export class Scope {
     return this.leaves.every((leaf) => leaf.columns !== null);
   }
 
+  /** True for a name that certainly means nothing here: the server will say so. */
+  isNowhere(path: readonly string[]): boolean {
+    const [name] = path;
+    if (path.length !== 1 || !this.knowsAllColumns || this.parent !== null) return false;
+    return !this.leaves.some((leaf) => leaf.name === name || leaf.columns?.has(name!));
+  }
+
   /** null: unknown, ambiguous or not certain. */
   find(path: readonly string[]): Found | null {
     const column = path.at(-1)!;

@@ -89,23 +89,37 @@ export function sortExpression(spliced: SplicedSelect, index: number): Written {
 }
 
 /**
- * The name PostgreSQL gives an output column (parse_target.c, FigureColname); undefined where that
- * takes more than the forms known here.
+ * The name PostgreSQL gives an output column (parse_target.c, FigureColname); null for ?column?,
+ * undefined where that takes more than the forms known here.
  */
 function outputName({ name, expression }: Target): string | null | undefined {
   if (name !== null) return name;
-  switch (expression.kind) {
+  const figured = figureName(expression);
+  return figured === undefined ? undefined : figured.name;
+}
+
+/** `sure`: a cast around the expression keeps the name rather than gives its type's. */
+function figureName(e: Expression): { name: string | null; sure: boolean } | undefined {
+  switch (e.kind) {
     case 'column':
-      return expression.path.at(-1)!;
+      return { name: e.path.at(-1)!, sure: true };
     case 'call':
-      return expression.name;
-    case 'star':
-    case 'constant':
-    case 'parameter':
-    case 'operator':
-      return null;
-    default:
+      return { name: e.name, sure: true };
+    case 'row':
+    case 'array':
+      return { name: e.kind, sure: true };
+    case 'collate':
+      return figureName(e.arg);
+    case 'cast': {
+      const inner = figureName(e.arg);
+      return inner === undefined || inner.sure ? inner : { name: e.type.name, sure: false };
+    }
+    case 'other':
+    case 'query':
+    case 'default':
       return undefined;
+    default:
+      return { name: null, sure: false };
   }
 }
 

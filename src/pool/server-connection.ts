@@ -11,6 +11,7 @@ import { BACKEND } from '../wire/message-type.ts';
 import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
 import type { ServerRequest } from './request.ts';
 import { NO_SETTINGS, type Settings } from './settings.ts';
+import { ShardCounters } from './shard-counters.ts';
 
 /** What a login learns. */
 export interface ServerIdentity {
@@ -56,6 +57,8 @@ export class ServerConnection {
   headSinceMs = 0;
   /** How long the last request was at the head. */
   lastServiceMs = 0;
+  /** Where what is done here is counted: the pool puts its own here. */
+  counters = new ShardCounters();
   /** Called when nothing is owed any more; for connections that nobody has leased. */
   onDrained: (() => void) | null = null;
   /** Told of reported settings that no relay passes on. */
@@ -99,6 +102,11 @@ export class ServerConnection {
     return this.#closed;
   }
 
+  /** Bytes received and sent so far. */
+  get traffic(): Pick<Socket, 'bytesRead' | 'bytesWritten'> {
+    return this.#socket;
+  }
+
   /** Requests whose ReadyForQuery has not come yet. */
   get owedCount(): number {
     return this.#owed.length;
@@ -114,6 +122,7 @@ export class ServerConnection {
       return;
     }
     for (const name of request.parses) this.parsing.add(name);
+    this.counters.parses += request.parses.length;
     if (this.#owed.push(request) === 1) this.headSinceMs = performance.now();
     if (this.#outgoing.push(bytes) === 1) setImmediate(this.#flush);
   }
@@ -125,10 +134,7 @@ export class ServerConnection {
     if (!this.#closed) this.#socket.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   };
 
-  /**
-   * Further bytes of the request under way: CopyData. False when the socket's buffer is full: see
-   * whenWritable.
-   */
+  /** More of the request under way: CopyData. False when the socket is full: see whenWritable. */
   sendMore(bytes: Buffer): boolean {
     if (this.#closed) return true;
     this.#flush();
@@ -256,6 +262,7 @@ export class ServerConnection {
   #finished(request: ServerRequest, status: number): void {
     this.#owed.shift();
     this.lastServiceMs = this.#nowMs - this.headSinceMs;
+    this.counters.service.observe(this.lastServiceMs);
     this.headSinceMs = this.#nowMs;
     for (const name of request.parses) this.parsing.delete(name);
     request.receiver.finished(status, request.failed);
@@ -289,6 +296,7 @@ export class ServerConnection {
     if (request.steps !== null && !request.failed && request.relayed) this.#insertAnswers(request);
     request.failed = true;
     const fields = this.#errorFields();
+    this.counters.errors.add(fields.code);
     if (fields.severity === 'FATAL' || fields.severity === 'PANIC') {
       this.#fatal = this.#lossOf(fields.message);
     }

@@ -1,12 +1,16 @@
 // ShardPool: the server connections of one shard, handed out to one borrower at a time.
 
-import { SqlError } from '../base/errors.ts';
+import type { SqlError } from '../base/errors.ts';
 import { POOL_WAITERS_MAX, SHARD_RETRY_MS, SHARED_REST_MS } from '../base/limits.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Shard } from '../topology/shard.ts';
+import { disabledShard, noneFree, PoolGate, shuttingDown } from './pool-gate.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { Settings } from './settings.ts';
+import { ShardCounters } from './shard-counters.ts';
 import { SharedConnections } from './shared-connections.ts';
+import { type Borrower, WaitQueue } from './wait-queue.ts';
+
+export type { Borrower } from './wait-queue.ts';
 
 export interface PoolOptions {
   /** Server connections at most, in use and idle together. */
@@ -26,17 +30,6 @@ export interface PoolDependencies {
   readonly terminate: Buffer;
 }
 
-/** Who waits for a connection. Exactly one of the two is called, once. */
-export interface Borrower {
-  granted(connection: ServerConnection): void;
-  refused(error: SqlError): void;
-}
-
-interface Waiter {
-  readonly borrower: Borrower;
-  readonly deadlineMs: number;
-}
-
 /** Counts for SHOW POOLS and /metrics. */
 export interface PoolCounts {
   readonly idle: number;
@@ -53,15 +46,17 @@ export interface PoolCounts {
  */
 export class ShardPool {
   readonly shard: Shard;
+  readonly counters = new ShardCounters();
   #options: PoolOptions;
   #dependencies: PoolDependencies;
   #idle: ServerConnection[] = [];
   #leased = new Set<ServerConnection>();
   #shared = new SharedConnections();
   #connecting = 0;
-  #waiting: Waiter[] = [];
+  #waiting = new WaitQueue();
   /** While the shard is down: until when attempts are refused, and with what. */
   #down: { readonly untilMs: number; readonly error: SqlError } | null = null;
+  #gate = new PoolGate();
   #closed = false;
 
   constructor(shard: Shard, options: PoolOptions, dependencies: PoolDependencies) {
@@ -82,7 +77,76 @@ export class ShardPool {
 
   /** Why the last attempt to connect failed; null while the shard is up. */
   get downBecause(): SqlError | null {
-    return this.#down?.error ?? null;
+    return this.#gate.disabled ?? this.#down?.error ?? null;
+  }
+
+  /** What an operator has done to it. */
+  get operated(): 'open' | 'paused' | 'disabled' {
+    return this.#gate.state;
+  }
+
+  /** How long the first in the queue has waited; 0 without a queue. */
+  get waitedMs(): number {
+    const { first } = this.#waiting;
+    return first === null ? 0 : this.#dependencies.nowMs() - first.sinceMs;
+  }
+
+  /** Every open connection, by what it is used for. */
+  connections(): Record<'idle' | 'leased' | 'shared', readonly ServerConnection[]> {
+    return { idle: this.#idle, leased: [...this.#leased], shared: this.#shared.all() };
+  }
+
+  /** Other bounds from here on. A smaller size is reached as connections are given back. */
+  reconfigure(options: PoolOptions): void {
+    this.#options = options;
+    this.#growForAll();
+  }
+
+  /**
+   * Hands out no connection but to transactions under way, and closes those that come back. Resolves
+   * when none is open, or at resume().
+   */
+  pause(): Promise<void> {
+    const empty = this.#gate.pause();
+    this.#closeUnused();
+    this.#gate.checkEmpty(this.#total);
+    return empty;
+  }
+
+  resume(): void {
+    this.#gate.resume();
+    this.#growForAll();
+  }
+
+  /** Refuses everything with 57P03 but what transactions under way need. */
+  disable(): void {
+    this.#gate.disabled = disabledShard(this.shard.id);
+    this.#waiting.refuseAll(this.#gate.disabled, true);
+  }
+
+  enable(): void {
+    this.#gate.disabled = null;
+  }
+
+  /** Replaces every connection: idle ones now, the others once they are given back. */
+  reconnect(): void {
+    for (const connection of this.#leased) connection.tainted = true;
+    for (const connection of this.#shared.all()) connection.tainted = true;
+    this.#closeUnused();
+    this.#down = null;
+    this.#growForAll();
+  }
+
+  #closeUnused(): void {
+    for (const connection of [...this.#idle]) connection.close(this.#dependencies.terminate);
+    for (const connection of [...this.#shared.all()]) {
+      if (connection.owedCount === 0) this.#rest(connection);
+      else this.unshare(connection);
+    }
+  }
+
+  get #total(): number {
+    return this.#idle.length + this.#leased.size + this.#shared.size + this.#connecting;
   }
 
   /** An idle connection at once, or null. `settings`: prefer one on which these are applied. */
@@ -97,6 +161,7 @@ export class ShardPool {
     }
     const connection = chosen === last ? idle.pop()! : idle.splice(chosen, 1)[0]!;
     this.#leased.add(connection);
+    this.counters.assignments += 1;
     return connection;
   }
 
@@ -106,6 +171,12 @@ export class ShardPool {
    * null: there is none, lease one instead.
    */
   share(settings: Settings): ServerConnection | null {
+    const connection = this.#gate.isOpen ? this.#chooseShared(settings) : null;
+    if (connection !== null) this.counters.sharedAssignments += 1;
+    return connection;
+  }
+
+  #chooseShared(settings: Settings): ServerConnection | null {
     // Who waits for a connection of its own comes first where there is no other source of one.
     if (this.#waiting.length > 0 && this.#leased.size === 0) return null;
     const least = this.#shared.leastLoaded(settings);
@@ -142,7 +213,8 @@ export class ShardPool {
   }
 
   #drained(connection: ServerConnection): void {
-    if (connection.tainted || this.#waiting.length > 0 || this.#closed) this.#rest(connection);
+    const needed = this.#waiting.length > 0 || this.#closed || !this.#gate.isOpen;
+    if (connection.tainted || needed) this.#rest(connection);
   }
 
   /** A shared connection that owes nothing becomes an idle one, or a waiter's. */
@@ -159,13 +231,21 @@ export class ShardPool {
     return rested !== null;
   }
 
-  /** Grants a connection now or later, in the order of asking; refuses when none comes in time. */
-  acquire(borrower: Borrower, settings: Settings | null = null): void {
+  /**
+   * Grants a connection now or later, in the order of asking; refuses when none comes in time.
+   * `urgent`: a transaction that is open on other shards asks, which must be able to end.
+   */
+  acquire(borrower: Borrower, settings: Settings | null = null, urgent = false): void {
     if (this.#closed) {
       borrower.refused(shuttingDown());
       return;
     }
-    const ready = this.#waiting.length === 0 ? this.tryAcquire(settings) : null;
+    if (this.#gate.disabled !== null && !urgent) {
+      borrower.refused(this.#gate.disabled);
+      return;
+    }
+    const first = this.#waiting.length === 0 && this.#gate.isOpen;
+    const ready = first || urgent ? this.tryAcquire(settings) : null;
     if (ready !== null) {
       borrower.granted(ready);
       return;
@@ -176,10 +256,10 @@ export class ShardPool {
       return;
     }
     if (this.#waiting.length >= POOL_WAITERS_MAX) {
-      borrower.refused(this.#tooMany('too many clients wait for it already'));
+      borrower.refused(noneFree(this.shard.id, 'too many clients wait for it already'));
       return;
     }
-    this.#waiting.push({ borrower, deadlineMs: nowMs + this.#options.waitTimeoutMs });
+    this.#waiting.push({ borrower, sinceMs: nowMs, urgent });
     if (!this.#grow()) this.#unshareRested();
   }
 
@@ -192,10 +272,7 @@ export class ShardPool {
 
   /** Takes a borrower that lost interest out of the queue. False: it is not waiting any more. */
   withdraw(borrower: Borrower): boolean {
-    const index = this.#waiting.findIndex((waiter) => waiter.borrower === borrower);
-    if (index < 0) return false;
-    this.#waiting.splice(index, 1);
-    return true;
+    return this.#waiting.remove(borrower);
   }
 
   /** Gives a connection back. It must owe nothing and be outside of a transaction to be reused. */
@@ -208,15 +285,22 @@ export class ShardPool {
     }
     const nowMs = this.#dependencies.nowMs();
     const { lifetimeMs } = this.#options;
-    const unfit = connection.tainted || connection.owedCount > 0 || this.#closed;
+    const surplus = this.#total > this.#options.size;
+    const unfit = connection.tainted || connection.owedCount > 0 || this.#closed || surplus;
     if (connection.closed) return;
     if (unfit || nowMs - connection.openedAtMs > lifetimeMs) {
       connection.close(this.#dependencies.terminate);
       return;
     }
-    const waiter = this.#waiting.shift();
+    const waiter = this.#waiting.next(this.#gate.isPaused);
     if (waiter !== undefined) {
+      this.counters.wait.observe(nowMs - waiter.sinceMs);
+      this.counters.assignments += 1;
       waiter.borrower.granted(connection);
+      return;
+    }
+    if (this.#gate.isPaused) {
+      connection.close(this.#dependencies.terminate);
       return;
     }
     this.#leased.delete(connection);
@@ -227,10 +311,14 @@ export class ShardPool {
   /** To be called about once a second: deadlines of waiters, age of idle connections. */
   tick(): void {
     const nowMs = this.#dependencies.nowMs();
-    while (this.#waiting.length > 0 && this.#waiting[0]!.deadlineMs <= nowMs) {
-      const { waitTimeoutMs } = this.#options;
-      const why = `none of its connections came free within ${waitTimeoutMs} ms`;
-      this.#waiting.shift()!.borrower.refused(this.#tooMany(why));
+    const { waitTimeoutMs } = this.#options;
+    for (;;) {
+      const { first } = this.#waiting;
+      if (first === null || nowMs - first.sinceMs < waitTimeoutMs) break;
+      this.#waiting.next(false);
+      const paused = this.#gate.isPaused ? 'it is paused, and ' : '';
+      const why = `${paused}none of its connections came free within ${waitTimeoutMs} ms`;
+      first.borrower.refused(noneFree(this.shard.id, why));
     }
     const { idleTimeoutMs, lifetimeMs } = this.#options;
     const old = this.#idle.filter(
@@ -248,19 +336,23 @@ export class ShardPool {
   /** Closes idle connections now and leased ones as they come back. */
   close(): void {
     this.#closed = true;
-    for (const waiter of this.#waiting.splice(0)) waiter.borrower.refused(shuttingDown());
+    this.#waiting.refuseAll(shuttingDown());
+    this.#gate.resume();
     for (const connection of [...this.#idle]) connection.close(this.#dependencies.terminate);
     for (const connection of [...this.#shared.all()]) {
       if (connection.owedCount === 0) this.#rest(connection);
     }
   }
 
+  #growForAll(): void {
+    for (let left = this.#waiting.length; left > 0 && this.#grow(); left--);
+  }
+
   /** Opens one more connection if that may help a waiter; false when the pool is at its size. */
   #grow(): boolean {
-    const { size } = this.#options;
-    const total = this.#idle.length + this.#leased.size + this.#shared.size + this.#connecting;
-    if (total >= size) return false;
-    if (this.#connecting >= this.#waiting.length) return true;
+    if (this.#total >= this.#options.size) return false;
+    const served = this.#gate.isPaused ? this.#waiting.urgentCount : this.#waiting.length;
+    if (this.#connecting >= served) return true;
     this.#connecting += 1;
     this.#dependencies.connect(this.shard).then(
       (connection) => this.#opened(connection),
@@ -272,6 +364,8 @@ export class ShardPool {
   #opened(connection: ServerConnection): void {
     this.#connecting -= 1;
     this.#down = null;
+    this.counters.connectionsOpened += 1;
+    connection.counters = this.counters;
     this.#leased.add(connection);
     connection.onClosed = () => this.#forget(connection);
     this.release(connection);
@@ -280,10 +374,12 @@ export class ShardPool {
 
   #failed(error: SqlError): void {
     this.#connecting -= 1;
+    this.counters.connectionsFailed += 1;
+    this.#gate.checkEmpty(this.#total);
     this.#down = { untilMs: this.#dependencies.nowMs() + SHARD_RETRY_MS, error };
     // With connections in use the waiters may still be served; without any they would wait in vain.
     if (this.#leased.size + this.#shared.size > 0) return;
-    for (const waiter of this.#waiting.splice(0)) waiter.borrower.refused(error);
+    this.#waiting.refuseAll(error);
   }
 
   #forget(connection: ServerConnection): void {
@@ -291,22 +387,11 @@ export class ShardPool {
     this.#shared.remove(connection);
     const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
+    const { bytesRead, bytesWritten } = connection.traffic;
+    this.counters.connectionsClosed += 1;
+    this.counters.closedBytesReceived += bytesRead;
+    this.counters.closedBytesSent += bytesWritten;
+    this.#gate.checkEmpty(this.#total);
     if (this.#waiting.length > 0 && !this.#closed) this.#grow();
   }
-
-  #tooMany(why: string): SqlError {
-    return new SqlError({
-      code: SQLSTATE.tooManyConnections,
-      message: `no connection to shard ${this.shard.id} is free: ${why}`,
-      hint: 'Make pool.size larger, or transactions shorter.',
-    });
-  }
-}
-
-function shuttingDown(): SqlError {
-  return new SqlError({
-    code: SQLSTATE.adminShutdown,
-    message: 'the proxy is shutting down',
-    severity: 'FATAL',
-  });
 }

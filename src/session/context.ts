@@ -1,11 +1,13 @@
 // SessionContext: what all sessions of a proxy share, and the bounds they keep.
 
+import type { CoarseClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Cluster } from '../execute/cluster.ts';
 import type { TwoPhase } from '../execute/two-phase.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { StatementNames } from './prepared.ts';
+import type { SessionCounters } from './session-counters.ts';
 import type { StatementCosts } from './statement-cost.ts';
 
 export interface SessionContext {
@@ -16,6 +18,8 @@ export interface SessionContext {
   readonly twoPhase: TwoPhase;
   readonly statementNames: StatementNames;
   readonly costs: StatementCosts;
+  readonly counters: SessionCounters;
+  readonly clock: CoarseClock;
   /** ParameterStatus values of a server connection without settings. */
   serverParameters(): ReadonlyMap<string, string>;
   /** To be called after DDL: resolves when the topology knows the new schema. */

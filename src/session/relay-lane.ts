@@ -53,11 +53,18 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   send(shipment: Shipment): void {
     const { shard } = shipment;
     const { transaction } = this.#state;
+    const { routes } = this.#context.counters;
     this.#shipment = shipment;
     if (transaction === null) {
-      if (!this.#share(shipment)) this.#acquire(shard);
+      if (this.#share(shipment)) {
+        routes.pipelined += 1;
+      } else {
+        routes.leased += 1;
+        this.#acquire(shard);
+      }
       return;
     }
+    routes.transaction += 1;
     const connection = transaction.participants.get(shard);
     if (connection !== undefined) this.#sendOn(connection);
     else this.#prepared(transaction.enlist(shard));

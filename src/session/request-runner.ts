@@ -69,6 +69,7 @@ export class RequestRunner {
       return;
     }
     const known = asSqlError(error);
+    context.counters.errors.add(known.code);
     if (known !== error) context.log.error({ err: error }, 'a statement met a defect');
     client.write(encodeErrorResponse(known));
   }

@@ -91,7 +91,9 @@ export class Runner {
   async run(execution: Execution): Promise<void> {
     const { plan, sql } = execution;
     const { state, client } = this.#d;
+    const { routes } = this.#d.context.counters;
     if (plan.op === 'session' && plan.action.action === 'transaction') {
+      routes.command += 1;
       const write = (bytes: Buffer) => client.write(bytes);
       return runTransactionCommand(plan.action.command, sql, state, write);
     }
@@ -100,9 +102,11 @@ export class Runner {
       return;
     }
     if (state.transaction?.state === 'failed' && !isUnreadable(plan)) throw inFailedTransaction();
+    if (plan.op === 'refused') routes.refused += 1;
     if (plan.op === 'refused') throw new SqlError(plan.error);
     if (plan.op === 'sequence') throw new Error('a sequence is run part by part');
     if (plan.op === 'session') {
+      routes.local += 1;
       const { result, tag } = await runSessionAction(plan.action, state, this.#d.context);
       if (result !== null) {
         const described = execution.extended === null;
@@ -122,6 +126,7 @@ export class Runner {
       );
     }
     const targets = this.targets(execution, plan);
+    if (targets.length === 1) this.#d.context.counters.routes.careful += 1;
     if (targets.length === 1) await this.#single(execution, plan, targets[0]!);
     else await this.#several(execution, plan, targets);
     if (plan.effect === 'ddl') state.schemaChanged = true;
@@ -196,8 +201,14 @@ export class Runner {
       throw new SqlError(exact.refusal ?? NOT_MERGEABLE);
     }
     const parts = { ...execution, plan: exact };
-    if (merge.how === 'write' || merge.how === 'insert') await this.#write(parts, merge, targets);
-    else await this.#gather(parts, merge, targets);
+    const { routes } = this.#d.context.counters;
+    if (merge.how === 'write' || merge.how === 'insert') {
+      routes.written += 1;
+      await this.#write(parts, merge, targets);
+    } else {
+      routes.gathered += 1;
+      await this.#gather(parts, merge, targets);
+    }
   }
 
   /** A plan cached by shape is enough for one shard only; several need the plan of this text. */

@@ -35,7 +35,7 @@ import type { SessionState } from './state.ts';
  * ready: the next message may be taken. relaying: the relay lane has a shipment. working: the
  * request runner is at work. closed: the client has gone; what is under way comes to its end.
  */
-type Phase = 'ready' | 'relaying' | 'working' | 'closed';
+export type Phase = 'ready' | 'relaying' | 'working' | 'closed';
 
 const READY = { I: READY_IDLE, T: READY_IN_TRANSACTION, E: READY_FAILED };
 
@@ -47,6 +47,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   readonly state: SessionState;
   /** Called once, when the session is over and has given everything back. */
   onClosed: (() => void) | null = null;
+  /** When the request under way came, or the last one was answered; the context's clock. */
+  sinceMs: number;
 
   #context: SessionContext;
   #socket: Socket;
@@ -64,6 +66,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #shutdown: SqlError | null = null;
   #advancing = false;
   #abandoned: NodeJS.Timeout | undefined;
+  /** `sinceMs` of the request that was cancelled for taking too long. */
+  #lateSinceMs = -1;
 
   /** Takes over an authenticated client's socket and the reader with what was read of it; see start. */
   constructor(
@@ -74,6 +78,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     state: SessionState,
   ) {
     this.#context = context;
+    this.sinceMs = context.clock.nowMs;
     this.#socket = socket;
     this.#client = client;
     this.#reader = reader;
@@ -102,10 +107,30 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   /** Stops what the client has under way. Statements that wait are answered with 57014. */
-  cancel(): void {
-    const error = canceled();
+  cancel(error = canceled()): void {
     if (this.#lane.stop(error) || this.state.withdraw(error)) return;
     for (const connection of this.#busyConnections()) void cancelStatement(connection);
+  }
+
+  /** The same, once a request: it has taken too long. */
+  cancelLate(error: SqlError): void {
+    if (this.#lateSinceMs === this.sinceMs) return;
+    this.#lateSinceMs = this.sinceMs;
+    this.cancel(error);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Bytes received and sent so far. */
+  get traffic(): Pick<Socket, 'bytesRead' | 'bytesWritten'> {
+    return this.#socket;
+  }
+
+  /** The server connections that work for the client now. */
+  get busyConnections(): readonly ServerConnection[] {
+    return this.#busyConnections();
   }
 
   /** Ends the session with `error` as soon as no statement and no transaction is under way. */
@@ -120,6 +145,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       this.#closeBusy();
       return;
     }
+    this.#context.counters.errors.add(error.code);
     this.#client.end(encodeErrorResponse(error));
     this.#gone();
   }
@@ -229,6 +255,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   #addToBatch(type: number, buffer: Buffer, start: number, bodyStart: number, end: number): void {
+    if (type === FRONTEND.parse) this.#context.counters.parses += 1;
+    else if (type === FRONTEND.bind) this.#context.counters.binds += 1;
     try {
       this.#batch.add(type, buffer, start, bodyStart, end);
     } catch (error) {
@@ -281,6 +309,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   #ship(shipment: Shipment): void {
     this.#phase = 'relaying';
+    this.sinceMs = this.#context.clock.nowMs;
     this.#lane.send(shipment);
   }
 
@@ -290,7 +319,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       return;
     }
     this.#phase = 'ready';
+    this.sinceMs = this.#context.clock.nowMs;
     if (outcome.lost !== null) {
+      this.#context.counters.errors.add(outcome.lost.code);
       if (!outcome.failed) this.#client.write(encodeErrorResponse(outcome.lost));
       this.#client.write(READY[this.state.status]);
     }
@@ -312,10 +343,12 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   /** Runs `task`, reports its error, then says ReadyForQuery if `ready`. */
   #work(task: () => Promise<void>, ready: boolean): void {
     this.#phase = 'working';
+    this.sinceMs = this.#context.clock.nowMs;
     void this.#finish(task, ready);
   }
 
   async #finish(task: () => Promise<void>, ready: boolean): Promise<void> {
+    const begunMs = performance.now();
     try {
       await task();
     } catch (error) {
@@ -327,12 +360,14 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     } catch (error) {
       this.#runner.report(error);
     }
+    this.#context.counters.carefulWay.observe(performance.now() - begunMs);
     if (this.#isClosed()) {
       await this.#cleanUp();
       return;
     }
     if (ready) this.#sayReady();
     this.#phase = 'ready';
+    this.sinceMs = this.#context.clock.nowMs;
     if (this.#syncTaken) {
       this.#syncTaken = false;
       this.#sync();
@@ -373,6 +408,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   #fatal(error: SqlError): void {
     const { code, message, detail, hint } = error;
+    this.#context.counters.errors.add(code);
     const fatal = new SqlError({ code, message, detail, hint, severity: 'FATAL' });
     this.#client.end(encodeErrorResponse(fatal));
     this.#gone();

@@ -114,7 +114,8 @@ export class SessionState {
         },
       };
       this.#waiting = { pool, borrower };
-      pool.acquire(borrower, settings);
+      const joins = (this.transaction?.participants.size ?? 0) > 0;
+      pool.acquire(borrower, settings, joins);
     });
   }
 
@@ -136,6 +137,7 @@ export class SessionState {
     const { transaction } = this;
     if (transaction === null) return;
     await this.closePortals();
+    if (!transaction.implicit) this.#context.counters.transactions += 1;
     this.transaction = null;
     if (how === 'commit') {
       try {
