@@ -107,7 +107,10 @@ function createPool(settings: ApiSettings, log: Logger): Pool {
     pipeline: true,
     types,
   });
-  pool.on('error', ({ message }) => log.warn({ reason: message }, 'an idle connection was lost'));
+  pool.on('error', ({ message }) => {
+    // The pool does not wait for its connections to close: the proxy may say goodbye to them first.
+    if (!pool.ending) log.warn({ reason: message }, 'an idle connection was lost');
+  });
   return pool;
 }
 

@@ -21,6 +21,15 @@ const count = (description: string, given: { default: number; minimum?: number }
 const milliseconds = (description: string, given: { default: number }) =>
   Type.Integer({ description, minimum: 1, maximum: 2_147_483_647, ...given });
 
+/** Off by default: PostgreSQL's own timeouts are, too. */
+const timeout = (description: string) =>
+  Type.Integer({
+    description: `${description}; 0: never`,
+    minimum: 0,
+    maximum: 2_147_483_647,
+    default: 0,
+  });
+
 const Shard = Type.Object(
   {
     host: text('host name or address', { default: '127.0.0.1' }),
@@ -47,6 +56,13 @@ const Table = Type.Object(
 const User = Type.Object(
   {
     name: text('the name clients log in with'),
+    clientsMax: Type.Optional(
+      Type.Integer({
+        description: 'connections of this user at once; only `proxy.clientsMax` if not given',
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+      }),
+    ),
     password: text('plain, or a `SCRAM-SHA-256$…` or `md5…` verifier as in pg_authid'),
   },
   { additionalProperties: false },
@@ -74,6 +90,11 @@ const ProxySection = section('What clients connect to.', {
     minItems: 1,
     default: [{ name: 'shard_user', password: 'shard_pass' }],
   }),
+  admins: Type.Optional(
+    Type.Array(text('a name of `proxy.users`'), {
+      description: 'who may use the console, database `admin`; the first user if not given',
+    }),
+  ),
   auth: Type.Enum(['scram-sha-256', 'md5'], {
     description: 'how passwords are asked for; md5 only for drivers without SCRAM',
     default: 'scram-sha-256',
@@ -90,6 +111,13 @@ const ProxySection = section('What clients connect to.', {
   authTimeoutMs: milliseconds("time to log in, in ms; PostgreSQL's authentication_timeout", {
     default: 60_000,
   }),
+  statementTimeoutMs: timeout('a statement is cancelled after, in ms: 57014'),
+  idleInTransactionTimeoutMs: timeout(
+    'a client that says nothing in an open transaction is ended after, in ms: 25P03',
+  ),
+  idleTimeoutMs: timeout(
+    'a client that says nothing outside of a transaction is ended after, in ms: 57P05',
+  ),
 });
 
 const Pool = section('Connections of the proxy to each shard.', {
@@ -128,6 +156,16 @@ const Api = section('The REST API and how it reaches the proxy.', {
   poolSize: count('connections to the proxy: requests that run at once', { default: 20 }),
 });
 
+const Metrics = Type.Object(
+  {
+    host: text('address to listen on', { default: '127.0.0.1' }),
+    port: port("HTTP port of `/metrics`; pgbouncer exporters' number; 0: any free port", {
+      default: 9127,
+    }),
+  },
+  { additionalProperties: false },
+);
+
 const Log = section('The log on standard error.', {
   level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     description: 'the least severe level that is written',
@@ -154,6 +192,12 @@ const ConfigSchema = section('', {
   pool: Pool,
   merge: Merge,
   api: Api,
+  metrics: Type.Optional(
+    Type.Object(Metrics.properties, {
+      ...Metrics,
+      description: 'Metrics of the proxy for Prometheus; off if the section is not given.',
+    }),
+  ),
   log: Log,
 });
 

@@ -18,6 +18,9 @@ export interface TableRule {
   readonly key?: string;
 }
 
+/** The database name that means the operator's console. */
+export const CONSOLE_DATABASE = 'admin';
+
 /** Everything an operator decides; docs/config.md describes each setting. */
 export interface Config {
   readonly shards: readonly Shard[];
@@ -32,7 +35,13 @@ export interface Config {
     readonly port: number;
     readonly database: string;
     /** `password`: plain, or a verifier as in pg_authid. */
-    readonly users: readonly { readonly name: string; readonly password: string }[];
+    readonly users: readonly {
+      readonly name: string;
+      readonly password: string;
+      readonly clientsMax?: number;
+    }[];
+    /** Names of those who may use the console. */
+    readonly admins: readonly string[];
     readonly auth: 'scram-sha-256' | 'md5';
     /** Addresses and CIDR blocks let in without a password. */
     readonly trust: readonly string[];
@@ -44,6 +53,10 @@ export interface Config {
     } | null;
     readonly clientsMax: number;
     readonly authTimeoutMs: number;
+    /** 0: never. */
+    readonly statementTimeoutMs: number;
+    readonly idleInTransactionTimeoutMs: number;
+    readonly idleTimeoutMs: number;
   };
   /** Per shard. */
   readonly pool: {
@@ -66,6 +79,8 @@ export interface Config {
     readonly database: string;
     readonly poolSize: number;
   };
+  /** null: no metrics are served. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
 }
 
@@ -117,7 +132,8 @@ function requireNoGap(content: unknown): void {
 }
 
 /** Settings whose default is another setting. Throws ConfigError on what no schema can say. */
-function finish({ shards, sharding, proxy, pool, merge, api, log }: ConfigContent): Config {
+function finish(content: ConfigContent): Config {
+  const { shards, sharding, proxy, pool, merge, api, metrics = null, log } = content;
   for (const [name, rule] of Object.entries(sharding.tables)) {
     if (rule.key === undefined || rule.kind === 'sharded') continue;
     throw new ConfigError(`sharding.tables.${name}.key: only a sharded table has a key`);
@@ -126,6 +142,8 @@ function finish({ shards, sharding, proxy, pool, merge, api, log }: ConfigConten
   for (const path of tls === null ? [] : [tls.cert, tls.key]) requireReadable(path);
   for (const block of proxy.trust) requireNetwork(block);
   const [first] = proxy.users;
+  const admins = proxy.admins ?? [first?.name ?? ''];
+  requireAdmins(admins, proxy.users, proxy.database);
   const user = api.user ?? first?.name ?? '';
   const known = proxy.users.find(({ name }) => name === user)?.password;
   const isPlain = known !== undefined && !/^(SCRAM-SHA-256\$|md5)/.test(known);
@@ -138,7 +156,7 @@ function finish({ shards, sharding, proxy, pool, merge, api, log }: ConfigConten
       })),
     ),
     sharding,
-    proxy: { ...proxy, tls },
+    proxy: { ...proxy, tls, admins },
     pool,
     merge,
     api: {
@@ -148,6 +166,7 @@ function finish({ shards, sharding, proxy, pool, merge, api, log }: ConfigConten
       password: api.password ?? (isPlain ? known : ''),
       database: api.database ?? proxy.database,
     },
+    metrics,
     log,
   };
 }
@@ -179,6 +198,21 @@ function distinct(shards: readonly Shard[]): readonly Shard[] {
     seen.set(place, id);
   }
   return shards;
+}
+
+function requireAdmins(
+  admins: readonly string[],
+  users: readonly { readonly name: string }[],
+  database: string,
+): void {
+  const unknown = admins.find((admin) => users.every(({ name }) => name !== admin));
+  if (unknown !== undefined) {
+    throw new ConfigError(`proxy.admins: "${unknown}" is none of proxy.users, who may log in`);
+  }
+  if (database !== CONSOLE_DATABASE) return;
+  throw new ConfigError(
+    `proxy.database: "${CONSOLE_DATABASE}" is the operator's console; give the data another name`,
+  );
 }
 
 function requireReadable(path: string): void {

@@ -16,7 +16,7 @@ export interface TwoPhase {
 }
 
 /** Every gid begins so; the number behind it is the decider's shard. */
-export const GID_PREFIX = 'drive_';
+const GID_PREFIX = 'drive_';
 
 /** A source of gids, unique over all proxies: `drive_<decider>_<proxy>_<counter>`. */
 export function gidSource(proxyId: string): (shard: number) => string {

@@ -1,7 +1,7 @@
 // One PostgreSQL server as a child process: started, watched and stopped.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SERVER_POLL_MS, SERVER_START_MS, SERVER_STOP_MS } from '../base/limits.ts';
@@ -123,6 +123,8 @@ export class LocalServer {
   /** The last complaint in the server's log. */
   #lastWords(): string {
     const path = join(this.#options.directory, LOG_FILE);
+    // The data directory may have been removed under the server's feet.
+    if (!existsSync(path)) return `${this.#options.directory} is gone`;
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
     const last = lines.findLast((line) => /FATAL|PANIC/.test(line)) ?? lines.at(-1) ?? '';
     return `${last.replace(/^.*?(FATAL|PANIC): +/, '')} (see ${path})`;

@@ -19,6 +19,16 @@ export class PlanCache {
     return this.#plans.size;
   }
 
+  /** Estimated bytes of all keys and plans. */
+  get bytes(): number {
+    return this.#plans.calculatedSize;
+  }
+
+  /** Keys and plans, the most recently used first. */
+  entries(): Iterable<[string, Plan]> {
+    return this.#plans.entries();
+  }
+
   get(key: string): Plan | undefined {
     return this.#plans.get(key);
   }

@@ -1,5 +1,6 @@
 // Planner: SQL text to plan, from the cache where it can be.
 
+import { Latency } from '../base/latency.ts';
 import { parseSql } from '../sql/parser.ts';
 import { type Shape, shapeOf } from '../sql/shape.ts';
 import type { Statement } from '../sql/statement.ts';
@@ -43,23 +44,54 @@ export class Planner {
   #searchPath: readonly string[] | null = null;
   /** What keys of `#searchPath` start with; empty for the server's default. */
   #prefix = '';
+  /** Statements whose plan was in the cache, and those that had to be planned. */
+  hits = 0;
+  misses = 0;
+  /** How long planning took where it had to be done. */
+  readonly planning = new Latency();
 
   constructor(options: PlannerOptions) {
     this.#cache = new PlanCache(options.cacheBytesMax);
+  }
+
+  /** Plans in the cache, by the text they stand for; `?` marks what any literal may take. */
+  *cached(): Generator<{ text: string; isShape: boolean; plan: Plan }> {
+    for (const [key, plan] of this.#cache.entries()) {
+      const text = key.replace(/^\0[^\0]*\0/, '');
+      const isShape = text.startsWith('\x02');
+      yield { text: isShape || text.startsWith('\x03') ? text.slice(1) : text, isShape, plan };
+    }
+  }
+
+  get cacheSize(): number {
+    return this.#cache.size;
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes;
   }
 
   /** `searchPath`: null for the server's default. The same array means the same path. */
   plan(sql: string, topology: Topology, searchPath: readonly string[] | null): Planned {
     this.#enter(topology, searchPath);
     const known = this.#cache.get(this.#prefix + sql);
-    if (known !== undefined) return { plan: known, literals: null };
+    if (known !== undefined) {
+      this.hits += 1;
+      return { plan: known, literals: null };
+    }
     const shape = shapeOf(sql);
     const shaped = shape === null || shape.literals.length === 0 ? null : shape;
     if (shaped !== null) {
       const plan = this.#cache.get(this.#shapeKey(shaped));
-      if (plan !== undefined) return { plan, literals: shaped.literals };
+      if (plan !== undefined) {
+        this.hits += 1;
+        return { plan, literals: shaped.literals };
+      }
     }
+    this.misses += 1;
+    const begunMs = performance.now();
     const { plan, shapePlan } = make(sql, topology, searchPath, shaped !== null);
+    this.planning.observe(performance.now() - begunMs);
     if (shaped !== null && shapePlan !== null) {
       this.#cache.set(this.#shapeKey(shaped), shapePlan);
       return { plan: shapePlan, literals: shaped.literals };

@@ -40,7 +40,7 @@ export function query(connection: ServerConnection, sql: string): Promise<QueryR
 }
 
 /** The same for bytes that end in one message answered by ReadyForQuery. */
-export function exchange(connection: ServerConnection, bytes: Buffer): Promise<QueryResult> {
+function exchange(connection: ServerConnection, bytes: Buffer): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
     const collector = new Collector(resolve, reject);
     connection.send(bytes, new ServerRequest(collector, false));

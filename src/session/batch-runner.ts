@@ -97,7 +97,10 @@ export class BatchRunner {
     const statement = prepare(message.parse, this.#state, this.#context);
     const plan = this.#plan(statement);
     this.#refuseInFailed(plan);
-    if (plan.op === 'refused') throw new SqlError(plan.error);
+    if (plan.op === 'refused') {
+      this.#context.counters.routes.refused += 1;
+      throw new SqlError(plan.error);
+    }
     if (plan.op === 'sequence') throw severalCommands();
     // The server's own judgement of the text comes now, as it does on one PostgreSQL.
     await this.#describe(statement);

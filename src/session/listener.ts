@@ -9,7 +9,9 @@ import { encodeErrorResponse } from '../wire/error-response.ts';
 import { PROTOCOL_3_2 } from '../wire/startup.ts';
 import type { BackendKey } from '../wire/status.ts';
 import type { Authenticator } from './authenticator.ts';
+import { type Client, type ClientIdentity, identify } from './client.ts';
 import { ClientStream } from './client-stream.ts';
+import type { ConsoleDoor } from './console-door.ts';
 import type { SessionContext } from './context.ts';
 import type { Conversation } from './conversation.ts';
 import { Greeter } from './greeting.ts';
@@ -17,28 +19,37 @@ import { shakeHands, type TlsRules } from './handshake.ts';
 import { Session } from './session.ts';
 import { type StartupRequest, shardOfDatabase } from './startup.ts';
 import { SessionState } from './state.ts';
+import { enforceTimeouts, type Timeouts } from './timeouts.ts';
 
 export interface ListenerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  readonly console: ConsoleDoor;
+}
+
+/** What may change while clients are served. */
+export interface ListenerRules {
+  readonly authenticator: Authenticator;
   readonly tls: TlsRules | null;
   /** Clients at most, authenticated or not. */
   readonly clientsMax: number;
   /** From the connection to ReadyForQuery. */
   readonly authTimeoutMs: number;
+  /** Clients of one user at most; who is not in it has no bound of its own. */
+  readonly clientsMaxOf: ReadonlyMap<string, number>;
+  readonly timeouts: Timeouts;
 }
 
-interface Registered {
-  readonly session: Session;
+interface Registered extends Client {
   readonly secret: Buffer;
 }
 
 export class Listener {
   #context: SessionContext;
-  #authenticator: Authenticator;
   #greeter: Greeter;
   #options: ListenerOptions;
+  #rules: ListenerRules;
   #server: Server;
   /** Sockets of clients that are not let in yet. */
   #strangers = new Set<Socket>();
@@ -47,9 +58,9 @@ export class Listener {
   #closing: SqlError | null = null;
   #onEmpty: (() => void) | null = null;
 
-  constructor(context: SessionContext, authenticator: Authenticator, options: ListenerOptions) {
+  constructor(context: SessionContext, rules: ListenerRules, options: ListenerOptions) {
     this.#context = context;
-    this.#authenticator = authenticator;
+    this.#rules = rules;
     this.#greeter = new Greeter(context);
     this.#options = options;
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
@@ -72,8 +83,26 @@ export class Listener {
     });
   }
 
-  get sessionCount(): number {
-    return this.#sessions.size;
+  /** The clients that are let in, in the order of their coming. */
+  clients(): Iterable<Client> {
+    return this.#sessions.values();
+  }
+
+  /** Clients in their handshake. */
+  get strangerCount(): number {
+    return this.#strangers.size;
+  }
+
+  /** Rules for clients to come; the timeouts hold for those that are here, too. */
+  reconfigure(rules: ListenerRules): void {
+    this.#rules = rules;
+  }
+
+  /** To be called every SESSION_WATCH_MS. */
+  watch(): void {
+    const { timeouts } = this.#rules;
+    const { nowMs } = this.#context.clock;
+    for (const { session } of this.#sessions.values()) enforceTimeouts(session, timeouts, nowMs);
   }
 
   /**
@@ -86,6 +115,7 @@ export class Listener {
     for (const { session } of this.#sessions.values()) session.shutdown(this.#closing);
     // Who is not let in yet has nothing to lose.
     for (const socket of this.#strangers) socket.destroy();
+    this.#options.console.close(this.#closing);
     if (this.#sessions.size === 0) return;
     const grace = setTimeout(() => {
       for (const { session } of this.#sessions.values()) session.terminate(this.#closing!);
@@ -100,13 +130,14 @@ export class Listener {
     this.#strangers.add(socket);
     socket.once('close', () => this.#strangers.delete(socket));
     let client: Conversation | null = null;
+    const { authTimeoutMs, tls } = this.#rules;
     const timer = setTimeout(() => {
-      client?.giveUp(tooSlow(this.#options.authTimeoutMs));
+      client?.giveUp(tooSlow(authTimeoutMs));
       // A client that waits in the handshake is told first; any other is cut off.
       setImmediate(() => socket.destroySoon());
-    }, this.#options.authTimeoutMs);
+    }, authTimeoutMs);
     try {
-      const handshake = await shakeHands(socket, this.#options.tls, (current) => {
+      const handshake = await shakeHands(socket, tls, (current) => {
         client = current;
       });
       ({ client } = handshake);
@@ -131,34 +162,69 @@ export class Listener {
     version: number,
     socket: Socket,
   ): Promise<void> {
-    const { clientsMax } = this.#options;
+    const { clientsMax, authenticator } = this.#rules;
     if (this.#closing !== null) throw this.#closing;
     if (this.#strangers.size + this.#sessions.size > clientsMax) throw tooManyClients(clientsMax);
-    await this.#authenticator.authenticate(request.user, socket.remoteAddress ?? '', client);
+    await authenticator.authenticate(request.user, socket.remoteAddress ?? '', client);
+    if (request.database === this.#options.console.database) {
+      await this.#openConsole(client, request, socket);
+      return;
+    }
+    this.#requireRoom(request.user);
     const { database } = this.#context;
     const { shards } = this.#context.topology();
     const fixedShard = shardOfDatabase(request.database, database, shards);
     const secretBytes = version >= PROTOCOL_3_2 ? CANCEL_KEY_BYTES : 4;
-    const key: BackendKey = {
-      processId: this.#freeProcessId(),
-      secret: randomBytes(secretBytes),
-    };
+    const processId = this.#freeProcessId();
+    const key: BackendKey = { processId, secret: randomBytes(secretBytes) };
     const greeting = await this.#greeter.greet(request.settings, fixedShard, key);
     if (client.gone) return;
     if (this.#closing !== null) throw this.#closing;
     client.write(greeting);
     client.detach();
     this.#strangers.delete(socket);
-    this.#begin(client, new SessionState(this.#context, request.settings, fixedShard), key);
+    const state = new SessionState(this.#context, request.settings, fixedShard);
+    this.#begin(client, state, key, identify(processId, request, client.socket));
   }
 
-  #begin(client: Conversation, state: SessionState, key: BackendKey): void {
+  async #openConsole(client: Conversation, request: StartupRequest, socket: Socket): Promise<void> {
+    const { console } = this.#options;
+    console.admit(request.user);
+    const key = { processId: this.#freeProcessId(), secret: randomBytes(4) };
+    // Drivers send settings of all kinds, which mean nothing here.
+    const greeting = await this.#greeter.greet(new Map(), null, key);
+    if (client.gone) return;
+    client.write(greeting);
+    client.detach();
+    this.#strangers.delete(socket);
+    console.open(client.socket, client.reader, request.user);
+  }
+
+  /** Throws 53300, FATAL. */
+  #requireRoom(user: string): void {
+    const max = this.#rules.clientsMaxOf.get(user);
+    if (max === undefined) return;
+    let count = 0;
+    for (const { identity } of this.#sessions.values()) if (identity.user === user) count += 1;
+    if (count >= max) throw tooManyOfUser(user, max);
+  }
+
+  #begin(
+    client: Conversation,
+    state: SessionState,
+    key: BackendKey,
+    identity: ClientIdentity,
+  ): void {
     const { processId, secret } = key;
     const { socket, reader } = client;
     const session = new Session(this.#context, socket, new ClientStream(socket), reader, state);
-    this.#sessions.set(processId, { session, secret });
+    const { counters } = this.#context;
+    counters.logins += 1;
+    this.#sessions.set(processId, { session, secret, identity });
     session.onClosed = () => {
       this.#sessions.delete(processId);
+      counters.goneBytesReceived += session.traffic.bytesRead;
+      counters.goneBytesSent += session.traffic.bytesWritten;
       if (this.#sessions.size === 0) this.#onEmpty?.();
     };
     session.start();
@@ -179,7 +245,9 @@ export class Listener {
   }
 
   #turnAway(socket: Socket, client: Conversation | null, error: SqlError, cause: unknown): void {
-    const { log } = this.#context;
+    const { log, counters } = this.#context;
+    counters.loginsRefused += 1;
+    counters.errors.add(error.code);
     const from = socket.remoteAddress;
     // Health checks and port scans come and go without a word.
     const level = client?.gone === true ? 'debug' : 'info';
@@ -212,6 +280,15 @@ function tooManyClients(clientsMax: number): SqlError {
     code: SQLSTATE.tooManyConnections,
     message: 'sorry, too many clients already',
     hint: `The proxy takes ${clientsMax} clients: make proxy.clientsMax larger.`,
+    severity: 'FATAL',
+  });
+}
+
+function tooManyOfUser(user: string, max: number): SqlError {
+  return new SqlError({
+    code: SQLSTATE.tooManyConnections,
+    message: `too many connections for role "${user}"`,
+    hint: `Its bound is ${max}: make clientsMax of the user larger.`,
     severity: 'FATAL',
   });
 }

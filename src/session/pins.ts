@@ -44,6 +44,13 @@ export class Pins {
     connection.owner = owner;
   }
 
+  /** Every pin, for operators. */
+  *entries(): Generator<{ shard: number; processId: number; reasons: readonly PinReason[] }> {
+    for (const [shard, { connection, reasons }] of this.#pins) {
+      yield { shard, processId: connection.identity.processId, reasons: [...reasons] };
+    }
+  }
+
   /** Every pinned connection still open, in shard order. */
   connections(): ServerConnection[] {
     const shards = [...this.#pins.keys()].sort((a, b) => a - b);

@@ -95,6 +95,18 @@ export class StatementNames {
     this.#max = max;
   }
 
+  get size(): number {
+    return this.#names.size;
+  }
+
+  /** Every name with its text and the catalog version it holds for. */
+  *entries(): Generator<{ name: string; sql: string; version: number }> {
+    for (const [key, name] of this.#names) {
+      const [version = '', , ...sql] = key.split('\0');
+      yield { name, sql: sql.join('\0'), version: Number(version) };
+    }
+  }
+
   nameOf(sql: string, parameterTypes: readonly number[], version: number): string {
     const key = `${version}\0${parameterTypes.join(',')}\0${sql}`;
     const known = this.#names.get(key);

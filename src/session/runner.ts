@@ -102,8 +102,10 @@ export class Runner {
       return;
     }
     if (state.transaction?.state === 'failed' && !isUnreadable(plan)) throw inFailedTransaction();
-    if (plan.op === 'refused') routes.refused += 1;
-    if (plan.op === 'refused') throw new SqlError(plan.error);
+    if (plan.op === 'refused') {
+      routes.refused += 1;
+      throw new SqlError(plan.error);
+    }
     if (plan.op === 'sequence') throw new Error('a sequence is run part by part');
     if (plan.op === 'session') {
       routes.local += 1;

@@ -109,7 +109,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   /** Stops what the client has under way. Statements that wait are answered with 57014. */
   cancel(error = canceled()): void {
     if (this.#lane.stop(error) || this.state.withdraw(error)) return;
-    for (const connection of this.#busyConnections()) void cancelStatement(connection);
+    for (const connection of this.busyConnections()) void cancelStatement(connection);
   }
 
   /** The same, once a request: it has taken too long. */
@@ -119,6 +119,11 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.cancel(error);
   }
 
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.sinceMs = this.#context.clock.nowMs;
+  }
+
   get phase(): Phase {
     return this.#phase;
   }
@@ -126,11 +131,6 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   /** Bytes received and sent so far. */
   get traffic(): Pick<Socket, 'bytesRead' | 'bytesWritten'> {
     return this.#socket;
-  }
-
-  /** The server connections that work for the client now. */
-  get busyConnections(): readonly ServerConnection[] {
-    return this.#busyConnections();
   }
 
   /** Ends the session with `error` as soon as no statement and no transaction is under way. */
@@ -308,8 +308,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   #ship(shipment: Shipment): void {
-    this.#phase = 'relaying';
-    this.sinceMs = this.#context.clock.nowMs;
+    this.#enter('relaying');
     this.#lane.send(shipment);
   }
 
@@ -318,8 +317,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       void this.#cleanUp();
       return;
     }
-    this.#phase = 'ready';
-    this.sinceMs = this.#context.clock.nowMs;
+    this.#enter('ready');
     if (outcome.lost !== null) {
       this.#context.counters.errors.add(outcome.lost.code);
       if (!outcome.failed) this.#client.write(encodeErrorResponse(outcome.lost));
@@ -342,8 +340,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   /** Runs `task`, reports its error, then says ReadyForQuery if `ready`. */
   #work(task: () => Promise<void>, ready: boolean): void {
-    this.#phase = 'working';
-    this.sinceMs = this.#context.clock.nowMs;
+    this.#enter('working');
     void this.#finish(task, ready);
   }
 
@@ -366,8 +363,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       return;
     }
     if (ready) this.#sayReady();
-    this.#phase = 'ready';
-    this.sinceMs = this.#context.clock.nowMs;
+    this.#enter('ready');
     if (this.#syncTaken) {
       this.#syncTaken = false;
       this.#sync();
@@ -408,10 +404,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   #fatal(error: SqlError): void {
     const { code, message, detail, hint } = error;
-    this.#context.counters.errors.add(code);
-    const fatal = new SqlError({ code, message, detail, hint, severity: 'FATAL' });
-    this.#client.end(encodeErrorResponse(fatal));
-    this.#gone();
+    this.terminate(new SqlError({ code, message, detail, hint, severity: 'FATAL' }));
   }
 
   #gone(): void {
@@ -427,12 +420,12 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     const error = clientGone();
     this.state.ended = error;
     if (this.#lane.stop(error) || this.state.withdraw(error)) return;
-    for (const connection of this.#busyConnections()) this.#lane.abandon(connection);
+    for (const connection of this.busyConnections()) this.#lane.abandon(connection);
     this.#abandoned = setTimeout(() => this.#closeBusy(), ABANDONED_STATEMENT_MS);
   }
 
   #closeBusy(): void {
-    for (const connection of this.#busyConnections()) connection.close(TERMINATE);
+    for (const connection of this.busyConnections()) connection.close(TERMINATE);
   }
 
   async #cleanUp(): Promise<void> {
@@ -449,7 +442,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     onClosed?.();
   }
 
-  #busyConnections(): ServerConnection[] {
+  /** The server connections that work for the client now. */
+  busyConnections(): ServerConnection[] {
     const { transaction, pins, borrowed } = this.state;
     const all = new Set(borrowed);
     if (this.#relay.connection !== null) all.add(this.#relay.connection);

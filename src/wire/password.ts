@@ -14,7 +14,7 @@ export interface ScramVerifier {
 }
 
 /** PostgreSQL's scram_iterations. */
-export const SCRAM_ITERATIONS = 4096;
+const SCRAM_ITERATIONS = 4096;
 const SALT_BYTES = 16;
 export const KEY_BYTES = 32;
 

@@ -23,7 +23,7 @@ const literal = (value: string | number | boolean | null): string =>
   typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
 
 /** Rows with NULLs, duplicates, skew and quarters, whose sums are exact in binary. */
-export function fileRows(): string[] {
+function fileRows(): string[] {
   const rows: string[] = [];
   for (let i = 0; i < FILES; i++) {
     const user = i % 3 === 0 ? 42 : i % 29 === 0 ? EXTREME_USERS[i % 3]! : USERS[(i * 7) % 15]!;
@@ -42,7 +42,7 @@ export function fileRows(): string[] {
   return rows;
 }
 
-export function memberRows(): string[] {
+function memberRows(): string[] {
   const countries = ['de', 'fr', 'us', null];
   return [...USERS, ...EXTREME_USERS]
     .filter((_, i) => i % 5 !== 4)

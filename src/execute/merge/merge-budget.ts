@@ -19,9 +19,9 @@ export class MergeBudget {
   keep(bytes: number): void {
     this.#rows++;
     this.#bytes += bytes + MERGE_ROW_OVERHEAD_BYTES;
-    if (this.#rows > this.#rowsMax) throw exceeded(`${this.#rowsMax} rows`, 'proxy.mergeRowsMax');
+    if (this.#rows > this.#rowsMax) throw exceeded(`${this.#rowsMax} rows`, 'merge.rowsMax');
     if (this.#bytes > this.#bytesMax) {
-      throw exceeded(`${this.#bytesMax} bytes`, 'proxy.mergeBytesMax');
+      throw exceeded(`${this.#bytesMax} bytes`, 'merge.bytesMax');
     }
   }
 
@@ -38,6 +38,6 @@ function exceeded(amount: string, setting: string): SqlError {
     message: `merging the answers of the shards would keep more than ${amount} in memory`,
     hint:
       `Narrow the statement, or raise ${setting}. ` +
-      'The bounds are proxy.mergeRowsMax and proxy.mergeBytesMax.',
+      'The bounds are merge.rowsMax and merge.bytesMax.',
   });
 }

@@ -3,7 +3,7 @@
 import type { AggregateMerge, AggregateState, GroupValue, ShardColumn } from '../../plan/plan.ts';
 
 /** Where the value of a grouping expression stands in the client's format. */
-export function groupTextColumn(group: number): number {
+function groupTextColumn(group: number): number {
   return group * 2;
 }
 

@@ -13,7 +13,7 @@ export function field(typeOid: number, format = 1, name = 'c'): FieldDescription
   return { name, tableOid: 0, columnNumber: 0, typeOid, typeSize: -1, typeModifier: -1, format };
 }
 
-export function body(values: readonly Value[]): Buffer {
+function body(values: readonly Value[]): Buffer {
   return Buffer.from(encodeDataRow([...values]).subarray(5));
 }
 
@@ -62,7 +62,7 @@ export class ArrayShard implements ShardRows {
   }
 }
 
-export const SHARD_SQL = { before: '', after: '', pushLimit: false } as const;
+const SHARD_SQL = { before: '', after: '', pushLimit: false } as const;
 
 export function concat(merge: Partial<ConcatMerge> = {}): ConcatMerge {
   return {
