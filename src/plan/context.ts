@@ -27,6 +27,9 @@ export class Refusal extends Error {
   }
 }
 
+const isSystem = ({ schema, name }: RelationName): boolean =>
+  schema === null ? name.startsWith('pg_') : schema === 'information_schema' || /^pg_/.test(schema);
+
 export class PlanContext {
   readonly input: PlanInput;
   /** The lifted form of constants that stand in the text. */
@@ -36,6 +39,8 @@ export class PlanContext {
   /** Parameters that may be no integers and so cannot be read as a key. */
   uncertain: ReadonlySet<number> = new Set();
   readonly pins = new Set<PinReason>();
+  /** A table was named that is neither in the catalog nor one of the system's. */
+  unknownTable = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
   mergeable = true;
 
@@ -46,7 +51,9 @@ export class PlanContext {
   /** The table a name means; null for an unknown one, a catalog's among them. */
   table(relation: RelationName): Table | null {
     const { catalog, searchPath } = this.input;
-    return catalog.table(relation.schema, relation.name, searchPath ?? undefined);
+    const table = catalog.table(relation.schema, relation.name, searchPath ?? undefined);
+    if (table === null && !isSystem(relation)) this.unknownTable = true;
+    return table;
   }
 
   /** A key with a known value, remembered with the slot its literal has in the shape. */

@@ -198,6 +198,11 @@ export interface RoutedPlan extends PlanCommon {
    * come out, Planner.planExact gives the plan of this very text. `merge` and `refusal` are null.
    */
   readonly replan: boolean;
+  /**
+   * The statement names a table that the catalog does not know and that is none of the system's: it
+   * may be temporary, or missing, or made a moment ago past this proxy.
+   */
+  readonly unknownTable: boolean;
 }
 
 /** The session answers by itself, or decides where its action goes (BEGIN, SET drive.shard, …). */

@@ -167,7 +167,7 @@ function make(
   const { catalog } = topology;
   const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
   const context = new PlanContext(input);
-  const plan = planStatement(only.statement, context);
+  const plan = withDoubt(planStatement(only.statement, context), context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
   return { plan, shapePlan };
 }
@@ -183,6 +183,10 @@ function planSequence(
   const parts = texts.map((sql) => ({ sql, plan: make(sql, topology, searchPath, false).plan }));
   const refused = parts.find((part) => part.plan.op === 'refused');
   return refused?.plan ?? { op: 'sequence', verb: parts[0]!.plan.verb, parts };
+}
+
+function withDoubt(plan: Plan, { unknownTable }: PlanContext): Plan {
+  return plan.op === 'routed' && unknownTable ? { ...plan, unknownTable } : plan;
 }
 
 function planStatement(statement: Statement, context: PlanContext): Plan {

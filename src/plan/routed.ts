@@ -24,6 +24,7 @@ export function routedPlan(
     action: null,
     copy: null,
     replan: false,
+    unknownTable: false,
     ...fields,
   };
 }

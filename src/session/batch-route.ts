@@ -46,10 +46,14 @@ export function prepare(
   };
 }
 
-/** What a server can be sent as it is: no session action, no pin, no schema change. */
+/** What a server can be sent as it is: no session action, no pin, no schema change or doubt. */
 export function isRelayable(plan: Plan): plan is RoutedPlan {
   return (
-    plan.op === 'routed' && plan.action === null && plan.pins.length === 0 && plan.effect !== 'ddl'
+    plan.op === 'routed' &&
+    plan.action === null &&
+    plan.pins.length === 0 &&
+    plan.effect !== 'ddl' &&
+    !plan.unknownTable
   );
 }
 

@@ -95,8 +95,14 @@ export class BatchRunner {
     }
     statements.delete('');
     const statement = prepare(message.parse, this.#state, this.#context);
-    const plan = this.#plan(statement);
+    let plan = this.#plan(statement);
     this.#refuseInFailed(plan);
+    const isUnknown = plan.op === 'routed' && plan.unknownTable;
+    if (isUnknown && !this.#state.pins.has('temporary table')) {
+      // It may have been made a moment ago, past this proxy.
+      await this.#context.schemaChanged();
+      plan = this.#plan(statement);
+    }
     if (plan.op === 'refused') {
       this.#context.counters.routes.refused += 1;
       throw new SqlError(plan.error);

@@ -22,7 +22,7 @@ export interface SessionContext {
   readonly clock: CoarseClock;
   /** ParameterStatus values of a server connection without settings. */
   serverParameters(): ReadonlyMap<string, string>;
-  /** To be called after DDL: resolves when the topology knows the new schema. */
+  /** After DDL, or where a table is unknown: resolves when the topology knows the schema of now. */
   schemaChanged(): Promise<void>;
   /** The configured database name of the sharded whole. */
   readonly database: string;

@@ -25,6 +25,12 @@ export class Pins {
     return this.#pins.size;
   }
 
+  has(reason: PinReason): boolean {
+    for (const pin of this.#pins.values()) if (pin.reasons.has(reason)) return true;
+    return false;
+  }
+
+  /** The open pinned connection of the shard, or null. */
   connection(shard: number): ServerConnection | null {
     const pin = this.#pins.get(shard);
     if (pin === undefined) return null;

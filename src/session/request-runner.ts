@@ -3,6 +3,7 @@
 import { asSqlError } from '../base/errors.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Planned } from '../plan/planner.ts';
 import { ServerError } from '../pool/query.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { BatchMessage } from './batch.ts';
@@ -10,6 +11,11 @@ import { BatchRunner } from './batch-runner.ts';
 import { handPlan } from './hand.ts';
 import { StatementValues } from './prepared.ts';
 import { ErrorPassedOn, Runner, type RunnerDependencies } from './runner.ts';
+
+function namesUnknownTable(plan: Plan): boolean {
+  if (plan.op === 'sequence') return plan.parts.some((part) => namesUnknownTable(part.plan));
+  return plan.op === 'routed' && plan.unknownTable;
+}
 
 /** Everything but ReadyForQuery is its business. */
 export class RequestRunner {
@@ -27,11 +33,7 @@ export class RequestRunner {
   /** Throws what the client is to be told; see `report`. */
   async runQuery(sql: string): Promise<void> {
     const { context, state } = this.#d;
-    const { plan, literals } = context.planner.plan(
-      sql,
-      context.topology(),
-      state.settings.searchPath,
-    );
+    const { plan, literals } = await this.#plan(sql);
     const forced = handPlan(sql, plan, state, context);
     if (forced.op !== 'sequence') {
       await this.#runStatement(sql, forced, literals);
@@ -42,6 +44,16 @@ export class RequestRunner {
       if (part.plan.op === 'routed' && state.transaction === null) state.begin('BEGIN', true);
       await this.#runStatement(part.sql, part.plan, null);
     }
+  }
+
+  /** A table that is not known may have been made a moment ago, past this proxy. */
+  async #plan(sql: string): Promise<Planned> {
+    const { context, state } = this.#d;
+    const planNow = () => context.planner.plan(sql, context.topology(), state.settings.searchPath);
+    const planned = planNow();
+    if (!namesUnknownTable(planned.plan) || state.pins.has('temporary table')) return planned;
+    await context.schemaChanged();
+    return planNow();
   }
 
   /** `synced`: Sync follows the messages. */
@@ -55,6 +67,7 @@ export class RequestRunner {
     const { transaction } = state;
     if (transaction === null) await state.closePortals();
     else if (transaction.implicit) {
+      this.#d.context.counters.transactions += 1;
       await state.endTransaction(transaction.state === 'failed' ? 'rollback' : 'commit');
     }
   }

@@ -1,0 +1,60 @@
+// Tables made on the shards, past the proxy, are known when they are first named.
+
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+
+let proxy: TestProxy;
+let client: pg.Client;
+let shards: pg.Client[];
+
+beforeAll(async () => {
+  proxy = await startTestProxy();
+  client = new pg.Client(proxy.login);
+  shards = proxy.shards.map((shard) => new pg.Client(shard));
+  await Promise.all([client, ...shards].map((each) => each.connect()));
+});
+
+afterAll(async () => {
+  await Promise.all([client, ...shards].map((each) => each.end()));
+  await proxy.close();
+});
+
+async function onEveryShard(sql: string): Promise<void> {
+  for (const shard of shards) await shard.query(sql);
+}
+
+async function rowsOf(table: string): Promise<unknown[]> {
+  const answers = await Promise.all(shards.map((shard) => shard.query(`SELECT * FROM ${table}`)));
+  return answers.map(({ rows }) => rows);
+}
+
+test('by a simple query', async () => {
+  await onEveryShard('CREATE TABLE simple_one (user_id int8)');
+  await client.query('INSERT INTO simple_one VALUES (1), (2)');
+  expect(await rowsOf('simple_one')).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
+});
+
+test('by a prepared statement', async () => {
+  await onEveryShard('CREATE TABLE prepared_one (user_id int8)');
+  await client.query('INSERT INTO prepared_one VALUES ($1)', [1]);
+  expect(await rowsOf('prepared_one')).toEqual([[], [{ user_id: '1' }]]);
+});
+
+test('by a string of several statements', async () => {
+  await onEveryShard('CREATE TABLE several_one (user_id int8)');
+  await client.query('INSERT INTO several_one VALUES (1); INSERT INTO several_one VALUES (2)');
+  expect(await rowsOf('several_one')).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
+});
+
+test("a missing table is PostgreSQL's own error, again and again", async () => {
+  for (let round = 0; round < 3; round++) {
+    await expect(client.query('SELECT * FROM nowhere')).rejects.toMatchObject({ code: '42P01' });
+  }
+});
+
+test('a temporary table stays the session’s', async () => {
+  await client.query('CREATE TEMPORARY TABLE mine (n int4)');
+  await client.query('INSERT INTO mine VALUES (1)');
+  expect((await client.query('SELECT n FROM mine')).rows).toEqual([{ n: 1 }]);
+});
