@@ -1,6 +1,6 @@
 // The machine and the programs that results were measured with.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -46,10 +46,13 @@ export function describeMachine(programs: {
 /** Servers' programs are in sbin, which is not on the PATH of every account. */
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
 
-/** The full path of a program of PATH; null if there is none. */
+/** The full path of a program of PATH; null if there is none that runs. */
 export function findProgram(name: string): string | null {
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_FOLDERS];
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+  const path = folders.map((folder) => join(folder, name)).find((each) => existsSync(each));
+  // Debian puts wrappers on the PATH also where the program itself is not installed.
+  if (path === undefined || spawnSync(path, ['--version']).status !== 0) return null;
+  return path;
 }
 
 interface LoadMoment {

@@ -15,7 +15,11 @@ export const METRICS = {
   peakMegabytes: { unit: 'MB', about: 'peak resident memory of the middle', digits: 0 },
   middleMicroseconds: { unit: 'µs', about: 'processor time of the middle per unit', digits: 1 },
   serverMicroseconds: { unit: 'µs', about: 'processor time of PostgreSQL per unit', digits: 1 },
-  loadMicroseconds: { unit: 'µs', about: 'processor time of the load generator per unit', digits: 1 },
+  loadMicroseconds: {
+    unit: 'µs',
+    about: 'processor time of the load generator per unit',
+    digits: 1,
+  },
   foreignPercent: { unit: '%', about: 'share of the processors that others used', digits: 0 },
 } as const satisfies Readonly<Record<string, MetricMeaning>>;
 

@@ -30,7 +30,7 @@ export const USAGE = `npm run bench -- [options]
   --quick            a short look: few cases, one short round each, small data
   --cases a,b        only these cases (--list names them)
   --rounds n         rounds per case; medians are taken over them (5)
-  --seconds n        length of one run (8)
+  --seconds n        length of one run (5)
   --pool-sizes a,b   pgbouncer's pool sizes to choose the best from (4,8,16,32)
   --out folder       where results.json and results.svg go (.drive/bench)
   --docs             put the results into docs/performance.*
@@ -38,7 +38,7 @@ export const USAGE = `npm run bench -- [options]
   --list             print the cases and their aims
 `;
 
-const FULL = { rounds: '5', seconds: '8', 'pool-sizes': '4,8,16,32' };
+const FULL = { rounds: '5', seconds: '5', 'pool-sizes': '4,8,16,32' };
 const QUICK = { rounds: '1', seconds: '2', 'pool-sizes': '8' };
 
 /** Cases of the quick form, which must end within 90 seconds. */

@@ -39,7 +39,13 @@ export async function startPgbouncer(options: PgbouncerOptions): Promise<Running
   }
   const { program } = options;
   const ready = /process up/;
-  const service = await startService({ name: 'pgbouncer', program, args: [settings], account, ready });
+  const service = await startService({
+    name: 'pgbouncer',
+    program,
+    args: [settings],
+    account,
+    ready,
+  });
   return { ...service, port };
 }
 

@@ -30,8 +30,7 @@ export async function startProxyProcess(options: ProxyOptions): Promise<RunningP
     shards: shards.map(({ id: _, ...shard }) => shard),
     proxy: {
       port: 0,
-      // `$` begins a variable in the config file.
-      users: [{ name: shards[0]?.user, password: verifier.replaceAll('$', '$$$$') }],
+      users: [{ name: shards[0]?.user, password: verifier }],
       trust: trust ? ['127.0.0.1/32'] : [],
       clientsMax,
     },

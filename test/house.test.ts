@@ -15,7 +15,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   wire: ['base'],
   value: ['base'],
   sql: ['base'],
-  observe: ['base'],
+  // Read the running proxy through what it hands to operators.
+  observe: ['base', 'commands', 'pool'],
   topology: ['base', 'value'],
   local: ['base', 'topology'],
   plan: ['base', 'sql', 'topology', 'value'],
@@ -23,8 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   execute: ['base', 'plan', 'pool', 'topology', 'value', 'wire'],
   session: ['base', 'wire', 'sql', 'topology', 'plan', 'pool', 'execute'],
   control: ['base', 'execute', 'pool', 'topology'],
-  commands: ['base', 'control', 'topology'],
-  admin: ['base', 'commands', 'control'],
+  commands: ['base', 'control', 'topology', 'plan', 'pool', 'session'],
+  admin: ['base', 'commands', 'control', 'wire'],
   api: ['base', 'commands', 'control'],
   // A command starts the parts whole; nothing else of theirs is its business.
   cli: ['base', 'commands', 'control', 'local', 'proxy.ts', 'api/server.ts'],

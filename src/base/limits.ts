@@ -21,8 +21,14 @@ export const SQL_NESTING_MAX = 2_000;
 /** A cancel request that a server does not take within this many milliseconds is given up. */
 export const CANCEL_TIMEOUT_MS = 5_000;
 
-/** After a failed connection attempt a shard's statements fail at once for this long. */
-export const SHARD_RETRY_MS = 1_000;
+/** A shard that could not be reached is tried again after this time, then after twice as long, … */
+export const SHARD_RETRY_MS = 200;
+
+/** … up to this: what a shard that is back is missed for at most, at a cost it does not notice. */
+export const SHARD_RETRY_MS_MAX = 5_000;
+
+/** Idle connections of a shard that are checked at each tick: 16 a second, of some 50. */
+export const IDLE_CHECKS_MAX = 4;
 
 /** Clients that wait for a connection of one shard; more get 53300 at once. */
 export const POOL_WAITERS_MAX = 10_000;
@@ -181,8 +187,47 @@ export const SESSION_WATCH_MS = 100;
 /** Plans and statements that SHOW PLANS and SHOW PREPARED list; a console is read by people. */
 export const CONSOLE_ROWS_MAX = 10_000;
 
+/** Clients the console takes beyond clientsMax, as superuser_reserved_connections. */
+export const CONSOLE_CLIENTS_RESERVED = 3;
+
+/** Averages of SHOW STATS are over one to two periods; pgbouncer's stats_period. */
+export const STATS_PERIOD_MS = 60_000;
+
 /** Characters of a statement's text that the console shows. */
 export const CONSOLE_TEXT_CHARS_MAX = 500;
 
 /** A client of the console sends nothing longer: its commands are words. */
 export const CONSOLE_MESSAGE_BYTES_MAX = 65_536;
+
+/** An idle server connection is probed by TCP after this long: below the 60 s of eager firewalls. */
+export const SERVER_KEEPALIVE_MS = 45_000;
+
+/** A row of COPY to sharded tables must be whole before its key is known: what is held for one. */
+export const COPY_ROW_BYTES_MAX = 64 * 1024 * 1024;
+
+/** COPY: bytes for one shard that are gathered into one message; PostgreSQL reads 64 KB at once. */
+export const COPY_BATCH_BYTES = 64 * 1024;
+
+/** COPY: bytes of a client that wait to be split before its socket is paused. */
+export const COPY_INBOX_BYTES_MAX = 512 * 1024;
+
+/**
+ * COPY: how far a server may be behind with rows whose line numbers are still known, 2 bytes a row;
+ * above what two sockets' buffers hold.
+ */
+export const COPY_LINES_KEPT_BYTES = 32 * 1024 * 1024;
+
+/** A row that is longer is passed on as it comes; a shorter one whole, so that an error may follow. */
+export const PIECEMEAL_BYTES_MIN = 256 * 1024;
+
+/** Queries for users that run at once: of the home shard's connections, strangers get so many. */
+export const LOOKUPS_RUNNING_MAX = 4;
+
+/** Users whose passwords, or absence, are remembered; some 300 bytes each. */
+export const USERS_REMEMBERED_MAX = 10_000;
+
+/** COPY: a server that has not given up after this many milliseconds waits for something: cancelled. */
+export const COPY_STOP_MS = 1_000;
+
+/** Rows copied for the merge engine that are worth statistics: below, any plan is fast. */
+export const ENGINE_ANALYZE_BYTES_MIN = 1024 * 1024;

@@ -4,12 +4,14 @@
 export const SQLSTATE = {
   connectionException: '08000',
   sqlclientUnableToEstablishSqlconnection: '08001',
+  sqlserverRejectedEstablishmentOfSqlconnection: '08004',
   connectionFailure: '08006',
   transactionResolutionUnknown: '08007',
   protocolViolation: '08P01',
   featureNotSupported: '0A000',
   invalidTextRepresentation: '22P02',
   invalidBinaryRepresentation: '22P03',
+  badCopyFileFormat: '22P04',
   datetimeFieldOverflow: '22008',
   characterNotInRepertoire: '22021',
   invalidParameterValue: '22023',
@@ -40,6 +42,7 @@ export const SQLSTATE = {
   cannotConnectNow: '57P03',
   idleSessionTimeout: '57P05',
   ioError: '58030',
+  configFileError: 'F0000',
   internalError: 'XX000',
 } as const;
 

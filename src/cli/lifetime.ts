@@ -25,7 +25,7 @@ export async function serve(
 ): Promise<number> {
   const lifetime = new Lifetime(partMs);
   const onExit = (): void => lifetime.kill();
-  const onSignal = (): void => lifetime.requestStop();
+  const onSignal = (signal: NodeJS.Signals): void => lifetime.signalled(signal);
   process.on('exit', onExit);
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
@@ -49,6 +49,7 @@ export class Lifetime {
   readonly #stop: () => void;
   readonly #parts: Part[] = [];
   #requestedAtMs: number | null = null;
+  #reload: (() => void) | null = null;
 
   constructor(partMs: number) {
     this.#partMs = partMs;
@@ -59,6 +60,16 @@ export class Lifetime {
 
   get isStopping(): boolean {
     return this.#requestedAtMs !== null;
+  }
+
+  /** SIGHUP then means `reload` instead of the end, as it does for servers. */
+  onHangup(reload: () => void): void {
+    this.#reload = reload;
+  }
+
+  signalled(signal: NodeJS.Signals): void {
+    if (signal === 'SIGHUP' && this.#reload !== null && !this.isStopping) this.#reload();
+    else this.requestStop();
   }
 
   add(part: Part): void {

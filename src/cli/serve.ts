@@ -30,11 +30,22 @@ export async function serveProxy(options: ServeOptions): Promise<number> {
   await requireFreePort(port, host, 'the proxy', '--proxy-port');
   return serve(async (lifetime) => {
     const { startProxy } = await import('../proxy.ts');
-    const starting = startProxy(config, createLog(config.log.level, config.log.pretty));
+    const log = createLog(config.log.level, config.log.pretty);
+    const starting = startProxy(config, log, {
+      readConfig: () => {
+        const next = configFor(options);
+        requireShards(next);
+        return next;
+      },
+      shutdown: () => lifetime.requestStop(),
+    });
     // It may be waiting for a shard that does not come up.
     const proxy = await Promise.race([starting, lifetime.stopRequested]);
     if (proxy === undefined) return;
     lifetime.add({ name: 'the proxy', close: () => proxy.close() });
+    lifetime.onHangup(() => {
+      proxy.reload().catch((error: unknown) => log.error({ err: error }, 'the reload has failed'));
+    });
     const many = config.shards.length;
     process.stdout.write(`drive proxy: ${host}:${proxy.port}, shards: ${many}\n`);
   });

@@ -16,10 +16,11 @@ export interface UpOptions extends ServeOptions {
   readonly data: string;
 }
 
+/** The banner should stay readable: the log is for what is wrong, unless the config says else. */
+const UP_DEFAULTS = { log: { level: 'warn', pretty: process.stderr.isTTY === true } };
+
 export async function up(options: UpOptions): Promise<number> {
-  // The banner should stay readable: the log is for what is wrong, unless the config says else.
-  const pretty = process.stderr.isTTY === true;
-  const config = configFor(options, { log: { level: 'warn', pretty } });
+  const config = configFor(options, UP_DEFAULTS);
   requireApiLogin(config);
   requireNoOwner(options.data);
   await requireFreePort(config.proxy.port, config.proxy.host, 'the proxy', '--proxy-port');
@@ -49,7 +50,10 @@ async function start(options: UpOptions, config: Config, lifetime: Lifetime): Pr
   const { startProxy } = await import('../proxy.ts');
   const { startApi } = await import('../api/server.ts');
   const withShards: Config = { ...config, shards: cluster.shards };
-  const proxy = await startProxy(withShards, log);
+  const proxy = await startProxy(withShards, log, {
+    readConfig: () => ({ ...configFor(options, UP_DEFAULTS), shards: cluster.shards }),
+    shutdown: () => lifetime.requestStop(),
+  });
   lifetime.add({ name: 'the proxy', close: () => proxy.close() });
   const proxyPort = config.api.proxyPort === config.proxy.port ? proxy.port : config.api.proxyPort;
   const api = await startApi({ ...withShards, api: { ...config.api, proxyPort } }, log);

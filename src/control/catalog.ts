@@ -1,6 +1,6 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
-import type { Catalog, Table, TableKind } from '../topology/table.ts';
+import type { Catalog, Table, TableKind, TableRule } from '../topology/table.ts';
 import type { DatabaseCollation, Relation, Routine, ShardSchema } from './schema-query.ts';
 
 export interface ShardingRules {
@@ -31,9 +31,10 @@ export function makeCatalog(
 ): MadeCatalog {
   const warnings: string[] = [];
   const tables = new Map<string, Table>();
+  const given = schema.kinds;
   const spread = spreadRelations(schema, rules);
   for (const relation of schema.relations) {
-    const table = tableOf(relation, rules, spread, warnings);
+    const table = tableOf(relation, rules, given, spread, warnings);
     tables.set(keyOf(relation.schema, relation.name), table);
   }
   for (const name of Object.keys(rules.tables)) {
@@ -54,6 +55,9 @@ export function makeCatalog(
       return null;
     },
     tables: () => tables.values(),
+    defaultKey: rules.key,
+    remembersKinds: schema.hasKinds,
+    newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
     routineTouchesSharded: (name) => touching.has(name.toLowerCase()),
   };
   return { catalog: Object.freeze(catalog), warnings };
@@ -66,14 +70,23 @@ const isNamed = (table: { schema: string; name: string }, name: string): boolean
 
 const isView = (relation: Relation): boolean => relation.kind === 'v' || relation.kind === 'm';
 
-function ruleOf(relation: Relation, rules: ShardingRules) {
+function ruleOf(relation: { schema: string; name: string }, rules: ShardingRules) {
   const { schema, name } = relation;
   return rules.tables[`${schema}.${name}`] ?? rules.tables[name];
 }
 
 /** What the rules make of a relation that is no view, before its key column is looked at. */
-function kindOf(relation: Relation, rules: ShardingRules): { kind: TableKindByRule; key: string } {
-  const rule = ruleOf(relation, rules);
+function kindOf(
+  relation: Relation,
+  rules: ShardingRules,
+  given: ShardSchema['kinds'],
+): { kind: TableKindByRule; key: string } {
+  const remembered = given[relation.oid];
+  const rule =
+    ruleOf(relation, rules) ??
+    (remembered === undefined
+      ? undefined
+      : { kind: remembered.kind, key: remembered.key ?? undefined });
   const key = rule?.key ?? rules.key;
   // The proxy's own schema is on every shard, each with its own contents.
   if (relation.schema === 'drive') return { kind: 'home', key };
@@ -81,11 +94,32 @@ function kindOf(relation: Relation, rules: ShardingRules): { kind: TableKindByRu
   return { kind: relation.columns.some((column) => column.name === key) ? 'sharded' : 'home', key };
 }
 
+/** The same for a table that is to be made. */
+function ruleOfNew(
+  schema: string,
+  name: string,
+  columns: readonly { readonly name: string; readonly isInteger: boolean }[],
+  rules: ShardingRules,
+): TableRule {
+  const rule = ruleOf({ schema, name }, rules);
+  const key = rule?.key ?? rules.key;
+  const hasKey = columns.some((column) => column.name === key && column.isInteger);
+  const kind = rule?.kind ?? (hasKey ? 'sharded' : 'home');
+  if (kind === 'sharded') return hasKey ? { kind, keyColumn: key } : NEW_HOME;
+  return { kind, keyColumn: null };
+}
+
+const NEW_HOME: TableRule = { kind: 'home', keyColumn: null };
+
 /** The oids of sharded tables and of the views that read one, directly or not. */
-function spreadRelations({ relations }: ShardSchema, rules: ShardingRules): ReadonlySet<number> {
+function spreadRelations(
+  { relations, kinds }: ShardSchema,
+  rules: ShardingRules,
+): ReadonlySet<number> {
   const spread = new Set<number>();
   for (const relation of relations) {
-    if (!isView(relation) && kindOf(relation, rules).kind === 'sharded') spread.add(relation.oid);
+    if (!isView(relation) && kindOf(relation, rules, kinds).kind === 'sharded')
+      spread.add(relation.oid);
   }
   for (let before = -1; before !== spread.size; ) {
     before = spread.size;
@@ -99,6 +133,7 @@ function spreadRelations({ relations }: ShardSchema, rules: ShardingRules): Read
 function tableOf(
   relation: Relation,
   rules: ShardingRules,
+  given: ShardSchema['kinds'],
   spread: ReadonlySet<number>,
   warnings: string[],
 ): Table {
@@ -106,8 +141,12 @@ function tableOf(
   const base = { schema, name, columns };
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
-  if (isView(relation)) return as(spread.has(relation.oid) ? 'shardedView' : 'home', null);
-  const { kind, key } = kindOf(relation, rules);
+  if (isView(relation)) {
+    if (spread.has(relation.oid)) return as('shardedView', null);
+    // A view of reference tables that was made on every shard.
+    return as(given[relation.oid]?.kind === 'reference' ? 'reference' : 'home', null);
+  }
+  const { kind, key } = kindOf(relation, rules, given);
   if (kind !== 'sharded') return as(kind, null);
   const column = columns.find((each) => each.name === key);
   if (column === undefined || !INTEGER_OIDS.has(column.typeOid)) {

@@ -43,6 +43,10 @@ const SHARD_FIELDS: Readonly<Record<string, string>> = {
   USER: 'user',
   PASSWORD: 'password',
   NAME: 'database',
+  SSLMODE: 'sslmode',
+  SSLROOTCERT: 'sslrootcert',
+  SSLCERT: 'sslcert',
+  SSLKEY: 'sslkey',
 };
 
 /** Shard settings of `env`, at `['shards', '<n>', field]`. Throws ConfigError on an unknown field. */

@@ -3,6 +3,7 @@
 import Type, { type Static, type TProperties, type TSchema } from 'typebox';
 import { Default, Errors } from 'typebox/value';
 import { SHARDS_MAX } from '../base/limits.ts';
+import { SSL_MODES } from '../topology/shard.ts';
 
 /** A section: unknown names are errors, a missing section has all its defaults. */
 function section<P extends TProperties>(description: string, properties: P) {
@@ -37,6 +38,20 @@ const Shard = Type.Object(
     database: Type.Optional(text('database name; `drive_shard_<n>` if not given')),
     user: text('role that owns the tables there', { default: 'shard_user' }),
     password: text('its password', { default: 'shard_pass', minLength: 0 }),
+    sslmode: Type.Enum([...SSL_MODES], {
+      description:
+        'how connections are encrypted, as libpq has it; `verify-full` also makes sure that it is ' +
+        'this host',
+      default: 'prefer',
+    }),
+    sslrootcert: Type.Optional(
+      text(
+        'path of the certificate authorities (PEM) that its certificate must come from; `system`: ' +
+          'those that browsers trust',
+      ),
+    ),
+    sslcert: Type.Optional(text("path of the proxy's certificate for it (PEM)")),
+    sslkey: Type.Optional(text("path of that certificate's key (PEM)")),
   },
   { additionalProperties: false },
 );
@@ -63,7 +78,17 @@ const User = Type.Object(
         maximum: Number.MAX_SAFE_INTEGER,
       }),
     ),
-    password: text('plain, or a `SCRAM-SHA-256$…` or `md5…` verifier as in pg_authid'),
+    password: Type.Optional(
+      text(
+        'plain, or a `SCRAM-SHA-256$…` or `md5…` verifier as in pg_authid; may be left out where ' +
+          '`proxy.auth` is `cert`',
+      ),
+    ),
+    commonNames: Type.Optional(
+      Type.Array(text('a name in certificates'), {
+        description: 'the CNs of the client certificates that are this user; its name if not given',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -73,6 +98,35 @@ const Tls = Type.Object(
     cert: text('path of the certificate chain (PEM)'),
     key: text('path of the private key (PEM)'),
     required: Type.Boolean({ description: 'turn clients without TLS away', default: false }),
+    clientCa: Type.Optional(
+      text('path of the authorities (PEM) that client certificates must come from'),
+    ),
+    clientCert: Type.Enum(['optional', 'verify-ca', 'verify-full'], {
+      description:
+        'whether clients must have one in addition to their password: `verify-ca` any from those ' +
+        'authorities, `verify-full` one of the user',
+      default: 'optional',
+    }),
+  },
+  { additionalProperties: false },
+);
+
+/** As in pgbouncer, but that roles past their time or without LOGIN have no password. */
+const AUTH_QUERY =
+  'SELECT rolname, CASE WHEN rolcanlogin AND (rolvaliduntil IS NULL OR rolvaliduntil > now()) ' +
+  'THEN rolpassword END FROM pg_authid WHERE rolname = $1';
+
+const AuthQuery = Type.Object(
+  {
+    query: text('gives one row for the name `$1`: the name and the password or its verifier', {
+      default: AUTH_QUERY,
+    }),
+    cacheMs: Type.Integer({
+      description: 'an answer is used again for, in ms; 0: never',
+      minimum: 0,
+      maximum: 2_147_483_647,
+      default: 30_000,
+    }),
   },
   { additionalProperties: false },
 );
@@ -95,10 +149,18 @@ const ProxySection = section('What clients connect to.', {
       description: 'who may use the console, database `admin`; the first user if not given',
     }),
   ),
-  auth: Type.Enum(['scram-sha-256', 'md5'], {
-    description: 'how passwords are asked for; md5 only for drivers without SCRAM',
+  auth: Type.Enum(['scram-sha-256', 'md5', 'cert'], {
+    description:
+      'how clients prove who they are; md5 only for drivers without SCRAM; `cert`: by a ' +
+      'certificate alone',
     default: 'scram-sha-256',
   }),
+  authQuery: Type.Optional(
+    Type.Object(AuthQuery.properties, {
+      ...AuthQuery,
+      description: 'asks the home shard for users that are not in `proxy.users`; off if not given',
+    }),
+  ),
   trust: Type.Array(text('an address or a CIDR block'), {
     description: 'clients let in without a password; by default nobody',
     default: [],
@@ -136,13 +198,25 @@ const Pool = section('Connections of the proxy to each shard.', {
   connectTimeoutMs: milliseconds('wait for a shard to answer, in ms; far above a round trip', {
     default: 5_000,
   }),
+  checkAfterMs: Type.Integer({
+    description:
+      'one that was idle for so long is checked before it is used, in ms, so that what a firewall ' +
+      'has dropped is not; 0: never',
+    minimum: 0,
+    maximum: 2_147_483_647,
+    default: 30_000,
+  }),
 });
 
-const Merge = section('Bounds of a statement that merges rows of several shards in memory.', {
+const Merge = section('Bounds of a statement that merges rows of several shards.', {
   rowsMax: count('rows kept by one statement (groups, sorts, DISTINCT)', { default: 1_000_000 }),
   bytesMax: count('bytes kept by one statement; some statements at once fit in a small machine', {
     default: 256 * 1024 * 1024,
   }),
+  spillBytesMax: count(
+    'bytes one statement copies to temporary tables of one server; a part of its disk',
+    { default: 4 * 1024 * 1024 * 1024 },
+  ),
 });
 
 const Api = section('The REST API and how it reaches the proxy.', {

@@ -1,7 +1,5 @@
 // The configuration: defaults, file, environment and command line made into one checked value.
 
-import { accessSync, constants } from 'node:fs';
-import { isIP } from 'node:net';
 import type { LogLevel } from '../base/log.ts';
 import type { Shard } from '../topology/shard.ts';
 import { settingsFrom, shardsFrom, type Variable } from './config-environment.ts';
@@ -10,6 +8,7 @@ import { describeFault, pathText } from './config-fault.ts';
 import { type Environment, readConfigFile } from './config-file.ts';
 import { fitTexts, layer, withVariable } from './config-layers.ts';
 import { type ConfigContent, configNode, fillDefaults, schemaFault } from './config-schema.ts';
+import { requireClientRules, requireShardTls } from './config-security.ts';
 
 export { ConfigError } from './config-error.ts';
 
@@ -34,15 +33,18 @@ export interface Config {
     readonly host: string;
     readonly port: number;
     readonly database: string;
-    /** `password`: plain, or a verifier as in pg_authid. */
+    /** `password`: plain, or a verifier as in pg_authid; empty: the user has a certificate. */
     readonly users: readonly {
       readonly name: string;
       readonly password: string;
+      readonly commonNames?: readonly string[];
       readonly clientsMax?: number;
     }[];
     /** Names of those who may use the console. */
     readonly admins: readonly string[];
-    readonly auth: 'scram-sha-256' | 'md5';
+    readonly auth: 'scram-sha-256' | 'md5' | 'cert';
+    /** For users that are not in `users`. */
+    readonly authQuery: { readonly query: string; readonly cacheMs: number } | null;
     /** Addresses and CIDR blocks let in without a password. */
     readonly trust: readonly string[];
     /** File paths. */
@@ -50,6 +52,8 @@ export interface Config {
       readonly cert: string;
       readonly key: string;
       readonly required: boolean;
+      readonly clientCa?: string;
+      readonly clientCert: 'optional' | 'verify-ca' | 'verify-full';
     } | null;
     readonly clientsMax: number;
     readonly authTimeoutMs: number;
@@ -65,9 +69,14 @@ export interface Config {
     readonly idleTimeoutMs: number;
     readonly lifetimeMs: number;
     readonly connectTimeoutMs: number;
+    readonly checkAfterMs: number;
   };
-  /** Per statement, in memory. */
-  readonly merge: { readonly rowsMax: number; readonly bytesMax: number };
+  /** Per statement: in memory, and in temporary tables of one server. */
+  readonly merge: {
+    readonly rowsMax: number;
+    readonly bytesMax: number;
+    readonly spillBytesMax: number;
+  };
   readonly api: {
     readonly host: string;
     readonly port: number;
@@ -138,14 +147,15 @@ function finish(content: ConfigContent): Config {
     if (rule.key === undefined || rule.kind === 'sharded') continue;
     throw new ConfigError(`sharding.tables.${name}.key: only a sharded table has a key`);
   }
-  const { tls = null } = proxy;
-  for (const path of tls === null ? [] : [tls.cert, tls.key]) requireReadable(path);
-  for (const block of proxy.trust) requireNetwork(block);
-  const [first] = proxy.users;
+  const { tls = null, authQuery = null } = proxy;
+  requireShardTls(shards);
+  requireClientRules(proxy);
+  const users = proxy.users.map((user) => ({ ...user, password: user.password ?? '' }));
+  const [first] = users;
   const admins = proxy.admins ?? [first?.name ?? ''];
   requireAdmins(admins, proxy.users, proxy.database);
   const user = api.user ?? first?.name ?? '';
-  const known = proxy.users.find(({ name }) => name === user)?.password;
+  const known = users.find(({ name }) => name === user)?.password;
   const isPlain = known !== undefined && !/^(SCRAM-SHA-256\$|md5)/.test(known);
   return {
     shards: distinct(
@@ -156,7 +166,7 @@ function finish(content: ConfigContent): Config {
       })),
     ),
     sharding,
-    proxy: { ...proxy, tls, admins },
+    proxy: { ...proxy, users, tls, admins, authQuery },
     pool,
     merge,
     api: {
@@ -212,25 +222,6 @@ function requireAdmins(
   if (database !== CONSOLE_DATABASE) return;
   throw new ConfigError(
     `proxy.database: "${CONSOLE_DATABASE}" is the operator's console; give the data another name`,
-  );
-}
-
-function requireReadable(path: string): void {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (error) {
-    throw new ConfigError(`proxy.tls: the file ${path} cannot be read`, { cause: error });
-  }
-}
-
-function requireNetwork(block: string): void {
-  const [address = '', bits, ...rest] = block.split('/');
-  const version = isIP(address);
-  const width = version === 6 ? 128 : 32;
-  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= width);
-  if (version !== 0 && fits && rest.length === 0) return;
-  throw new ConfigError(
-    `proxy.trust: "${block}" is no address or CIDR block, such as 127.0.0.1 or 10.0.0.0/8`,
   );
 }
 

@@ -10,6 +10,15 @@ export interface ShardSchema {
   /** `current_schemas(false)` of the shard's user. */
   readonly searchPath: readonly string[];
   readonly collation: DatabaseCollation;
+  /** The shard has drive.tables: kinds can be remembered. */
+  readonly hasKinds: boolean;
+  /** drive.tables, by the oid of the relation. */
+  readonly kinds: Readonly<Record<string, RememberedKind>>;
+}
+
+export interface RememberedKind {
+  readonly kind: 'sharded' | 'reference' | 'home';
+  readonly key: string | null;
 }
 
 export interface Relation {
@@ -29,6 +38,8 @@ export interface RelationColumn {
   readonly collation: string | null;
   readonly hasDefault: boolean;
   readonly notNull: boolean;
+  readonly generated: boolean;
+  readonly distinctDefault: boolean;
 }
 
 export interface Routine {
@@ -60,7 +71,13 @@ SELECT pg_catalog.jsonb_build_object(
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
         'name', a.attname, 'typeOid', a.atttypid::bigint,
         'collation', CASE WHEN a.attcollation NOT IN (0, 100) THEN co.collname END,
-        'hasDefault', a.atthasdef OR a.attidentity <> '', 'notNull', a.attnotnull
+        'hasDefault', a.atthasdef OR a.attidentity <> '', 'notNull', a.attnotnull,
+        'generated', a.attgenerated <> '',
+        'distinctDefault', a.attidentity <> '' OR EXISTS (
+          SELECT FROM pg_catalog.pg_attrdef ad
+          WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
+            AND pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) ~
+              '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(')
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a
       LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
@@ -81,6 +98,7 @@ SELECT pg_catalog.jsonb_build_object(
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
   'searchPath', pg_catalog.to_jsonb(pg_catalog.current_schemas(false)),
+  'hasKinds', pg_catalog.to_regclass('drive.tables') IS NOT NULL,
   'collation', (SELECT pg_catalog.jsonb_build_object(
       'provider', d.datlocprovider, 'collate', d.datcollate,
       'locale', coalesce(pg_catalog.to_jsonb(d) ->> 'datlocale',
@@ -88,11 +106,21 @@ SELECT pg_catalog.jsonb_build_object(
     FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 )::text`;
 
+const KINDS_SQL = `
+SELECT coalesce(pg_catalog.jsonb_object_agg(t.relation::oid,
+  pg_catalog.jsonb_build_object('kind', t.kind, 'key', t.key_column)), '{}')::text
+FROM drive.tables t`;
+
 /** Rejects with ServerError or SqlError. `text`: the answer as it came, to tell changes by. */
 export async function readSchema(
   connection: ServerConnection,
 ): Promise<{ schema: ShardSchema; text: string }> {
   const { rows } = await query(connection, SCHEMA_SQL);
   const text = rows[0]![0]!;
-  return { schema: JSON.parse(text) as ShardSchema, text };
+  const schema = JSON.parse(text) as Omit<ShardSchema, 'kinds'>;
+  if (!schema.hasKinds) return { schema: { ...schema, kinds: {} }, text };
+  const answer = await query(connection, KINDS_SQL);
+  const kinds = answer.rows[0]![0]!;
+  const remembered = JSON.parse(kinds) as ShardSchema['kinds'];
+  return { schema: { ...schema, kinds: remembered }, text: text + kinds };
 }

@@ -2,6 +2,7 @@
 
 import type { Logger } from '../base/log.ts';
 import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
 import type { Placement } from '../topology/placement.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
@@ -27,6 +28,8 @@ export class TopologyStore {
   #serverParameters: ReadonlyMap<string, string> = new Map();
   #loading: Promise<void> | null = null;
   #loadAgain = false;
+  /** Below those of shared topologies, which count up from 1. */
+  #privateVersion = -1;
 
   constructor(options: TopologyStoreOptions) {
     this.#options = options;
@@ -60,6 +63,21 @@ export class TopologyStore {
     } finally {
       this.#loading = null;
     }
+  }
+
+  /**
+   * What a transaction that has changed the schema sees: a topology for its own statements, with a
+   * version that no other has. `connection`: the home shard's, in the transaction.
+   */
+  async within(connection: ServerConnection): Promise<Topology> {
+    const { rules } = this.#options;
+    const { schema } = await readSchema(connection);
+    const { shards, placement, catalog: shared } = this.current;
+    const { searchPath } = shared;
+    const collations = [...this.#collations.values()];
+    const { catalog } = makeCatalog({ ...schema, searchPath }, rules, collations);
+    this.#privateVersion -= 1;
+    return Object.freeze({ version: this.#privateVersion, shards, placement, catalog });
   }
 
   async #loadUntilCurrent(): Promise<void> {

@@ -66,6 +66,11 @@ export class Transaction {
     return [this.begin, ...this.#script.map((line) => line.sql)].join('\n;');
   }
 
+  /** What has been SET in it: with BEGIN, what makes another transaction like this one. */
+  get recorded(): readonly string[] {
+    return this.#script.filter((line) => line.savepoint === null).map((line) => line.sql);
+  }
+
   /** The connection of `shard` in this transaction; enlists the shard if need be. */
   async enlist(shard: number): Promise<ServerConnection> {
     const enlisted = this.participants.get(shard);

@@ -18,7 +18,7 @@ export interface SchemaOptions {
 /** The SQL files in the order in which they are run: by name. */
 function schemaFiles({ only }: SchemaOptions): string[] {
   return readdirSync(SQL_DIRECTORY)
-    .filter((name) => (only === undefined ? /^\d+-.*\.sql$/ : /^\d+-drive\.sql$/).test(name))
+    .filter((name) => (only === undefined ? /^\d+-.*\.sql$/ : /^\d+-drive(-[a-z]+)?\.sql$/).test(name))
     .sort()
     .map((name) => join(SQL_DIRECTORY, name));
 }

@@ -1,7 +1,7 @@
 // PlanCache: the one door to lru-cache; plans by text or shape, bounded in bytes.
 
 import { LRUCache } from 'lru-cache';
-import type { Plan } from './plan.ts';
+import type { EngineMerge, Plan } from './plan.ts';
 
 export class PlanCache {
   readonly #plans: LRUCache<string, Plan>;
@@ -51,10 +51,20 @@ function bytesOf(plan: Plan): number {
     return plan.parts.reduce((sum, part) => sum + 2 * part.sql.length + bytesOf(part.plan), 100);
   }
   if (plan.op !== 'routed') return PLAN_BYTES;
-  const { merge, route } = plan;
-  const keys = route.kind === 'keys' ? route.keys.length * KEY_BYTES : 0;
-  if (merge === null || merge.how === 'write') return PLAN_BYTES + keys;
+  const { merge, route, fallback } = plan;
+  const keyCount = route.kind === 'keys' ? route.keys.length : 0;
+  const keys = keyCount * KEY_BYTES + (fallback === null ? 0 : engineBytes(fallback));
+  if (merge === null || merge.how === 'write' || merge.how === 'everywhere') {
+    return PLAN_BYTES + keys;
+  }
+  if (merge.how === 'engine') return PLAN_BYTES + keys + engineBytes(merge);
+  if (merge.how === 'copyIn' || merge.how === 'copyOut') return PLAN_BYTES + keys;
   if (merge.how !== 'insert') return PLAN_BYTES + keys + 2 * merge.shardSql.before.length;
   const rows = merge.rows.reduce((sum, row) => sum + 2 * row.length + KEY_BYTES, 0);
   return PLAN_BYTES + keys + rows + 2 * (merge.before.length + merge.after.length);
+}
+
+/** The leaves of the input for transactions are much the same as the others. */
+function engineBytes({ alone, within }: EngineMerge): number {
+  return 2 * alone.sql.length + 2 * (within?.sql.length ?? 0) + PLAN_BYTES * alone.leaves.length;
 }

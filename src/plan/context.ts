@@ -27,7 +27,8 @@ export class Refusal extends Error {
   }
 }
 
-const isSystem = ({ schema, name }: RelationName): boolean =>
+/** A relation of the server's catalogs. */
+export const isSystem = ({ schema, name }: RelationName): boolean =>
   schema === null ? name.startsWith('pg_') : schema === 'information_schema' || /^pg_/.test(schema);
 
 export class PlanContext {
@@ -43,6 +44,8 @@ export class PlanContext {
   unknownTable = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
   mergeable = true;
+  /** Tests: the engine computes whatever needs a merge and can be computed by it. */
+  forceEngine = false;
 
   constructor(input: PlanInput) {
     this.input = input;

@@ -4,6 +4,9 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type {
   Condition,
   ConditionOperand,
+  EngineLeaf,
+  EngineMerge,
+  EverywhereMerge,
   GroupValue,
   KeySource,
   Merge,
@@ -96,6 +99,17 @@ function mergeLines(merge: Merge): string[] {
   switch (merge.how) {
     case 'write':
       return ['merge: add counts'];
+    case 'engine':
+      return engineLines(merge);
+    case 'everywhere':
+      return [everywhereText(merge)];
+    case 'copyIn': {
+      const { format, key } = merge;
+      const by = key === null ? 'to every shard' : `by column ${key.index} (${key.column})`;
+      return [`merge: ${format.format} rows ${by}`];
+    }
+    case 'copyOut':
+      return [`merge: ${merge.format} streams${merge.header ? ' with one header' : ''}`];
     case 'insert': {
       const rows = merge.rows.map((row, i) => `  ${keyText(merge.keys[i]!)}: ${row}`);
       return [`merge: insert by row: ${merge.before}…${merge.after}`, ...rows];
@@ -120,6 +134,41 @@ function mergeLines(merge: Merge): string[] {
       ];
     }
   }
+}
+
+function engineLines({ alone, within, tellsTime, readsHome }: EngineMerge): string[] {
+  const leaves = (leaf: EngineLeaf, i: number) => {
+    const { table, only, columns, format, keyColumn, keys } = leaf;
+    const which = keyColumn === null ? ' of home' : '';
+    const by = keys === null ? '' : ` keys [${keys.map(keyText).join(', ')}]`;
+    const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})`;
+    return `leaf ${i + 1}: ${name}${which}${by}${format === 'text' ? ' as text' : ''}`;
+  };
+  const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];
+  if (readsHome) lines.push('with home tables');
+  if (within === null) return [...lines, 'not in a transaction'];
+  if (tellsTime) lines.push('not in a transaction block');
+  if (within === alone) return lines;
+  return [...lines, `in a transaction: ${within.sql}`, ...within.leaves.map(leaves)];
+}
+
+const MODES = {
+  transaction: 'in one transaction',
+  each: 'shard by shard',
+  either: 'shard by shard outside of a transaction block',
+  block: 'in a transaction block',
+  servers: 'once on each server',
+} as const;
+
+function everywhereText({ mode, homeMayBeAlone, creates, onlyAtHome }: EverywhereMerge): string {
+  const words: string[] = [`everywhere: ${MODES[mode]}`];
+  if (homeMayBeAlone) words.push('or on home alone');
+  if (creates !== null) {
+    const key = creates.keyColumn === null ? '' : ` by ${creates.keyColumn}`;
+    words.push(`makes a ${creates.kind} table${key}`);
+  }
+  if (onlyAtHome !== null) words.push(`elsewhere ${errorText(onlyAtHome)}`);
+  return words.join(', ');
 }
 
 interface Tail<Column> {

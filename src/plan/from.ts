@@ -96,10 +96,12 @@ function addTable(
   if (sampled) survey.onlyOneShard('tableSample');
   if (table?.kind !== 'sharded') {
     survey.relation(relation);
+    survey.uses.push({ item, table, key: null });
     scope.leaves.push(plainLeaf(item, table));
     return { anchored: false, sharded: false };
   }
   const leaf = shardedLeaf(table, alias, columnAliases, survey);
+  survey.uses.push({ item, table, key: survey.classes.at(-1)! });
   return addLeaf(walk, nullable ? { ...leaf, nullableKeys: new Set(leaf.keys.keys()) } : leaf);
 }
 

@@ -23,10 +23,11 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   const keys = surveyInsert(statement, survey, new CommonTables());
   surveyUnused(survey);
   if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
-  return shardedPlan('INSERT', survey, context, 'write', () => {
+  const merge = (): InsertMerge => {
     if (keys === null || statement.with !== null) throw new NoMerge('insertWith');
     return mergeOf(keys, context);
-  });
+  };
+  return shardedPlan('INSERT', survey, context, 'write', { merge, engine: null });
 }
 
 function mergeOf(keys: readonly KeySource[], context: PlanContext): InsertMerge {

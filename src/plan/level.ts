@@ -24,6 +24,7 @@ export function surveySelect(
   role: Role,
 ): Level {
   survey.levels += 1;
+  survey.locks ||= select.locks;
   if (survey.levels > QUERY_LEVELS_MAX) {
     throw new SqlError({
       code: SQLSTATE.statementTooComplex,
@@ -216,6 +217,7 @@ const COUNT: Column = {
   typeOid: TYPE.int8,
   collation: null,
   hasDefault: false,
+  generated: false,
   notNull: false,
 };
 

@@ -19,7 +19,7 @@ import {
   surveySelect,
   withTables,
 } from './level.ts';
-import type { KeySource, Plan } from './plan.ts';
+import type { KeySource, Plan, WriteMerge } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { refusedFor, refusedPlan, routedPlan, shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
@@ -40,10 +40,11 @@ export function planModify(statement: Modify, survey: Survey, context: PlanConte
   const cursor = statement.kind === 'merge' ? null : statement.cursor;
   if (cursor !== null && survey.classes.length > 0) return planCurrentOf(verb, cursor, survey);
   if (survey.classes.length === 0) return planUnsharded(verb, survey, context, 'write');
-  return shardedPlan(verb, survey, context, 'write', () => {
+  const merge = (): WriteMerge => {
     if (!anchored) throw new NoMerge('noFrom');
     return { how: 'write' };
-  });
+  };
+  return shardedPlan(verb, survey, context, 'write', { merge, engine: null });
 }
 
 /** The session knows on which shard it has declared the cursor; the server, that there is none. */

@@ -2,6 +2,9 @@
 
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { HandRoute } from '../sql/hand-route.ts';
+import type { RelationName } from '../sql/statement.ts';
+import type { TableKind } from '../topology/table.ts';
+import type { CopyFormat } from '../value/copy/copy-format.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
 
@@ -145,7 +148,107 @@ export interface InsertMerge {
   readonly after: string;
 }
 
-export type Merge = ConcatMerge | AggregateMerge | WriteMerge | InsertMerge;
+/** COPY FROM STDIN: every server is sent the statement, and the rows that are its own. */
+export interface CopyInMerge {
+  readonly how: 'copyIn';
+  /** As COPY calls the table in its errors. */
+  readonly table: string;
+  readonly format: CopyFormat;
+  /** The columns of the data, in their order. */
+  readonly columns: readonly string[];
+  /** null: of a reference table, all rows go to every shard. */
+  readonly key: CopyInKey | null;
+}
+
+export interface CopyInKey {
+  /** Among the columns of the data, 0-based. */
+  readonly index: number;
+  readonly column: string;
+  /** The servers themselves refuse a NULL. */
+  readonly notNull: boolean;
+  /** ON_ERROR ignore: a row whose key is no integer is skipped by any server. */
+  readonly skipsErrors: boolean;
+}
+
+/** COPY TO STDOUT: the shards' streams one after the other, with one header and one trailer. */
+export interface CopyOutMerge {
+  readonly how: 'copyOut';
+  readonly format: CopyFormat['format'];
+  readonly header: boolean;
+}
+
+/** A table or view that a statement makes, to be remembered as what it is. */
+export interface NewTable {
+  readonly relation: RelationName;
+  readonly kind: TableKind;
+  readonly keyColumn: string | null;
+}
+
+/**
+ * The same statement on every shard, in shard order, answered once. transaction: in one transaction
+ * over all of them. each: shard by shard, because PostgreSQL wants no transaction block. either: as
+ * part of a transaction block where there is one, else shard by shard. block: only in a transaction
+ * block. servers: once on each server that holds shards, for what databases share.
+ */
+export interface EverywhereMerge {
+  readonly how: 'everywhere';
+  readonly mode: 'transaction' | 'each' | 'either' | 'block' | 'servers';
+  /** What it names may exist on the home shard only: then it is done there only. */
+  readonly homeMayBeAlone: boolean;
+  readonly creates: NewTable | null;
+  /** It may have set sequences to the same value on every shard. */
+  readonly restarts: boolean;
+  /** Refused with this unless the home shard turns out to be alone. */
+  readonly onlyAtHome: SqlErrorFields | null;
+}
+
+/** A table whose rows the engine gets a copy of: the n-th is pg_temp.drive_leaf_<n>, from 1. */
+export interface EngineLeaf {
+  /** The table's qualified name, quoted. */
+  readonly table: string;
+  readonly only: boolean;
+  /** Quoted, in the table's order; empty: all, and not known. */
+  readonly columns: readonly string[];
+  /** How its rows are copied. */
+  readonly format: 'binary' | 'text';
+  /** Quoted; null: not a sharded table, its rows are those of the home shard. */
+  readonly keyColumn: string | null;
+  /** Only rows of these keys are needed; null: of all. */
+  readonly keys: readonly KeySource[] | null;
+}
+
+/** The client's statement with its tables replaced by the leaves. */
+export interface EngineInput {
+  readonly sql: string;
+  readonly leaves: readonly EngineLeaf[];
+}
+
+/**
+ * The home shard computes the whole statement over copies of the rows of all shards. In a
+ * transaction, whose changes the engine's own connection does not see, home and reference tables
+ * are copied, too.
+ */
+export interface EngineMerge {
+  readonly how: 'engine';
+  readonly alone: EngineInput;
+  /** null: not in a transaction, because of what only its own connection may see or do. */
+  readonly within: EngineInput | null;
+  /** now() and its kin: not in a transaction, which began at another time than the engine's. */
+  readonly tellsTime: boolean;
+  readonly readsHome: boolean;
+  /** For a statement that may not run in a transaction. */
+  readonly refusal: SqlErrorFields;
+}
+
+export type Merge =
+  | EngineMerge
+  | EverywhereMerge
+  | ConcatMerge
+  | AggregateMerge
+  | WriteMerge
+  | InsertMerge
+  | CopyInMerge
+  | CopyOutMerge;
 
 /** Which of PostgreSQL's transaction commands a statement is. */
 export type TransactionVerb =
@@ -188,6 +291,8 @@ export interface RoutedPlan extends PlanCommon {
   /** null: cannot run on several shards; `refusal` then says why. */
   readonly merge: Merge | null;
   readonly refusal: SqlErrorFields | null;
+  /** Instead of `merge` when that meets types it cannot combine, before any row is sent. */
+  readonly fallback: EngineMerge | null;
   readonly effect: Effect;
   readonly pins: readonly PinReason[];
   readonly action: SessionAction | null;

@@ -24,6 +24,8 @@ export interface Planned {
 export interface PlannerOptions {
   /** Estimated bytes the plan cache may hold. */
   readonly cacheBytesMax: number;
+  /** Tests: one server computes every SELECT over several shards that it can. */
+  readonly forceEngine?: boolean;
 }
 
 interface Made {
@@ -39,6 +41,7 @@ interface Made {
  */
 export class Planner {
   readonly #cache: PlanCache;
+  readonly #forceEngine: boolean;
   /** The topology version of everything in the cache. */
   #version = -1;
   #searchPath: readonly string[] | null = null;
@@ -52,6 +55,7 @@ export class Planner {
 
   constructor(options: PlannerOptions) {
     this.#cache = new PlanCache(options.cacheBytesMax);
+    this.#forceEngine = options.forceEngine ?? false;
   }
 
   /** Plans in the cache, by the text they stand for; `?` marks what any literal may take. */
@@ -90,7 +94,7 @@ export class Planner {
     }
     this.misses += 1;
     const begunMs = performance.now();
-    const { plan, shapePlan } = make(sql, topology, searchPath, shaped !== null);
+    const { plan, shapePlan } = make(sql, topology, searchPath, shaped !== null, this.#forceEngine);
     this.planning.observe(performance.now() - begunMs);
     if (shaped !== null && shapePlan !== null) {
       this.#cache.set(this.#shapeKey(shaped), shapePlan);
@@ -105,7 +109,7 @@ export class Planner {
     this.#enter(topology, searchPath);
     const known = this.#cache.get(this.#prefix + sql);
     if (known !== undefined) return known;
-    const { plan } = make(sql, topology, searchPath, false);
+    const { plan } = make(sql, topology, searchPath, false, this.#forceEngine);
     this.#cache.set(this.#prefix + sql, plan);
     return plan;
   }
@@ -146,6 +150,7 @@ function make(
   topology: Topology,
   searchPath: readonly string[] | null,
   lift: boolean,
+  forceEngine: boolean,
 ): Made {
   const parsed = parseSql(sql);
   // The server is to say what is wrong, with its own code and position.
@@ -159,6 +164,7 @@ function make(
         statements.map(({ text }) => text),
         topology,
         searchPath,
+        forceEngine,
       ),
     );
   }
@@ -179,8 +185,12 @@ function planSequence(
   texts: readonly string[],
   topology: Topology,
   searchPath: readonly string[] | null,
+  forceEngine: boolean,
 ): Plan {
-  const parts = texts.map((sql) => ({ sql, plan: make(sql, topology, searchPath, false).plan }));
+  const parts = texts.map((sql) => ({
+    sql,
+    plan: make(sql, topology, searchPath, false, forceEngine).plan,
+  }));
   const refused = parts.find((part) => part.plan.op === 'refused');
   return refused?.plan ?? { op: 'sequence', verb: parts[0]!.plan.verb, parts };
 }
@@ -204,6 +214,8 @@ function planStatement(statement: Statement, context: PlanContext): Plan {
   }
 }
 
+const NOT_PLANNED = { merge: null, refusal: null, fallback: null } as const;
+
 /** The plan with its keys taken from literals; null where it depends on one in another way. */
 function shapePlanOf(plan: RoutedPlan, context: PlanContext): RoutedPlan | null {
   if (context.dependsOnValue || plan.route.kind === 'all') return null;
@@ -216,5 +228,5 @@ function shapePlanOf(plan: RoutedPlan, context: PlanContext): RoutedPlan | null 
     if (source === undefined) return null;
     keys.push(context.lifted.get(key) ?? source);
   }
-  return { ...plan, route: { kind: 'keys', keys }, merge: null, refusal: null, replan: true };
+  return { ...plan, route: { kind: 'keys', keys }, ...NOT_PLANNED, replan: true };
 }

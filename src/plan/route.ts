@@ -82,6 +82,21 @@ function manyKeys(
   return [...shards].sort((a, b) => a - b);
 }
 
+/** The keys themselves, without NULLs. Throws as targetsOf. */
+export function keysOf(
+  sources: readonly KeySource[],
+  values: BoundValues,
+): readonly (bigint | number)[] {
+  return sources.flatMap((source): readonly (bigint | number)[] => {
+    if (source.from === 'parameter' && source.array) {
+      const array = values.parameter(source.index);
+      return array === null ? [] : [...keysOfArray(array, values.parameterFormat(source.index))];
+    }
+    const key = keyOf(source, values);
+    return key === null ? [] : [key];
+  });
+}
+
 /** A key within ±(2^53 - 1) may come as a number, which is the cheaper one to place. */
 function keyOf(source: KeySource, values: BoundValues): bigint | number | null {
   if (source.from === 'constant') return source.value;

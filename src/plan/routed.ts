@@ -2,10 +2,15 @@
 
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { PlanContext } from './context.ts';
-import type { Effect, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
+import type { Effect, EngineMerge, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
-import { type RefusedReason, refused, severalShards } from './unsupported.ts';
+import {
+  type RefusedReason,
+  refused,
+  type SeveralShardsReason,
+  severalShards,
+} from './unsupported.ts';
 
 export function routedPlan(
   verb: string,
@@ -19,6 +24,7 @@ export function routedPlan(
     route,
     merge: null,
     refusal: null,
+    fallback: null,
     effect,
     pins: [],
     action: null,
@@ -37,38 +43,75 @@ export function refusedFor(verb: string, reason: RefusedReason): RefusedPlan {
   return refusedPlan(verb, refused(reason));
 }
 
-/**
- * The plan of a statement on sharded tables: by the keys of all of them, or on all shards. `merge`
- * makes the merge, or throws NoMerge.
- */
+/** How a statement may run on several shards; each throws NoMerge where it cannot. */
+export interface MergePlans {
+  readonly merge: () => Merge;
+  /** The same answer by one server over copies of the rows; null: not for this kind of statement. */
+  readonly engine: (() => EngineMerge) | null;
+}
+
+/** The plan of a statement on sharded tables: by the keys of all of them, or on all shards. */
 export function shardedPlan(
   verb: string,
   survey: Survey,
   context: PlanContext,
   effect: Effect,
-  merge: () => Merge,
+  plans: MergePlans,
 ): Plan {
-  if (survey.readsHome) return refusedFor(verb, 'mixed');
-  const { keys } = survey;
-  const merged = context.mergeable ? mergeOrRefusal(survey, merge) : NOTHING_MERGED;
+  const isMixed = survey.readsHome;
+  if (isMixed && (plans.engine === null || !context.mergeable)) return refusedFor(verb, 'mixed');
+  const merged = context.mergeable ? mergeOrRefusal(survey, context, plans) : NOTHING_MERGED;
   const pins = [...context.pins];
+  // With home tables one shard is enough only if it is the home shard, which is left to the engine.
+  const keys = isMixed ? null : survey.keys;
   if (keys !== null) return routedPlan(verb, { kind: 'keys', keys }, effect, { ...merged, pins });
   if (merged.refusal !== null) return refusedPlan(verb, merged.refusal);
   return routedPlan(verb, { kind: 'all' }, effect, { ...merged, pins });
 }
 
-const NOTHING_MERGED = { merge: null, refusal: null } as const;
+type Merged = Pick<RoutedPlan, 'merge' | 'refusal' | 'fallback'>;
 
-function mergeOrRefusal(
-  survey: Survey,
-  merge: () => Merge,
-): { merge: Merge | null; refusal: SqlErrorFields | null } {
+const NOTHING_MERGED: Merged = { merge: null, refusal: null, fallback: null };
+
+function mergeOrRefusal(survey: Survey, context: PlanContext, plans: MergePlans): Merged {
+  const streamed = survey.readsHome ? refused('mixed') : streamedMerge(survey, plans.merge);
+  const engine = plans.engine === null ? null : attempt(plans.engine);
+  if (!('how' in streamed)) {
+    const only = engine ?? streamed;
+    return 'how' in only
+      ? { merge: only, refusal: null, fallback: null }
+      : { merge: null, refusal: only, fallback: null };
+  }
+  if (engine === null || !('how' in engine)) {
+    return { merge: streamed, refusal: null, fallback: null };
+  }
+  return context.forceEngine
+    ? { merge: engine, refusal: null, fallback: null }
+    : { merge: streamed, refusal: null, fallback: engine };
+}
+
+function streamedMerge(survey: Survey, merge: () => Merge): Merge | SqlErrorFields {
   const reason = survey.severalShardsReason ?? (survey.roots.length > 1 ? 'joinWithoutKey' : null);
-  if (reason !== null) return { merge: null, refusal: severalShards(reason) };
+  return reason === null ? attempt(merge) : severalShards(reason);
+}
+
+function attempt<M extends Merge>(make: () => M): M | SqlErrorFields {
   try {
-    return { merge: merge(), refusal: null };
+    return make();
   } catch (error) {
     if (!(error instanceof NoMerge)) throw error;
-    return { merge: null, refusal: severalShards(error.reason) };
+    return severalShards(error.reason);
   }
+}
+
+/** EXPLAIN, DECLARE, COPY of a query: where the query goes, when that is one shard. */
+export function forwarded(
+  fields: RoutedPlan,
+  inner: RoutedPlan,
+  reason: SeveralShardsReason,
+): Plan {
+  const refusal = severalShards(reason);
+  if (inner.route.kind === 'all') return refusedPlan(fields.verb, refusal);
+  if (inner.route.kind === 'keys') return { ...fields, route: inner.route, refusal };
+  return { ...fields, route: { kind: 'home' } };
 }

@@ -7,6 +7,7 @@ import { CommonTables } from './common-tables.ts';
 import { planConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
+import { planEngine } from './engine.ts';
 import { surveySelect } from './level.ts';
 import type { Effect, Merge, Plan } from './plan.ts';
 import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
@@ -30,7 +31,10 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   const writes = select.locks || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
   if (survey.classes.length === 0) return planUnsharded(verb, survey, context, effect);
-  return shardedPlan(verb, survey, context, effect, () => mergeOf(select, level, context));
+  return shardedPlan(verb, survey, context, effect, {
+    merge: () => mergeOf(select, level, context),
+    engine: () => planEngine(survey, context),
+  });
 }
 
 /** No sharded table: shard 0, or any where nothing belongs to one shard. */

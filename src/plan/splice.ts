@@ -166,9 +166,12 @@ const PLAIN_NODES = new Set([
 
 /** The time of a statement or transaction, which each shard has its own of. */
 const TIMES = new Set(['now', 'transaction_timestamp', 'statement_timestamp', 'age']);
+/** Input that becomes a time of the transaction when it is read as a date or timestamp. */
+const TIME_CONSTANT = /^\s*(now|today|tomorrow|yesterday)\b/i;
 const TIME_WORD = /SVFOP_(CURRENT_DATE|CURRENT_TIME|LOCALTIME)/;
 
-function tellsTime(part: Expression): boolean {
+export function tellsTime(part: Expression): boolean {
+  if (part.kind === 'constant') return part.type === 'string' && TIME_CONSTANT.test(part.text);
   if (part.kind === 'other') return part.node === 'SQLValueFunction' && TIME_WORD.test(part.detail);
   if (part.kind !== 'call') return false;
   return TIMES.has(part.name) && (part.name !== 'age' || part.args.length === 1);

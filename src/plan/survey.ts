@@ -6,6 +6,7 @@ import type { RelationName, SelectStatement, WritingStatement } from '../sql/sta
 import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
+import type { TableUse } from './engine.ts';
 import {
   isBuiltInType,
   isPerRow,
@@ -19,6 +20,7 @@ import {
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
+import { tellsTime } from './splice.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
 
 /** Where in a statement an expression stands. */
@@ -47,6 +49,16 @@ export class Survey {
   needsHome = false;
   mayWrite = false;
   writesInWith = false;
+  /** FOR UPDATE and its kin, at any level. */
+  locks = false;
+  /** now() and its kin. */
+  tellsTime = false;
+  /** A function that is not PostgreSQL's own: what it reads is not known. */
+  callsUnknown = false;
+  /** drive.shard_id() and its kin, which tell where they are computed. */
+  asksShard = false;
+  /** Every place in the text that names a table, at each visit. */
+  readonly uses: TableUse[] = [];
   /** Query levels visited; a WITH query is visited again for each use. */
   levels = 0;
   /** WITH queries that nothing has used so far, each with what surveys it. */
@@ -64,6 +76,11 @@ export class Survey {
    */
   onlyOneShard(reason: SeveralShardsReason, classes: readonly KeyClass[] = []): void {
     this.#reasons.push({ reason, classes: [...classes] });
+  }
+
+  /** Whether this is among the reasons, tied to an outer query or not. */
+  hasReason(reason: SeveralShardsReason): boolean {
+    return this.#reasons.some((each) => each.reason === reason);
   }
 
   /** Why the statement cannot run on several shards as it is; null when it can. */
@@ -101,6 +118,8 @@ export class Survey {
       this.onlyOneShard('sequenceFunction');
     }
     if (!isScalar(call) || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
+    this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
+    this.callsUnknown ||= isUnknown(call);
     if (mayWrite(call)) this.mayWrite = true;
     if (isUnknown(call) && !place.inCondition) this.onlyOneShard('unknownFunction');
     if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');
@@ -110,6 +129,7 @@ export class Survey {
   expression(expression: Expression, place: Place, query: (select: SelectStatement) => void): void {
     const open = [expression];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      this.tellsTime ||= tellsTime(next);
       if (next.kind === 'call') this.call(next, place);
       else if (next.kind === 'column') this.#column(next.path);
       else if (next.kind === 'cast') {

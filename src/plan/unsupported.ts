@@ -80,12 +80,26 @@ export const SEVERAL_SHARDS = {
     what: 'LIMIT or OFFSET by an expression, or WITH TIES',
     hint: 'Use a number or a parameter.',
   },
-  lockLimit: { what: 'FOR UPDATE or FOR SHARE with LIMIT', hint: ONE_SHARD },
+  lockLimit: {
+    what: 'FOR UPDATE or FOR SHARE in a statement that cannot run shard by shard',
+    hint: ONE_SHARD,
+  },
+  shardFunction: {
+    what: 'drive.shard_id() in a statement that cannot run shard by shard',
+    hint: 'Ask the shards in a sub-query of their own, or restrict the statement to one key.',
+  },
+  engineInTransaction: {
+    what: 'in a transaction: the current time, system catalogs or functions that are not built in, in a statement that cannot run shard by shard',
+    hint: 'Run it outside of the transaction, or send the time as a parameter.',
+  },
   tableSample: { what: 'TABLESAMPLE', hint: ONE_SHARD },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
   explain: { what: 'EXPLAIN', hint: 'EXPLAIN a statement for one key, or SET drive.shard = n.' },
   declare: { what: 'DECLARE CURSOR', hint: ONE_SHARD },
-  copyQuery: { what: 'COPY of a query', hint: 'COPY a query for one key, or SET drive.shard = n.' },
+  copyQuery: {
+    what: 'COPY of a query whose rows must be merged: ORDER BY, LIMIT, DISTINCT, aggregates',
+    hint: 'COPY the rows as they are, or a query for one key, or SET drive.shard = n.',
+  },
   writingWith: { what: 'a WITH that writes', hint: ONE_SHARD },
   noFrom: {
     what: 'a query whose FROM has no sharded table, with a sub-query over several shards',
@@ -139,25 +153,71 @@ export const REFUSED = {
     hint: 'Use SET or SET LOCAL.',
   },
   settingsTable: { what: 'UPDATE of pg_settings', hint: 'Use SET.' },
-  index: {
-    what: 'DROP, ALTER or REINDEX of an index',
-    hint: 'For an index of a home table SET drive.shard = 0 first; for others, run it on each shard.',
-  },
   sequenceMemory: {
     what: 'currval() and lastval()',
     hint: 'Use RETURNING: the connection to a server is shared.',
   },
-  ddl: { what: 'DDL on a sharded or reference table', hint: BY_HAND },
-  createSharded: { what: 'creating a table with the sharding key column', hint: BY_HAND },
+  mixedDdl: {
+    what: 'one DDL statement for home tables and others together',
+    hint: 'Name them in statements of their own.',
+  },
+  database: {
+    what: 'DDL on databases, tablespaces, subscriptions and server settings',
+    hint: 'They belong to one server: SET drive.shard = n first, or connect to the server itself.',
+  },
+  schemaElements: {
+    what: 'CREATE SCHEMA with the objects in it',
+    hint: 'Make the schema first, then each object with a statement of its own.',
+  },
+  rule: { what: 'CREATE RULE on a sharded or reference table', hint: 'Use a trigger.' },
+  keyColumn: {
+    what: 'dropping, renaming or retyping the sharding key column',
+    hint: 'Make a new table and copy the rows.',
+  },
+  unique: {
+    what: 'a unique constraint of a sharded table without the sharding key',
+    hint: 'Each shard would keep it for its own rows only. Add the sharding key to its columns, or let a sequence, an identity or gen_random_uuid() fill its one column.',
+  },
+  foreignKey: {
+    what: 'a foreign key to a sharded table that does not pair the sharding keys',
+    hint: 'Put the sharding key into the foreign key, paired with the key of the table it refers to.',
+  },
+  foreignKeyHome: {
+    what: 'a foreign key from a sharded table to a home table',
+    hint: "Make it a reference table: SELECT create_reference_table('t').",
+  },
+  sequenceCycle: {
+    what: 'CREATE SEQUENCE … CYCLE',
+    hint: 'Shards would give the same numbers again. For a sequence of a home table use OWNED BY.',
+  },
+  sequenceOptions: {
+    what: 'changing INCREMENT, START, CYCLE or the type of a sequence that is on every shard',
+    hint: 'Its steps keep ids unique over the shards. RESTART is allowed.',
+  },
+  referenceColumn: {
+    what: 'adding a column to a reference table with a default that is not a constant',
+    hint: 'Add the column without the default, UPDATE the rows, then SET DEFAULT.',
+  },
   shadow: {
-    what: 'a temporary table with the name of a sharded or reference table',
+    what: 'a new table that hides a sharded or reference table by its name',
     hint: 'Give it another name.',
   },
-  copy: {
-    what: 'COPY of a sharded or reference table',
-    hint: 'Use INSERT, or COPY by hand on each shard: SET drive.shard = n.',
+  copyFile: {
+    what: 'COPY of a sharded or reference table and a file or program of the server',
+    hint: 'Use STDIN or STDOUT (psql: \\copy), or COPY by hand on each shard: SET drive.shard = n.',
   },
-  maintenance: { what: 'this command on a sharded or reference table', hint: BY_HAND },
+  copyKey: {
+    what: 'COPY FROM without the column of the sharding key',
+    hint: 'List the key column and give it a value in every row.',
+  },
+  copyDefault: {
+    what: 'COPY into a reference table that leaves a value to each server',
+    hint: 'Give every column that has a default, and neither WHERE nor DEFAULT.',
+  },
+  copyOption: {
+    what: 'this option of COPY for a sharded or reference table',
+    hint: 'Leave it away, or COPY by hand on each shard: SET drive.shard = n.',
+  },
   prepare: {
     what: 'PREPARE of a statement on sharded tables',
     hint: 'Use prepared statements of the protocol, as drivers do.',
@@ -170,7 +230,7 @@ export const REFUSED = {
     what: 'DEALLOCATE ALL',
     hint: 'DISCARD ALL, or close the statements through the protocol.',
   },
-  createAs: { what: 'making a table or view from sharded tables', hint: BY_HAND },
+  createAs: { what: 'making a table or materialized view from sharded tables', hint: BY_HAND },
   stringEscapes: {
     what: 'standard_conforming_strings = off',
     hint: "Write E'…' for strings with backslash escapes.",

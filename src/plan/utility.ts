@@ -9,14 +9,16 @@ import type {
 import type { Catalog } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { planCopy } from './copy.ts';
+import { planDdl, planNewTable } from './ddl.ts';
 import { surveyExpressions } from './level.ts';
 import type { Effect, PinReason, Plan, RoutedPlan, SessionAction } from './plan.ts';
-import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
+import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
-import { hidesTable, isOnEveryShard } from './shadow.ts';
-import { type RefusedReason, type SeveralShardsReason, severalShards } from './unsupported.ts';
+import { hidesTable } from './shadow.ts';
+import type { RefusedReason, SeveralShardsReason } from './unsupported.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
 
@@ -100,57 +102,25 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (own !== null) return own;
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
+  const ddl = planDdl(statement, traits, context);
+  if (ddl !== null) return ddl;
   if (statement.inner !== null) return planInner(statement, statement.inner, traits, context);
   if (statement.calls.length > 0) return planCall(statement, traits, context);
   return traits;
 }
 
-const MAINTENANCE = new Set([
-  'VacuumStmt',
-  'ClusterStmt',
-  'ReindexStmt',
-  'LockStmt',
-  'TruncateStmt',
-  'ExplainStmt',
-  'CallStmt',
-]);
-
-/** Whose statements without a relation are about the whole database or a schema. */
-const SWEEPING = new Set(['VacuumStmt', 'ClusterStmt', 'ReindexStmt']);
-
-const isIndex = (objectType: string | null) =>
-  objectType === 'OBJECT_INDEX' || objectType === 'REINDEX_OBJECT_INDEX';
-
 function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedReason | null {
-  const { node, relations, body, objectType, temporary } = statement;
+  const { node, relations, body, temporary } = statement;
   const { catalog } = context.input;
   if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
-  if (relations.some((relation) => isOnEveryShard(relation, context))) {
-    return MAINTENANCE.has(node) ? 'maintenance' : 'ddl';
-  }
-  const names = shardedNames(catalog);
-  if (names.size === 0) return null;
-  if (isIndex(objectType)) return 'index';
-  if (SWEEPING.has(node) && relations.length === 0) return 'maintenance';
-  if (namesSchema(statement, catalog)) return 'ddl';
-  if (node === 'DoStmt' && body !== null && mayTouch(body, names, catalog)) return 'routine';
-  return null;
+  if (node !== 'DoStmt' || body === null) return null;
+  return mayTouch(body, shardedNames(catalog), catalog) ? 'routine' : null;
 }
 
 function shardedNames(catalog: Catalog): Set<string> {
   const names = new Set<string>();
   for (const table of catalog.tables()) if (table.kind !== 'home') names.add(table.name);
   return names;
-}
-
-/** DROP SCHEMA, GRANT ON ALL TABLES IN SCHEMA: the schema comes as a name without a schema. */
-function namesSchema({ objectType, relations }: UtilityStatement, catalog: Catalog): boolean {
-  if (objectType !== 'OBJECT_SCHEMA' && objectType !== 'ACL_TARGET_ALL_IN_SCHEMA') return false;
-  const schemas = new Set(relations.filter((r) => r.schema === null).map((r) => r.name));
-  for (const table of catalog.tables()) {
-    if (table.kind !== 'home' && schemas.has(table.schema)) return true;
-  }
-  return false;
 }
 
 /** A block that names a sharded table, calls a routine that does, or runs text made by itself. */
@@ -189,13 +159,6 @@ function planInner(
   return traits;
 }
 
-function forwarded(fields: RoutedPlan, inner: RoutedPlan, reason: SeveralShardsReason): Plan {
-  const refusal = severalShards(reason);
-  if (inner.route.kind === 'all') return refusedPlan(fields.verb, refusal);
-  if (inner.route.kind === 'keys') return { ...fields, route: inner.route, refusal };
-  return { ...fields, route: HOME };
-}
-
 function planCall(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {
   const survey = surveyFor(context);
   try {
@@ -208,39 +171,11 @@ function planCall(statement: UtilityStatement, traits: RoutedPlan, context: Plan
   return { ...traits, pins: [...context.pins] };
 }
 
-function planCopy(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
-  const { relation, query } = statement;
-  if (relation !== null) {
-    const kind = context.table(relation)?.kind;
-    if (kind === 'sharded' || kind === 'shardedView') return refusedFor('COPY', 'copy');
-    if (kind === 'reference' && statement.from) return refusedFor('COPY', 'copy');
-    return traits;
-  }
-  if (query === null) return traits;
-  context.mergeable = false;
-  const plan = planRows(query, context);
-  if (plan.op !== 'routed') return plan;
-  return forwarded({ ...traits, effect: plan.effect, pins: plan.pins }, plan, 'copyQuery');
-}
-
-const INTEGER_TYPES = new Set(['int2', 'int4', 'int8', 'bigserial', 'serial', 'smallserial']);
-
 function planCreateTable(
   statement: CreateTableStatement,
   traits: RoutedPlan,
   context: PlanContext,
 ): Plan {
-  if (hidesTable(statement.relation, context)) {
-    return refusedFor(traits.verb, statement.temporary ? 'shadow' : 'createSharded');
-  }
-  if (statement.temporary) return traits;
-  if (statement.mentions.some((relation) => isOnEveryShard(relation, context))) {
-    return refusedFor(traits.verb, 'ddl');
-  }
-  const keys = new Set<string | null>();
-  for (const table of context.input.catalog.tables()) keys.add(table.keyColumn);
-  const hasKey = statement.columns.some(
-    (column) => keys.has(column.name) && INTEGER_TYPES.has(column.type),
-  );
-  return hasKey ? refusedFor(traits.verb, 'createSharded') : traits;
+  if (!statement.temporary) return planNewTable(statement, traits, context);
+  return hidesTable(statement.relation, context) ? refusedFor(traits.verb, 'shadow') : traits;
 }

@@ -1,8 +1,9 @@
 // Login: opens a connection to a shard and authenticates on it.
 
 import { connect, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { SqlError } from '../base/errors.ts';
-import { SERVER_MESSAGE_BYTES_MAX } from '../base/limits.ts';
+import { SERVER_KEEPALIVE_MS, SERVER_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Shard } from '../topology/shard.ts';
 import {
@@ -13,14 +14,16 @@ import {
   encodeSaslResponse,
 } from '../wire/authentication.ts';
 import { BodyReader } from '../wire/bytes.ts';
+import { serverEndPoint } from '../wire/channel-binding.ts';
 import { decodeErrorFields } from '../wire/error-response.ts';
 import { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { md5Password } from '../wire/password.ts';
-import { ScramClient } from '../wire/scram.ts';
+import { SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramClient } from '../wire/scram.ts';
 import { encodeStartup } from '../wire/startup.ts';
 import { decodeBackendKeyData, decodeParameterStatus } from '../wire/status.ts';
 import { ServerConnection, type ServerIdentity } from './server-connection.ts';
+import { encrypt } from './shard-tls.ts';
 
 export interface LoginOptions {
   /** From the first SYN to ReadyForQuery. */
@@ -30,21 +33,31 @@ export interface LoginOptions {
 
 /**
  * Gives an idle connection to `shard`. Rejects with SqlError 08001 that names the shard when it
- * cannot be reached or does not answer in time, and with what the server said when it refuses.
+ * cannot be reached or does not answer in time, 08004 with what the server said when it refuses.
  */
 export async function login(shard: Shard, options: LoginOptions): Promise<ServerConnection> {
-  const socket = connect({ host: shard.host, port: shard.port, noDelay: true, keepAlive: true });
+  const { timeoutMs, nowMs } = options;
+  const plain = connect({
+    host: shard.host,
+    port: shard.port,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: SERVER_KEEPALIVE_MS,
+  });
+  let late: Error | null = null;
   const timer = setTimeout(() => {
-    socket.destroy(new Error(`no answer within ${options.timeoutMs} ms`));
-  }, options.timeoutMs);
+    late = new Error(`no answer within ${timeoutMs} ms`);
+    plain.destroy(late);
+  }, timeoutMs);
   try {
+    const socket = await encrypt(shard, plain);
     const conversation = new Conversation(shard, socket);
     const identity = await conversation.authenticate();
     conversation.detach();
-    const reader = conversation.reader;
-    return new ServerConnection(shard, socket, reader, identity, options.nowMs());
+    return new ServerConnection(shard, socket, conversation.reader, identity, nowMs());
   } catch (error) {
-    socket.destroy();
+    plain.destroy();
+    if (late !== null) throw unreachable(shard, late);
     throw error instanceof SqlError ? error : unreachable(shard, error);
   } finally {
     clearTimeout(timer);
@@ -171,15 +184,9 @@ class Conversation {
       case 'md5Password':
         this.#socket.write(encodePassword(md5Password(user, password, request.salt)));
         return;
-      case 'sasl': {
-        if (!request.mechanisms.includes('SCRAM-SHA-256')) {
-          throw new Error(`it offers only ${request.mechanisms.join(', ')} to log in`);
-        }
-        this.#scram = new ScramClient(password);
-        const first = this.#scram.first();
-        this.#socket.write(encodeSaslInitialResponse('SCRAM-SHA-256', first));
+      case 'sasl':
+        this.#beginSasl(request.mechanisms);
         return;
-      }
       case 'saslContinue':
         if (this.#scram === null) throw new Error('SASL went on before it began');
         this.#socket.write(encodeSaslResponse(await this.#scram.final(request.data)));
@@ -196,11 +203,25 @@ class Conversation {
     }
   }
 
+  #beginSasl(offered: readonly string[]): void {
+    const socket = this.#socket;
+    const digest =
+      socket instanceof TLSSocket ? serverEndPoint(socket.getPeerX509Certificate()) : null;
+    const mechanism =
+      digest !== null && offered.includes(SCRAM_SHA_256_PLUS) ? SCRAM_SHA_256_PLUS : SCRAM_SHA_256;
+    if (!offered.includes(mechanism)) {
+      throw new Error(`it offers only ${offered.join(', ')} to log in`);
+    }
+    const isBound = mechanism === SCRAM_SHA_256_PLUS || digest === null;
+    this.#scram = new ScramClient(this.#shard.password, isBound ? digest : 'unoffered');
+    socket.write(encodeSaslInitialResponse(mechanism, this.#scram.first()));
+  }
+
   #refusal(body: BodyReader): SqlError {
     const { id, host, port } = this.#shard;
     const fields = decodeErrorFields(body);
     return new SqlError({
-      code: SQLSTATE.sqlclientUnableToEstablishSqlconnection,
+      code: SQLSTATE.sqlserverRejectedEstablishmentOfSqlconnection,
       message: `shard ${id} (${host}:${port}) refused the proxy: ${fields.message}`,
       detail: `The shard's SQLSTATE is ${fields.code}.`,
     });

@@ -31,18 +31,29 @@ export class ServerError extends Error {
   }
 }
 
+/** Is told the notices and warnings of a statement, as they come. */
+export type OnNotice = (notice: ErrorFields) => void;
+
 /**
  * Runs `sql` by the simple protocol. Rejects with ServerError when the server refuses it, with
  * SqlError 08006 when the connection is lost.
  */
-export function query(connection: ServerConnection, sql: string): Promise<QueryResult> {
-  return exchange(connection, encodeQuery(sql));
+export function query(
+  connection: ServerConnection,
+  sql: string,
+  onNotice: OnNotice | null = null,
+): Promise<QueryResult> {
+  return exchange(connection, encodeQuery(sql), onNotice);
 }
 
 /** The same for bytes that end in one message answered by ReadyForQuery. */
-function exchange(connection: ServerConnection, bytes: Buffer): Promise<QueryResult> {
+export function exchange(
+  connection: ServerConnection,
+  bytes: Buffer,
+  onNotice: OnNotice | null = null,
+): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
-    const collector = new Collector(resolve, reject);
+    const collector = new Collector(resolve, reject, onNotice);
     connection.send(bytes, new ServerRequest(collector, false));
   });
 }
@@ -54,10 +65,16 @@ class Collector implements Receiver {
   #rows: (string | null)[][] = [];
   #tag = '';
   #error: ServerError | null = null;
+  #onNotice: OnNotice | null;
 
-  constructor(resolve: (result: QueryResult) => void, reject: (error: Error) => void) {
+  constructor(
+    resolve: (result: QueryResult) => void,
+    reject: (error: Error) => void,
+    onNotice: OnNotice | null,
+  ) {
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#onNotice = onNotice;
   }
 
   relay(): void {
@@ -85,6 +102,9 @@ class Collector implements Receiver {
         break;
       case BACKEND.errorResponse:
         this.#error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
+        break;
+      case BACKEND.noticeResponse:
+        this.#onNotice?.(decodeErrorFields(new BodyReader(buffer, start, end)));
         break;
       default:
     }

@@ -52,6 +52,8 @@ export class ServerRequest {
   steps: readonly Step[] | null = null;
   nextStep = 0;
   failed = false;
+  /** The connection was lost within a message that has been passed on in part. */
+  torn = false;
   /** Names of prepared statements that the request makes on the server. */
   parses: readonly string[] = NO_NAMES;
   /**
@@ -76,7 +78,18 @@ export class ServerRequest {
     this.parses = parses;
     this.nextStep = 0;
     this.failed = false;
+    this.torn = false;
     return this;
+  }
+
+  /**
+   * More than Sync comes behind the message that is being answered. A server that copies in fails
+   * its COPY when it reads that, and then takes the Sync; so nothing may be sent to end the COPY.
+   */
+  get goesOn(): boolean {
+    if (this.steps === null) return false;
+    const sent = this.steps.slice(this.nextStep).filter((step) => step.do !== 'answer');
+    return sent.length > 1;
   }
 
   /** The same request with nobody to answer to: what keeps its place in the queue. */

@@ -10,6 +10,7 @@ import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
 import type { ServerRequest } from './request.ts';
+import { completesStep, mayComeInPieces } from './server-message.ts';
 import { NO_SETTINGS, type Settings } from './settings.ts';
 import { ShardCounters } from './shard-counters.ts';
 
@@ -27,6 +28,9 @@ export interface ConnectionOwner {
   asynchronousMessage(bytes: Buffer): void;
 }
 
+/** What operators ask about a socket. */
+export type SocketFacts = Pick<Socket, 'bytesRead' | 'bytesWritten' | 'localAddress' | 'localPort'>;
+
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -39,6 +43,8 @@ export class ServerConnection {
   readonly openedAtMs: number;
   /** When the pool got it back; the pool's clock. */
   idleSinceMs = 0;
+  /** When it was last known to be alive; the pool's clock. */
+  heardAtMs = 0;
   /** The session that holds it, for messages that belong to no request. */
   owner: ConnectionOwner | null = null;
   /** Settings applied on the server beyond its defaults. */
@@ -91,6 +97,7 @@ export class ServerConnection {
     this.identity = identity;
     this.openedAtMs = nowMs;
     this.idleSinceMs = nowMs;
+    this.heardAtMs = nowMs;
     this.#socket = socket;
     this.#reader = reader;
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
@@ -102,8 +109,8 @@ export class ServerConnection {
     return this.#closed;
   }
 
-  /** Bytes received and sent so far. */
-  get traffic(): Pick<Socket, 'bytesRead' | 'bytesWritten'> {
+  /** Bytes received and sent so far, and our end of it. */
+  get traffic(): SocketFacts {
     return this.#socket;
   }
 
@@ -195,9 +202,7 @@ export class ServerConnection {
     while (!this.#closed) {
       const request = this.#owed[0];
       if (!reader.next()) {
-        if (request === undefined || !request.relayed || !mayComeInPieces(reader.pendingType())) {
-          break;
-        }
+        if (request === undefined || !request.relayed || !mayComeInPieces(reader)) break;
         reader.nextPiece();
       }
       if (request === undefined) this.#unasked();
@@ -369,30 +374,9 @@ export class ServerConnection {
     const error = this.#fatal ?? this.#lossOf(reason);
     const owed = this.#owed;
     this.#owed = [];
+    if (owed[0] !== undefined) owed[0].torn = !this.#reader.complete;
     // First the pool: who is told of the loss may ask it for another connection at once.
     this.onClosed?.();
     for (const request of owed) request.receiver.lost(error, request.failed);
-  }
-}
-
-/** Types whose messages may be larger than anybody wants to hold in memory. */
-function mayComeInPieces(type: number): boolean {
-  return type === BACKEND.dataRow || type === BACKEND.copyData;
-}
-
-/** Replies that end the answer to one Parse, Bind, Close, Describe or Execute. */
-function completesStep(type: number): boolean {
-  switch (type) {
-    case BACKEND.parseComplete:
-    case BACKEND.bindComplete:
-    case BACKEND.closeComplete:
-    case BACKEND.rowDescription:
-    case BACKEND.noData:
-    case BACKEND.commandComplete:
-    case BACKEND.emptyQueryResponse:
-    case BACKEND.portalSuspended:
-      return true;
-    default:
-      return false;
   }
 }

@@ -1,9 +1,12 @@
 // ShardPool: the server connections of one shard, handed out to one borrower at a time.
 
 import type { SqlError } from '../base/errors.ts';
-import { POOL_WAITERS_MAX, SHARD_RETRY_MS, SHARED_REST_MS } from '../base/limits.ts';
+import { POOL_WAITERS_MAX, SHARED_REST_MS } from '../base/limits.ts';
 import type { Shard } from '../topology/shard.ts';
+import { answers, dueForCheck } from './idle-check.ts';
+import { Outage } from './outage.ts';
 import { disabledShard, noneFree, PoolGate, shuttingDown } from './pool-gate.ts';
+import type { PoolCounts, PoolDependencies, PoolOptions } from './pool-options.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { Settings } from './settings.ts';
 import { ShardCounters } from './shard-counters.ts';
@@ -11,34 +14,6 @@ import { SharedConnections } from './shared-connections.ts';
 import { type Borrower, WaitQueue } from './wait-queue.ts';
 
 export type { Borrower } from './wait-queue.ts';
-
-export interface PoolOptions {
-  /** Server connections at most, in use and idle together. */
-  readonly size: number;
-  /** A borrower waits this long for a connection, then gets 53300. */
-  readonly waitTimeoutMs: number;
-  /** An idle connection is closed after this time. */
-  readonly idleTimeoutMs: number;
-  /** A connection older than this is closed when it is given back. */
-  readonly lifetimeMs: number;
-}
-
-export interface PoolDependencies {
-  readonly connect: (shard: Shard) => Promise<ServerConnection>;
-  readonly nowMs: () => number;
-  /** Terminate, as bytes. */
-  readonly terminate: Buffer;
-}
-
-/** Counts for SHOW POOLS and /metrics. */
-export interface PoolCounts {
-  readonly idle: number;
-  readonly leased: number;
-  /** Carrying statements of many sessions. */
-  readonly shared: number;
-  readonly connecting: number;
-  readonly waiting: number;
-}
 
 /**
  * A connection is idle, leased or shared, and in exactly that collection; counts are their sizes.
@@ -54,8 +29,7 @@ export class ShardPool {
   #shared = new SharedConnections();
   #connecting = 0;
   #waiting = new WaitQueue();
-  /** While the shard is down: until when attempts are refused, and with what. */
-  #down: { readonly untilMs: number; readonly error: SqlError } | null = null;
+  #outage: Outage;
   #gate = new PoolGate();
   #closed = false;
 
@@ -63,6 +37,7 @@ export class ShardPool {
     this.shard = shard;
     this.#options = options;
     this.#dependencies = dependencies;
+    this.#outage = new Outage(dependencies.random);
   }
 
   get counts(): PoolCounts {
@@ -77,7 +52,7 @@ export class ShardPool {
 
   /** Why the last attempt to connect failed; null while the shard is up. */
   get downBecause(): SqlError | null {
-    return this.#gate.disabled ?? this.#down?.error ?? null;
+    return this.#gate.disabled ?? this.#outage.error;
   }
 
   /** What an operator has done to it. */
@@ -133,7 +108,7 @@ export class ShardPool {
     for (const connection of this.#leased) connection.tainted = true;
     for (const connection of this.#shared.all()) connection.tainted = true;
     this.#closeUnused();
-    this.#down = null;
+    this.#outage.end();
     this.#growForAll();
   }
 
@@ -250,16 +225,16 @@ export class ShardPool {
       borrower.granted(ready);
       return;
     }
-    const nowMs = this.#dependencies.nowMs();
-    if (this.#down !== null && nowMs < this.#down.untilMs) {
-      borrower.refused(this.#down.error);
+    const down = this.#outage.refusal(this.#leased.size + this.#shared.size > 0);
+    if (down !== null) {
+      borrower.refused(down);
       return;
     }
     if (this.#waiting.length >= POOL_WAITERS_MAX) {
       borrower.refused(noneFree(this.shard.id, 'too many clients wait for it already'));
       return;
     }
-    this.#waiting.push({ borrower, sinceMs: nowMs, urgent });
+    this.#waiting.push({ borrower, sinceMs: this.#dependencies.nowMs(), urgent });
     if (!this.#grow()) this.#unshareRested();
   }
 
@@ -305,20 +280,18 @@ export class ShardPool {
     }
     this.#leased.delete(connection);
     connection.idleSinceMs = nowMs;
+    connection.heardAtMs = nowMs;
     this.#idle.push(connection);
   }
 
-  /** To be called about once a second: deadlines of waiters, age of idle connections. */
+  /** To be called several times a second: deadlines of waiters, idle connections, an outage. */
   tick(): void {
     const nowMs = this.#dependencies.nowMs();
     const { waitTimeoutMs } = this.#options;
-    for (;;) {
-      const { first } = this.#waiting;
-      if (first === null || nowMs - first.sinceMs < waitTimeoutMs) break;
-      this.#waiting.next(false);
-      const paused = this.#gate.isPaused ? 'it is paused, and ' : '';
-      const why = `${paused}none of its connections came free within ${waitTimeoutMs} ms`;
-      first.borrower.refused(noneFree(this.shard.id, why));
+    const paused = this.#gate.isPaused ? 'it is paused, and ' : '';
+    const why = `${paused}none of its connections came free within ${waitTimeoutMs} ms`;
+    for (const { borrower } of this.#waiting.takeSince(nowMs - waitTimeoutMs)) {
+      borrower.refused(noneFree(this.shard.id, why));
     }
     const { idleTimeoutMs, lifetimeMs } = this.#options;
     const old = this.#idle.filter(
@@ -330,7 +303,30 @@ export class ShardPool {
       if (connection.owedCount === 0 && rests) this.#rest(connection);
       else if (nowMs - connection.openedAtMs > lifetimeMs) this.unshare(connection);
     }
+    this.#checkIdle(nowMs);
+    if (this.#outage.isDue(nowMs) && !this.#closed && this.#connecting === 0) this.#connect();
     if (this.#waiting.length > 0) this.#grow();
+  }
+
+  #checkIdle(nowMs: number): void {
+    const { checkAfterMs } = this.#options;
+    for (const each of dueForCheck(this.#idle, nowMs, checkAfterMs)) void this.#check(each);
+  }
+
+  async #check(connection: ServerConnection): Promise<void> {
+    const { idleSinceMs } = connection;
+    this.#idle.splice(this.#idle.indexOf(connection), 1);
+    this.#leased.add(connection);
+    const { connectTimeoutMs } = this.#options;
+    if (await answers(connection, connectTimeoutMs, this.#dependencies.terminate)) {
+      this.release(connection);
+      // A check is no use: the connection keeps its age and its place.
+      connection.idleSinceMs = idleSinceMs;
+      this.#idle.sort((one, other) => one.idleSinceMs - other.idleSinceMs);
+    } else {
+      // What has cut one off has probably cut off the others.
+      for (const each of this.#idle) each.heardAtMs = Number.NEGATIVE_INFINITY;
+    }
   }
 
   /** Closes idle connections now and leased ones as they come back. */
@@ -352,18 +348,23 @@ export class ShardPool {
   #grow(): boolean {
     if (this.#total >= this.#options.size) return false;
     const served = this.#gate.isPaused ? this.#waiting.urgentCount : this.#waiting.length;
-    if (this.#connecting >= served) return true;
+    // In an outage only tick() tries, when it is time.
+    if (this.#connecting >= served || this.#outage.error !== null) return true;
+    this.#connect();
+    return true;
+  }
+
+  #connect(): void {
     this.#connecting += 1;
     this.#dependencies.connect(this.shard).then(
       (connection) => this.#opened(connection),
       (error: SqlError) => this.#failed(error),
     );
-    return true;
   }
 
   #opened(connection: ServerConnection): void {
     this.#connecting -= 1;
-    this.#down = null;
+    this.#outage.end();
     this.counters.connectionsOpened += 1;
     connection.counters = this.counters;
     this.#leased.add(connection);
@@ -376,7 +377,7 @@ export class ShardPool {
     this.#connecting -= 1;
     this.counters.connectionsFailed += 1;
     this.#gate.checkEmpty(this.#total);
-    this.#down = { untilMs: this.#dependencies.nowMs() + SHARD_RETRY_MS, error };
+    this.#outage.begin(error, this.#dependencies.nowMs());
     // With connections in use the waiters may still be served; without any they would wait in vain.
     if (this.#leased.size + this.#shared.size > 0) return;
     this.#waiting.refuseAll(error);

@@ -43,6 +43,12 @@ export class WaitQueue {
     return index < 0 ? undefined : this.#waiters.splice(index, 1)[0];
   }
 
+  /** Takes out those that have asked at `sinceMs` or before. */
+  takeSince(sinceMs: number): readonly Waiter[] {
+    const later = this.#waiters.findIndex((waiter) => waiter.sinceMs > sinceMs);
+    return this.#waiters.splice(0, later < 0 ? this.#waiters.length : later);
+  }
+
   /** Takes a borrower out; false: it is not waiting. */
   remove(borrower: Borrower): boolean {
     const index = this.#waiters.findIndex((waiter) => waiter.borrower === borrower);

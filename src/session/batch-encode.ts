@@ -62,6 +62,7 @@ class BatchEncoder {
   #steps: Step[] = [];
   #plain = true;
   #unnamedParsed = false;
+  #executed = false;
   /** Statements this batch has parsed already on the connection. */
   #parsed = new Set<string>();
 
@@ -84,6 +85,7 @@ class BatchEncoder {
         break;
       case 'execute':
         this.#forward(message.bytes);
+        this.#executed = true;
         break;
       case 'close':
         this.#close(message.close.target, message.close.name, message.bytes);
@@ -208,6 +210,8 @@ class BatchEncoder {
   }
 
   #forward(bytes: Buffer): void {
+    // If the Execute is a COPY from the client, it matters that something comes behind it.
+    if (this.#executed) this.#plain = false;
     this.#chunks.push(bytes);
     this.#steps.push(FORWARD);
   }

@@ -103,10 +103,7 @@ export class BatchRunner {
       await this.#context.schemaChanged();
       plan = this.#plan(statement);
     }
-    if (plan.op === 'refused') {
-      this.#context.counters.routes.refused += 1;
-      throw new SqlError(plan.error);
-    }
+    if (plan.op === 'refused') throw new SqlError(plan.error);
     if (plan.op === 'sequence') throw severalCommands();
     // The server's own judgement of the text comes now, as it does on one PostgreSQL.
     await this.#describe(statement);

@@ -5,6 +5,7 @@ import type { Logger } from '../base/log.ts';
 import type { Cluster } from '../execute/cluster.ts';
 import type { TwoPhase } from '../execute/two-phase.ts';
 import type { Planner } from '../plan/planner.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { StatementNames } from './prepared.ts';
 import type { SessionCounters } from './session-counters.ts';
@@ -24,9 +25,22 @@ export interface SessionContext {
   serverParameters(): ReadonlyMap<string, string>;
   /** After DDL, or where a table is unknown: resolves when the topology knows the schema of now. */
   schemaChanged(): Promise<void>;
+  /** The topology inside a transaction that has changed the schema, by its home connection. */
+  topologyWithin(connection: ServerConnection): Promise<Topology>;
   /** The configured database name of the sharded whole. */
   readonly database: string;
   readonly mergeRowsMax: number;
   readonly mergeBytesMax: number;
+  readonly spillBytesMax: number;
   readonly log: Logger;
+}
+
+/** The context as one session sees it: with the session's own topology while it has one. */
+export function contextOf(
+  context: SessionContext,
+  state: { readonly topology: Topology | null },
+): SessionContext {
+  return Object.create(context, {
+    topology: { value: () => state.topology ?? context.topology() },
+  }) as SessionContext;
 }

@@ -1,23 +1,25 @@
 // Handshake: from a client's first byte to the moment its session can begin.
 
 import type { Socket } from 'node:net';
-import { type SecureContext, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { protocolViolation, SqlError } from '../base/errors.ts';
 import { STARTUP_PACKET_BYTES_MAX, UNAUTHENTICATED_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { FrameReader } from '../wire/frame.ts';
 import {
+  ALPN_POSTGRESQL,
   decodeStartup,
   encodeNegotiateProtocolVersion,
   PROTOCOL_3_2,
   type StartupPacket,
 } from '../wire/startup.ts';
 import type { BackendKey } from '../wire/status.ts';
+import { type ClientTls, tlsFailed } from './client-tls.ts';
 import { Conversation } from './conversation.ts';
 import { readStartup, type StartupRequest } from './startup.ts';
 
 export interface TlsRules {
-  readonly context: SecureContext;
+  readonly clients: ClientTls;
   /** Refuse clients that do not ask for TLS. */
   readonly required: boolean;
 }
@@ -37,8 +39,6 @@ const YES = Buffer.from('S');
 const NO = Buffer.from('N');
 /** The first byte of a TLS ClientHello. */
 const TLS_HANDSHAKE = 0x16;
-/** Registered for PostgreSQL; a client that begins with TLS must ask for it. */
-const ALPN = 'postgresql';
 
 /**
  * Talks to a new client up to its startup packet. `now` is told of each transport in turn, so that
@@ -53,9 +53,11 @@ export async function shakeHands(
   now(client);
   let secure = false;
   const encrypt = async (direct: boolean): Promise<void> => {
-    client = await upgrade(client, tls!.context, direct);
+    client = await upgrade(client, tls!.clients, direct);
     secure = true;
     now(client);
+    const fault = tls!.clients.certificateFault(client.socket as TLSSocket);
+    if (fault !== null) throw fault;
   };
   if (tls !== null && (await beginsWithTls(client))) await encrypt(true);
   let asked = 0;
@@ -113,27 +115,17 @@ async function beginsWithTls(client: Conversation): Promise<boolean> {
 /** The same client behind TLS. `direct`: it began with TLS, so ALPN must name PostgreSQL. */
 async function upgrade(
   plain: Conversation,
-  secureContext: SecureContext,
+  clients: ClientTls,
   direct: boolean,
 ): Promise<Conversation> {
   const rest = plain.reader.takeRest();
   plain.detach();
   if (rest.length > 0) plain.socket.unshift(rest);
-  const socket = new TLSSocket(plain.socket, {
-    isServer: true,
-    secureContext,
-    ALPNProtocols: [ALPN],
+  const socket = await clients.secure(plain.socket).catch((error: unknown) => {
+    plain.socket.destroy();
+    throw error;
   });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('secure', resolve);
-    socket.once('error', reject);
-    socket.once('close', () => reject(new Error('the client closed the connection')));
-  }).catch((error: unknown) => {
-    socket.destroy();
-    throw tlsFailed(error);
-  });
-  socket.removeAllListeners('error').removeAllListeners('close');
-  if (direct && socket.alpnProtocol !== ALPN) {
+  if (direct && socket.alpnProtocol !== ALPN_POSTGRESQL) {
     socket.destroy();
     throw tlsFailed(new Error('direct TLS without the ALPN protocol "postgresql"'));
   }
@@ -147,12 +139,4 @@ function tlsRequired(): SqlError {
     hint: 'Connect with sslmode=require or stronger.',
     severity: 'FATAL',
   });
-}
-
-function tlsFailed(cause: unknown): SqlError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SqlError(
-    { code: SQLSTATE.connectionFailure, message: `TLS was not agreed on: ${reason}` },
-    { cause },
-  );
 }

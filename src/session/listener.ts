@@ -3,7 +3,12 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { asSqlError, SqlError } from '../base/errors.ts';
-import { CANCEL_KEY_BYTES, PROCESS_ID_MAX, SHUTDOWN_GRACE_MS } from '../base/limits.ts';
+import {
+  CANCEL_KEY_BYTES,
+  CONSOLE_CLIENTS_RESERVED,
+  PROCESS_ID_MAX,
+  SHUTDOWN_GRACE_MS,
+} from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import { PROTOCOL_3_2 } from '../wire/startup.ts';
@@ -143,9 +148,7 @@ export class Listener {
       ({ client } = handshake);
       if (handshake.kind === 'cancel') {
         this.#cancel(handshake.key);
-        socket.end();
-        client.detach();
-        socket.resume();
+        dismiss(client.socket, client, NOTHING);
       } else {
         await this.#admit(handshake.client, handshake.request, handshake.version, socket);
       }
@@ -164,9 +167,12 @@ export class Listener {
   ): Promise<void> {
     const { clientsMax, authenticator } = this.#rules;
     if (this.#closing !== null) throw this.#closing;
-    if (this.#strangers.size + this.#sessions.size > clientsMax) throw tooManyClients(clientsMax);
+    // An overload is when the operator must get in.
+    const isConsole = request.database === this.#options.console.database;
+    const max = isConsole ? clientsMax + CONSOLE_CLIENTS_RESERVED : clientsMax;
+    if (this.#strangers.size + this.#sessions.size > max) throw tooManyClients(clientsMax);
     await authenticator.authenticate(request.user, socket.remoteAddress ?? '', client);
-    if (request.database === this.#options.console.database) {
+    if (isConsole) {
       await this.#openConsole(client, request, socket);
       return;
     }
@@ -255,15 +261,21 @@ export class Listener {
     else log.error({ from, err: cause }, 'a login met a defect');
     const { code, message, detail, hint } = error;
     const fatal = new SqlError({ code, message, detail, hint, severity: 'FATAL' });
-    const current = client?.socket ?? socket;
-    client?.detach();
-    current.on('error', () => current.destroy());
-    if (current.destroyed) return;
-    current.end(encodeErrorResponse(fatal));
-    // What the client still sends is of no interest, but must not keep the socket open.
-    current.resume();
-    current.destroySoon();
+    dismiss(client?.socket ?? socket, client, encodeErrorResponse(fatal));
   }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Sends `last` and closes. A client that breaks off, or never closes its side, changes nothing. */
+function dismiss(socket: Socket, client: Conversation | null, last: Buffer): void {
+  client?.detach();
+  socket.on('error', () => socket.destroy());
+  if (socket.destroyed) return;
+  socket.end(last);
+  // What the client still sends is of no interest, but must not keep the socket open.
+  socket.resume();
+  socket.destroySoon();
 }
 
 function shuttingDown(): SqlError {

@@ -50,6 +50,11 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     this.#owner = owner;
   }
 
+  /** The shipment waits for a connection of its pool. */
+  get isWaiting(): boolean {
+    return this.#waits;
+  }
+
   send(shipment: Shipment): void {
     const { shard } = shipment;
     const { transaction } = this.#state;

@@ -48,6 +48,8 @@ export class Relay implements Receiver {
   copyingIn = false;
   /** The client has ended its data, its Sync is still to come. */
   #copyEnded = false;
+  /** Of a CopyData message that the server has been sent in part. */
+  #copyBytesOwed = 0;
   #afterCopy: AfterCopy = 'none';
   #client: ClientStream;
   #request: ServerRequest;
@@ -157,6 +159,7 @@ export class Relay implements Receiver {
   }
 
   copyInStarted(): void {
+    if (this.#request.goesOn) return;
     this.copyingIn = true;
     this.#copyEnded = false;
     this.#end?.relayCopiesIn();
@@ -175,11 +178,12 @@ export class Relay implements Receiver {
         reader.nextPiece();
       }
       if (reader.type === FRONTEND.terminate) return 'terminated';
-      if (!COPY_MESSAGES.has(reader.type)) throw notInCopy(reader.type);
+      if (!isCopyMessage(reader.type)) throw notInCopy(reader.type);
       if (!connection.sendMore(reader.buffer.subarray(reader.start, reader.end))) {
         this.#client.pauseReading();
         connection.whenWritable(() => this.#client.resumeReading());
       }
+      this.#copyBytesOwed = reader.pieceBytes;
       if (reader.type === FRONTEND.copyDone || reader.type === FRONTEND.copyFail) {
         this.#copyEnded = true;
         this.copyingIn = this.#afterCopy === 'clientSync';
@@ -196,15 +200,30 @@ export class Relay implements Receiver {
 
   /** Ends a COPY whose client has gone; the server's error goes nowhere. */
   failCopy(): void {
+    this.#fillCopyData();
     this.connection!.sendMore(COPY_FAIL);
     if (this.#afterCopy !== 'none') this.connection!.sendMore(SYNC);
   }
 
+  /**
+   * A COPY that is over ignores data, but its last message must be whole: what the server gets next
+   * would be taken for its rest. The client's own rest, if it ever comes, is dropped.
+   */
+  #fillCopyData(): void {
+    for (let left = this.#copyBytesOwed; left > 0; left -= FILLING.length) {
+      this.connection!.sendMore(FILLING.subarray(0, Math.min(left, FILLING.length)));
+    }
+    this.#copyBytesOwed = 0;
+  }
+
   finished(status: number, failed: boolean): void {
+    this.#fillCopyData();
     this.#finish({ status, failed, lost: null });
   }
 
   lost(error: SqlError, failed: boolean): void {
+    // Inside of a message there is no place for an error: the client can only be cut off.
+    if (this.#request.torn) this.#client.destroy();
     this.#finish({ status: 0, failed, lost: error });
   }
 
@@ -226,8 +245,11 @@ export class Relay implements Receiver {
     this.#end = null;
     this.#sharedEnd = null;
     this.copyingIn = false;
+    this.#copyBytesOwed = 0;
   }
 }
+
+const FILLING = Buffer.alloc(65_536);
 
 const COPY_FAIL = encodeCopyFail('the client has gone');
 
@@ -239,7 +261,10 @@ const COPY_MESSAGES: ReadonlySet<number> = new Set([
   FRONTEND.sync,
 ]);
 
-function notInCopy(type: number): SqlError {
+/** Whether a client may send it while a server copies in. */
+export const isCopyMessage = (type: number): boolean => COPY_MESSAGES.has(type);
+
+export function notInCopy(type: number): SqlError {
   const code = type.toString(16).toUpperCase().padStart(2, '0');
   return protocolViolation(`unexpected message type 0x${code} during COPY from stdin`);
 }

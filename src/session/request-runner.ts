@@ -39,11 +39,20 @@ export class RequestRunner {
       await this.#runStatement(sql, forced, literals);
       return;
     }
+    const { version } = context.topology();
     for (const part of forced.parts) {
       // Several statements in one string are one transaction, unless they say otherwise.
       if (part.plan.op === 'routed' && state.transaction === null) state.begin('BEGIN', true);
-      await this.#runStatement(part.sql, part.plan, null);
+      // A part before this one may have changed the schema.
+      const isOld = context.topology().version !== version;
+      await this.#runStatement(part.sql, isOld ? this.#planAnew(part.sql) : part.plan, null);
     }
+  }
+
+  #planAnew(sql: string): Plan {
+    const { context, state } = this.#d;
+    const plan = context.planner.planExact(sql, context.topology(), state.settings.searchPath);
+    return handPlan(sql, plan, state, context);
   }
 
   /** A table that is not known may have been made a moment ago, past this proxy. */
@@ -82,7 +91,7 @@ export class RequestRunner {
       return;
     }
     const known = asSqlError(error);
-    context.counters.errors.add(known.code);
+    context.counters.failed(known.code);
     if (known !== error) context.log.error({ err: error }, 'a statement met a defect');
     client.write(encodeErrorResponse(known));
   }

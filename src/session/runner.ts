@@ -3,12 +3,14 @@
 import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { type Description, describe } from '../execute/describe.ts';
-import { formattedFields, openGather } from '../execute/gather.ts';
+import { formattedFields } from '../execute/gather.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
 import { writeShards } from '../execute/write.ts';
 import type {
   AggregateMerge,
   ConcatMerge,
+  EngineMerge,
+  EverywhereMerge,
   InsertMerge,
   Plan,
   RoutedPlan,
@@ -18,11 +20,16 @@ import { type BoundValues, targetsOf } from '../plan/route.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import { encodeNoticeFields } from '../wire/error-response.ts';
 import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
+import type { CopyInbox } from './copy-inbox.ts';
+import { runCopy } from './copy-runner.ts';
+import { keepHome, runEverywhere } from './everywhere.ts';
+import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import type { AfterCopy, Relay, RelayOutcome } from './relay.ts';
 import { runSessionAction, runSettingAction } from './session-actions.ts';
@@ -70,6 +77,7 @@ export interface RunnerDependencies {
   readonly state: SessionState;
   readonly client: ClientStream;
   readonly relay: Relay;
+  readonly inbox: CopyInbox;
   /** Called when the server asks for CopyData: the session passes the client's on. */
   readonly copiesIn: () => void;
   /** The session, for messages that belong to no request. */
@@ -102,10 +110,7 @@ export class Runner {
       return;
     }
     if (state.transaction?.state === 'failed' && !isUnreadable(plan)) throw inFailedTransaction();
-    if (plan.op === 'refused') {
-      routes.refused += 1;
-      throw new SqlError(plan.error);
-    }
+    if (plan.op === 'refused') throw new SqlError(plan.error);
     if (plan.op === 'sequence') throw new Error('a sequence is run part by part');
     if (plan.op === 'session') {
       routes.local += 1;
@@ -127,12 +132,38 @@ export class Runner {
         this.#relayOn(execution, connection),
       );
     }
+    if (state.transaction === null) this.#d.context.counters.transactions += 1;
+    if (plan.merge?.how === 'everywhere') return this.#everywhere(execution, plan, plan.merge);
     const targets = this.targets(execution, plan);
     if (targets.length === 1) this.#d.context.counters.routes.careful += 1;
     if (targets.length === 1) await this.#single(execution, plan, targets[0]!);
     else await this.#several(execution, plan, targets);
-    if (plan.effect === 'ddl') state.schemaChanged = true;
+    if (plan.effect === 'ddl') {
+      if (plan.route.kind === 'home') await keepHome(state, this.#d.context);
+      state.noteSchemaChange();
+    }
     await state.publishSchemaChange();
+  }
+
+  async #everywhere(execution: Execution, plan: RoutedPlan, merge: EverywhereMerge): Promise<void> {
+    const { state, context, client } = this.#d;
+    context.counters.routes.written += 1;
+    let tag: string;
+    try {
+      tag = await runEverywhere(execution.sql, merge, state, context, (notice) =>
+        client.write(encodeNoticeFields(notice)),
+      );
+    } catch (error) {
+      if (state.transaction === null) {
+        // Shard by shard, some may have changed before one has failed.
+        state.noteSchemaChange();
+        await state.publishSchemaChange();
+      }
+      throw error;
+    }
+    if (plan.effect === 'ddl') state.noteSchemaChange();
+    await state.publishSchemaChange();
+    client.write(encodeCommandComplete(tag));
   }
 
   /** The shards of this execution, by hand or by its route. */
@@ -203,12 +234,12 @@ export class Runner {
       throw new SqlError(exact.refusal ?? NOT_MERGEABLE);
     }
     const parts = { ...execution, plan: exact };
-    const { routes } = this.#d.context.counters;
-    if (merge.how === 'write' || merge.how === 'insert') {
-      routes.written += 1;
+    this.#d.context.counters.several(merge.how);
+    if (merge.how === 'copyIn' || merge.how === 'copyOut') {
+      await runCopy(this.#d, parts, merge, targets, () => this.#connections(targets));
+    } else if (merge.how === 'write' || merge.how === 'insert') {
       await this.#write(parts, merge, targets);
     } else {
-      routes.gathered += 1;
       await this.#gather(parts, merge, targets);
     }
   }
@@ -285,29 +316,21 @@ export class Runner {
   }
 
   async #gather(
-    execution: Execution,
-    merge: ConcatMerge | AggregateMerge,
+    execution: Execution & { readonly plan: RoutedPlan },
+    merge: ConcatMerge | AggregateMerge | EngineMerge,
     targets: readonly number[],
   ): Promise<void> {
-    const { client, context } = this.#d;
+    const { client, context, state } = this.#d;
     const { plan, sql, parameters, resultFormats } = execution;
     const description = await this.description(plan, sql, parameters.types);
-    const { connections, release } = await this.#connections(targets);
-    let running: RunningGather | null = null;
-    try {
-      const gather = await openGather({
-        connections,
-        merge,
-        description,
-        parameters,
-        resultFormats,
-        rowsMax: context.mergeRowsMax,
-        bytesMax: context.mergeBytesMax,
-      });
-      running = { gather, rest: [], release };
-    } finally {
-      if (running === null) release();
-    }
+    const running = await openGatherRun({
+      execution,
+      merge,
+      description,
+      state,
+      context,
+      connections: () => this.#connections(targets),
+    });
     if (execution.extended === null) {
       client.write(encodeRowDescription(formattedFields(description, resultFormats)));
     }

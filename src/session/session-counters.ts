@@ -2,6 +2,10 @@
 
 import { ErrorCounts } from '../base/error-counts.ts';
 import { Latency } from '../base/latency.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+
+/** Ways of merging that change nothing on the shards. */
+const READING_MERGES: ReadonlySet<string> = new Set(['concat', 'aggregate', 'engine', 'copyOut']);
 
 /**
  * Which way statements went. pipelined: one shard, on a connection that sessions share. leased: one
@@ -43,7 +47,7 @@ export class SessionCounters {
   logins = 0;
   /** Clients turned away. */
   loginsRefused = 0;
-  /** Transactions of several statements that have ended. */
+  /** Transactions that were not a single statement on the relay lane. */
   transactions = 0;
   /** Parse messages of clients. */
   parses = 0;
@@ -52,6 +56,18 @@ export class SessionCounters {
   /** Of clients that have gone; those that are here add their own. */
   goneBytesReceived = 0;
   goneBytesSent = 0;
+
+  /** A statement goes to several shards, whose answers are merged in this way. */
+  several(how: string): void {
+    if (READING_MERGES.has(how)) this.routes.gathered += 1;
+    else this.routes.written += 1;
+  }
+
+  /** A statement is answered with an error of the proxy's own. */
+  failed(code: string): void {
+    this.errors.add(code);
+    if (code === SQLSTATE.featureNotSupported) this.routes.refused += 1;
+  }
 
   /** Statements so far. */
   get statements(): number {

@@ -2,12 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { asSqlError, protocolViolation, SqlError } from '../base/errors.ts';
-import {
-  ABANDONED_STATEMENT_MS,
-  CLIENT_BUFFER_BYTES_MAX,
-  CLIENT_MESSAGE_BYTES_MAX,
-} from '../base/limits.ts';
-import { cancelStatement } from '../pool/cancel.ts';
+import { CLIENT_BUFFER_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
@@ -18,17 +13,18 @@ import {
   READY_IDLE,
   READY_IN_TRANSACTION,
 } from '../wire/status.ts';
-import { TERMINATE } from '../wire/terminate.ts';
 import { Batch } from './batch.ts';
 import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
-import type { SessionContext } from './context.ts';
+import { contextOf, type SessionContext } from './context.ts';
+import { CopyInbox } from './copy-inbox.ts';
 import { checkDecoded } from './encoding.ts';
 import { routeQuery } from './query-route.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
 import { RelayLane, type RelayLaneOwner, type Shipment } from './relay-lane.ts';
 import { RequestRunner } from './request-runner.ts';
-import { canceled, clientGone, noFunctionCall } from './session-errors.ts';
+import { SessionEnd } from './session-end.ts';
+import { canceled, noFunctionCall } from './session-errors.ts';
 import type { SessionState } from './state.ts';
 
 /**
@@ -57,6 +53,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #relay: Relay;
   #lane: RelayLane;
   #runner: RequestRunner;
+  #inbox: CopyInbox;
   #phase: Phase = 'ready';
   #batch = new Batch();
   /** An error in a batch: everything up to Sync is skipped. */
@@ -65,7 +62,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #syncTaken = false;
   #shutdown: SqlError | null = null;
   #advancing = false;
-  #abandoned: NodeJS.Timeout | undefined;
+  #end: SessionEnd;
   /** `sinceMs` of the request that was cancelled for taking too long. */
   #lateSinceMs = -1;
 
@@ -77,7 +74,6 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     reader: FrameReader,
     state: SessionState,
   ) {
-    this.#context = context;
     this.sinceMs = context.clock.nowMs;
     this.#socket = socket;
     this.#client = client;
@@ -85,9 +81,22 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.state = state;
     const relay = new Relay(client);
     this.#relay = relay;
-    this.#lane = new RelayLane(context, state, relay, this);
+    const own = contextOf(context, state);
+    this.#context = own;
+    this.#lane = new RelayLane(own, state, relay, this);
+    const inbox = new CopyInbox(client);
+    this.#inbox = inbox;
+    this.#end = new SessionEnd(own, state, relay, this.#lane, inbox);
     const copiesIn = () => this.laneCopiesIn();
-    this.#runner = new RequestRunner({ context, state, client, relay, copiesIn, owner: this });
+    this.#runner = new RequestRunner({
+      context: own,
+      state,
+      client,
+      relay,
+      inbox,
+      copiesIn,
+      owner: this,
+    });
   }
 
   /** Begins to serve the client. */
@@ -108,8 +117,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   /** Stops what the client has under way. Statements that wait are answered with 57014. */
   cancel(error = canceled()): void {
-    if (this.#lane.stop(error) || this.state.withdraw(error)) return;
-    for (const connection of this.busyConnections()) void cancelStatement(connection);
+    this.#end.cancel(error);
   }
 
   /** The same, once a request: it has taken too long. */
@@ -128,6 +136,16 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     return this.#phase;
   }
 
+  /** The request under way waits for a server connection. */
+  get isWaiting(): boolean {
+    return this.#lane.isWaiting || this.state.isWaiting;
+  }
+
+  /** The server connections that work for the client now. */
+  busyConnections(): readonly ServerConnection[] {
+    return this.#end.busyConnections();
+  }
+
   /** Bytes received and sent so far. */
   get traffic(): Pick<Socket, 'bytesRead' | 'bytesWritten'> {
     return this.#socket;
@@ -142,7 +160,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   /** Ends the session at once, whatever the servers are doing for it. */
   terminate(error: SqlError): void {
     if (this.#phase === 'closed') {
-      this.#closeBusy();
+      this.#end.closeBusy();
       return;
     }
     this.#context.counters.errors.add(error.code);
@@ -161,7 +179,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#advancing = true;
     try {
       while (this.#phase === 'ready' && this.#canTakeMore() && this.#reader.next()) this.#message();
-      if (this.#relay.copyingIn && this.#phase !== 'closed') this.#passCopyData();
+      const copies = this.#relay.copyingIn || this.#inbox.takes;
+      if (copies && this.#phase !== 'closed') this.#passCopyData();
     } catch (error) {
       this.#fatal(asSqlError(error));
     }
@@ -179,7 +198,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   #passCopyData(): void {
-    const passed = this.#relay.passCopyData(this.#reader);
+    const { takes } = this.#inbox;
+    const from = this.#reader;
+    const passed = takes ? this.#inbox.take(from) : this.#relay.passCopyData(from);
     if (passed === 'terminated') this.#client.end(NOTHING);
     if (passed === 'synced') this.#syncTaken = true;
   }
@@ -332,6 +353,11 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   laneCopiesIn(): void {
+    if (this.#phase === 'closed') {
+      // It went before the server asked for data, and a cancel does not end that wait.
+      this.#relay.failCopy();
+      return;
+    }
     this.#client.resumeReading();
     this.#advance();
   }
@@ -352,6 +378,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       if (!ready) this.#skipsToSync = true;
       this.#runner.report(error);
     }
+    await this.#inbox.close();
     try {
       if (ready) await this.#runner.end();
     } catch (error) {
@@ -416,40 +443,14 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       void this.#cleanUp();
       return;
     }
-    // Nobody waits for the answer: what is under way is stopped, and its end cleans up.
-    const error = clientGone();
-    this.state.ended = error;
-    if (this.#lane.stop(error) || this.state.withdraw(error)) return;
-    for (const connection of this.busyConnections()) this.#lane.abandon(connection);
-    this.#abandoned = setTimeout(() => this.#closeBusy(), ABANDONED_STATEMENT_MS);
-  }
-
-  #closeBusy(): void {
-    for (const connection of this.busyConnections()) connection.close(TERMINATE);
+    this.#end.abandon();
   }
 
   async #cleanUp(): Promise<void> {
-    clearTimeout(this.#abandoned);
-    try {
-      await this.state.closePortals();
-      await this.state.endTransaction('rollback');
-    } catch (error) {
-      this.#context.log.error({ err: error }, 'a session could not be ended cleanly');
-    }
-    this.state.pins.closeAll();
+    await this.#end.cleanUp();
     const { onClosed } = this;
     this.onClosed = null;
     onClosed?.();
-  }
-
-  /** The server connections that work for the client now. */
-  busyConnections(): ServerConnection[] {
-    const { transaction, pins, borrowed } = this.state;
-    const all = new Set(borrowed);
-    if (this.#relay.connection !== null) all.add(this.#relay.connection);
-    for (const connection of transaction?.participants.values() ?? []) all.add(connection);
-    for (const connection of pins.connections()) all.add(connection);
-    return [...all].filter((connection) => connection.owedCount > 0);
   }
 }
 

@@ -8,6 +8,8 @@ import type { HandRoute } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Borrower, ShardPool } from '../pool/shard-pool.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import type { Topology } from '../topology/topology.ts';
 import type { SessionContext } from './context.ts';
 import { Pins } from './pins.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
@@ -47,6 +49,10 @@ export class SessionState {
   readonly fixedShard: number | null;
   /** A statement has changed the schema; the topology is to learn of it when it is committed. */
   schemaChanged = false;
+  /** Inside a transaction that has changed the schema: what its own statements see. */
+  topology: Topology | null = null;
+  /** `topology` is older than the last change in the transaction. */
+  #topologyStale = false;
   /** The client has gone: nothing more may be started. */
   ended: SqlError | null = null;
 
@@ -85,10 +91,14 @@ export class SessionState {
     return this.transaction;
   }
 
-  /** The session's own connection to the shard, or one of the pool, with `settings` in force. */
-  async borrow(shard: number, settings: Settings): Promise<ServerConnection> {
+  /**
+   * The session's own connection to the shard, or one of the pool, with `settings` in force.
+   * `apart`: one of the pool in any case.
+   */
+  async borrow(shard: number, settings: Settings, apart = false): Promise<ServerConnection> {
     if (this.ended !== null) throw this.ended;
-    const connection = this.pins.connection(shard) ?? (await this.#lease(shard, settings));
+    const own = apart ? null : this.pins.connection(shard);
+    const connection = own ?? (await this.#lease(shard, settings));
     this.borrowed.add(connection);
     try {
       await applySettings(connection, settings);
@@ -98,6 +108,11 @@ export class SessionState {
       throw error;
     }
     return connection;
+  }
+
+  /** A statement waits for a connection of its pool. */
+  get isWaiting(): boolean {
+    return this.#waiting !== null;
   }
 
   #lease(shard: number, settings: Settings): Promise<ServerConnection> {
@@ -153,10 +168,25 @@ export class SessionState {
     await this.publishSchemaChange();
   }
 
+  /** A statement has changed the schema, or a savepoint has taken a change back. */
+  noteSchemaChange(): void {
+    this.schemaChanged = true;
+    this.#topologyStale = true;
+  }
+
+  /** Brings the topology up to date: the session's own in a transaction, else everybody's. */
   async publishSchemaChange(): Promise<void> {
-    if (!this.schemaChanged || this.transaction !== null) return;
-    this.schemaChanged = false;
-    await this.#context.schemaChanged();
+    if (!this.schemaChanged) return;
+    const { transaction } = this;
+    if (transaction === null) {
+      this.schemaChanged = false;
+      this.#topologyStale = false;
+      this.topology = null;
+      await this.#context.schemaChanged();
+    } else if (this.#topologyStale && transaction.state === 'open') {
+      this.#topologyStale = false;
+      this.topology = await this.#context.topologyWithin(await transaction.enlist(HOME_SHARD));
+    }
   }
 
   async closePortals(): Promise<void> {

@@ -83,6 +83,10 @@ async function savepoint(
   if (verb === 'rollbackTo') {
     const settings = await transaction.rollbackTo(name, sql);
     state.settings.current = settings;
+    if (state.topology !== null) {
+      state.noteSchemaChange();
+      await state.publishSchemaChange();
+    }
     return 'ROLLBACK';
   }
   if (transaction.state === 'failed') throw inFailedTransaction();

@@ -128,12 +128,13 @@ function readWith(clause: WithClause | undefined, reader: Reader): With | null {
 }
 
 function readFrom(node: Node, reader: Reader): FromItem {
-  if ('RangeVar' in node) return readTable(node.RangeVar, false);
+  if ('RangeVar' in node) return readTable(node.RangeVar, false, reader);
   if ('JoinExpr' in node) return readJoin(node.JoinExpr, reader);
   if ('RangeSubselect' in node) return readDerived(node.RangeSubselect, reader);
   if ('RangeTableSample' in node) {
     const { relation } = node.RangeTableSample;
-    if (relation !== undefined && 'RangeVar' in relation) return readTable(relation.RangeVar, true);
+    if (relation !== undefined && 'RangeVar' in relation)
+      return readTable(relation.RangeVar, true, reader);
   }
   const range = unwrap(node).value as RangeFunction;
   // The alias is no expression; what remains holds the functions or the document.
@@ -146,13 +147,15 @@ function readFrom(node: Node, reader: Reader): FromItem {
   };
 }
 
-function readTable(range: RangeVar, sampled: boolean): FromItem {
+function readTable(range: RangeVar, sampled: boolean, reader: Reader): FromItem {
   return {
     kind: 'table',
     relation: relationOf(range),
     alias: range.alias?.aliasname ?? null,
     columnAliases: stringsOf(range.alias?.colnames),
     sampled,
+    only: range.inh !== true,
+    at: reader.position(range.location),
   };
 }
 

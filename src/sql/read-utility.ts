@@ -1,9 +1,11 @@
 // Utility statements: what is not SELECT, INSERT, UPDATE, DELETE or MERGE, from the parser's tree.
 
+import type { DdlFacts } from './ddl.ts';
+import { readCopy } from './read-copy.ts';
+import { readDdl } from './read-ddl.ts';
 import { readExpression, readType } from './read-expression.ts';
 import { isTemporary, type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
 import type {
-  CopyStatement,
   CreateTableStatement,
   RelationName,
   SetStatement,
@@ -11,14 +13,7 @@ import type {
   TransactionStatement,
   UtilityStatement,
 } from './statement.ts';
-import type {
-  CopyStmt,
-  CreateStmt,
-  Node,
-  RangeVar,
-  TransactionStmt,
-  VariableSetStmt,
-} from './tree.ts';
+import type { CreateStmt, Node, RangeVar, TransactionStmt, VariableSetStmt } from './tree.ts';
 
 export function readStatement(node: Node, reader: Reader): Statement {
   const rows = reader.rows(node);
@@ -26,7 +21,7 @@ export function readStatement(node: Node, reader: Reader): Statement {
   if ('VariableSetStmt' in node) return readSet(node.VariableSetStmt);
   if ('TransactionStmt' in node) return readTransaction(node.TransactionStmt);
   if ('CopyStmt' in node) return readCopy(node.CopyStmt, reader);
-  if ('CreateStmt' in node) return readCreateTable(node.CreateStmt);
+  if ('CreateStmt' in node) return readCreateTable(node.CreateStmt, readDdl(node));
   return readUtility(node, reader);
 }
 
@@ -67,17 +62,7 @@ function readTransaction(statement: TransactionStmt): TransactionStatement {
   };
 }
 
-function readCopy(copy: CopyStmt, reader: Reader): CopyStatement {
-  return {
-    kind: 'copy',
-    relation: copy.relation === undefined ? null : relationOf(copy.relation),
-    query: copy.query === undefined ? null : reader.rows(copy.query),
-    from: copy.is_from ?? false,
-    onServer: (copy.is_program ?? false) || copy.filename !== undefined,
-  };
-}
-
-function readCreateTable(create: CreateStmt): CreateTableStatement {
+function readCreateTable(create: CreateStmt, ddl: DdlFacts): CreateTableStatement {
   const columns = (create.tableElts ?? []).flatMap((node) =>
     'ColumnDef' in node
       ? [{ name: node.ColumnDef.colname ?? '', type: readType(node.ColumnDef.typeName).name }]
@@ -90,6 +75,7 @@ function readCreateTable(create: CreateStmt): CreateTableStatement {
     temporary: relation !== undefined && isTemporary(relation),
     columns,
     mentions: [...rangesIn(rest)].map(relationOf),
+    ddl,
   };
 }
 
@@ -121,6 +107,7 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     holdable: tag === 'DeclareCursorStmt' && (Number(fields.options) & CURSOR_OPT_HOLD) !== 0,
     calls:
       'funccall' in fields ? [readExpression({ FuncCall: fields.funccall } as Node, reader)] : [],
+    ddl: readDdl(node),
   };
 }
 

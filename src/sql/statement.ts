@@ -1,5 +1,6 @@
 // Statement: the project's own, compact form of one parsed SQL statement. Data only.
 
+import type { DdlFacts } from './ddl.ts';
 import type { Expression, OrderItem, Window } from './expression.ts';
 
 export interface RelationName {
@@ -15,6 +16,10 @@ export type FromItem =
       readonly alias: string | null;
       readonly columnAliases: readonly string[];
       readonly sampled: boolean;
+      /** ONLY: without the tables that inherit from it. */
+      readonly only: boolean;
+      /** Index of the name's first character in the statement's text; -1: not known. */
+      readonly at: number;
     }
   | {
       readonly kind: 'join';
@@ -174,6 +179,18 @@ export interface CopyStatement {
   readonly from: boolean;
   /** A file or program on the server instead of the client. */
   readonly onServer: boolean;
+  /** null: no list, which means all columns that are not generated. */
+  readonly columns: readonly string[] | null;
+  /** COPY FROM … WHERE. */
+  readonly filtered: boolean;
+  /** In the order written; also those of the syntax before PostgreSQL 9.0. */
+  readonly options: readonly CopyOption[];
+}
+
+export interface CopyOption {
+  readonly name: string;
+  /** A list of columns as strings, `*` for all; numbers as text; null where there is no value. */
+  readonly value: string | boolean | readonly string[] | null;
 }
 
 export interface CreateTableStatement {
@@ -183,6 +200,7 @@ export interface CreateTableStatement {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
   /** Parents, LIKE sources, referenced tables. */
   readonly mentions: readonly RelationName[];
+  readonly ddl: DdlFacts;
 }
 
 /** Every other statement, by the parser's name for it. */
@@ -202,6 +220,7 @@ export interface UtilityStatement {
   readonly inner: RowStatement | null;
   readonly holdable: boolean;
   readonly calls: readonly Expression[];
+  readonly ddl: DdlFacts;
 }
 
 export type Statement =

@@ -13,6 +13,16 @@ export interface Column {
   readonly collation: string | null;
   readonly hasDefault: boolean;
   readonly notNull: boolean;
+  /** GENERATED ALWAYS AS an expression: nobody can give it a value. */
+  readonly generated: boolean;
+  /** An identity, or a default of its own for each row: a sequence, a UUID. */
+  readonly distinctDefault?: boolean;
+}
+
+/** What the rules make of a table that does not exist yet. */
+export interface TableRule {
+  readonly kind: TableKind;
+  readonly keyColumn: string | null;
 }
 
 export interface Table {
@@ -33,6 +43,16 @@ export interface Catalog {
   /** The table a name means; `schema` null looks along `searchPath` (default: the server's). */
   table(schema: string | null, name: string, searchPath?: readonly string[]): Table | null;
   tables(): Iterable<Table>;
+  /** The column that makes a new table a sharded one. */
+  readonly defaultKey: string;
+  /** The shards have drive.tables, where the kinds of tables are kept. */
+  readonly remembersKinds: boolean;
+  /** The kind of a table to be made with these columns. */
+  newTable(
+    schema: string,
+    name: string,
+    columns: readonly { readonly name: string; readonly isInteger: boolean }[],
+  ): TableRule;
   /** True where a user's routine of that name reads or writes sharded tables in its body. */
   routineTouchesSharded(name: string): boolean;
 }

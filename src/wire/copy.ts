@@ -1,7 +1,7 @@
 // COPY: the messages of the sub-protocol that a proxy makes or must understand itself.
 
 import { type BodyReader, MessageWriter } from './bytes.ts';
-import { FRONTEND } from './message-type.ts';
+import { BACKEND, FRONTEND } from './message-type.ts';
 
 /** `reason` appears in the server's error: COPY from stdin failed: <reason>. */
 export function encodeCopyFail(reason: string): Buffer {
@@ -12,4 +12,25 @@ export function decodeCopyFail(body: BodyReader): string {
   const reason = body.string();
   body.finish();
   return reason;
+}
+
+export const COPY_DATA_HEADER_BYTES = 5;
+
+/** Writes type and length of a CopyData message whose `length` bytes of data follow the header. */
+export function writeCopyDataHeader(message: Buffer, length: number): void {
+  message[0] = FRONTEND.copyData;
+  message.writeInt32BE(length + 4, 1);
+}
+
+export const COPY_DONE = new MessageWriter(FRONTEND.copyDone).finish();
+
+/** `body`: as a server sent it. */
+export function encodeCopyInResponse(body: Buffer): Buffer {
+  return new MessageWriter(BACKEND.copyInResponse).bytes(body).finish();
+}
+
+/** Overall format, then the columns' formats. */
+export function decodeCopyResponse(body: BodyReader): { binary: boolean; columns: number } {
+  const binary = body.byte() === 1;
+  return { binary, columns: body.uint16() };
 }

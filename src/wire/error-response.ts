@@ -5,7 +5,7 @@ import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND } from './message-type.ts';
 
 /** Field codes that the proxy reads by name. Source: PROTOCOL-ERROR-FIELDS. */
-const FIELD = {
+export const FIELD = {
   severity: 'S',
   severityNonLocalized: 'V',
   code: 'C',
@@ -13,6 +13,7 @@ const FIELD = {
   detail: 'D',
   hint: 'H',
   position: 'P',
+  context: 'W',
 } as const;
 
 /** A server's message as it is: `all` has every field by its code letter, in the order sent. */
@@ -27,6 +28,17 @@ export interface ErrorFields {
 export function encodeErrorResponse(error: SqlError | ErrorFields): Buffer {
   const fields = error instanceof SqlError ? fieldsOf(error) : error.all;
   return encodeFields(BACKEND.errorResponse, fields);
+}
+
+/** A server's notice with all its fields. */
+export function encodeNoticeFields(notice: ErrorFields): Buffer {
+  return encodeFields(BACKEND.noticeResponse, notice.all);
+}
+
+/** An error of ours in the form of a server's, with CONTEXT. */
+export function errorFields(error: SqlError, context: string): ErrorFields {
+  const { severity, code, message } = error;
+  return { severity, code, message, all: new Map(fieldsOf(error)).set(FIELD.context, context) };
 }
 
 /** A NoticeResponse of severity WARNING, NOTICE, INFO … */

@@ -100,6 +100,11 @@ export class FrameReader {
     return this.buffer[this.#position]!;
   }
 
+  /** Length of the message that pendingType() named, its header included. */
+  pendingBytes(): number {
+    return this.buffer.readInt32BE(this.#position + 1) + 1;
+  }
+
   /**
    * After next() gave false and pendingType() named a message: gives what has arrived of it,
    * header first. The following calls of next() give its further pieces (with bodyStart = start)
@@ -115,6 +120,11 @@ export class FrameReader {
     this.#pieceBytes = total - (this.end - this.start);
     this.complete = false;
     this.#position = this.end;
+  }
+
+  /** Bytes of a message given out in pieces that are still to come; 0 between messages. */
+  get pieceBytes(): number {
+    return this.#pieceBytes;
   }
 
   /** Everything received and not given out: what follows a protocol upgrade. */

@@ -7,6 +7,9 @@ import { type BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND } from './message-type.ts';
 import { type BackendKey, decodeBackendKeyData } from './status.ts';
 
+/** The name of the protocol within TLS, as registered. */
+export const ALPN_POSTGRESQL = 'postgresql';
+
 /** Major version in the upper half, minor in the lower. */
 export const PROTOCOL_3_0 = 0x30000;
 export const PROTOCOL_3_2 = 0x30002;

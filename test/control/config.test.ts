@@ -63,11 +63,11 @@ pool:
     expect(config.shards).toEqual([
       {
         ...{ id: 0, host: 'one', port: 5000, database: 'drive_shard_0' },
-        ...{ user: 'shard_user', password: `aoneb\${c}` },
+        ...{ user: 'shard_user', password: `aoneb\${c}`, sslmode: 'prefer' },
       },
       {
         ...{ id: 1, host: 'two', port: 5432, database: 'd' },
-        ...{ user: 'shard_user', password: 'shard_pass' },
+        ...{ user: 'shard_user', password: 'shard_pass', sslmode: 'prefer' },
       },
     ]);
     expect(config.sharding.tables).toEqual({

@@ -18,6 +18,7 @@ const column = (name: string, type: keyof typeof OID, facts: ColumnFacts = {}): 
   collation: facts.collation ?? null,
   hasDefault: facts.hasDefault ?? false,
   notNull: facts.notNull ?? false,
+  generated: false,
 });
 
 const table = (
@@ -75,6 +76,12 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
       return null;
     },
     tables: () => TABLES,
+    defaultKey: 'user_id',
+    remembersKinds: true,
+    newTable: (_schema, _name, columns) =>
+      columns.some(({ name, isInteger }) => name === 'user_id' && isInteger)
+        ? { kind: 'sharded', keyColumn: 'user_id' }
+        : { kind: 'home', keyColumn: null },
     routineTouchesSharded: (name) => name === 'archive_files',
   };
 }

@@ -2,10 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  encodePassword,
-  encodeSaslInitialResponse,
-} from '../../src/wire/authentication.ts';
+import { encodePassword, encodeSaslInitialResponse } from '../../src/wire/authentication.ts';
 import { formatVerifier, makeVerifier, md5Stored } from '../../src/wire/password.ts';
 import { type Login, startTestProxy, type TestProxy } from '../support/proxy.ts';
 import {
@@ -178,7 +175,10 @@ describe('Trust', () => {
   });
 
   it('asks everybody else', async () => {
-    const proxy = await startTestProxy({ shards: 1, config: { proxy: { trust: ['10.0.0.0/8', '::1'] } } });
+    const proxy = await startTestProxy({
+      shards: 1,
+      config: { proxy: { trust: ['10.0.0.0/8', '::1'] } },
+    });
     const messages = await attempt(proxy, { password: 'x' });
     expect(fieldsOf(messages.at(-1)!).get('C')).toBe('28P01');
     await proxy.close();

@@ -1,6 +1,6 @@
 // Scripts of the extended protocol, each to be sent to a plain server and to the proxy.
 
-import { say, type Step, step } from '../support/transcript.ts';
+import { type Step, say, step } from '../support/transcript.ts';
 
 const NAME_OF = 'SELECT name FROM files WHERE user_id = $1 AND id = $2';
 const ALL = 'SELECT user_id, id FROM files ORDER BY user_id, id';
@@ -32,14 +32,25 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.run('SELECT count(*) FROM files WHERE id = $1', ['1']), say.sync]),
   ],
   'an empty statement': [
-    step([say.parse(''), say.describe('statement'), say.bind(), say.describe('portal'), say.execute(), say.sync]),
+    step([
+      say.parse(''),
+      say.describe('statement'),
+      say.bind(),
+      say.describe('portal'),
+      say.execute(),
+      say.sync,
+    ]),
     step([say.run(' ; '), say.sync]),
   ],
   'Sync alone': [step(say.sync), step([say.sync, say.sync, say.sync], 'Z', 3)],
   'Describe of a statement': [
     step([say.parse(NAME_OF, 's'), say.describe('statement', 's'), say.sync]),
     step([say.parse(ALL, 'all'), say.describe('statement', 'all'), say.sync]),
-    step([say.parse('DELETE FROM notes WHERE id = $1', 'd'), say.describe('statement', 'd'), say.sync]),
+    step([
+      say.parse('DELETE FROM notes WHERE id = $1', 'd'),
+      say.describe('statement', 'd'),
+      say.sync,
+    ]),
     step([say.parse('BEGIN', 'b'), say.describe('statement', 'b'), say.sync]),
     step([say.parse('SHOW work_mem', 'w'), say.describe('statement', 'w'), say.sync]),
     step([say.describe('statement', 'missing'), say.sync]),
@@ -63,7 +74,13 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.parse(NAME_OF, 's'), say.sync]),
     step([say.bind(['1', '1'], 's'), say.execute(), say.sync]),
     step([say.bind(['2', '2'], 's'), say.execute(), say.sync]),
-    step([say.bind(['1', '3'], 's'), say.execute(), say.bind(['3', '1'], 's'), say.execute(), say.sync]),
+    step([
+      say.bind(['1', '3'], 's'),
+      say.execute(),
+      say.bind(['3', '1'], 's'),
+      say.execute(),
+      say.sync,
+    ]),
   ],
   'a name that is taken': [
     step([say.parse('SELECT 1', 's'), say.sync]),
@@ -124,7 +141,12 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.parse('SELECT $1::int'), say.bind(['x']), say.execute(), say.sync]),
     step([say.parse('SELECT $1::int'), say.bind([]), say.execute(), say.sync]),
     step([say.parse('SELECT 1'), say.bind(['1']), say.execute(), say.sync]),
-    step([say.parse('SELECT 1'), say.bind([], '', '', { results: [0, 0] }), say.execute(), say.sync]),
+    step([
+      say.parse('SELECT 1'),
+      say.bind([], '', '', { results: [0, 0] }),
+      say.execute(),
+      say.sync,
+    ]),
     step([say.parse('SELECT $1::int'), say.bind(['1'], '', '', { formats: [0, 0] }), say.sync]),
   ],
   'several commands in one Parse': [step([say.parse('SELECT 1; SELECT 2'), say.sync])],
@@ -165,9 +187,12 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
   ],
   'BEGIN, statements and COMMIT in one pipeline': [
     step(
-      ['BEGIN', "INSERT INTO notes VALUES (3, 'x')", 'SELECT count(*) FROM notes', 'COMMIT'].flatMap(
-        (sql) => [say.run(sql), say.sync],
-      ),
+      [
+        'BEGIN',
+        "INSERT INTO notes VALUES (3, 'x')",
+        'SELECT count(*) FROM notes',
+        'COMMIT',
+      ].flatMap((sql) => [say.run(sql), say.sync]),
       'Z',
       4,
     ),
@@ -278,7 +303,13 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
   ],
   'a portal that has ended is executed again': [
     ...queries('BEGIN'),
-    step([say.parse('SELECT 1', 's'), say.bind([], 's', 'p'), say.execute('p'), say.execute('p'), say.sync]),
+    step([
+      say.parse('SELECT 1', 's'),
+      say.bind([], 's', 'p'),
+      say.execute('p'),
+      say.execute('p'),
+      say.sync,
+    ]),
     ...queries('ROLLBACK'),
   ],
   'an update executed twice': [
@@ -371,9 +402,7 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.copyData('3\tx\n'), say.copyDone, say.sync]),
     ...queries('COMMIT', 'SELECT count(*) FROM notes'),
   ],
-  'COPY out by the extended protocol': [
-    step([say.run('COPY notes TO STDOUT'), say.sync]),
-  ],
+  'COPY out by the extended protocol': [step([say.run('COPY notes TO STDOUT'), say.sync])],
   'DISCARD ALL ends named statements': [
     step([say.parse('SELECT 1', 's'), say.sync]),
     ...queries('DISCARD ALL'),

@@ -57,11 +57,11 @@ describe('Settings', () => {
     }
   });
 
-  it('by set_config in a SELECT stay with the client that called it', async () => {
+  it('by set_config on a shard chosen by hand do not reach the next client', async () => {
     const setter = await login();
     const other = await login();
     const before = await other.rows('SHOW work_mem');
-    await setter.rows("SELECT pg_catalog.set_config('work_mem', '12345', false)");
+    await setter.rows("/* drive.shard=0 */ SELECT set_config('work_mem', '12345', false)");
     await leave(setter);
     expect(await other.rows('SHOW work_mem')).toEqual(before);
   });
@@ -88,7 +88,11 @@ describe('What a client leaves behind', () => {
       'BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT',
       'SELECT count(*) FROM pg_cursors',
     ],
-    ['a PREPARE', 'PREPARE p AS SELECT 1', "SELECT count(*) FROM pg_prepared_statements WHERE name = 'p'"],
+    [
+      'a PREPARE',
+      'PREPARE p AS SELECT 1',
+      "SELECT count(*) FROM pg_prepared_statements WHERE name = 'p'",
+    ],
   ])('%s is gone for the next', async (_, make, look) => {
     const clean = await login();
     const before = await clean.rows(look);
@@ -127,7 +131,9 @@ describe('What a client leaves behind', () => {
 
   it('a COPY out broken off in the middle frees the connection', async () => {
     const maker = await login();
-    maker.send(encodeQuery("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 100000)) TO STDOUT"));
+    maker.send(
+      encodeQuery("COPY (SELECT repeat('x', 1000) FROM generate_series(1, 100000)) TO STDOUT"),
+    );
     await maker.until('d');
     maker.destroy();
     open.splice(open.indexOf(maker), 1);
@@ -164,7 +170,10 @@ describe('Prepared statements', () => {
     two.send(say.parse('SELECT 2 AS b', 's'), say.sync);
     await two.untilReady();
     for (let i = 0; i < 3; i++) {
-      for (const [client, value] of [[one, '1'], [two, '2']] as const) {
+      for (const [client, value] of [
+        [one, '1'],
+        [two, '2'],
+      ] as const) {
         client.send(say.bind([], 's'), say.execute(), say.sync);
         expect(rowsOf(await client.untilReady())).toEqual([[value]]);
       }
@@ -173,7 +182,10 @@ describe('Prepared statements', () => {
 
   it('of two clients with one text are one on the server, and closing one leaves the other', async () => {
     const [one, two] = [await login(), await login()];
-    for (const [client, name] of [[one, 'mine'], [two, 'yours']] as const) {
+    for (const [client, name] of [
+      [one, 'mine'],
+      [two, 'yours'],
+    ] as const) {
       client.send(say.parse('SELECT 4711', name), say.sync);
       await client.untilReady();
     }
@@ -197,9 +209,11 @@ describe('Prepared statements', () => {
   it('more than a server keeps are all answered, and the server keeps no more than its share', async () => {
     const client = await login();
     const count = 600;
-    for (let i = 0; i < count; i++) client.send(say.parse(`SELECT ${i} + $1::int`, `s${i}`), say.sync);
+    for (let i = 0; i < count; i++)
+      client.send(say.parse(`SELECT ${i} + $1::int`, `s${i}`), say.sync);
     await client.untilReady(count);
-    for (let i = 0; i < count; i += 7) client.send(say.bind(['1'], `s${i}`), say.execute(), say.sync);
+    for (let i = 0; i < count; i += 7)
+      client.send(say.bind(['1'], `s${i}`), say.execute(), say.sync);
     const messages = await client.untilReady(Math.ceil(count / 7));
     const expected = Array.from({ length: Math.ceil(count / 7) }, (_, i) => [`${i * 7 + 1}`]);
     expect(rowsOf(messages)).toEqual(expected);
@@ -245,10 +259,12 @@ describe('The queue for a connection', () => {
     for (let i = 0; i < 5; i++) {
       const client = await login();
       client.send(encodeQuery(`DELETE FROM notes WHERE id = ${i}`));
-      waiters.push(client.untilReady().then((messages) => {
-        expect(tagsOf(messages)).toEqual(['DELETE 0']);
-        order.push(i);
-      }));
+      waiters.push(
+        client.untilReady().then((messages) => {
+          expect(tagsOf(messages)).toEqual(['DELETE 0']);
+          order.push(i);
+        }),
+      );
       // A login behind the statement: the proxy has read the statement when it answers.
       await (await RawClient.login(proxy.login)).close();
     }

@@ -1,7 +1,7 @@
 // Scripts of the simple protocol, each to be sent to a plain server and to the proxy.
 
 import { rawMessage } from '../support/raw-client.ts';
-import { say, type Step, step } from '../support/transcript.ts';
+import { type Step, say, step } from '../support/transcript.ts';
 
 const queries = (...sql: readonly string[]): Step[] => sql.map((each) => step(say.query(each)));
 
@@ -250,7 +250,7 @@ export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
   'a COPY of rows in and out': [
     step(say.query('COPY notes FROM STDIN'), 'G'),
     step([say.copyData('3\tthird\n4\tfo'), say.copyData('urth\n'), say.copyDone]),
-    ...queries('COPY notes TO STDOUT', "COPY notes (text) TO STDOUT WITH (FORMAT csv, HEADER)"),
+    ...queries('COPY notes TO STDOUT', 'COPY notes (text) TO STDOUT WITH (FORMAT csv, HEADER)'),
   ],
   'a COPY that the client gives up': [
     step(say.query('COPY notes FROM STDIN'), 'G'),

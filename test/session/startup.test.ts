@@ -95,7 +95,10 @@ describe('A startup packet', () => {
   });
 
   it('for a database that does not exist is refused with 3D000', async () => {
-    const fields = expectFatal(await refusal(startupPacket({ ...who(), database: 'nowhere' })), '3D000');
+    const fields = expectFatal(
+      await refusal(startupPacket({ ...who(), database: 'nowhere' })),
+      '3D000',
+    );
     expect(fields.get('M')).toBe('database "nowhere" does not exist');
   });
 
@@ -151,7 +154,11 @@ describe('Startup settings', () => {
     RawClient.login(proxy.login, { parameters });
 
   it('are in force and are what RESET returns to', async () => {
-    const client = await loginWith({ timezone: 'Asia/Tokyo', application_name: 'mine', work_mem: '123kB' });
+    const client = await loginWith({
+      timezone: 'Asia/Tokyo',
+      application_name: 'mine',
+      work_mem: '123kB',
+    });
     expect(client.parameters.get('TimeZone')).toBe('Asia/Tokyo');
     expect(client.parameters.get('application_name')).toBe('mine');
     for (const reset of ['RESET TimeZone', 'RESET ALL', 'SET TimeZone TO DEFAULT', 'DISCARD ALL']) {
@@ -244,7 +251,8 @@ describe('A session', () => {
       return (seed >> 8) & 0xff;
     };
     for (let i = 0; i < 30; i++) {
-      const client = i % 2 === 0 ? await RawClient.login(proxy.login) : await RawClient.open(proxy.login);
+      const client =
+        i % 2 === 0 ? await RawClient.login(proxy.login) : await RawClient.open(proxy.login);
       client.send(Buffer.from(Array.from({ length: 200 }, next)));
       client.socket.end();
       await client.untilEnd();

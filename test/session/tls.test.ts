@@ -1,35 +1,29 @@
 // TLS: asked for, begun at once, required, and bytes injected ahead of it.
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSslRequest } from '../../src/wire/startup.ts';
+import { Authority } from '../support/certificate.ts';
+import { CertificateFiles } from '../support/certificate-files.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { fieldsOf, letters, RawClient, startupPacket } from '../support/raw-client.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-let directory: string;
+const files = new CertificateFiles(temporaryDirectory());
 let proxy: TestProxy;
 let strict: TestProxy;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'drive-tls-'));
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const names = ['-subj', '/CN=localhost', '-days', '2', '-keyout', key, '-out', cert];
-  execFileSync('openssl', ['req', '-x509', ...kind, ...names], { stdio: 'ignore' });
-  proxy = await startTestProxy({ shards: 1, config: { proxy: { tls: { cert, key } } } });
-  const required = { proxy: { tls: { cert, key, required: true } } };
+  const tls = files.pair('server', new Authority().issue({ commonName: 'localhost' }));
+  proxy = await startTestProxy({ shards: 1, config: { proxy: { tls } } });
+  const required = { proxy: { tls: { ...tls, required: true } } };
   strict = await startTestProxy({ shards: 1, config: required });
 });
 
 afterAll(async () => {
   await proxy.close();
   await strict.close();
-  rmSync(directory, { recursive: true });
 });
 
 interface Upgrade {

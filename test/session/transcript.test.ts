@@ -7,8 +7,7 @@ import { type Step, transcript } from '../support/transcript.ts';
 import { extendedScripts } from './extended-scripts.ts';
 import { simpleScripts } from './simple-scripts.ts';
 
-const SHARDED =
-  'CREATE TABLE files (user_id bigint, id int, name text, PRIMARY KEY (user_id, id))';
+const SHARDED = 'CREATE TABLE files (user_id bigint, id int, name text, PRIMARY KEY (user_id, id))';
 /** Made through the proxy, which then also knows the other one. */
 const HOME = 'CREATE TABLE notes (id int PRIMARY KEY, text text)';
 

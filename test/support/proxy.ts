@@ -1,6 +1,6 @@
 // A proxy of one test file, over fresh databases on the test run's servers.
 
-import { createLog } from '../../src/base/log.ts';
+import { createLog, type Logger } from '../../src/base/log.ts';
 import { type ConfigPart, loadConfig } from '../../src/control/config.ts';
 import { startProxy } from '../../src/proxy.ts';
 import type { Shard } from '../../src/topology/shard.ts';
@@ -20,6 +20,9 @@ export interface TestProxy {
   readonly shards: readonly Shard[];
   /** An ordinary database on one server, empty: the oracle. */
   readonly plain: Shard;
+  readonly metricsPort: number | null;
+  /** What the next RELOAD finds in the configuration, in place of `config`. */
+  changeConfig(config: ConfigPart): void;
   /** Ends the proxy and drops the databases. */
   close(): Promise<void>;
 }
@@ -30,6 +33,8 @@ export interface TestProxyOptions {
   readonly application?: boolean;
   /** More of the configuration, as in its file. */
   readonly config?: ConfigPart;
+  /** Where the proxy's log goes; by default nowhere. */
+  readonly log?: Logger;
   /** Makes tables before the proxy looks at the schema. */
   readonly prepare?: (databases: FreshDatabases) => Promise<void>;
 }
@@ -38,22 +43,30 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
   const { shards = 2, application = false } = options;
   const databases = await freshDatabases(shards, { application });
   await options.prepare?.(databases);
-  return proxyOver(databases, options.config ?? {});
+  return proxyOver(databases, options);
 }
 
-async function proxyOver(databases: FreshDatabases, part: ConfigPart): Promise<TestProxy> {
-  const { proxy: proxyPart = {}, ...rest } = part as { proxy?: object };
-  const config = loadConfig({
-    env: {},
-    overrides: {
-      shards: databases.shards.map(({ id: _, ...shard }) => shard),
-      proxy: { port: 0, ...proxyPart },
-      ...rest,
-    },
-  });
+async function proxyOver(
+  databases: FreshDatabases,
+  { config: part = {}, log }: TestProxyOptions,
+): Promise<TestProxy> {
+  let current = part;
+  const readConfig = () => {
+    const { proxy: proxyPart = {}, ...rest } = current as { proxy?: object };
+    return loadConfig({
+      env: {},
+      overrides: {
+        shards: databases.shards.map(({ id: _, ...shard }) => shard),
+        proxy: { port: 0, ...proxyPart },
+        ...rest,
+      },
+    });
+  };
+  const config = readConfig();
   const proxy = await startProxy(
     config,
-    createLog((process.env['TEST_LOG'] ?? 'silent') as 'info'),
+    log ?? createLog((process.env.TEST_LOG ?? 'silent') as 'info'),
+    { readConfig },
   );
   const [user] = config.proxy.users;
   return {
@@ -66,6 +79,10 @@ async function proxyOver(databases: FreshDatabases, part: ConfigPart): Promise<T
     },
     shards: databases.shards,
     plain: databases.plain,
+    metricsPort: proxy.metricsPort,
+    changeConfig(next) {
+      current = next;
+    },
     async close() {
       await proxy.close();
       await databases.drop();

@@ -43,7 +43,10 @@ const bind = fc
       .chain((count) => fc.array(format, { minLength: count, maxLength: count }))
       .map((parameterFormats) => ({ ...rest, parameterFormats }));
   });
-const named = fc.record({ target: fc.constantFrom('statement' as const, 'portal' as const), name: text });
+const named = fc.record({
+  target: fc.constantFrom('statement' as const, 'portal' as const),
+  name: text,
+});
 
 const decoders = {
   decodeBind,
@@ -131,9 +134,7 @@ describe('Bind', () => {
 
   it('rejects as many formats as fit neither none, one nor all parameters', () => {
     const message = header().uint16(2).int16(0).int16(0).uint16(1).int32(-1).uint16(0).finish();
-    expect(() => decode(message)).toThrow(
-      'bind message has 2 parameter formats but 1 parameters',
-    );
+    expect(() => decode(message)).toThrow('bind message has 2 parameter formats but 1 parameters');
   });
 
   it('rejects an unknown format code', () => {

@@ -21,7 +21,12 @@ import {
   encodeErrorResponse,
   encodeNotice,
 } from '../../src/wire/error-response.ts';
-import { BIND_COMPLETE, NO_DATA, PARSE_COMPLETE, PORTAL_SUSPENDED } from '../../src/wire/extended.ts';
+import {
+  BIND_COMPLETE,
+  NO_DATA,
+  PARSE_COMPLETE,
+  PORTAL_SUSPENDED,
+} from '../../src/wire/extended.ts';
 import { BACKEND, FRONTEND } from '../../src/wire/message-type.ts';
 import {
   decodeCommandComplete,
@@ -274,7 +279,15 @@ describe('pg-protocol', () => {
       encodeParameterStatus('TimeZone', 'UTC'),
       encodeBackendKeyData({ processId: 7, secret: Buffer.from([0, 0, 0, 9]) }),
       encodeRowDescription([
-        { name: 'n', tableOid: 3_000_000_000, columnNumber: 1, typeOid: 23, typeSize: 4, typeModifier: -1, format: 0 },
+        {
+          name: 'n',
+          tableOid: 3_000_000_000,
+          columnNumber: 1,
+          typeOid: 23,
+          typeSize: 4,
+          typeModifier: -1,
+          format: 0,
+        },
       ]),
       encodeDataRow([Buffer.from('1'), null]),
       encodeCommandComplete('SELECT 1'),
@@ -300,7 +313,14 @@ describe('pg-protocol', () => {
       { name: 'rowDescription', fields: [{ name: 'n', tableID: 3_000_000_000, dataTypeID: 23 }] },
       { name: 'dataRow', fields: ['1', null] },
       { name: 'commandComplete', text: 'SELECT 1' },
-      { name: 'error', code: '0A000', message: 'no', hint: 'how', position: '3', severity: 'ERROR' },
+      {
+        name: 'error',
+        code: '0A000',
+        message: 'no',
+        hint: 'how',
+        position: '3',
+        severity: 'ERROR',
+      },
       { name: 'notice', code: '25001', message: 'already' },
       { name: 'parseComplete' },
       { name: 'bindComplete' },

@@ -12,7 +12,12 @@ import {
   parseVerifier,
   saltPassword,
 } from '../../src/wire/password.ts';
-import { ScramClient, ScramServer } from '../../src/wire/scram.ts';
+import {
+  SCRAM_SHA_256,
+  SCRAM_SHA_256_PLUS,
+  ScramClient,
+  ScramServer,
+} from '../../src/wire/scram.ts';
 
 /** RFC 7677, section 3. */
 const RFC = {
@@ -39,7 +44,7 @@ interface Exchange {
 async function exchange(stored: string, given: string): Promise<Exchange> {
   const server = new ScramServer(await makeVerifier(stored));
   const client = new ScramClient(given);
-  const serverFirst = server.first(client.first());
+  const serverFirst = server.first(SCRAM_SHA_256, client.first());
   const clientFinal = await client.final(serverFirst);
   return { client, server, serverFirst, clientFinal };
 }
@@ -47,8 +52,10 @@ async function exchange(stored: string, given: string): Promise<Exchange> {
 describe('SCRAM-SHA-256', () => {
   it('as a server answers the vector of RFC 7677', async () => {
     const verifier = await makeVerifier(RFC.password, RFC.salt);
-    const server = new ScramServer(verifier, RFC.serverNonce);
-    expect(server.first(Buffer.from(RFC.clientFirst)).toString()).toBe(RFC.serverFirst);
+    const server = new ScramServer(verifier, null, RFC.serverNonce);
+    expect(server.first(SCRAM_SHA_256, Buffer.from(RFC.clientFirst)).toString()).toBe(
+      RFC.serverFirst,
+    );
     expect(server.final(Buffer.from(RFC.clientFinal))?.toString()).toBe(RFC.serverFinal);
   });
 
@@ -74,7 +81,7 @@ describe('SCRAM-SHA-256', () => {
   });
 
   it('the client refuses a nonce that does not continue its own', async () => {
-    const client = new ScramClient('pw', 'abc');
+    const client = new ScramClient('pw', null, 'abc');
     client.first();
     for (const nonce of ['xyzabc', 'abc', '']) {
       const first = Buffer.from(`r=${nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096`);
@@ -85,7 +92,7 @@ describe('SCRAM-SHA-256', () => {
   it.each(['s=,i=4096', 's=W22Z,i=0', 's=W22Z,i=-1', 's=W22Z,i=9999999', 's=W22Z'])(
     'the client refuses salt and count in "%s"',
     async (rest) => {
-      const client = new ScramClient('pw', 'abc');
+      const client = new ScramClient('pw', null, 'abc');
       client.first();
       await expect(client.final(Buffer.from(`r=abcdef,${rest}`))).rejects.toThrow('salt');
     },
@@ -127,7 +134,7 @@ describe('SCRAM-SHA-256', () => {
     'the server refuses the first message "%s"',
     async (first) => {
       const server = new ScramServer(await makeVerifier('pw'));
-      expect(() => server.first(Buffer.from(first))).toThrow(
+      expect(() => server.first(SCRAM_SHA_256, Buffer.from(first))).toThrow(
         expect.objectContaining({ code: '08P01' }),
       );
     },
@@ -139,7 +146,7 @@ describe('SCRAM-SHA-256', () => {
       fc.property(fc.uint8Array(), fc.uint8Array(), (first, final) => {
         const server = new ScramServer(verifier);
         try {
-          server.first(Buffer.from(first));
+          server.first(SCRAM_SHA_256, Buffer.from(first));
           expect(server.final(Buffer.from(final))).toBeNull();
         } catch (error) {
           expect(error).toMatchObject({ code: '08P01' });
@@ -149,8 +156,8 @@ describe('SCRAM-SHA-256', () => {
   });
 
   it('a client that could have bound the channel (y,,) is let in', async () => {
-    const server = new ScramServer(await makeVerifier('pw', RFC.salt), 'srv');
-    const first = server.first(Buffer.from('y,,n=,r=cli'));
+    const server = new ScramServer(await makeVerifier('pw', RFC.salt), null, 'srv');
+    const first = server.first(SCRAM_SHA_256, Buffer.from('y,,n=,r=cli'));
     expect(first.toString()).toContain('r=clisrv,');
     expect(() => server.final(Buffer.from(`c=biws,r=clisrv,p=${'A'.repeat(43)}=`))).toThrow(
       'channel binding',
@@ -208,6 +215,85 @@ describe('A stored password', () => {
     );
     expect(md5Password('user', 'password', salt)).not.toBe(
       md5Password('user', 'password', Buffer.from([1, 2, 3, 5])),
+    );
+  });
+});
+
+describe('SCRAM-SHA-256-PLUS', () => {
+  const digest = Buffer.alloc(32, 7);
+
+  async function bound(clientDigest: Buffer, serverDigest: Buffer, given = 'pw') {
+    const server = new ScramServer(await makeVerifier('pw'), serverDigest);
+    const client = new ScramClient(given, clientDigest);
+    const serverFirst = server.first(SCRAM_SHA_256_PLUS, client.first());
+    return { client, server, clientFinal: await client.final(serverFirst) };
+  }
+
+  it('is offered first where there is a certificate to bind to, and not without one', async () => {
+    const verifier = await makeVerifier('pw');
+    expect(new ScramServer(verifier, digest).mechanisms).toEqual([
+      SCRAM_SHA_256_PLUS,
+      SCRAM_SHA_256,
+    ]);
+    expect(new ScramServer(verifier).mechanisms).toEqual([SCRAM_SHA_256]);
+  });
+
+  it('lets each side prove the password over the same certificate', async () => {
+    const { client, server, clientFinal } = await bound(digest, digest);
+    client.verify(server.final(clientFinal)!);
+  });
+
+  it('does not let a wrong password in', async () => {
+    const { server, clientFinal } = await bound(digest, digest, 'wrong');
+    expect(server.final(clientFinal)).toBeNull();
+  });
+
+  it('refuses the right password over the certificate of somebody in between', async () => {
+    const { server, clientFinal } = await bound(Buffer.alloc(32, 8), digest);
+    expect(() => server.final(clientFinal)).toThrow(
+      expect.objectContaining({ code: '28000', message: 'SCRAM channel binding check failed' }),
+    );
+  });
+
+  it('refuses a client that could bind and was told that the server cannot', async () => {
+    const server = new ScramServer(await makeVerifier('pw'), digest);
+    const client = new ScramClient('pw', 'unoffered');
+    expect(() => server.first(SCRAM_SHA_256, client.first())).toThrow(
+      expect.objectContaining({
+        code: '28000',
+        message: 'SCRAM channel binding negotiation error',
+      }),
+    );
+  });
+
+  it('takes an unbound exchange of a client that cannot bind', async () => {
+    const server = new ScramServer(await makeVerifier('pw'), digest);
+    const client = new ScramClient('pw');
+    const clientFinal = await client.final(server.first(SCRAM_SHA_256, client.first()));
+    client.verify(server.final(clientFinal)!);
+  });
+
+  it.each([
+    ['a header without binding', SCRAM_SHA_256_PLUS, 'n,,n=,r=abc'],
+    [
+      'a header with binding for the unbound mechanism',
+      SCRAM_SHA_256,
+      'p=tls-server-end-point,,n=,r=abc',
+    ],
+    ['another kind of binding', SCRAM_SHA_256_PLUS, 'p=tls-unique,,n=,r=abc'],
+    ['a mechanism that was not offered', 'SCRAM-SHA-1', 'n,,n=,r=abc'],
+  ])('refuses %s', async (_, mechanism, first) => {
+    const server = new ScramServer(await makeVerifier('pw'), digest);
+    expect(() => server.first(mechanism, Buffer.from(first))).toThrow(
+      expect.objectContaining({ code: '08P01' }),
+    );
+  });
+
+  it('is refused where it was not offered', async () => {
+    const server = new ScramServer(await makeVerifier('pw'));
+    const first = new ScramClient('pw', digest).first();
+    expect(() => server.first(SCRAM_SHA_256_PLUS, first)).toThrow(
+      expect.objectContaining({ code: '08P01' }),
     );
   });
 });

@@ -11,9 +11,9 @@ import {
   encodeNegotiateProtocolVersion,
   encodeSslRequest,
   encodeStartup,
-  parseStartupOptions,
   PROTOCOL_3_0,
   PROTOCOL_3_2,
+  parseStartupOptions,
 } from '../../src/wire/startup.ts';
 import { bodyOf, expectSafe, expectSafeWhenTruncated } from './round-trip.ts';
 
@@ -50,7 +50,12 @@ describe('StartupMessage', () => {
   });
 
   it('truncated at every byte, and of random bytes, is 08P01 or a shorter packet', () => {
-    const packet = encodeStartup(new Map([['user', 'naïve'], ['a', '']]));
+    const packet = encodeStartup(
+      new Map([
+        ['user', 'naïve'],
+        ['a', ''],
+      ]),
+    );
     expectSafeWhenTruncated(packet.subarray(4), decodeStartup);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 50 }), (rest) => {

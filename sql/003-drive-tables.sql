@@ -1,0 +1,84 @@
+-- Table kinds that were given by statement, and ids that are unique over the shards.
+
+-- A table that is not in here is what the configuration says, or sharded if it has the key column.
+-- regclass: a row follows its table through RENAME and SET SCHEMA.
+CREATE TABLE IF NOT EXISTS drive.tables (
+  relation regclass PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('sharded', 'reference', 'home')),
+  key_column name CHECK ((key_column IS NOT NULL) = (kind = 'sharded'))
+);
+
+COMMENT ON TABLE drive.tables IS 'kinds of tables: sharded by key_column, reference or home';
+
+-- Remembers the kind of a table, and forgets the tables that have been dropped.
+CREATE OR REPLACE FUNCTION drive.set_table_kind(relation regclass, kind text, key_column name)
+RETURNS void LANGUAGE sql AS $$
+  DELETE FROM drive.tables t
+  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.relation);
+  INSERT INTO drive.tables VALUES (relation, kind, key_column)
+  ON CONFLICT ON CONSTRAINT tables_pkey
+  DO UPDATE SET kind = excluded.kind, key_column = excluded.key_column;
+$$;
+
+-- Tables of the home shard that look sharded, but for those in `spread` ([schema, name] each), are
+-- remembered as home tables: CREATE TABLE AS or a new column must not change what a table is.
+CREATE OR REPLACE FUNCTION drive.keep_home(key_column name, spread jsonb)
+RETURNS void LANGUAGE sql AS $$
+  INSERT INTO drive.tables (relation, kind)
+  SELECT c.oid, 'home'
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+  WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+    AND n.nspname !~ '^pg_' AND a.attname = keep_home.key_column AND NOT a.attisdropped
+    AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(spread) s
+                    WHERE s = pg_catalog.jsonb_build_array(n.nspname, c.relname))
+  ON CONFLICT DO NOTHING;
+$$;
+
+-- Sequences that count in steps that are not for several shards.
+CREATE OR REPLACE FUNCTION drive.narrow_sequences()
+RETURNS SETOF text LANGUAGE sql STABLE AS $$
+  SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_sequence s
+  JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE s.seqincrement % 1024 <> 0 AND c.relpersistence <> 't'
+$$;
+
+-- Spreads a sequence: every shard counts in steps of 1024 from its own number. For START 1: shard 1
+-- gives 1, 1025, …, and shard 0 gives 1024, 2048, …, so that ids are above 0.
+CREATE OR REPLACE FUNCTION drive.stride_sequence(sequence regclass)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  s pg_catalog.pg_sequence;
+BEGIN
+  SELECT * INTO STRICT s FROM pg_catalog.pg_sequence WHERE seqrelid = sequence;
+  IF s.seqincrement % 1024 = 0 THEN
+    RETURN;
+  END IF;
+  EXECUTE format('ALTER SEQUENCE %s INCREMENT BY %s START WITH %s RESTART', sequence,
+    s.seqincrement * 1024,
+    s.seqstart + s.seqincrement * ((drive.shard_id() + 1023) % 1024));
+END
+$$;
+
+-- After RESTART WITH: the next value is the first from there on that is this shard's own.
+CREATE OR REPLACE FUNCTION drive.align_sequence(sequence regclass)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  s pg_catalog.pg_sequence;
+  at bigint;
+  called boolean;
+  own bigint;
+BEGIN
+  SELECT * INTO STRICT s FROM pg_catalog.pg_sequence WHERE seqrelid = sequence;
+  EXECUTE format('SELECT last_value, is_called FROM %s', sequence) INTO at, called;
+  IF (at - s.seqstart) % s.seqincrement = 0 THEN
+    RETURN;
+  END IF;
+  own := s.seqstart + s.seqincrement * ceil((at - s.seqstart)::numeric / s.seqincrement)::bigint;
+  PERFORM pg_catalog.setval(sequence, own, false);
+END
+$$;

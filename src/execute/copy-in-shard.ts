@@ -1,0 +1,185 @@
+// CopyInShard: one shard's part of a COPY FROM STDIN over several shards.
+
+import type { SqlError } from '../base/errors.ts';
+import { COPY_BATCH_BYTES } from '../base/limits.ts';
+import { ServerError } from '../pool/query.ts';
+import { type Receiver, ServerRequest } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { LineEnd } from '../value/copy/copy-rows.ts';
+import { BodyReader } from '../wire/bytes.ts';
+import {
+  COPY_DATA_HEADER_BYTES,
+  COPY_DONE,
+  encodeCopyFail,
+  writeCopyDataHeader,
+} from '../wire/copy.ts';
+import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
+import { BACKEND } from '../wire/message-type.ts';
+import { decodeCommandComplete, encodeQuery } from '../wire/query.ts';
+import { CopyLines } from './copy-lines.ts';
+
+export interface CopyInShardEvents {
+  /** The server has refused a row, or is lost; once. */
+  failed(): void;
+  notice(shard: CopyInShard, fields: ErrorFields): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Gathers the shard's rows into messages of some COPY_BATCH_BYTES. */
+export class CopyInShard implements Receiver {
+  readonly connection: ServerConnection;
+  readonly lines = new CopyLines();
+  /** What the server takes to end lines, as far as it knows. */
+  lineEnd: LineEnd = 'unknown';
+  /** The body of CopyInResponse, once opened. */
+  response: Buffer = EMPTY;
+  /** Settles once the server waits for data; rejects when it refuses the statement. */
+  readonly opened: Promise<void>;
+  /** Settles when the server owes nothing more, whatever happened. */
+  readonly done: Promise<void>;
+  tag = '';
+  /** The server owes nothing more. */
+  ended = false;
+  /** Something has been sent to it. */
+  hasRows = false;
+  error: ServerError | SqlError | null = null;
+  /** The error was asked for by CopyFail. */
+  stopped = false;
+
+  #events: CopyInShardEvents;
+  #open!: () => void;
+  #refuse!: (error: Error) => void;
+  #finishDone!: () => void;
+  #full = false;
+  #onWritable: (() => void) | null = null;
+  #batch = EMPTY;
+  #length = 0;
+
+  constructor(connection: ServerConnection, sql: string, events: CopyInShardEvents) {
+    this.connection = connection;
+    this.#events = events;
+    this.opened = new Promise((resolve, reject) => {
+      this.#open = resolve;
+      this.#refuse = reject;
+    });
+    this.done = new Promise((resolve) => {
+      this.#finishDone = resolve;
+    });
+    connection.send(encodeQuery(sql), new ServerRequest(this, false));
+  }
+
+  /** Adds bytes of a row, or of what stands before the first; copies them. */
+  add(bytes: Buffer, start: number, end: number): void {
+    const size = end - start;
+    if (this.#length + size > this.#batch.length) this.#nextBatch(size);
+    bytes.copy(this.#batch, this.#length, start, end);
+    this.#length += size;
+  }
+
+  /** Sends bytes on as they are, without gathering them. */
+  pass(bytes: Buffer): void {
+    const header = Buffer.allocUnsafe(COPY_DATA_HEADER_BYTES);
+    writeCopyDataHeader(header, bytes.length);
+    this.hasRows = true;
+    this.#write(header);
+    this.#write(bytes);
+  }
+
+  /** null when the server takes more at once; else resolves when it does, or is at its end. */
+  writable(): Promise<void> | null {
+    if (!this.#full || this.ended) return null;
+    return new Promise((resolve) => {
+      this.#onWritable = resolve;
+      this.connection.whenWritable(() => {
+        this.#full = false;
+        resolve();
+      });
+    });
+  }
+
+  /** No more rows. */
+  end(): void {
+    this.#flush();
+    if (!this.ended && this.error === null) this.connection.sendMore(COPY_DONE);
+  }
+
+  /** Makes the server give up; nothing to do where it has done so already. */
+  stop(reason: string): void {
+    this.#batch = EMPTY;
+    this.#length = 0;
+    if (this.ended || this.error !== null || this.stopped) return;
+    this.stopped = true;
+    this.connection.sendMore(encodeCopyFail(reason));
+  }
+
+  #nextBatch(size: number): void {
+    this.#flush();
+    const capacity = COPY_DATA_HEADER_BYTES + Math.max(COPY_BATCH_BYTES, size);
+    this.hasRows = true;
+    this.#batch = Buffer.allocUnsafeSlow(capacity);
+    this.#length = COPY_DATA_HEADER_BYTES;
+  }
+
+  #flush(): void {
+    if (this.#length <= COPY_DATA_HEADER_BYTES) return;
+    const batch = this.#batch.subarray(0, this.#length);
+    writeCopyDataHeader(batch, this.#length - COPY_DATA_HEADER_BYTES);
+    this.#batch = EMPTY;
+    this.#length = 0;
+    this.#write(batch);
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.ended || this.error !== null || this.stopped) return;
+    if (!this.connection.sendMore(bytes)) this.#full = true;
+  }
+
+  frame(type: number, buffer: Buffer, start: number, end: number): void {
+    switch (type) {
+      case BACKEND.copyInResponse:
+        this.response = Buffer.from(buffer.subarray(start, end));
+        break;
+      case BACKEND.commandComplete:
+        this.tag = decodeCommandComplete(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.noticeResponse:
+        this.#events.notice(this, decodeErrorFields(new BodyReader(buffer, start, end)));
+        break;
+      case BACKEND.errorResponse:
+        this.#fail(new ServerError(decodeErrorFields(new BodyReader(buffer, start, end))));
+        break;
+      default:
+    }
+  }
+
+  copyInStarted(): void {
+    this.#open();
+  }
+
+  relay(): void {
+    throw new Error('a part of a COPY asks for whole messages');
+  }
+
+  finished(): void {
+    this.#end();
+  }
+
+  lost(error: SqlError): void {
+    this.#fail(error);
+    this.#end();
+  }
+
+  #fail(error: ServerError | SqlError): void {
+    if (this.error !== null) return;
+    this.error = error;
+    this.#events.failed();
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.#refuse(this.error ?? new Error('the server ended a COPY before it began'));
+    this.#onWritable?.();
+    this.#finishDone();
+  }
+}

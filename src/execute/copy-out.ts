@@ -1,0 +1,63 @@
+// CopyOut: COPY TO STDOUT over several shards, as one stream.
+
+import type { CopyOutMerge } from '../plan/plan.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { type CopyOutShard, openCopyOutShard } from './copy-out-shard.ts';
+
+/** What stands before the first row of the binary format: signature, flags, no extension. */
+const BINARY_HEADER_BYTES = 19;
+
+export interface CopyOut {
+  /** CopyOutResponse, the CopyData messages of all shards and CopyDone. */
+  readonly messages: AsyncGenerator<Buffer, void>;
+  /** Rows of all shards; once `messages` is at its end. */
+  rows(): bigint;
+  /** Resolves when no connection owes anything more. To be called in any case. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the COPY on all connections, which owe nothing and stay the caller's. Rejects, with nothing
+ * owed, when a server refuses it. What arrives early is held, bounded, until it is its turn.
+ */
+export async function openCopyOut(
+  connections: readonly ServerConnection[],
+  sql: string,
+  merge: CopyOutMerge,
+): Promise<CopyOut> {
+  const opened = await Promise.allSettled(
+    connections.map((connection) => openCopyOutShard(connection, sql)),
+  );
+  const shards = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const close = async () => {
+    await Promise.all(shards.map((shard) => shard.discard()));
+  };
+  const refusal = opened.find((each) => each.status === 'rejected');
+  if (refusal !== undefined) {
+    await close();
+    throw refusal.reason;
+  }
+  return {
+    messages: messagesOf(shards, merge),
+    rows: () => shards.reduce((sum, shard) => sum + shard.rows, 0n),
+    close,
+  };
+}
+
+async function* messagesOf(
+  shards: readonly CopyOutShard[],
+  { format, header }: CopyOutMerge,
+): AsyncGenerator<Buffer, void> {
+  yield shards[0]!.response;
+  const binary = format === 'binary';
+  for (const [index, shard] of shards.entries()) {
+    const isFirst = index === 0;
+    if (!isFirst && binary) shard.cutFirst(BINARY_HEADER_BYTES);
+    if (!isFirst && !binary && header) shard.dropFirst();
+    if (binary && index < shards.length - 1) shard.dropTrailer();
+    for (let batch = await shard.next(); batch !== null; batch = await shard.next()) {
+      yield batch;
+    }
+  }
+  yield shards[0]!.end;
+}

@@ -1,0 +1,142 @@
+// Engine: PostgreSQL itself computes a statement over copies of the rows of all shards.
+
+import { ENGINE_ANALYZE_BYTES_MIN } from '../../base/limits.ts';
+import type { EngineInput, EngineLeaf } from '../../plan/plan.ts';
+import { query, ServerError } from '../../pool/query.ts';
+import type { ServerConnection } from '../../pool/server-connection.ts';
+import type { Gather } from '../gather.ts';
+import type { BoundParameters } from '../parameters.ts';
+import { openShardStream, type ShardStream } from '../shard-stream.ts';
+import { CopyBudget, fill } from './fill.ts';
+import { definitionsOf } from './leaf-definition.ts';
+
+/** Where the rows of one leaf are. */
+export interface LeafRows {
+  readonly leaf: EngineLeaf;
+  /** Values of the sharding key, as SQL; null: all rows. */
+  readonly keys: readonly string[] | null;
+  /** The servers they are copied from. */
+  readonly sources: readonly ServerConnection[];
+  /** The engine's own server has some, which are taken without a copy over the wire. */
+  readonly fromEngine: boolean;
+}
+
+export interface EngineRequest {
+  /** A connection to the home shard, outside of any transaction. It stays the caller's. */
+  readonly engine: ServerConnection;
+  /** BEGIN and what else makes the engine's transaction like the session's. */
+  readonly begin: string;
+  readonly input: EngineInput;
+  readonly rows: readonly LeafRows[];
+  /** Who knows the tables' columns where the engine may not yet; null: the engine itself. */
+  readonly definer: ServerConnection | null;
+  /** Types as one server resolved them. */
+  readonly parameters: BoundParameters;
+  readonly resultFormats: readonly number[];
+  readonly spillBytesMax: number;
+}
+
+/**
+ * Copies the rows and starts the statement. Rejects with ServerError or SqlError, with nothing owed
+ * and the engine outside of a transaction; 53400 where too much would be copied.
+ */
+export async function openEngine(request: EngineRequest): Promise<Gather> {
+  const { engine, input, parameters, resultFormats } = request;
+  try {
+    const readOnly = await begin(request);
+    await copyLeaves(request);
+    if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
+    const statement = { sql: input.sql, parameters, resultFormats };
+    return gatherOf(engine, await openShardStream(engine, statement));
+  } catch (error) {
+    await rollback(engine);
+    throw withoutPosition(error);
+  }
+}
+
+const nameOf = (index: number) => `pg_temp.drive_leaf_${index + 1}`;
+
+/** True when the session's transactions are read-only: the copies must be made before that. */
+async function begin({ engine, begin, input, definer }: EngineRequest): Promise<boolean> {
+  const definitions = definer === null ? null : await definitionsOf(definer, input.leaves);
+  const tables = input.leaves.map((leaf, i) => {
+    const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
+    if (definitions !== null) return `${create} (${definitions[i]!}) ON COMMIT DROP`;
+    return `${create} ON COMMIT DROP AS ${selectOf(leaf, null)} WITH NO DATA`;
+  });
+  // A line break ends a comment that the client left at the end of its BEGIN.
+  const { rows } = await query(
+    engine,
+    [begin, 'SHOW transaction_read_only', 'SET TRANSACTION READ WRITE', ...tables].join('\n;'),
+  );
+  return rows.at(-1)?.[0] === 'on';
+}
+
+async function copyLeaves(request: EngineRequest): Promise<void> {
+  const { engine, rows, spillBytesMax } = request;
+  const budget = new CopyBudget(spillBytesMax);
+  for (const [i, { leaf, keys, sources, fromEngine }] of rows.entries()) {
+    const copy = nameOf(i);
+    const select = selectOf(leaf, keys);
+    const before = budget.bytes;
+    if (fromEngine) {
+      const sql = `INSERT INTO ${copy} ${select}; SELECT pg_catalog.pg_table_size('${copy}')`;
+      const { rows: sizes } = await query(engine, sql);
+      budget.add(Number(sizes[0]?.[0] ?? 0));
+    }
+    if (sources.length > 0) await fill({ engine, sources, leaf, copy, select, budget });
+    if (budget.bytes - before > ENGINE_ANALYZE_BYTES_MIN) await query(engine, `ANALYZE ${copy}`);
+  }
+}
+
+/** What reads the rows of a leaf on a shard. `keys`: null for all. */
+function selectOf(leaf: EngineLeaf, keys: readonly string[] | null): string {
+  const { table, only, columns, keyColumn } = leaf;
+  const list = columns.length === 0 ? '*' : columns.join(', ');
+  const where = keys === null ? '' : ` WHERE ${keyColumn} IN (${keys.join(', ')})`;
+  return `SELECT ${list} FROM ${only ? 'ONLY ' : ''}${table}${where}`;
+}
+
+function gatherOf(engine: ServerConnection, stream: ShardStream): Gather {
+  let ended: 'not' | 'well' | 'badly' = 'not';
+  async function* batches(): AsyncGenerator<readonly Buffer[]> {
+    try {
+      for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
+        yield batch;
+      }
+      ended = 'well';
+    } catch (error) {
+      ended = 'badly';
+      throw withoutPosition(error);
+    }
+  }
+  const generator = batches();
+  return {
+    batches: generator,
+    close: async () => {
+      await generator.return(undefined);
+      await stream.discard();
+      if (ended === 'badly') await rollback(engine);
+      else await query(engine, 'COMMIT');
+    },
+  };
+}
+
+/** The copies go with the transaction. A server that is lost has rolled back, too. */
+async function rollback(engine: ServerConnection): Promise<void> {
+  if (engine.closed) return;
+  try {
+    await query(engine, 'ROLLBACK');
+  } catch (error) {
+    engine.tainted = true;
+    if (!(error instanceof ServerError) && !engine.closed) throw error;
+  }
+}
+
+/** Positions count characters of the engine's text, which the client has not sent. */
+function withoutPosition(error: unknown): unknown {
+  if (!(error instanceof ServerError) || !error.fields.all.has('P')) return error;
+  const all = new Map(error.fields.all);
+  all.delete('P');
+  return new ServerError({ ...error.fields, all });
+}

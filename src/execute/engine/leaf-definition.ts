@@ -1,0 +1,37 @@
+// Leaf definition: a table's columns as a session's own connection sees them, to be made elsewhere.
+
+import type { EngineLeaf } from '../../plan/plan.ts';
+import { query } from '../../pool/query.ts';
+import type { ServerConnection } from '../../pool/server-connection.ts';
+import { quoteLiteral } from '../../pool/settings.ts';
+
+/** The columns of each leaf, as CREATE TABLE wants them. Rejects with the server's error. */
+export async function definitionsOf(
+  connection: ServerConnection,
+  leaves: readonly EngineLeaf[],
+): Promise<readonly string[]> {
+  const definitions: string[] = [];
+  for (const leaf of leaves) {
+    const { rows } = await query(connection, definitionSql(leaf));
+    definitions.push(rows[0]?.[0] ?? '');
+  }
+  return definitions;
+}
+
+function definitionSql({ table, columns }: EngineLeaf): string {
+  const names = columns.map((name) => quoteLiteral(name)).join(', ');
+  const quoted = `'"' || pg_catalog.replace(a.attname::pg_catalog.text, '"', '""') || '"'`;
+  const chosen = columns.length === 0 ? '' : ` AND ${quoted} IN (${names})`;
+  return (
+    "SELECT pg_catalog.string_agg(pg_catalog.format('%I %s%s', a.attname," +
+    ' pg_catalog.format_type(a.atttypid, a.atttypmod),' +
+    ' CASE WHEN a.attcollation <> t.typcollation' +
+    " THEN pg_catalog.format(' COLLATE %I.%I', n.nspname, c.collname) END), ', '" +
+    ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a' +
+    ' JOIN pg_catalog.pg_type t ON t.oid = a.atttypid' +
+    ' LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation' +
+    ' LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace' +
+    ` WHERE a.attrelid = ${quoteLiteral(table)}::pg_catalog.regclass` +
+    ` AND a.attnum > 0 AND NOT a.attisdropped${chosen}`
+  );
+}

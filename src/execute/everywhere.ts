@@ -1,0 +1,191 @@
+// Everywhere: one statement on every shard, answered once: DDL and maintenance.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { EverywhereMerge, NewTable } from '../plan/plan.ts';
+import { type OnNotice, query, ServerError } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { quoteLiteral } from '../pool/settings.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { FIELD } from '../wire/error-response.ts';
+import type { Transaction } from './transaction.ts';
+
+export interface EverywhereRequest {
+  readonly sql: string;
+  readonly merge: EverywhereMerge;
+  /** In shard order; the home shard is the first. */
+  readonly shards: readonly number[];
+  /** Is told the notices of the home shard, which speaks for all. */
+  readonly onNotice: OnNotice;
+}
+
+/** Where a shard says that it does not have what the statement names. */
+const MISSING = new Set(['42P01', '42704', '42883', '3F000']);
+
+const isMissing = (error: unknown): error is ServerError =>
+  error instanceof ServerError && MISSING.has(error.fields.code);
+
+/**
+ * Runs the statement on all shards within `transaction` and gives the home shard's command tag. An
+ * object may be on the home shard alone or on every shard; what some shards have and others have not
+ * is an error.
+ */
+export async function runInTransaction(
+  transaction: Transaction,
+  request: EverywhereRequest,
+): Promise<string> {
+  const { merge, shards } = request;
+  const home = await transaction.enlist(HOME_SHARD);
+  const narrowBefore = await narrowSequences(home);
+  let tag = '';
+  const missing: ServerError[] = [];
+  const done: ServerConnection[] = [];
+  for (const shard of shards) {
+    const connection = await transaction.enlist(shard);
+    const lenient = merge.homeMayBeAlone && shard !== HOME_SHARD;
+    const outcome = await attempt(connection, request, lenient);
+    if (outcome instanceof ServerError) missing.push(outcome);
+    else {
+      transaction.writers.add(shard);
+      done.push(connection);
+      if (shard === HOME_SHARD) tag = outcome;
+    }
+  }
+  const isAlone = missing.length > 0 && done.length === 1;
+  if (isAlone) return tag;
+  if (missing.length > 0) throw missing[0];
+  if (merge.onlyAtHome !== null) throw new SqlError(merge.onlyAtHome);
+  if (merge.creates?.kind !== 'reference') {
+    const before = new Set(narrowBefore);
+    const narrow = (await narrowSequences(home)).filter((name) => !before.has(name));
+    await onEach(done, narrow.map(strideSql));
+  }
+  if (merge.restarts) await onEach(done, [ALIGN_SQL]);
+  if (merge.creates !== null) await onEach(done, [kindSql(merge.creates)]);
+  return tag;
+}
+
+/** The command tag, or what is missing there when that is no error. */
+async function attempt(
+  connection: ServerConnection,
+  { sql, onNotice }: EverywhereRequest,
+  lenient: boolean,
+): Promise<string | ServerError> {
+  if (!lenient) return runOn(connection, sql, connection.shard.id === HOME_SHARD ? onNotice : null);
+  await query(connection, 'SAVEPOINT drive_everywhere');
+  try {
+    const tag = await runOn(connection, sql, null);
+    await query(connection, 'RELEASE SAVEPOINT drive_everywhere');
+    return tag;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await query(connection, 'ROLLBACK TO SAVEPOINT drive_everywhere');
+    await query(connection, 'RELEASE SAVEPOINT drive_everywhere');
+    return error;
+  }
+}
+
+async function runOn(
+  connection: ServerConnection,
+  sql: string,
+  onNotice: OnNotice | null,
+): Promise<string> {
+  return (await query(connection, sql, onNotice)).tag;
+}
+
+async function narrowSequences(home: ServerConnection): Promise<readonly string[]> {
+  const { rows } = await query(home, 'SELECT * FROM drive.narrow_sequences()');
+  return rows.map(([name]) => name!);
+}
+
+const strideSql = (sequence: string) =>
+  `SELECT drive.stride_sequence(${quoteLiteral(sequence)}::regclass)`;
+
+const ALIGN_SQL =
+  'SELECT drive.align_sequence(seqrelid) FROM pg_catalog.pg_sequence ' +
+  'WHERE seqincrement % 1024 = 0';
+
+/** Of a relation that the session's search path finds. */
+function kindSql({ relation, kind, keyColumn }: NewTable): string {
+  const parts = relation.schema === null ? [relation.name] : [relation.schema, relation.name];
+  const name = parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+  const key = keyColumn === null ? 'NULL' : quoteLiteral(keyColumn);
+  return `SELECT drive.set_table_kind(${quoteLiteral(name)}::regclass, '${kind}', ${key})`;
+}
+
+async function onEach(
+  connections: readonly ServerConnection[],
+  statements: readonly string[],
+): Promise<void> {
+  for (const connection of connections) {
+    for (const sql of statements) await query(connection, sql);
+  }
+}
+
+/** Lends a connection that is in no transaction, for one statement. */
+export type WithConnection = <T>(
+  shard: number,
+  use: (connection: ServerConnection) => Promise<T>,
+) => Promise<T>;
+
+/**
+ * Runs the statement shard by shard, each by itself. The first failure ends it; the error then says
+ * on which shards it is done already, because nothing takes that back.
+ */
+export async function runShardByShard(
+  withConnection: WithConnection,
+  request: EverywhereRequest,
+): Promise<string> {
+  const { merge, shards, sql, onNotice } = request;
+  let tag = '';
+  const done: number[] = [];
+  let missing: unknown = null;
+  for (const shard of shards) {
+    try {
+      const told = done.length === 0 ? onNotice : null;
+      const own = await withConnection(shard, (connection) => runOn(connection, sql, told));
+      if (done.length === 0) tag = own;
+      done.push(shard);
+    } catch (error) {
+      const isAloneSoFar = done.length === 1 && done[0] === HOME_SHARD;
+      if (!merge.homeMayBeAlone || !isAloneSoFar || !isMissing(error)) {
+        throw partly(error, shard, done, shards);
+      }
+      missing = error;
+      continue;
+    }
+    if (missing !== null) throw partly(missing, shard, done, shards);
+  }
+  return tag;
+}
+
+function partly(
+  error: unknown,
+  failed: number,
+  done: readonly number[],
+  shards: readonly number[],
+): unknown {
+  if (done.length === 0) return error;
+  const rest = shards.filter((shard) => shard > failed);
+  const detail =
+    `It failed on shard ${failed} and is done on shard ${done.join(', ')}` +
+    (rest.length === 0 ? '.' : `; it was not tried on shard ${rest.join(', ')}.`);
+  const hint =
+    'Each shard runs this by itself. Remove the cause, then repeat it with IF [NOT] EXISTS or, ' +
+    'with SET drive.shard = n, where it is missing.';
+  if (error instanceof ServerError) {
+    const all = new Map(error.fields.all).set(FIELD.detail, detail).set(FIELD.hint, hint);
+    return new ServerError({ ...error.fields, all });
+  }
+  if (!(error instanceof SqlError)) return error;
+  return new SqlError({ code: error.code, message: error.message, detail, hint }, { cause: error });
+}
+
+/** Shards that were installed before sql/ could do this. */
+export function notInstalled(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: 'the shards lack the functions for DDL over all of them',
+    hint: 'Run the files of sql/ on every shard; they can be run again.',
+  });
+}

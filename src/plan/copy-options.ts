@@ -1,0 +1,124 @@
+// Options of COPY, as PostgreSQL reads them.
+
+import type { CopyOption } from '../sql/statement.ts';
+import type { CopyFormat } from '../value/copy/copy-format.ts';
+
+/** null: not given. What a server refuses is read somehow: it does so before any data. */
+export interface CopyOptions {
+  readonly format: string;
+  readonly header: boolean;
+  readonly delimiter: string | null;
+  readonly null: string | null;
+  readonly default: string | null;
+  readonly quote: string | null;
+  readonly escapeChar: string | null;
+  readonly forceNull: ReadonlySet<string>;
+  readonly forceNotNull: ReadonlySet<string>;
+  readonly onError: string;
+  readonly rejectLimit: string | null;
+}
+
+const KNOWN = new Set([
+  'format',
+  'header',
+  'delimiter',
+  'null',
+  'default',
+  'quote',
+  'escape',
+  'force_quote',
+  'force_null',
+  'force_not_null',
+  'encoding',
+  'freeze',
+  'on_error',
+  'log_verbosity',
+  'reject_limit',
+]);
+
+/** Their characters may contain bytes that look like delimiters. Source: pg_wchar.h. */
+const UNSAFE_ENCODINGS = new Set([
+  'sjis',
+  'shiftjis',
+  'mskanji',
+  'win932',
+  'windows932',
+  'shiftjis2004',
+  'big5',
+  'win950',
+  'windows950',
+  'gbk',
+  'win936',
+  'windows936',
+  'uhc',
+  'win949',
+  'windows949',
+  'gb18030',
+  'johab',
+]);
+
+/** null: there is an option that the proxy cannot follow. */
+export function copyOptions(written: readonly CopyOption[]): CopyOptions | null {
+  const values = new Map(written.map(({ name, value }) => [name, value]));
+  if ([...values.keys()].some((name) => !KNOWN.has(name))) return null;
+  const text = (name: string): string | null => {
+    const value = values.get(name);
+    return typeof value === 'string' ? value : null;
+  };
+  const encoding = text('encoding');
+  if (encoding !== null && isUnsafe(encoding)) return null;
+  return {
+    format: text('format') ?? 'text',
+    header: values.has('header') && isOn(values.get('header') ?? null),
+    delimiter: text('delimiter'),
+    null: text('null'),
+    default: text('default'),
+    quote: text('quote'),
+    escapeChar: text('escape'),
+    forceNull: columnsOf(values.get('force_null') ?? null),
+    forceNotNull: columnsOf(values.get('force_not_null') ?? null),
+    onError: text('on_error') ?? 'stop',
+    rejectLimit: text('reject_limit'),
+  };
+}
+
+const isUnsafe = (encoding: string): boolean =>
+  UNSAFE_ENCODINGS.has(encoding.toLowerCase().replace(/[^a-z0-9]/g, ''));
+
+/** HEADER alone, true, on, 1 or match. */
+function isOn(value: CopyOption['value']): boolean {
+  if (typeof value !== 'string') return value !== false;
+  return ['true', 'on', '1', 'match'].includes(value.toLowerCase());
+}
+
+function columnsOf(value: CopyOption['value']): ReadonlySet<string> {
+  if (value === '*') return new Set(['*']);
+  return new Set(Array.isArray(value) ? value : []);
+}
+
+/** `keyColumn`: whose FORCE_NULL and FORCE_NOT_NULL matter; null where none does. */
+export function copyFormat(options: CopyOptions, keyColumn: string | null): CopyFormat {
+  const { format, header } = options;
+  if (format === 'binary') return { format };
+  const lines = { default: options.default, header };
+  if (format !== 'csv') {
+    const delimiter = charCode(options.delimiter ?? '\t');
+    return { format: 'text', ...lines, delimiter, null: options.null ?? '\\N' };
+  }
+  const quote = options.quote ?? '"';
+  const has = (columns: ReadonlySet<string>) =>
+    columns.has('*') || (keyColumn !== null && columns.has(keyColumn));
+  return {
+    format: 'csv',
+    ...lines,
+    delimiter: charCode(options.delimiter ?? ','),
+    null: options.null ?? '',
+    quote: charCode(quote),
+    escapeByte: charCode(options.escapeChar ?? quote),
+    forceNull: has(options.forceNull),
+    forceNotNull: has(options.forceNotNull),
+  };
+}
+
+/** One ASCII character: anything else is refused by the servers. */
+const charCode = (text: string): number => text.charCodeAt(0) & 0x7f;

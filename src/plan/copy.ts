@@ -1,0 +1,108 @@
+// COPY: where the rows go to, and where they come from.
+
+import type { CopyOption, CopyStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import type { PlanContext } from './context.ts';
+import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
+import type { CopyOutMerge, Plan, RoutedPlan } from './plan.ts';
+import { forwarded, refusedFor } from './routed.ts';
+import { planRows } from './rows.ts';
+
+const EVERYWHERE = { kind: 'all' } as const;
+
+/** `traits`: the plan of the same statement on one shard. */
+export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
+  const { relation, query, from, onServer } = statement;
+  if (relation === null) return query === null ? traits : planQuery(statement, traits, context);
+  const table = context.table(relation);
+  switch (table?.kind) {
+    case 'shardedView':
+      return refusedFor('COPY', 'view');
+    case 'sharded':
+      if (onServer) return refusedFor('COPY', 'copyFile');
+      return from ? planIn(statement, table, traits) : planOut(statement, traits);
+    case 'reference':
+      if (!from) return traits;
+      return onServer ? refusedFor('COPY', 'copyFile') : planIn(statement, table, traits);
+    default:
+      return traits;
+  }
+}
+
+function planIn(statement: CopyStatement, table: Table, traits: RoutedPlan): Plan {
+  const options = copyOptions(statement.options);
+  if (options === null) return refusedFor('COPY', 'copyOption');
+  const columns =
+    statement.columns ??
+    table.columns.filter((column) => !column.generated).map((column) => column.name);
+  const { name, keyColumn } = table;
+  if (keyColumn === null) {
+    if (leavesValues(statement, table, columns, options)) {
+      return refusedFor('COPY', 'copyDefault');
+    }
+    const format = copyFormat(options, null);
+    return everywhere(traits, { how: 'copyIn', table: name, format, columns, key: null });
+  }
+  // Each server would count the rows it has refused by itself.
+  if (options.rejectLimit !== null) return refusedFor('COPY', 'copyOption');
+  const index = columns.indexOf(keyColumn);
+  if (index < 0) return refusedFor('COPY', 'copyKey');
+  const key = {
+    index,
+    column: keyColumn,
+    notNull: table.columns.find((column) => column.name === keyColumn)?.notNull ?? false,
+    skipsErrors: options.onError === 'ignore',
+  };
+  const format = copyFormat(options, keyColumn);
+  return everywhere(traits, { how: 'copyIn', table: name, format, columns, key });
+}
+
+/** A default that each server takes by itself would make its copy of the table another one. */
+function leavesValues(
+  statement: CopyStatement,
+  table: Table,
+  columns: readonly string[],
+  options: CopyOptions,
+): boolean {
+  if (statement.filtered || options.default !== null) return true;
+  return table.columns.some(
+    ({ name, hasDefault, generated }) => hasDefault && !generated && !columns.includes(name),
+  );
+}
+
+function planOut(statement: CopyStatement, traits: RoutedPlan): Plan {
+  const merge = outMerge(statement.options);
+  return merge === null ? refusedFor('COPY', 'copyOption') : everywhere(traits, merge);
+}
+
+function outMerge(written: readonly CopyOption[]): CopyOutMerge | null {
+  const options = copyOptions(written);
+  if (options === null) return null;
+  const { format } = copyFormat(options, null);
+  return { how: 'copyOut', format, header: options.header };
+}
+
+const everywhere = (traits: RoutedPlan, merge: RoutedPlan['merge']): RoutedPlan => ({
+  ...traits,
+  route: EVERYWHERE,
+  merge,
+});
+
+/** A query goes where it would go by itself; several shards are asked for rows as they are. */
+function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
+  const { query, onServer } = statement;
+  const plan = planRows(query!, context);
+  if (plan.op !== 'routed') return { ...plan, verb: 'COPY' };
+  const fields = { ...traits, effect: plan.effect, pins: plan.pins };
+  const merge = outMerge(statement.options);
+  if (onServer || merge === null || !isPlainConcat(plan)) {
+    return forwarded(fields, plan, 'copyQuery');
+  }
+  return { ...fields, route: plan.route, merge };
+}
+
+function isPlainConcat({ merge }: RoutedPlan): boolean {
+  if (merge?.how !== 'concat') return false;
+  const { sort, distinct, limit, offset } = merge;
+  return sort.length === 0 && !distinct && limit === null && offset === null;
+}

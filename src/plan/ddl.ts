@@ -1,0 +1,344 @@
+// DDL: on which shards a change of the schema is made, and what it may not ask for.
+
+import type {
+  CreateTableStatement,
+  RelationName,
+  SelectStatement,
+  UtilityStatement,
+} from '../sql/statement.ts';
+import type { Catalog, Table } from '../topology/table.ts';
+import { checkSharded, checkUnsharded } from './constraints.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
+import { refusedFor, refusedPlan } from './routed.ts';
+import { hidesTable } from './shadow.ts';
+import { type RefusedReason, refused } from './unsupported.ts';
+
+const ALL = { kind: 'all' } as const;
+
+const IN_TRANSACTION: EverywhereMerge = Object.freeze({
+  how: 'everywhere',
+  mode: 'transaction',
+  homeMayBeAlone: false,
+  creates: null,
+  restarts: false,
+  onlyAtHome: null,
+});
+
+/** The statement on every shard. */
+export function everywhere(traits: RoutedPlan, fields: Partial<EverywhereMerge> = {}): RoutedPlan {
+  return { ...traits, route: ALL, merge: { ...IN_TRANSACTION, ...fields } };
+}
+
+/** Where the relations of a statement are. Unknown names count for nothing. */
+export interface Places {
+  readonly sharded: boolean;
+  readonly reference: boolean;
+  readonly home: boolean;
+}
+
+export function placesOf(relations: readonly RelationName[], context: PlanContext): Places {
+  const kinds = new Set(relations.map((relation) => context.table(relation)?.kind));
+  return {
+    sharded: kinds.has('sharded') || kinds.has('shardedView'),
+    reference: kinds.has('reference'),
+    home: kinds.has('home'),
+  };
+}
+
+const isSpread = (places: Places) => places.sharded || places.reference;
+
+/** Of one server, not of a database: they are made once on each server. */
+const ROLE_NODES = new Set([
+  'CreateRoleStmt',
+  'AlterRoleStmt',
+  'AlterRoleSetStmt',
+  'DropRoleStmt',
+  'GrantRoleStmt',
+]);
+
+/** About a database by its name, which is another on each shard, or about a server's files. */
+const DATABASE_NODES = new Set([
+  'CreatedbStmt',
+  'DropdbStmt',
+  'AlterDatabaseStmt',
+  'AlterDatabaseSetStmt',
+  'AlterDatabaseRefreshCollStmt',
+  'CreateTableSpaceStmt',
+  'DropTableSpaceStmt',
+  'AlterTableSpaceOptionsStmt',
+  'AlterSystemStmt',
+  'CreateSubscriptionStmt',
+  'AlterSubscriptionStmt',
+  'DropSubscriptionStmt',
+]);
+const DATABASE_OBJECTS = new Set([
+  'OBJECT_DATABASE',
+  'OBJECT_TABLESPACE',
+  'OBJECT_SUBSCRIPTION',
+  'REINDEX_OBJECT_DATABASE',
+  'REINDEX_OBJECT_SYSTEM',
+]);
+
+/** Statements about the whole database, or tables of it, that change no schema. */
+const MAINTENANCE = new Set(['VacuumStmt', 'ClusterStmt', 'ReindexStmt']);
+
+/** Everything else that is not DDL although no other statement either. */
+const NOT_DDL = new Set([
+  'DoStmt',
+  'CallStmt',
+  'ExecuteStmt',
+  'PrepareStmt',
+  'ExplainStmt',
+  'DeclareCursorStmt',
+  'FetchStmt',
+  'ClosePortalStmt',
+  'ListenStmt',
+  'UnlistenStmt',
+  'NotifyStmt',
+  'LoadStmt',
+  'CheckPointStmt',
+  'DeallocateStmt',
+]);
+
+/** null: the statement is no DDL. */
+export function planDdl(
+  statement: UtilityStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan | null {
+  const { node, objectType, relations } = statement;
+  if (NOT_DDL.has(node) || statement.temporary) return null;
+  if (ROLE_NODES.has(node) || objectType === 'OBJECT_ROLE') {
+    return everywhere(traits, { mode: 'servers' });
+  }
+  if (DATABASE_NODES.has(node) || DATABASE_OBJECTS.has(objectType ?? '')) {
+    return refusedFor(traits.verb, 'database');
+  }
+  if (statement.inner !== null) return planFromQuery(statement, traits, context);
+  const reason = refusalOf(statement, context);
+  if (reason !== null) return refusedFor(traits.verb, reason);
+  const places = placesOf(relations, context);
+  if (MAINTENANCE.has(node)) return planMaintenance(statement, traits, places);
+  if (node === 'LockStmt' || node === 'TruncateStmt') {
+    if (!isSpread(places)) return traits;
+    const mode = node === 'LockStmt' ? 'block' : 'transaction';
+    return places.home ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
+  }
+  if (node === 'AlterTableStmt' || node === 'RenameStmt' || node === 'IndexStmt') {
+    const altered = planAlterTable(statement, traits, context);
+    if (altered !== null) return altered;
+  }
+  return planObject(statement, traits, places, context);
+}
+
+function refusalOf(
+  { node, relations, ddl }: UtilityStatement,
+  context: PlanContext,
+): RefusedReason | null {
+  if (node === 'CreateSchemaStmt' && relations.length > 0) return 'schemaElements';
+  const isStrided = ddl.sequenceOptions.includes('cycle') && node === 'CreateSeqStmt';
+  if (isStrided && !placesOf(ownerOf(ddl.ownedBy), context).home) return 'sequenceCycle';
+  // A rule makes another statement of one, behind the planner's back.
+  if (node === 'RuleStmt' && isSpread(placesOf(relations, context))) return 'rule';
+  return null;
+}
+
+const ownerOf = (relation: RelationName | null) => (relation === null ? [] : [relation]);
+
+function planMaintenance(statement: UtilityStatement, traits: RoutedPlan, places: Places): Plan {
+  const mode = traits.verb === 'ANALYZE' ? 'either' : 'each';
+  if (isSpread(places)) {
+    return places.home ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
+  }
+  if (places.home) return traits;
+  return everywhere(traits, { mode, homeMayBeAlone: statement.relations.length > 0 });
+}
+
+/** A statement that changes one table; null when that table is not known. */
+function planAlterTable(
+  statement: UtilityStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan | null {
+  const [target, ...mentioned] = statement.relations;
+  const table = target === undefined ? null : context.table(target);
+  if (table === null) return null;
+  const { ddl } = statement;
+  try {
+    if (table.kind === 'home') {
+      checkUnsharded(ddl, context);
+      const places = placesOf(
+        mentioned.filter((each) => !ddl.foreignKeys.some(({ table: to }) => same(to, each))),
+        context,
+      );
+      return isSpread(places) ? refusedFor(traits.verb, 'mixedDdl') : traits;
+    }
+    if (placesOf(mentioned, context).home) return refusedFor(traits.verb, 'mixedDdl');
+    if (table.kind === 'sharded') checkSharded(ddl, table, context);
+    else checkReference(table, statement, context);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return refusedPlan(traits.verb, error.fields);
+  }
+  const restarts = ddl.sequenceOptions.includes('restart');
+  return everywhere(traits, { mode: ddl.concurrently ? 'each' : 'transaction', restarts });
+}
+
+/** Columns of a reference table must be filled alike on every shard. */
+function checkReference(table: Table, { ddl }: UtilityStatement, context: PlanContext): void {
+  checkUnsharded(ddl, context);
+  if (table.kind === 'reference' && ddl.columns.some((column) => column.computed)) {
+    throw new Refusal(refused('referenceColumn'));
+  }
+}
+
+const same = (a: RelationName, b: RelationName) => a.schema === b.schema && a.name === b.name;
+
+/** What a new object of any other kind, or a change of one, needs. */
+function planObject(
+  statement: UtilityStatement,
+  traits: RoutedPlan,
+  places: Places,
+  context: PlanContext,
+): Plan {
+  const { ddl, node } = statement;
+  const mode = ddl.concurrently ? 'each' : 'transaction';
+  const all = [places, placesOf(ownerOf(ddl.ownedBy), context)];
+  const onHome = all.some((each) => each.home) || namesHomeTable(statement, context);
+  if (all.some(isSpread)) {
+    return onHome ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
+  }
+  if (onHome) return traits;
+  const strides = ['increment', 'start', 'cycle', 'as'];
+  const changesStride =
+    node === 'AlterSeqStmt' && ddl.sequenceOptions.some((option) => strides.includes(option));
+  return everywhere(traits, {
+    mode,
+    homeMayBeAlone: true,
+    restarts: ddl.sequenceOptions.includes('restart'),
+    onlyAtHome: changesStride ? refused('sequenceOptions') : null,
+  });
+}
+
+/** A routine is where the tables are that its text names. */
+function namesHomeTable({ body }: UtilityStatement, { input }: PlanContext): boolean {
+  if (body === null) return false;
+  const home = new Set<string>();
+  for (const table of input.catalog.tables()) {
+    if (table.kind === 'home' && table.schema !== 'drive') home.add(table.name);
+  }
+  return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some(
+    (word) => home.has(word) || home.has(word.toLowerCase()),
+  );
+}
+
+/** CREATE VIEW, CREATE MATERIALIZED VIEW and CREATE TABLE AS. */
+function planFromQuery(
+  statement: UtilityStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan {
+  const { inner, node, objectType } = statement;
+  const [target] = statement.relations;
+  if (target !== undefined && hidesTable(target, context) && node !== 'ViewStmt') {
+    return refusedFor(traits.verb, 'createAs');
+  }
+  const { places, unknown } = sourcesOf(inner as SelectStatement, context);
+  if (places.sharded && places.home) return refusedFor(traits.verb, 'mixed');
+  const isView = node === 'ViewStmt';
+  if (places.sharded) {
+    return isView ? everywhere(traits) : refusedFor(traits.verb, 'createAs');
+  }
+  const isTable = !isView && objectType !== 'OBJECT_MATVIEW';
+  if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
+  const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };
+  return everywhere(traits, { creates });
+}
+
+/** The tables a query reads, at any depth; `unknown`: also others, the system's among them. */
+function sourcesOf(
+  inner: SelectStatement,
+  context: PlanContext,
+): { readonly places: Places; readonly unknown: boolean } {
+  const relations: RelationName[] = [];
+  const common = new Set<string>();
+  const open: unknown[] = [inner];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const { kind, relation, statement, name } = next as { [field: string]: unknown };
+    if (kind === 'table') relations.push(relation as RelationName);
+    if (statement !== undefined && typeof name === 'string') common.add(name);
+    open.push(...Object.values(next).filter((part) => part !== null && part !== undefined));
+  }
+  const own = relations.filter(({ schema, name }) => schema !== null || !common.has(name));
+  return {
+    places: placesOf(own, context),
+    unknown: own.some((relation) => context.table(relation) === null),
+  };
+}
+
+const INTEGER_TYPES = new Set([
+  'int2',
+  'int4',
+  'int8',
+  'smallserial',
+  'serial',
+  'bigserial',
+  'serial2',
+  'serial4',
+  'serial8',
+]);
+
+/** A table of whichever kind: by its parents, its LIKE sources, its columns and the rules. */
+export function planNewTable(
+  statement: CreateTableStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan {
+  const { catalog } = context.input;
+  const { relation, ddl } = statement;
+  const schema = relation.schema ?? creationSchema(context, catalog);
+  const present = context.table(relation);
+  if (present !== null && hidesTable(relation, context)) {
+    // The server says that it exists, or skips it; in another schema it would be hidden.
+    if (present.schema === schema) return everywhere(traits);
+    return refusedFor(traits.verb, 'shadow');
+  }
+  if (present?.schema === schema) return traits;
+  const isLinked = (each: RelationName) => ddl.foreignKeys.some(({ table }) => same(table, each));
+  const sources = statement.mentions.filter((each) => !isLinked(each));
+  const inherited = sources.flatMap((each) => context.table(each) ?? []);
+  const columns = [
+    ...statement.columns.map(({ name, type }) => ({ name, isInteger: INTEGER_TYPES.has(type) })),
+    ...inherited.flatMap((table) =>
+      table.kind === 'sharded' ? [{ name: table.keyColumn!, isInteger: true }] : [],
+    ),
+  ];
+  let { kind, keyColumn } = catalog.newTable(schema, relation.name, columns);
+  const parents = placesOf(ddl.parents, context);
+  if (parents.sharded) {
+    kind = 'sharded';
+    keyColumn ??= inherited.find((table) => table.kind === 'sharded')?.keyColumn ?? null;
+  } else if (parents.reference) kind = 'reference';
+  else if (parents.home) kind = 'home';
+  if (parents.home && (parents.sharded || parents.reference)) {
+    return refusedFor(traits.verb, 'mixedDdl');
+  }
+  try {
+    if (kind === 'sharded') checkSharded(ddl, { keyColumn, columns: [] }, context);
+    else checkUnsharded(ddl, context);
+    if (kind === 'home') return traits;
+    if (placesOf(statement.mentions, context).home) throw new Refusal(refused('mixedDdl'));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return refusedPlan(traits.verb, error.fields);
+  }
+  return everywhere(traits, { creates: { relation, kind, keyColumn } });
+}
+
+/** Where a table without a schema in its name is made. */
+function creationSchema({ input }: PlanContext, catalog: Catalog): string {
+  const path = input.searchPath ?? catalog.searchPath;
+  return path.find((schema) => !schema.startsWith('pg_')) ?? 'public';
+}

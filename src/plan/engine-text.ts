@@ -1,0 +1,117 @@
+// Engine text: the client's statement with tables replaced by the engine's copies of them.
+
+import type { FromItem } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
+import { NoMerge } from './splice.ts';
+
+type TableItem = Extract<FromItem, { kind: 'table' }>;
+
+/** Indexes of tokens: of a table's name in FROM, and of its alias (-1: none). */
+export interface TableSpan {
+  readonly first: number;
+  readonly last: number;
+  /** Where an alias may be put: behind a star, or the bracket of ONLY (name). */
+  readonly end: number;
+  readonly alias: number;
+}
+
+/** What stands for a table: a temporary table of the engine. */
+export interface Stand {
+  readonly item: TableItem;
+  /** Of the table that the name was found to mean; null: not known. */
+  readonly schema: string | null;
+  readonly span: TableSpan;
+  readonly leaf: string;
+}
+
+export const isName = ({ kind }: Token): boolean => kind === 'word' || kind === 'name';
+
+/** The name a token means. */
+export const nameOf = ({ kind, text }: Token): string =>
+  kind === 'name' ? text.slice(1, -1).replaceAll('""', '"') : text;
+
+/** What the rest of the statement calls the table. */
+export const visibleName = ({ alias, relation }: TableItem): string => alias ?? relation.name;
+
+/** Throws NoMerge where the table's place in the text is not clear. */
+export function tableSpan(item: TableItem, tokens: readonly Token[]): TableSpan {
+  const first = tokens.findIndex(({ start }) => start === item.at);
+  if (first < 0 || !isName(tokens[first]!)) throw new NoMerge('text');
+  let last = first;
+  while (tokens[last + 1]?.text === '.' && tokens[last + 2] !== undefined) last += 2;
+  if (nameOf(tokens[last]!) !== item.relation.name) throw new NoMerge('text');
+  let end = last;
+  if (tokens[end + 1]?.text === '*') end += 1;
+  if (item.only && tokens[first - 1]?.text === '(' && tokens[end + 1]?.text === ')') end += 1;
+  if (item.alias === null) return { first, last, end, alias: -1 };
+  const alias = tokens[end + 1]?.text === 'as' ? end + 2 : end + 1;
+  const named = tokens[alias];
+  if (named === undefined || nameOf(named) !== item.alias) throw new NoMerge('text');
+  return { first, last, end, alias };
+}
+
+/** A piece of the text and what takes its place. */
+interface Cut {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Throws NoMerge where a name cannot be replaced for sure. */
+export function engineText(
+  sql: string,
+  tokens: readonly Token[],
+  stands: readonly Stand[],
+): string {
+  if (tokens.some(({ kind, text }) => kind === 'word' && text === 'uescape')) {
+    throw new NoMerge('text');
+  }
+  const cuts = stands.flatMap((stand) => tableCuts(stand, tokens));
+  cuts.push(...schemaCuts(tokens, stands));
+  cuts.sort((a, b) => a.start - b.start || a.end - b.end);
+  let text = '';
+  let from = 0;
+  for (const cut of cuts) {
+    text += sql.slice(from, cut.start) + cut.text;
+    from = cut.end;
+  }
+  const last = tokens.at(-1);
+  return text + sql.slice(from, last?.end ?? sql.length);
+}
+
+function tableCuts({ item, span, leaf }: Stand, tokens: readonly Token[]): Cut[] {
+  const { first, last, end } = span;
+  const name = { start: tokens[first]!.start, end: tokens[last]!.end, text: `pg_temp.${leaf}` };
+  const cuts: Cut[] = [name];
+  if (item.alias === null) {
+    const at = tokens[end]!.end;
+    const alias = `"${item.relation.name.replaceAll('"', '""')}"`;
+    if (at === name.end) cuts[0] = { ...name, text: `${name.text} AS ${alias}` };
+    else cuts.push({ start: at, end: at, text: ` AS ${alias}` });
+  }
+  const before = tokens[first - 1]?.text === '(' && item.only ? first - 2 : first - 1;
+  const command = tokens[item.only ? before - (tokens[before]?.text === 'only' ? 1 : 0) : before];
+  if (command?.kind === 'word' && command.text === 'table') {
+    cuts.push({ start: command.start, end: command.end, text: 'SELECT * FROM' });
+  }
+  return cuts;
+}
+
+/** `public.files.id` is `files.id` where the table has become one of another schema. */
+function schemaCuts(tokens: readonly Token[], stands: readonly Stand[]): Cut[] {
+  const cuts: Cut[] = [];
+  for (const [i, token] of tokens.entries()) {
+    const table = tokens[i + 2];
+    if (!isName(token) || table === undefined || !isName(table)) continue;
+    if (tokens[i + 1]?.text !== '.' || tokens[i + 3]?.text !== '.') continue;
+    const named = stands.filter(
+      ({ item, schema }) =>
+        item.alias === null && item.relation.name === nameOf(table) && schema === nameOf(token),
+    );
+    if (named.length === 0 || stands.some(({ span }) => i >= span.first && i <= span.last))
+      continue;
+    if (tokens[i - 1]?.text === '.') throw new NoMerge('text');
+    cuts.push({ start: token.start, end: table.start, text: '' });
+  }
+  return cuts;
+}

@@ -1,0 +1,45 @@
+// Idle check: asks a server connection that has been idle for long whether the server is still there.
+
+import { IDLE_CHECKS_MAX } from '../base/limits.ts';
+import { SYNC } from '../wire/extended.ts';
+import { ServerRequest } from './request.ts';
+import type { ServerConnection } from './server-connection.ts';
+
+/**
+ * Those of `idle` that were not heard of for `checkAfterMs`, but only a few of them: the others are
+ * there for borrowers meanwhile.
+ */
+export function dueForCheck(
+  idle: readonly ServerConnection[],
+  nowMs: number,
+  checkAfterMs: number,
+): readonly ServerConnection[] {
+  if (checkAfterMs === 0) return [];
+  return idle.filter((each) => nowMs - each.heardAtMs > checkAfterMs).slice(0, IDLE_CHECKS_MAX);
+}
+
+/**
+ * Sends a Sync, which costs the server next to nothing. Resolves with true once it is answered, with
+ * false when the connection breaks or is closed because no answer has come within `timeoutMs`.
+ */
+export function answers(
+  connection: ServerConnection,
+  timeoutMs: number,
+  terminate: Buffer,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => connection.close(terminate), timeoutMs);
+    const settle = (alive: boolean): void => {
+      clearTimeout(timer);
+      resolve(alive);
+    };
+    const receiver = {
+      relay: () => undefined,
+      copyInStarted: () => undefined,
+      frame: () => undefined,
+      finished: () => settle(true),
+      lost: () => settle(false),
+    };
+    connection.send(SYNC, new ServerRequest(receiver, false));
+  });
+}

@@ -1,0 +1,29 @@
+// Server messages by what they mean to the replies a connection owes.
+
+import { PIECEMEAL_BYTES_MIN } from '../base/limits.ts';
+import type { FrameReader } from '../wire/frame.ts';
+import { BACKEND } from '../wire/message-type.ts';
+
+/** Types whose messages may be larger than anybody wants to hold in memory. */
+export function mayComeInPieces(reader: FrameReader): boolean {
+  const type = reader.pendingType();
+  if (type !== BACKEND.dataRow && type !== BACKEND.copyData) return false;
+  return reader.pendingBytes() >= PIECEMEAL_BYTES_MIN;
+}
+
+/** Replies that end the answer to one Parse, Bind, Close, Describe or Execute. */
+export function completesStep(type: number): boolean {
+  switch (type) {
+    case BACKEND.parseComplete:
+    case BACKEND.bindComplete:
+    case BACKEND.closeComplete:
+    case BACKEND.rowDescription:
+    case BACKEND.noData:
+    case BACKEND.commandComplete:
+    case BACKEND.emptyQueryResponse:
+    case BACKEND.portalSuspended:
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,96 @@
+// Copy runner: a COPY over several shards, between a client's socket and the shards.
+
+import { type CopyIn, openCopyIn } from '../execute/copy-in.ts';
+import { openCopyOut } from '../execute/copy-out.ts';
+import type { CopyInMerge, CopyOutMerge } from '../plan/plan.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { encodeCopyInResponse } from '../wire/copy.ts';
+import { encodeNoticeFields } from '../wire/error-response.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { CopyInbox } from './copy-inbox.ts';
+import type { Execution, RunnerDependencies } from './runner.ts';
+
+/** Answers with everything but ReadyForQuery. `connections`: one a target, owing nothing. */
+export async function runCopy(
+  d: RunnerDependencies,
+  execution: Execution,
+  merge: CopyInMerge | CopyOutMerge,
+  targets: readonly number[],
+  connections: () => Promise<{ connections: ServerConnection[]; release: () => void }>,
+): Promise<void> {
+  const { routes } = d.context.counters;
+  if (merge.how === 'copyIn') {
+    routes.written += 1;
+    await copyIn(d, execution, merge, targets);
+    return;
+  }
+  routes.gathered += 1;
+  const lent = await connections();
+  try {
+    await copyOut(d.client, lent.connections, execution.sql, merge);
+  } finally {
+    lent.release();
+  }
+}
+
+/** All rows on all shards, or none. */
+async function copyIn(
+  d: RunnerDependencies,
+  execution: Execution,
+  merge: CopyInMerge,
+  targets: readonly number[],
+): Promise<void> {
+  const { context, state, client, inbox } = d;
+  const own = state.transaction === null ? state.begin('BEGIN', true) : null;
+  const copy = await openCopyIn({
+    transaction: state.transaction!,
+    targets,
+    sql: execution.sql,
+    merge,
+    placement: context.topology().placement,
+    failed: () => inbox.abort(new Error('a shard has refused its rows')),
+    notice: (fields) => client.write(encodeNoticeFields(fields)),
+  });
+  inbox.open(execution.extended?.afterCopy ?? 'none');
+  client.write(encodeCopyInResponse(copy.response));
+  d.copiesIn();
+  const tag = await fill(copy, inbox);
+  if (own !== null) await state.endTransaction('commit');
+  client.write(encodeCommandComplete(tag));
+}
+
+async function fill(copy: CopyIn, inbox: CopyInbox): Promise<string> {
+  try {
+    for (;;) {
+      if (copy.hasFailed) throw new Error('a shard has refused its rows');
+      const next = await inbox.next();
+      if (next.event === 'done') return await copy.finish();
+      if (next.event === 'fail') throw await copy.failedByClient(next.reason);
+      for (const chunk of next.chunks) {
+        const ready = copy.push(chunk);
+        if (ready !== null) await ready;
+      }
+    }
+  } catch (error) {
+    // What a server says about an earlier row is what one PostgreSQL would have said.
+    throw (await copy.stop('the COPY has failed elsewhere')) ?? error;
+  }
+}
+
+async function copyOut(
+  client: ClientStream,
+  connections: readonly ServerConnection[],
+  sql: string,
+  merge: CopyOutMerge,
+): Promise<void> {
+  const copy = await openCopyOut(connections, sql, merge);
+  try {
+    for await (const bytes of copy.messages) {
+      if (!client.write(bytes)) await client.drained();
+    }
+  } finally {
+    await copy.close();
+  }
+  client.write(encodeCommandComplete(`COPY ${copy.rows()}`));
+}

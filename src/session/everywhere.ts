@@ -1,0 +1,85 @@
+// Everywhere: how a session runs DDL on all shards, and what it remembers of it.
+
+import {
+  type EverywhereRequest,
+  notInstalled,
+  runInTransaction,
+  runShardByShard,
+} from '../execute/everywhere.ts';
+import type { EverywhereMerge } from '../plan/plan.ts';
+import { type OnNotice, query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { quoteLiteral } from '../pool/settings.ts';
+import { HOME_SHARD, type Shard } from '../topology/shard.ts';
+import type { SessionContext } from './context.ts';
+import type { SessionState } from './state.ts';
+
+/** Runs it in the session's transaction, or in one of its own; gives the command tag. */
+export async function runEverywhere(
+  sql: string,
+  merge: EverywhereMerge,
+  state: SessionState,
+  context: SessionContext,
+  onNotice: OnNotice,
+): Promise<string> {
+  const { catalog, shards } = context.topology();
+  if (!catalog.remembersKinds) throw notInstalled();
+  const { mode } = merge;
+  const inBlock = state.transaction !== null;
+  const all = shards.map((shard) => shard.id);
+  const withConnection = withConnectionOf(state);
+  // PostgreSQL's own error for a statement in, or outside of, a transaction block.
+  if ((mode === 'each' && inBlock) || (mode === 'block' && !inBlock)) {
+    return withConnection(HOME_SHARD, async (home) => (await query(home, sql, onNotice)).tag);
+  }
+  const request: EverywhereRequest = {
+    sql,
+    merge,
+    shards: mode === 'servers' ? onePerServer(shards) : all,
+    onNotice,
+  };
+  if (!inBlock && mode !== 'transaction') return runShardByShard(withConnection, request);
+  if (inBlock) return runInTransaction(state.transaction!, request);
+  const tag = await runInTransaction(state.begin('BEGIN', true), request);
+  await state.endTransaction('commit');
+  return tag;
+}
+
+function onePerServer(shards: readonly Shard[]): number[] {
+  const seen = new Set<string>();
+  return shards.flatMap(({ id, host, port }) => {
+    const place = `${host}:${port}`;
+    if (seen.has(place)) return [];
+    seen.add(place);
+    return [id];
+  });
+}
+
+/** The transaction's connection to a shard, or one that is borrowed for the moment. */
+function withConnectionOf(state: SessionState) {
+  return async <T>(
+    shard: number,
+    use: (connection: ServerConnection) => Promise<T>,
+  ): Promise<T> => {
+    const { transaction } = state;
+    if (transaction !== null) return use(await transaction.enlist(shard));
+    const connection = await state.borrow(shard, state.settings.current);
+    try {
+      return await use(connection);
+    } finally {
+      state.giveBack(connection);
+    }
+  };
+}
+
+/** After DDL on the home shard: a home table that now has a column like a key stays one. */
+export async function keepHome(state: SessionState, context: SessionContext): Promise<void> {
+  const { catalog } = context.topology();
+  if (!catalog.remembersKinds) return;
+  const spread = [...catalog.tables()]
+    .filter((table) => table.kind === 'sharded')
+    .map((table) => [table.schema, table.name]);
+  const key = quoteLiteral(catalog.defaultKey);
+  const sql = `SELECT drive.keep_home(${key}, ${quoteLiteral(JSON.stringify(spread))})`;
+  await withConnectionOf(state)(HOME_SHARD, (home) => query(home, sql));
+}

@@ -1,0 +1,68 @@
+// Gather run: starts the merge of a SELECT over several shards, streamed or by the merge engine.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { Description } from '../execute/describe.ts';
+import { openGather } from '../execute/gather.ts';
+import type { AggregateMerge, ConcatMerge, EngineMerge, RoutedPlan } from '../plan/plan.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { SessionContext } from './context.ts';
+import { openEngineRun } from './engine-run.ts';
+import type { Execution } from './runner.ts';
+import { closeRunning, type RunningGather, type SessionState } from './state.ts';
+
+export interface GatherRun {
+  /** `plan` is good for several shards. */
+  readonly execution: Execution & { readonly plan: RoutedPlan };
+  readonly merge: ConcatMerge | AggregateMerge | EngineMerge;
+  readonly description: Description;
+  readonly state: SessionState;
+  readonly context: SessionContext;
+  /** One connection a target, owing nothing. */
+  connections(): Promise<{ connections: ServerConnection[]; release: () => void }>;
+}
+
+/** Rejects with SqlError or ServerError; what was borrowed has then been given back. */
+export async function openGatherRun(run: GatherRun): Promise<RunningGather> {
+  const { merge, execution, description, state, context } = run;
+  const byEngine = (engine: EngineMerge) =>
+    openEngineRun(engine, execution, description, state, context);
+  if (merge.how === 'engine') return byEngine(merge);
+  const { fallback } = execution.plan;
+  try {
+    return await openStreamed(run, merge);
+  } catch (error) {
+    const cannot = error instanceof SqlError && error.code === SQLSTATE.featureNotSupported;
+    if (!cannot || fallback === null) throw error;
+    return byEngine(fallback);
+  }
+}
+
+/** With its first rows, so that types that cannot be merged are met before the client is told. */
+async function openStreamed(
+  { execution, description, context, connections: connect }: GatherRun,
+  merge: ConcatMerge | AggregateMerge,
+): Promise<RunningGather> {
+  const { connections, release } = await connect();
+  let running: RunningGather | null = null;
+  let begun = false;
+  try {
+    const gather = await openGather({
+      connections,
+      merge,
+      description,
+      parameters: execution.parameters,
+      resultFormats: execution.resultFormats,
+      rowsMax: context.mergeRowsMax,
+      bytesMax: context.mergeBytesMax,
+    });
+    running = { gather, rest: [], release };
+    const { value, done } = await gather.batches.next();
+    if (!done) running.rest = value;
+    begun = true;
+    return running;
+  } finally {
+    if (running === null) release();
+    else if (!begun) await closeRunning(running);
+  }
+}

@@ -1,0 +1,165 @@
+// A forwarder between proxy and shard that knows the steps of a commit and strikes at one of them.
+
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { SERVER_MESSAGE_BYTES_MAX } from '../../src/base/limits.ts';
+import type { Shard } from '../../src/topology/shard.ts';
+import { FrameReader } from '../../src/wire/frame.ts';
+import { FRONTEND } from '../../src/wire/message-type.ts';
+
+/**
+ * unsent: the statement never reaches the shard. unanswered: the shard has run it, the proxy never
+ * hears. answered: the proxy has the answer, and what comes next does not happen.
+ */
+export const MOMENTS = ['unsent', 'unanswered', 'answered'] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+/** Strikes once, at a statement that begins so, on whatever shard it comes first. */
+export interface Fault {
+  readonly statement: string;
+  readonly moment: Moment;
+  /** Resolves when the damage is done; the connection is cut right after that. */
+  readonly strike: (shard: number) => Promise<void>;
+}
+
+/** The faults to come, one after the other; all forwarders of a cluster share one. */
+export class FaultPlan {
+  #faults: Fault[] = [];
+  #onEmpty: (() => void) | null = null;
+  #striking = 0;
+
+  /** Resolves when all have struck. One plan at a time. */
+  async meet(...faults: readonly Fault[]): Promise<void> {
+    this.#faults = [...faults];
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  /** The fault that is due at this statement: from here on it is taken. */
+  take(sql: string): Fault | null {
+    const [next] = this.#faults;
+    // COMMIT PREPARED is a statement of its own.
+    if (next === undefined || !`${sql} `.startsWith(`${next.statement} `)) return null;
+    if (next.statement === 'COMMIT' && sql !== 'COMMIT') return null;
+    this.#faults.shift();
+    return next;
+  }
+
+  async strike(fault: Fault, shard: number): Promise<void> {
+    this.#striking += 1;
+    await fault.strike(shard);
+    this.#striking -= 1;
+    if (this.#faults.length === 0 && this.#striking === 0) this.#onEmpty?.();
+  }
+}
+
+const SSL_REQUEST = 80877103;
+
+/** Listens at a port of its own for `target`. */
+export class StepForwarder {
+  readonly target: Shard;
+  #plan: FaultPlan;
+  #server: Server;
+  #sockets = new Set<Socket>();
+
+  constructor(target: Shard, plan: FaultPlan) {
+    this.target = target;
+    this.#plan = plan;
+    this.#server = createServer({ noDelay: true }, (client) => this.#accept(client));
+  }
+
+  /** Resolves with the port to connect to. */
+  async start(): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host: '127.0.0.1', port: 0 }, resolve);
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #accept(client: Socket): void {
+    const { host, port, id } = this.target;
+    const server = connect({ host, port, noDelay: true });
+    const link = new Link(client, server, id, this.#plan);
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket);
+      // Broken connections are what this is for; 'close' follows.
+      socket.on('error', () => link.cut());
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        link.cut();
+      });
+    }
+  }
+}
+
+/** One connection of the proxy to the shard. */
+class Link {
+  #client: Socket;
+  #server: Socket;
+  #shard: number;
+  #plan: FaultPlan;
+  #reader = new FrameReader(SERVER_MESSAGE_BYTES_MAX, true);
+  /** The fault whose statement has been passed on. */
+  #due: Fault | null = null;
+  /** Nothing is passed on any more. */
+  #over = false;
+
+  constructor(client: Socket, server: Socket, shard: number, plan: FaultPlan) {
+    this.#client = client;
+    this.#server = server;
+    this.#shard = shard;
+    this.#plan = plan;
+    client.on('data', (chunk: Buffer) => {
+      this.#reader.push(chunk);
+      while (!this.#over && this.#reader.next()) this.#toServer();
+    });
+    server.on('data', (chunk: Buffer) => this.#toClient(chunk));
+  }
+
+  cut(): void {
+    this.#over = true;
+    this.#client.destroy();
+    this.#server.destroy();
+  }
+
+  #toServer(): void {
+    const reader = this.#reader;
+    const { type, buffer, start, bodyStart, end } = reader;
+    if (type === 0) {
+      reader.startup = buffer.readInt32BE(bodyStart) === SSL_REQUEST;
+    } else if (type === FRONTEND.query) {
+      const fault = this.#plan.take(buffer.toString('utf8', bodyStart, end - 1));
+      if (fault?.moment === 'unsent') {
+        void this.#strike(fault);
+        return;
+      }
+      this.#due = fault ?? this.#due;
+    }
+    this.#server.write(buffer.subarray(start, end));
+  }
+
+  #toClient(chunk: Buffer): void {
+    if (this.#over) return;
+    const fault = this.#due;
+    if (fault?.moment === 'unanswered') {
+      void this.#strike(fault);
+      return;
+    }
+    this.#client.write(chunk);
+    // The answer is whole with ReadyForQuery, which is 6 bytes long.
+    if (fault !== null && chunk.at(-6) === 0x5a) void this.#strike(fault);
+  }
+
+  async #strike(fault: Fault): Promise<void> {
+    this.#over = true;
+    await this.#plan.strike(fault, this.#shard);
+    this.cut();
+  }
+}

@@ -1,0 +1,102 @@
+// Transfers between users on different shards, and the books that tell whether they were atomic.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Login } from '../support/proxy.ts';
+import type { Random } from '../support/random.ts';
+import { errorCode, RawClient, tagsOf } from '../support/raw-client.ts';
+
+export const ACCOUNTS = 600;
+export const FIRST_BALANCE = 1_000;
+
+/** One row per account, and one row per account that a transfer has touched. */
+export const TRANSFER_TABLES = [
+  'CREATE TABLE account (user_id int8 PRIMARY KEY, balance int8 NOT NULL)',
+  'CREATE TABLE entry (user_id int8 NOT NULL, transfer int8 NOT NULL, amount int8 NOT NULL)',
+];
+
+/** The outcome of COMMIT is unknown: the connection was lost, or the proxy has said so. */
+const OUTCOME_UNKNOWN = '08007';
+const ROW_BUSY = '500ms';
+
+/** What the client knows of a transfer: the proxy's word. */
+export interface Transfer {
+  readonly id: number;
+  /** How many accounts it touches. */
+  readonly legs: number;
+  readonly outcome: 'committed' | 'failed' | 'unknown';
+}
+
+/** A client that transfers until `over`, reconnects whenever it must, and keeps `books`. */
+export async function transferUntil(
+  login: Login,
+  random: Random,
+  nextId: () => number,
+  books: Transfer[],
+  over: () => boolean,
+): Promise<void> {
+  let client: RawClient | null = null;
+  while (!over()) {
+    client ??= await reconnected(login);
+    // Nobody listens while the proxy is being restarted.
+    if (client === null) await sleep(20);
+    else {
+      const made = await transfer(client, random, nextId());
+      books.push(made);
+      if (client.ended) client = null;
+    }
+  }
+  await client?.close();
+}
+
+async function reconnected(login: Login): Promise<RawClient | null> {
+  // A row of a transaction that waits for recovery stays locked: others are not to wait for it.
+  const parameters = { lock_timeout: ROW_BUSY };
+  try {
+    return await RawClient.login(login, { parameters });
+  } catch {
+    return null;
+  }
+}
+
+async function transfer(client: RawClient, random: Random, id: number): Promise<Transfer> {
+  const legs = random.pick([2, 2, 3]);
+  const first = random.int(1, ACCOUNTS - legs);
+  const amount = random.int(1, 50);
+  // Neighbours are on different shards; one pays, the others share.
+  const amounts = [-amount * (legs - 1), ...Array.from({ length: legs - 1 }, () => amount)];
+  const statements = amounts.flatMap((change, i) => [
+    `UPDATE account SET balance = balance + ${change} WHERE user_id = ${first + i}`,
+    `INSERT INTO entry (user_id, transfer, amount) VALUES (${first + i}, ${id}, ${change})`,
+  ]);
+  let committing = false;
+  try {
+    for (const sql of ['BEGIN', ...statements]) {
+      const messages = await client.query(sql);
+      if (errorCode(messages) === '') continue;
+      await client.query('ROLLBACK');
+      return { id, legs, outcome: 'failed' };
+    }
+    committing = true;
+    const messages = await client.query('COMMIT');
+    const code = errorCode(messages);
+    if (code === '' && tagsOf(messages)[0] === 'COMMIT') return { id, legs, outcome: 'committed' };
+    return { id, legs, outcome: code === OUTCOME_UNKNOWN ? 'unknown' : 'failed' };
+  } catch (error) {
+    if (!client.ended) throw error;
+    return { id, legs, outcome: committing ? 'unknown' : 'failed' };
+  }
+}
+
+/** Entries of all shards: how many legs of each transfer are there. */
+export type Legs = ReadonlyMap<number, number>;
+
+/** What the books and the shards do not agree on, in words; nothing when all is right. */
+export function disagreements(books: readonly Transfer[], legsFound: Legs): string[] {
+  return books.flatMap(({ id, legs, outcome }) => {
+    const found = legsFound.get(id) ?? 0;
+    if (found !== 0 && found !== legs) return [`transfer ${id}: ${found} of ${legs} legs`];
+    if (outcome === 'committed' && found === 0) return [`transfer ${id}: acknowledged, and lost`];
+    if (outcome === 'failed' && found > 0) return [`transfer ${id}: refused, and there`];
+    return [];
+  });
+}
