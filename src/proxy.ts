@@ -19,7 +19,7 @@ import { changedSettings, isReloadable } from './commands/settings.ts';
 import { Statistics } from './commands/statistics.ts';
 import type { Config } from './control/config.ts';
 import { Recovery } from './control/recovery.ts';
-import { reloaded } from './control/reload.ts';
+import { poolOf, reloaded } from './control/reload.ts';
 import { TopologyStore } from './control/topology-store.ts';
 import type { Cluster } from './execute/cluster.ts';
 import { gidSource } from './execute/two-phase.ts';
@@ -37,6 +37,8 @@ import { StatementCosts } from './session/statement-cost.ts';
 import { UserLookup } from './session/user-lookup.ts';
 import { loadParser } from './sql/parser.ts';
 import { moduloPlacement } from './topology/placement.ts';
+import type { Shard } from './topology/shard.ts';
+import { HOME_SHARD } from './topology/shard.ts';
 import { TERMINATE } from './wire/terminate.ts';
 
 export interface RunningProxy {
@@ -63,6 +65,8 @@ export interface ProxyHost {
   readConfig?(): Config;
   /** Begins to end the process. Without it SHUTDOWN closes the proxy alone. */
   shutdown?(): void;
+  /** Tests: one server computes what is otherwise merged in a stream. */
+  readonly forceEngine?: boolean;
 }
 
 /**
@@ -85,15 +89,19 @@ export async function startProxy(
     cluster,
     log,
   });
-  const context = makeContext(cluster, topology, clock, () => current, log);
+  const planner = new Planner({
+    cacheBytesMax: PLAN_CACHE_BYTES,
+    forceEngine: host.forceEngine ?? false,
+  });
+  const context = makeContext(planner, cluster, topology, clock, () => current, log);
   const { counters } = context;
   const clients = () => listener.clients();
   const { database } = config.proxy;
   const statistics = new Statistics({ counters, pools: cluster.pools, clients, database });
   const reload = async (): Promise<readonly string[]> => {
-    const next = readAgain(host, config, context);
-    listener.reconfigure(listenerRules(next, context));
-    for (const pool of cluster.pools) pool.reconfigure(next.pool);
+    const next = readAgain(host, config, log);
+    listener.reconfigure(listenerRules(next, log));
+    for (const pool of cluster.pools) pool.reconfigure(poolOf(next, pool.shard.id));
     // A level that somebody else has set stays until the configuration has another.
     if (next.log.level !== current.log.level) log.level = next.log.level;
     const waiting = changedSettings(current, next).filter((key) => !isReloadable(key));
@@ -122,7 +130,7 @@ export async function startProxy(
     for (const pool of cluster.pools) pool.close();
     await metrics?.close();
   };
-  const listener = new Listener(context, listenerRules(config, context), {
+  const listener = new Listener(context, listenerRules(config, log), {
     host: config.proxy.host,
     port: config.proxy.port,
     console: new Console(operations, log),
@@ -151,6 +159,7 @@ export async function startProxy(
 }
 
 function makeContext(
+  planner: Planner,
   cluster: Cluster,
   topology: TopologyStore,
   clock: CoarseClock,
@@ -159,7 +168,7 @@ function makeContext(
 ): SessionContext {
   return {
     topology: () => topology.current,
-    planner: new Planner({ cacheBytesMax: PLAN_CACHE_BYTES }),
+    planner,
     cluster,
     twoPhase: { cluster, nextGid: gidSource(randomBytes(8).toString('hex')), log },
     statementNames: new StatementNames(STATEMENT_NAMES_MAX),
@@ -184,10 +193,9 @@ function makeContext(
 }
 
 /** What of the configuration the listener goes by. Throws when a TLS file cannot be read. */
-function listenerRules(config: Config, { cluster, log }: SessionContext): ListenerRules {
+function listenerRules(config: Config, log: Logger): ListenerRules {
   const { users, auth, trust, tls, authQuery } = config.proxy;
-  const nowMs = () => performance.now();
-  const lookup = authQuery === null ? null : new UserLookup({ ...authQuery, cluster, nowMs, log });
+  const lookup = authQuery === null ? null : makeLookup(config, authQuery, log);
   const bounded = users.flatMap(({ name, clientsMax }) =>
     clientsMax === undefined ? [] : [[name, clientsMax] as const],
   );
@@ -202,15 +210,29 @@ function listenerRules(config: Config, { cluster, log }: SessionContext): Listen
     authTimeoutMs: config.proxy.authTimeoutMs,
     clientsMaxOf: new Map(bounded),
     timeouts: config.proxy,
+    poolsBySession: (user) => (modes.get(user) ?? config.pool.mode) === 'session',
   };
 }
 
+/** The lookup's role is its own where one is given: the shards' user runs what clients like. */
+function makeLookup(
+  { shards, pool }: Config,
+  { query, cacheMs, user, password }: NonNullable<Config['proxy']['authQuery']>,
+  log: Logger,
+): UserLookup {
+  const nowMs = () => performance.now();
+  const home = shards[HOME_SHARD]!;
+  const place = user === undefined ? home : { ...home, user, password: password ?? '' };
+  const connect = () => login(place, { timeoutMs: pool.connectTimeoutMs, nowMs });
+  return new UserLookup({ connect, query, cacheMs, nowMs, log });
+}
+
 /** Throws SqlError F0000 with what is wrong: nothing has changed then. */
-function readAgain(host: ProxyHost, config: Config, context: SessionContext): Config {
+function readAgain(host: ProxyHost, config: Config, log: Logger): Config {
   try {
     const next = host.readConfig?.() ?? config;
     // All that can fail comes before anything is put in force.
-    listenerRules(next, context);
+    listenerRules(next, log);
     return next;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -220,10 +242,10 @@ function readAgain(host: ProxyHost, config: Config, context: SessionContext): Co
 
 function makeCluster(config: Config, now: () => Config): Cluster {
   const nowMs = () => performance.now();
-  const connect = (shard: Parameters<typeof login>[0]) =>
-    login(shard, { timeoutMs: now().pool.connectTimeoutMs, nowMs });
+  const connect = (shard: Shard) => login(shard, { timeoutMs: now().pool.connectTimeoutMs, nowMs });
   const dependencies = { connect, nowMs, random: Math.random, terminate: TERMINATE };
-  return { pools: config.shards.map((shard) => new ShardPool(shard, config.pool, dependencies)) };
+  const poolFor = (shard: Shard) => new ShardPool(shard, poolOf(config, shard.id), dependencies);
+  return { pools: config.shards.map(poolFor) };
 }
 
 function tick(cluster: Cluster): void {

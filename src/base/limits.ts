@@ -220,7 +220,7 @@ export const COPY_LINES_KEPT_BYTES = 32 * 1024 * 1024;
 /** A row that is longer is passed on as it comes; a shorter one whole, so that an error may follow. */
 export const PIECEMEAL_BYTES_MIN = 256 * 1024;
 
-/** Queries for users that run at once: of the home shard's connections, strangers get so many. */
+/** Queries for users that run at once, each on a connection: strangers get so many of the shard's. */
 export const LOOKUPS_RUNNING_MAX = 4;
 
 /** Users whose passwords, or absence, are remembered; some 300 bytes each. */
@@ -231,3 +231,9 @@ export const COPY_STOP_MS = 1_000;
 
 /** Rows copied for the merge engine that are worth statistics: below, any plan is fast. */
 export const ENGINE_ANALYZE_BYTES_MIN = 1024 * 1024;
+
+/** Rows of a reference table that one statement copies to a shard: one array parameter. */
+export const REFERENCE_COPY_ROWS = 1_000;
+
+/** Rows that a change of a table's kind moves: one transaction, with the table locked all the time. */
+export const MOVED_ROWS_MAX = 1_000_000;

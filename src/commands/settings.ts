@@ -18,6 +18,7 @@ const RELOADABLE: readonly RegExp[] = [
   /^proxy\.(auth|clientsMax|authTimeoutMs)$/,
   /^proxy\.(statementTimeoutMs|idleInTransactionTimeoutMs|idleTimeoutMs)$/,
   /^pool\./,
+  /^shards\[\d+\]\.poolSize$/,
   /^merge\./,
   /^log\.level$/,
 ];

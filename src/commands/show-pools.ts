@@ -1,5 +1,6 @@
 // SHOW POOLS, DATABASES and SHARDS: the server connections of each shard and what state it is in.
 
+import { poolOf } from '../control/reload.ts';
 import type { ShardPool } from '../pool/shard-pool.ts';
 import { columns, show } from './command.ts';
 import type { Operations } from './operations.ts';
@@ -32,7 +33,7 @@ const totalOf = ({ counts }: ShardPool): number =>
   counts.idle + counts.leased + counts.shared + counts.connecting;
 
 /** A shared connection without anything to answer is as good as idle. */
-function poolRow(pool: ShardPool) {
+function poolRow(pool: ShardPool, mode: string) {
   const { counts } = pool;
   const all = Object.values(pool.connections()).flat();
   const restingShared = pool.connections().shared.filter((each) => each.owedCount === 0).length;
@@ -52,28 +53,30 @@ function poolRow(pool: ShardPool) {
     0,
     counts.connecting,
     ...splitWait(pool.waitedMs),
-    'transaction',
+    mode,
     null,
   ];
 }
 
 function databaseRows(operations: Operations) {
-  const { pool, proxy } = operations.config();
+  const config = operations.config();
+  const { pool, proxy } = config;
   const lifetimeSeconds = Math.round(pool.lifetimeMs / 1000);
   const clients = [...operations.clients()];
   const on = (name: string) => clients.filter(({ identity }) => identity.database === name).length;
   const { pools } = operations;
   const every = (state: string) => (pools.every((each) => each.operated === state) ? 1 : 0);
   const total = pools.reduce((sum, each) => sum + totalOf(each), 0);
-  const size = pool.size * pools.length;
-  const tail = [size, 0, 0, lifetimeSeconds, 'transaction', null, size];
+  const sizeOf = (each: ShardPool) => poolOf(config, each.shard.id).size;
+  const size = pools.reduce((sum, each) => sum + sizeOf(each), 0);
+  const tail = [size, 0, 0, lifetimeSeconds, pool.mode, null, size];
   const whole = [
     ...[proxy.database, null, proxy.port, proxy.database, null, ...tail, total],
     ...[proxy.clientsMax, on(proxy.database), every('paused'), every('disabled')],
   ];
   const shards = pools.map((each) => {
     const { host, port, database, user } = each.shard;
-    const own = [pool.size, 0, 0, lifetimeSeconds, 'transaction', null, pool.size];
+    const own = [sizeOf(each), 0, 0, lifetimeSeconds, pool.mode, null, sizeOf(each)];
     return [
       ...[database, host, port, database, user, ...own, totalOf(each)],
       ...[proxy.clientsMax, on(database)],
@@ -84,14 +87,14 @@ function databaseRows(operations: Operations) {
 }
 
 /** `up` is what the last attempt to connect says, or that none was needed. */
-export function statusOf(pool: ShardPool): 'up' | 'down' | 'paused' | 'disabled' {
+function statusOf(pool: ShardPool): 'up' | 'down' | 'paused' | 'disabled' {
   if (pool.operated !== 'open') return pool.operated;
   return pool.downBecause === null ? 'up' : 'down';
 }
 
 export const POOL_COMMANDS = [
-  show('POOLS', 'clients and server connections of each shard', POOLS, ({ pools }) =>
-    pools.map(poolRow),
+  show('POOLS', 'clients and server connections of each shard', POOLS, ({ pools, config }) =>
+    pools.map((pool) => poolRow(pool, config().pool.mode)),
   ),
   show('DATABASES', 'the database names clients may use', DATABASES, databaseRows),
   show('SHARDS', 'where the shards are and whether they answer', SHARDS, ({ pools }) =>

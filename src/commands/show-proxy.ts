@@ -52,10 +52,11 @@ function memoryRows({ planner, statementNames }: Operations): Value[][] {
 }
 
 function userRows(operations: Operations): Value[][] {
-  const { users, clientsMax } = operations.config().proxy;
+  const { proxy, pool } = operations.config();
+  const { users, clientsMax } = proxy;
   const clients = [...operations.clients()];
-  return users.map(({ name, clientsMax: own }) => [
-    ...[name, '', '', 'transaction', 0, 0, own ?? clientsMax],
+  return users.map(({ name, clientsMax: own, poolMode }) => [
+    ...[name, '', '', poolMode ?? pool.mode, 0, 0, own ?? clientsMax],
     clients.filter(({ identity }) => identity.user === name).length,
   ]);
 }

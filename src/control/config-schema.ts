@@ -38,6 +38,13 @@ const Shard = Type.Object(
     database: Type.Optional(text('database name; `drive_shard_<n>` if not given')),
     user: text('role that owns the tables there', { default: 'shard_user' }),
     password: text('its password', { default: 'shard_pass', minLength: 0 }),
+    poolSize: Type.Optional(
+      Type.Integer({
+        description: 'connections of the proxy to it; `pool.size` if not given',
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+      }),
+    ),
     sslmode: Type.Enum([...SSL_MODES], {
       description:
         'how connections are encrypted, as libpq has it; `verify-full` also makes sure that it is ' +
@@ -71,6 +78,11 @@ const Table = Type.Object(
 const User = Type.Object(
   {
     name: text('the name clients log in with'),
+    poolMode: Type.Optional(
+      Type.Enum(['transaction', 'session'], {
+        description: 'as `pool.mode`, for this user; that if not given',
+      }),
+    ),
     clientsMax: Type.Optional(
       Type.Integer({
         description: 'connections of this user at once; only `proxy.clientsMax` if not given',
@@ -121,6 +133,8 @@ const AuthQuery = Type.Object(
     query: text('gives one row for the name `$1`: the name and the password or its verifier', {
       default: AUTH_QUERY,
     }),
+    user: Type.Optional(text("the role that asks; the shard's `user` if not given")),
+    password: Type.Optional(text('its password')),
     cacheMs: Type.Integer({
       description: 'an answer is used again for, in ms; 0: never',
       minimum: 0,
@@ -183,6 +197,12 @@ const ProxySection = section('What clients connect to.', {
 });
 
 const Pool = section('Connections of the proxy to each shard.', {
+  mode: Type.Enum(['transaction', 'session'], {
+    description:
+      'how long a client has a connection for itself: `transaction` as short as can be, `session` ' +
+      'from its first statement there to its end',
+    default: 'transaction',
+  }),
   size: count("per shard; below PostgreSQL's own max_connections of 100, with room for others", {
     default: 50,
   }),

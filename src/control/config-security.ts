@@ -34,7 +34,7 @@ export function requireShardTls(shards: ConfigContent['shards']): void {
 
 /** The same for what clients connect to. */
 export function requireClientRules(proxy: ConfigContent['proxy']): void {
-  const { tls, auth, users, trust } = proxy;
+  const { tls, auth, authQuery, users, trust } = proxy;
   for (const path of tls === undefined ? [] : [tls.cert, tls.key, tls.clientCa]) {
     if (path !== undefined) requireReadable(path, 'proxy.tls');
   }
@@ -46,6 +46,9 @@ export function requireClientRules(proxy: ConfigContent['proxy']): void {
     throw new ConfigError(
       `proxy.tls.clientCa is missing: proxy.tls.clientCert is ${tls.clientCert}`,
     );
+  }
+  if (authQuery?.password !== undefined && authQuery.user === undefined) {
+    throw new ConfigError('proxy.authQuery.user is missing: there is its password');
   }
   const open = users.findIndex(({ password }) => password === undefined);
   if (open >= 0 && auth !== 'cert') {

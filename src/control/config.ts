@@ -39,12 +39,19 @@ export interface Config {
       readonly password: string;
       readonly commonNames?: readonly string[];
       readonly clientsMax?: number;
+      readonly poolMode?: 'transaction' | 'session';
     }[];
     /** Names of those who may use the console. */
     readonly admins: readonly string[];
     readonly auth: 'scram-sha-256' | 'md5' | 'cert';
     /** For users that are not in `users`. */
-    readonly authQuery: { readonly query: string; readonly cacheMs: number } | null;
+    readonly authQuery: {
+      readonly query: string;
+      readonly cacheMs: number;
+      /** Who asks; the shard's own user if not given. */
+      readonly user?: string;
+      readonly password?: string;
+    } | null;
     /** Addresses and CIDR blocks let in without a password. */
     readonly trust: readonly string[];
     /** File paths. */
@@ -64,6 +71,7 @@ export interface Config {
   };
   /** Per shard. */
   readonly pool: {
+    readonly mode: 'transaction' | 'session';
     readonly size: number;
     readonly waitTimeoutMs: number;
     readonly idleTimeoutMs: number;

@@ -34,7 +34,7 @@ export class CopyInShard implements Receiver {
   lineEnd: LineEnd = 'unknown';
   /** The body of CopyInResponse, once opened. */
   response: Buffer = EMPTY;
-  /** Settles once the server waits for data; rejects when it refuses the statement. */
+  /** Settles once the server waits for data, or has refused the statement: then `ended` is true. */
   readonly opened: Promise<void>;
   /** Settles when the server owes nothing more, whatever happened. */
   readonly done: Promise<void>;
@@ -49,7 +49,6 @@ export class CopyInShard implements Receiver {
 
   #events: CopyInShardEvents;
   #open!: () => void;
-  #refuse!: (error: Error) => void;
   #finishDone!: () => void;
   #full = false;
   #onWritable: (() => void) | null = null;
@@ -59,9 +58,8 @@ export class CopyInShard implements Receiver {
   constructor(connection: ServerConnection, sql: string, events: CopyInShardEvents) {
     this.connection = connection;
     this.#events = events;
-    this.opened = new Promise((resolve, reject) => {
+    this.opened = new Promise((resolve) => {
       this.#open = resolve;
-      this.#refuse = reject;
     });
     this.done = new Promise((resolve) => {
       this.#finishDone = resolve;
@@ -178,7 +176,7 @@ export class CopyInShard implements Receiver {
 
   #end(): void {
     this.ended = true;
-    this.#refuse(this.error ?? new Error('the server ended a COPY before it began'));
+    this.#open();
     this.#onWritable?.();
     this.#finishDone();
   }

@@ -71,11 +71,11 @@ export class CopyIn implements CopySink, CopyInShardEvents {
   }
 
   async opened(): Promise<void> {
-    const opened = await Promise.allSettled(this.#shards.map((shard) => shard.opened));
-    const refusal = opened.find((each) => each.status === 'rejected');
-    if (refusal !== undefined) {
+    await Promise.all(this.#shards.map((shard) => shard.opened));
+    const refusing = this.#shards.find((shard) => shard.ended);
+    if (refusing !== undefined) {
       await this.#stopAll('another shard has refused the statement');
-      throw refusal.reason;
+      throw refusing.error ?? columnsDiffer(this.#request.merge.table);
     }
     const { columns, key, format } = this.#request.merge;
     const response = decodeCopyResponse(new BodyReader(this.response, 0, this.response.length));

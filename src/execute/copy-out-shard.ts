@@ -15,6 +15,15 @@ const EMPTY = Buffer.alloc(0);
 /** The field count -1 that ends the binary format. */
 const TRAILER = Buffer.from([0xff, 0xff]);
 
+/** What of a stream is not passed on. PostgreSQL sends one message a row, a HEADER line among them. */
+export interface StreamCut {
+  /** Of the first message, those that stand before the first row. */
+  readonly firstBytes: number;
+  readonly keepsFirst: boolean;
+  /** The binary format's. */
+  readonly keepsTrailer: boolean;
+}
+
 /** Resolves when the server begins to send; rejects when it refuses, with nothing owed. */
 export function openCopyOutShard(connection: ServerConnection, sql: string): Promise<CopyOutShard> {
   return new Promise((resolve, reject) => {
@@ -29,6 +38,8 @@ export class CopyOutShard implements Receiver {
   response: Buffer = EMPTY;
   end: Buffer = EMPTY;
   rows = 0n;
+  /** Before the first call of `next`. */
+  cut: StreamCut | null = null;
 
   #connection: ServerConnection;
   #opened: (shard: CopyOutShard) => void;
@@ -40,9 +51,7 @@ export class CopyOutShard implements Receiver {
   #ended = false;
   #error: Error | null = null;
   #wake: (() => void) | null = null;
-  #cutBytes = 0;
-  #dropsFirst = false;
-  #dropsTrailer = false;
+  #begun = false;
   #done: Promise<void>;
   #finishDone!: () => void;
 
@@ -57,20 +66,6 @@ export class CopyOutShard implements Receiver {
     this.#done = new Promise((resolve) => {
       this.#finishDone = resolve;
     });
-  }
-
-  /** Takes bytes off the beginning of the first message. Before the first call of `next`. */
-  cutFirst(bytes: number): void {
-    this.#cutBytes = bytes;
-  }
-
-  /** Leaves the first message out: a HEADER line. PostgreSQL sends one message a row. */
-  dropFirst(): void {
-    this.#dropsFirst = true;
-  }
-
-  dropTrailer(): void {
-    this.#dropsTrailer = true;
   }
 
   /** The next CopyData messages, or null at the end. */
@@ -88,8 +83,7 @@ export class CopyOutShard implements Receiver {
       this.#queue = [];
       this.#queuedBytes = 0;
       this.#unpause();
-      const messages = this.#dropsTrailer || this.#cutBytes > 0 || this.#dropsFirst;
-      const kept = messages ? this.#edited(queue) : queue;
+      const kept = this.cut === null ? queue : this.#edited(queue, this.cut);
       if (kept.length > 0) return Buffer.concat(kept);
     }
   }
@@ -102,21 +96,18 @@ export class CopyOutShard implements Receiver {
     return this.#done;
   }
 
-  #edited(queue: readonly Buffer[]): Buffer[] {
+  #edited(queue: readonly Buffer[], cut: StreamCut): Buffer[] {
     const kept: Buffer[] = [];
     for (const message of queue) {
       let body = message.subarray(COPY_DATA_HEADER_BYTES);
-      const cut = Math.min(this.#cutBytes, body.length);
-      if (cut > 0) {
-        this.#cutBytes = 0;
-        body = body.subarray(cut);
+      const first = this.#begun ? 0 : Math.min(cut.firstBytes, body.length);
+      this.#begun = true;
+      if (first > 0) {
+        if (cut.keepsFirst) kept.push(copyData(body.subarray(0, first)));
+        body = body.subarray(first);
       }
-      if (this.#dropsFirst) {
-        this.#dropsFirst = false;
-        continue;
-      }
-      if (body.length === 0 || (this.#dropsTrailer && body.equals(TRAILER))) continue;
-      kept.push(cut > 0 ? copyData(body) : message);
+      if (body.length === 0 || (!cut.keepsTrailer && body.equals(TRAILER))) continue;
+      kept.push(first === 0 ? message : copyData(body));
     }
     return kept;
   }

@@ -46,18 +46,22 @@ export async function openCopyOut(
 
 async function* messagesOf(
   shards: readonly CopyOutShard[],
-  { format, header }: CopyOutMerge,
+  merge: CopyOutMerge,
 ): AsyncGenerator<Buffer, void> {
   yield shards[0]!.response;
-  const binary = format === 'binary';
   for (const [index, shard] of shards.entries()) {
-    const isFirst = index === 0;
-    if (!isFirst && binary) shard.cutFirst(BINARY_HEADER_BYTES);
-    if (!isFirst && !binary && header) shard.dropFirst();
-    if (binary && index < shards.length - 1) shard.dropTrailer();
+    shard.cut = cutOf(merge, index === 0, index === shards.length - 1);
     for (let batch = await shard.next(); batch !== null; batch = await shard.next()) {
       yield batch;
     }
   }
   yield shards[0]!.end;
+}
+
+function cutOf({ format, header }: CopyOutMerge, isFirst: boolean, isLast: boolean) {
+  if (format === 'binary') {
+    return { firstBytes: BINARY_HEADER_BYTES, keepsFirst: isFirst, keepsTrailer: isLast };
+  }
+  if (isFirst || !header) return null;
+  return { firstBytes: Number.POSITIVE_INFINITY, keepsFirst: false, keepsTrailer: true };
 }

@@ -29,7 +29,7 @@ export interface WriteResult {
   readonly tag: string;
 }
 
-function returnsTooMuch(bytesMax: number): SqlError {
+export function returnsTooMuch(bytesMax: number): SqlError {
   return new SqlError({
     code: SQLSTATE.configurationLimitExceeded,
     message: `the rows of RETURNING take more than ${bytesMax} bytes`,

@@ -3,9 +3,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SCHEMA_CONNECT_TIMEOUT_MS } from '../base/limits.ts';
-import { Client } from '../base/pg.ts';
+import type { Client } from '../base/pg.ts';
 import type { Shard } from '../topology/shard.ts';
 import { LocalError } from './local-error.ts';
+import { connectToShard } from './shard-client.ts';
 
 /** The folder of the SQL files, from this file's place. */
 const SQL_DIRECTORY = join(import.meta.dirname, '..', '..', 'sql');
@@ -18,7 +19,9 @@ export interface SchemaOptions {
 /** The SQL files in the order in which they are run: by name. */
 function schemaFiles({ only }: SchemaOptions): string[] {
   return readdirSync(SQL_DIRECTORY)
-    .filter((name) => (only === undefined ? /^\d+-.*\.sql$/ : /^\d+-drive(-[a-z]+)?\.sql$/).test(name))
+    .filter((name) =>
+      (only === undefined ? /^\d+-.*\.sql$/ : /^\d+-drive(-[a-z]+)?\.sql$/).test(name),
+    )
     .sort()
     .map((name) => join(SQL_DIRECTORY, name));
 }
@@ -37,23 +40,22 @@ export async function installSchema(
 }
 
 async function installOn(shard: Shard, files: readonly string[]): Promise<void> {
-  const { host, port, database, user, password } = shard;
-  const client = new Client({
-    ...{ host, port, database, user, password },
-    application_name: 'drive install',
-    connectionTimeoutMillis: SCHEMA_CONNECT_TIMEOUT_MS,
-    options: `-c drive.install_as=${shard.id} -c client_min_messages=warning`,
-  });
+  let client: Client | null = null;
   try {
-    await client.connect();
+    client = await connectToShard(shard, {
+      application_name: 'drive install',
+      connectionTimeoutMillis: SCHEMA_CONNECT_TIMEOUT_MS,
+      options: `-c drive.install_as=${shard.id} -c client_min_messages=warning`,
+    });
     await client.query('BEGIN');
     for (const text of files) await client.query(text);
     await client.query('COMMIT');
   } catch (error) {
-    const place = `shard ${shard.id} (${database} on ${host}:${port})`;
+    const { id, database, host, port } = shard;
+    const place = `shard ${id} (${database} on ${host}:${port})`;
     throw new LocalError(`${place}: ${reasonOf(error)}`, { cause: error });
   } finally {
-    await client.end();
+    await client?.end();
   }
 }
 

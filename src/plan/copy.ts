@@ -1,8 +1,9 @@
 // COPY: where the rows go to, and where they come from.
 
-import type { CopyOption, CopyStatement } from '../sql/statement.ts';
+import type { CopyOption, CopyStatement, RowStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
-import type { PlanContext } from './context.ts';
+import { PlanContext } from './context.ts';
 import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
 import type { CopyOutMerge, Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor } from './routed.ts';
@@ -91,18 +92,37 @@ const everywhere = (traits: RoutedPlan, merge: RoutedPlan['merge']): RoutedPlan 
 /** A query goes where it would go by itself; several shards are asked for rows as they are. */
 function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
   const { query, onServer } = statement;
+  context.mergeable = false;
   const plan = planRows(query!, context);
   if (plan.op !== 'routed') return { ...plan, verb: 'COPY' };
   const fields = { ...traits, effect: plan.effect, pins: plan.pins };
+  const { kind } = plan.route;
   const merge = outMerge(statement.options);
-  if (onServer || merge === null || !isPlainConcat(plan)) {
+  const isSpread = kind === 'all' || kind === 'keys';
+  if (!isSpread || onServer || merge === null || !isPlainConcat(query!, context)) {
     return forwarded(fields, plan, 'copyQuery');
   }
   return { ...fields, route: plan.route, merge };
 }
 
-function isPlainConcat({ merge }: RoutedPlan): boolean {
-  if (merge?.how !== 'concat') return false;
-  const { sort, distinct, limit, offset } = merge;
+/** By itself the query is answered by the shards' rows one after the other. */
+function isPlainConcat(query: RowStatement, { input }: PlanContext): boolean {
+  const tokens = insideParentheses(input.tokens);
+  const plan = planRows(query, new PlanContext({ ...input, tokens }));
+  if (plan.op !== 'routed' || plan.merge?.how !== 'concat') return false;
+  const { sort, distinct, limit, offset } = plan.merge;
   return sort.length === 0 && !distinct && limit === null && offset === null;
+}
+
+/** What stands between the first parenthesis and the one that closes it. */
+function insideParentheses(tokens: readonly Token[]): readonly Token[] {
+  const open = tokens.findIndex(({ text }) => text === '(');
+  let depth = 0;
+  const close = tokens.findIndex(({ kind, text }, i) => {
+    if (i < open || kind === 'string' || kind === 'name') return false;
+    if (text === '(') depth += 1;
+    if (text === ')') depth -= 1;
+    return depth === 0;
+  });
+  return tokens.slice(open + 1, close);
 }

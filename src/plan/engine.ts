@@ -135,11 +135,13 @@ function columnsNeeded(
   return (column, table) => names.has(column) || column === table.keyColumn;
 }
 
-/** Any but that of count(*); also TABLE, which is short for one. */
+const BEFORE_STAR = new Set(['select', 'distinct', 'all', ',', '.', ')']);
+
+/** Any but that of count(*) and of a product; also TABLE, which is short for one. */
 function isStar({ kind, text }: Token, i: number, tokens: readonly Token[]): boolean {
   if (kind === 'word' && text === 'table') return true;
   if (!text.includes('*') || (kind !== 'operator' && kind !== 'mark')) return false;
-  return tokens[i - 1]?.text !== '(' || tokens[i + 1]?.text !== ')';
+  return BEFORE_STAR.has(tokens[i - 1]?.text ?? '');
 }
 
 /** True when a table's name may stand for its whole row: anywhere but in FROM or before a point. */

@@ -101,6 +101,8 @@ function mergeLines(merge: Merge): string[] {
       return ['merge: add counts'];
     case 'engine':
       return engineLines(merge);
+    case 'reference':
+      return [`everywhere: ${merge.rows === null ? 'repeated' : 'rows of home copied'}`];
     case 'everywhere':
       return [everywhereText(merge)];
     case 'copyIn': {

@@ -45,7 +45,7 @@ export function surveyInsert(
   const { context } = survey;
   const tables = withTables(statement.with, survey, null, outer);
   const table = context.table(statement.relation);
-  checkTarget(statement, table);
+  checkTarget(statement, table, survey);
   let keys: readonly KeySource[] | null = null;
   const scope = new Scope(null);
   if (table?.kind === 'sharded') {

@@ -66,7 +66,7 @@ export function surveyModify(
   const scope = new Scope(null);
   const table = survey.context.table(statement.relation);
   if (statement.relation.name === 'pg_settings') throw new Refusal(refused('settingsTable'));
-  checkTarget(statement, table);
+  checkTarget(statement, table, survey);
   const leaf = targetLeaf(statement, table, survey);
   scope.leaves.push(leaf);
   const walk = { scope, survey, tables, surveySelect };
@@ -89,8 +89,13 @@ export function surveyModify(
 }
 
 /** Throws Refusal for what cannot be written through the proxy. */
-export function checkTarget(statement: { readonly kind: string }, table: Table | null): void {
-  if (table?.kind === 'reference') throw new Refusal(refused('referenceWrite'));
+export function checkTarget(
+  statement: { readonly kind: string },
+  table: Table | null,
+  survey: Survey,
+): void {
+  if (table?.kind === 'reference' && !survey.targetsReference)
+    throw new Refusal(refused('referenceWrite'));
   if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
   if (table?.kind === 'sharded' && statement.kind === 'merge') throw new Refusal(refused('merge'));
 }

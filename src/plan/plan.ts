@@ -36,7 +36,9 @@ export type PinReason =
   | 'cursor with hold'
   | 'sql prepare'
   | 'set_config'
-  | 'session state';
+  | 'session state'
+  /** Not the statement's doing: the operator has given the user session pooling. */
+  | 'session pooling';
 
 /** A LIMIT or OFFSET. null where there is none. */
 export type RowBound =
@@ -240,7 +242,23 @@ export interface EngineMerge {
   readonly refusal: SqlErrorFields;
 }
 
+/**
+ * A reference table is written on every shard in one transaction. `rows` null: each shard runs the
+ * statement, which does the same on each. Else an INSERT that the home shard alone evaluates, by
+ * `homeSql`; the last column it returns is the row as text, which goes to the other shards.
+ */
+export interface ReferenceMerge {
+  readonly how: 'reference';
+  readonly rows: {
+    readonly homeSql: string;
+    /** Qualified and quoted; so are the columns, all but those that nobody can give a value. */
+    readonly table: string;
+    readonly columns: readonly string[];
+  } | null;
+}
+
 export type Merge =
+  | ReferenceMerge
   | EngineMerge
   | EverywhereMerge
   | ConcatMerge
@@ -274,6 +292,15 @@ export type SessionAction =
   /** SET drive.shard / drive.key / RESET of them: how this session's statements are routed. */
   | { readonly action: 'routeByHand'; readonly hand: HandRoute | null }
   | { readonly action: 'showRoute'; readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' }
+  /** create_reference_table() and its kin; `table` as given: a name, qualified or not. */
+  | {
+      readonly action: 'tableKind';
+      /** The function's name, which is that of the answer's column. */
+      readonly call: string;
+      readonly table: string;
+      readonly kind: 'sharded' | 'reference' | 'home';
+      readonly key: string | null;
+    }
   | { readonly action: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' }
   | { readonly action: 'cursor'; readonly verb: 'declare' | 'use'; readonly name: string | null };
 

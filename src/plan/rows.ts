@@ -6,9 +6,11 @@ import { planInsert, surveyInsert } from './insert.ts';
 import { planModify, surveyModify } from './modify.ts';
 import { uncertainParameters } from './parameter-use.ts';
 import type { Plan } from './plan.ts';
+import { planReferenceWrite } from './reference-write.ts';
 import { refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
+import { planTableKind } from './table-kind.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
   if (statement.kind === 'insert') surveyInsert(statement, survey, tables);
@@ -22,7 +24,11 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
     context.uncertain = uncertainParameters(statement, catalog);
   }
   try {
+    const kind = statement.kind === 'select' ? planTableKind(statement) : null;
+    if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') return planSelect(statement, survey, context);
+    const reference = planReferenceWrite(statement, survey, context);
+    if (reference !== null) return reference;
     if (statement.kind === 'insert') return planInsert(statement, survey, context);
     return planModify(statement, survey, context);
   } catch (error) {

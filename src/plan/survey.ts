@@ -49,6 +49,8 @@ export class Survey {
   needsHome = false;
   mayWrite = false;
   writesInWith = false;
+  /** The statement itself writes a reference table, and may. */
+  targetsReference = false;
   /** FOR UPDATE and its kin, at any level. */
   locks = false;
   /** now() and its kin. */

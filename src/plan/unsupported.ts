@@ -119,8 +119,12 @@ export const REFUSED = {
     hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
   },
   referenceWrite: {
-    what: 'writing a reference table',
-    hint: 'It has a copy on every shard. Write each one: SET drive.shard = n first.',
+    what: 'writing a reference table by MERGE, a cursor, within WITH, or from sharded tables',
+    hint: 'Use INSERT, UPDATE and DELETE by themselves, with values or with rows of other tables.',
+  },
+  referenceUnsteady: {
+    what: 'a write of a reference table that could do something else on each shard',
+    hint: 'Its copies must stay equal: send values instead of now(), random(), DEFAULT, LIMIT and functions of your own, and with ON CONFLICT DO UPDATE give every column that has a default a value.',
   },
   insertSelect: {
     what: 'INSERT … SELECT into a sharded table',

@@ -17,7 +17,7 @@ import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
-import { hidesTable } from './shadow.ts';
+import { hidesTable, isOnEveryShard } from './shadow.ts';
 import type { RefusedReason, SeveralShardsReason } from './unsupported.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
@@ -113,6 +113,11 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
   const { node, relations, body, temporary } = statement;
   const { catalog } = context.input;
   if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
+  // EXPLAIN of CREATE TABLE AS and its kin.
+  if (node === 'ExplainStmt' && statement.inner === null) {
+    const spread = relations.some((relation) => isOnEveryShard(relation, context));
+    return spread ? 'createAs' : null;
+  }
   if (node !== 'DoStmt' || body === null) return null;
   return mayTouch(body, shardedNames(catalog), catalog) ? 'routine' : null;
 }

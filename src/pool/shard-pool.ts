@@ -304,7 +304,7 @@ export class ShardPool {
       else if (nowMs - connection.openedAtMs > lifetimeMs) this.unshare(connection);
     }
     this.#checkIdle(nowMs);
-    if (this.#outage.isDue(nowMs) && !this.#closed && this.#connecting === 0) this.#connect();
+    if (this.#gate.isOpen && this.#connecting === 0 && this.#outage.isDue(nowMs)) this.#connect();
     if (this.#waiting.length > 0) this.#grow();
   }
 
@@ -344,12 +344,13 @@ export class ShardPool {
     for (let left = this.#waiting.length; left > 0 && this.#grow(); left--);
   }
 
-  /** Opens one more connection if that may help a waiter; false when the pool is at its size. */
+  /** Opens one more connection if that may help a waiter; false when it must do with those there. */
   #grow(): boolean {
     if (this.#total >= this.#options.size) return false;
     const served = this.#gate.isPaused ? this.#waiting.urgentCount : this.#waiting.length;
+    if (this.#connecting >= served) return true;
     // In an outage only tick() tries, when it is time.
-    if (this.#connecting >= served || this.#outage.error !== null) return true;
+    if (this.#outage.error !== null) return false;
     this.#connect();
     return true;
   }

@@ -129,7 +129,8 @@ function costOf(
   portals: ReadonlyMap<string, OpenPortal>,
   context: SessionContext,
 ): StatementCost | null {
-  if (portals.size !== 1) return null;
+  // One name may have been bound several times: each is a statement, and only the last is known here.
+  if (messages.filter((message) => message.kind === 'bind').length !== 1) return null;
   for (const message of messages) {
     if (message.kind === 'close') return null;
     if (message.kind === 'parse' && message.parse.name !== '') return null;

@@ -34,6 +34,7 @@ import type { AfterCopy } from './relay.ts';
 import { isUnreadable, type Runner } from './runner.ts';
 import { showColumns } from './show.ts';
 import { closeRunning, type OpenPortal, type SessionState } from './state.ts';
+import { tableKindColumns } from './table-kind.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
 
 interface StatementDescription {
@@ -141,6 +142,9 @@ export class BatchRunner {
 
   async #describe(statement: PreparedStatement): Promise<StatementDescription> {
     const plan = this.#plan(statement);
+    if (plan.op === 'session' && plan.action.action === 'tableKind') {
+      return { parameterTypes: [], fields: localFields(tableKindColumns(plan.action), []) };
+    }
     if (plan.op === 'session' && plan.action.action === 'showRoute') {
       return { parameterTypes: [], fields: localFields(showColumns(plan.action.name), []) };
     }

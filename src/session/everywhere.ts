@@ -7,21 +7,53 @@ import {
   runShardByShard,
 } from '../execute/everywhere.ts';
 import type { EverywhereMerge } from '../plan/plan.ts';
-import { type OnNotice, query } from '../pool/query.ts';
+import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
+import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
 
-/** Runs it in the session's transaction, or in one of its own; gives the command tag. */
+interface Everywhere {
+  readonly state: SessionState;
+  readonly context: SessionContext;
+  readonly client: ClientStream;
+}
+
+/** Answers with the notices and the command tag of one shard, when all have done it. */
 export async function runEverywhere(
   sql: string,
   merge: EverywhereMerge,
-  state: SessionState,
-  context: SessionContext,
-  onNotice: OnNotice,
+  session: Everywhere,
+): Promise<void> {
+  const { state, context, client } = session;
+  context.counters.several(merge.how);
+  let tag: string;
+  try {
+    tag = await tagOf(sql, merge, session);
+  } catch (error) {
+    // Shard by shard, some may have changed before one has failed.
+    if (state.transaction === null) {
+      state.noteSchemaChange();
+      await state.publishSchemaChange();
+    }
+    throw error;
+  }
+  state.noteSchemaChange();
+  await state.publishSchemaChange();
+  client.write(encodeCommandComplete(tag));
+}
+
+/** In the session's transaction, or in one of its own. */
+async function tagOf(
+  sql: string,
+  merge: EverywhereMerge,
+  { state, context, client }: Everywhere,
 ): Promise<string> {
+  const onNotice = (notice: ErrorFields) => client.write(encodeNoticeFields(notice));
   const { catalog, shards } = context.topology();
   if (!catalog.remembersKinds) throw notInstalled();
   const { mode } = merge;

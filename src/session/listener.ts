@@ -44,6 +44,8 @@ export interface ListenerRules {
   /** Clients of one user at most; who is not in it has no bound of its own. */
   readonly clientsMaxOf: ReadonlyMap<string, number>;
   readonly timeouts: Timeouts;
+  /** Users whose clients keep the connections they have used. */
+  poolsBySession(user: string): boolean;
 }
 
 interface Registered extends Client {
@@ -227,6 +229,7 @@ export class Listener {
     const { counters } = this.#context;
     counters.logins += 1;
     this.#sessions.set(processId, { session, secret, identity });
+    if (this.#rules.poolsBySession(identity.user)) state.poolsFor = session;
     session.onClosed = () => {
       this.#sessions.delete(processId);
       counters.goneBytesReceived += session.traffic.bytesRead;

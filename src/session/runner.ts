@@ -5,14 +5,15 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { type Description, describe } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
+import { writeReference } from '../execute/reference-write.ts';
 import { writeShards } from '../execute/write.ts';
 import type {
   AggregateMerge,
   ConcatMerge,
   EngineMerge,
-  EverywhereMerge,
   InsertMerge,
   Plan,
+  ReferenceMerge,
   RoutedPlan,
   WriteMerge,
 } from '../plan/plan.ts';
@@ -20,7 +21,6 @@ import { type BoundValues, targetsOf } from '../plan/route.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { encodeNoticeFields } from '../wire/error-response.ts';
 import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
@@ -133,7 +133,7 @@ export class Runner {
       );
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
-    if (plan.merge?.how === 'everywhere') return this.#everywhere(execution, plan, plan.merge);
+    if (plan.merge?.how === 'everywhere') return runEverywhere(execution.sql, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
     if (targets.length === 1) this.#d.context.counters.routes.careful += 1;
     if (targets.length === 1) await this.#single(execution, plan, targets[0]!);
@@ -143,27 +143,6 @@ export class Runner {
       state.noteSchemaChange();
     }
     await state.publishSchemaChange();
-  }
-
-  async #everywhere(execution: Execution, plan: RoutedPlan, merge: EverywhereMerge): Promise<void> {
-    const { state, context, client } = this.#d;
-    context.counters.routes.written += 1;
-    let tag: string;
-    try {
-      tag = await runEverywhere(execution.sql, merge, state, context, (notice) =>
-        client.write(encodeNoticeFields(notice)),
-      );
-    } catch (error) {
-      if (state.transaction === null) {
-        // Shard by shard, some may have changed before one has failed.
-        state.noteSchemaChange();
-        await state.publishSchemaChange();
-      }
-      throw error;
-    }
-    if (plan.effect === 'ddl') state.noteSchemaChange();
-    await state.publishSchemaChange();
-    client.write(encodeCommandComplete(tag));
   }
 
   /** The shards of this execution, by hand or by its route. */
@@ -237,9 +216,9 @@ export class Runner {
     this.#d.context.counters.several(merge.how);
     if (merge.how === 'copyIn' || merge.how === 'copyOut') {
       await runCopy(this.#d, parts, merge, targets, () => this.#connections(targets));
-    } else if (merge.how === 'write' || merge.how === 'insert') {
+    } else if (merge.how === 'write' || merge.how === 'insert' || merge.how === 'reference') {
       await this.#write(parts, merge, targets);
-    } else {
+    } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }
   }
@@ -283,7 +262,7 @@ export class Runner {
 
   async #write(
     execution: Execution,
-    merge: WriteMerge | InsertMerge,
+    merge: WriteMerge | InsertMerge | ReferenceMerge,
     targets: readonly number[],
   ): Promise<void> {
     const { state, client, context } = this.#d;
@@ -297,16 +276,18 @@ export class Runner {
             return targetsOf(route, execution.values, context.topology())[0]!;
           })
         : [];
-    const result = await writeShards({
+    const request = {
       transaction: state.transaction!,
-      targets,
       sql,
-      merge,
-      rowShards,
       parameters: { ...parameters, types: description.parameterTypes },
       resultFormats,
       bytesMax: context.mergeBytesMax,
-    });
+    };
+    const columnCount = description.fields?.length ?? 0;
+    const result =
+      merge.how === 'reference'
+        ? await writeReference({ ...request, merge, shards: targets, columnCount })
+        : await writeShards({ ...request, merge, targets, rowShards });
     if (own !== null) await state.endTransaction('commit');
     if (execution.extended === null && description.fields !== null) {
       client.write(encodeRowDescription(description.fields));

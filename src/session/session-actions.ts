@@ -13,6 +13,7 @@ import type { LocalResult } from './local-result.ts';
 import { afterServerReset } from './settings.ts';
 import { show } from './show.ts';
 import type { SessionState } from './state.ts';
+import { changeTableKind } from './table-kind.ts';
 
 /** What the proxy answers by itself. */
 export interface LocalAnswer {
@@ -33,6 +34,8 @@ export async function runSessionAction(
       return { result: null, tag: action.hand === null ? 'RESET' : 'SET' };
     case 'showRoute':
       return { result: await show(action.name, state.hand, context), tag: 'SHOW' };
+    case 'tableKind':
+      return changeTableKind(action, state, context);
     case 'discard':
       await discard(action.target, state);
       return { result: null, tag: `DISCARD ${action.target.toUpperCase()}` };

@@ -17,7 +17,7 @@ export function clientGone(): SqlError {
 export function noFunctionCall(): SqlError {
   return new SqlError({
     code: SQLSTATE.featureNotSupported,
-    message: 'the export function call message needs a session without pinned or failed state',
-    hint: 'Call the export function with SELECT.',
+    message: 'the function call message needs a session without pinned or failed state',
+    hint: 'Call the function with SELECT.',
   });
 }

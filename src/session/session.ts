@@ -1,30 +1,26 @@
 // Session: one authenticated client, from its first statement to its last.
 
 import type { Socket } from 'node:net';
-import { asSqlError, protocolViolation, SqlError } from '../base/errors.ts';
+import { asSqlError, SqlError } from '../base/errors.ts';
 import { CLIENT_BUFFER_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
-import { FRONTEND } from '../wire/message-type.ts';
 import {
   encodeParameterStatus,
   READY_FAILED,
   READY_IDLE,
   READY_IN_TRANSACTION,
 } from '../wire/status.ts';
-import { Batch } from './batch.ts';
-import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import { contextOf, type SessionContext } from './context.ts';
 import { CopyInbox } from './copy-inbox.ts';
-import { checkDecoded } from './encoding.ts';
-import { routeQuery } from './query-route.ts';
+import { Intake } from './intake.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
 import { RelayLane, type RelayLaneOwner, type Shipment } from './relay-lane.ts';
 import { RequestRunner } from './request-runner.ts';
 import { SessionEnd } from './session-end.ts';
-import { canceled, noFunctionCall } from './session-errors.ts';
+import { canceled, clientGone } from './session-errors.ts';
 import type { SessionState } from './state.ts';
 
 /**
@@ -55,9 +51,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #runner: RequestRunner;
   #inbox: CopyInbox;
   #phase: Phase = 'ready';
-  #batch = new Batch();
-  /** An error in a batch: everything up to Sync is skipped. */
-  #skipsToSync = false;
+  #intake: Intake;
   /** The Sync that ends the batch under way was read with the data of its COPY. */
   #syncTaken = false;
   #shutdown: SqlError | null = null;
@@ -96,6 +90,14 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       inbox,
       copiesIn,
       owner: this,
+    });
+    this.#intake = new Intake(own, state, this.#runner, {
+      ship: (shipment) => this.#ship(shipment),
+      work: (task, ready) => this.#work(task, ready),
+      terminated: () => {
+        this.#client.end(NOTHING);
+        this.#gone();
+      },
     });
   }
 
@@ -178,7 +180,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     if (this.#advancing) return;
     this.#advancing = true;
     try {
-      while (this.#phase === 'ready' && this.#canTakeMore() && this.#reader.next()) this.#message();
+      while (this.#phase === 'ready' && this.#canTakeMore() && this.#reader.next()) {
+        this.#intake.message(this.#reader);
+      }
       const copies = this.#relay.copyingIn || this.#inbox.takes;
       if (copies && this.#phase !== 'closed') this.#passCopyData();
     } catch (error) {
@@ -205,128 +209,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     if (passed === 'synced') this.#syncTaken = true;
   }
 
-  #message(): void {
-    const { type, buffer, start, bodyStart, end } = this.#reader;
-    if (this.#skipsToSync && type !== FRONTEND.sync && type !== FRONTEND.terminate) return;
-    switch (type) {
-      case FRONTEND.query:
-        this.#simpleQuery(buffer, start, bodyStart, end);
-        break;
-      case FRONTEND.parse:
-      case FRONTEND.bind:
-      case FRONTEND.describe:
-      case FRONTEND.execute:
-      case FRONTEND.close:
-        this.#addToBatch(type, buffer, start, bodyStart, end);
-        break;
-      case FRONTEND.sync:
-        this.#sync();
-        break;
-      case FRONTEND.flush:
-        if (!this.#batch.isEmpty) this.#work(() => this.#runBatch(false), false);
-        break;
-      case FRONTEND.terminate:
-        this.#client.end(NOTHING);
-        this.#gone();
-        break;
-      case FRONTEND.functionCall:
-        this.#callFunction(buffer.subarray(start, end));
-        break;
-      case FRONTEND.copyData:
-      case FRONTEND.copyDone:
-      case FRONTEND.copyFail:
-        // Left over from a COPY that has failed. Source: PROTOCOL-COPY.
-        break;
-      default:
-        throw protocolViolation(`invalid frontend message type ${type}`);
-    }
-  }
-
-  #simpleQuery(buffer: Buffer, start: number, bodyStart: number, end: number): void {
-    if (end === bodyStart || buffer.indexOf(0, bodyStart) !== end - 1) {
-      throw protocolViolation('invalid string in message');
-    }
-    const sql = buffer.toString('utf8', bodyStart, end - 1);
-    try {
-      checkDecoded(sql, buffer.subarray(bodyStart, end - 1));
-    } catch (error) {
-      this.#work(() => Promise.reject(error), true);
-      return;
-    }
-    if (!this.#batch.isEmpty) {
-      // Messages without Sync before a Query: they come first.
-      this.#work(async () => {
-        await this.#runBatch(false);
-        this.state.statements.delete('');
-        await this.#runner.runQuery(sql);
-      }, true);
-      return;
-    }
-    // A Query destroys the unnamed statement. Source: PROTOCOL-FLOW-EXT-QUERY.
-    this.state.statements.delete('');
-    if (this.#mayRelay() && !startsWithComment(sql)) {
-      const route = routeQuery(sql, this.state, this.#context);
-      if (route !== null) {
-        const { shard, writes, cost } = route;
-        this.#ship({ shard, content: buffer.subarray(start, end), writes, cost });
-        return;
-      }
-    }
-    this.#work(() => this.#runner.runQuery(sql), true);
-  }
-
-  #addToBatch(type: number, buffer: Buffer, start: number, bodyStart: number, end: number): void {
-    if (type === FRONTEND.parse) this.#context.counters.parses += 1;
-    else if (type === FRONTEND.bind) this.#context.counters.binds += 1;
-    try {
-      this.#batch.add(type, buffer, start, bodyStart, end);
-    } catch (error) {
-      // What came before in the batch is answered first, then the error.
-      this.#work(async () => {
-        await this.#runBatch(false);
-        throw error;
-      }, false);
-    }
-  }
-
-  #sync(): void {
-    if (this.#skipsToSync || this.#batch.isEmpty) {
-      this.#skipsToSync = false;
-      this.#work(async () => undefined, true);
-      return;
-    }
-    if (this.#mayRelay()) {
-      const batch = this.#routeBatch();
-      if (batch !== null) {
-        this.#batch.take();
-        const { shard, writes, cost } = batch;
-        this.#ship({ shard, content: batch, writes, cost });
-        return;
-      }
-    }
-    this.#work(() => this.#runBatch(true), true);
-  }
-
-  #routeBatch(): OneShardBatch | null {
-    try {
-      return routeBatch(this.#batch.peek(), this.state, this.#context);
-    } catch {
-      // The careful way meets the same error at the right message and reports it.
-      return null;
-    }
-  }
-
-  #callFunction(bytes: Buffer): void {
-    const shard = anyShard(this.state, this.#context);
-    if (this.#mayRelay()) this.#ship({ shard, content: bytes, writes: true, cost: null });
-    else this.#work(() => Promise.reject(noFunctionCall()), true);
-  }
-
   // The relay lane.
-
-  #mayRelay(): boolean {
-    return this.state.isPlain && this.state.transaction?.state !== 'failed';
-  }
 
   #ship(shipment: Shipment): void {
     this.#enter('relaying');
@@ -354,8 +237,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   laneCopiesIn(): void {
     if (this.#phase === 'closed') {
-      // It went before the server asked for data, and a cancel does not end that wait.
-      this.#relay.failCopy();
+      // It went before a server asked for data, and a cancel does not end that wait.
+      if (this.#relay.copyingIn) this.#relay.failCopy();
+      else this.#inbox.clientGone(clientGone());
       return;
     }
     this.#client.resumeReading();
@@ -375,7 +259,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     try {
       await task();
     } catch (error) {
-      if (!ready) this.#skipsToSync = true;
+      if (!ready) this.#intake.skipToSync();
       this.#runner.report(error);
     }
     await this.#inbox.close();
@@ -393,7 +277,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#enter('ready');
     if (this.#syncTaken) {
       this.#syncTaken = false;
-      this.#sync();
+      this.#intake.sync();
       return;
     }
     this.#goOn();
@@ -410,10 +294,6 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   /** The phase may have changed while something was awaited, which the compiler cannot see. */
   #isClosed(): boolean {
     return this.#phase === 'closed';
-  }
-
-  #runBatch(synced: boolean): Promise<void> {
-    return this.#runner.runBatch(this.#batch.take(), synced);
   }
 
   #goOn(): void {
@@ -455,7 +335,3 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-function startsWithComment(sql: string): boolean {
-  return /^\s*\/\*/.test(sql);
-}

@@ -5,7 +5,7 @@ import { applySettings, giveBack } from '../execute/cluster.ts';
 import type { Gather } from '../execute/gather.ts';
 import { Transaction } from '../execute/transaction.ts';
 import type { HandRoute } from '../plan/plan.ts';
-import type { ServerConnection } from '../pool/server-connection.ts';
+import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Borrower, ShardPool } from '../pool/shard-pool.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -47,6 +47,11 @@ export class SessionState {
   hand: HandRoute | null = null;
   /** Connected to the database of one shard: everything goes there. */
   readonly fixedShard: number | null;
+  /**
+   * Session pooling: each shard's connection is the session's own from its first use on, and this is
+   * who hears of it. null: transaction pooling.
+   */
+  poolsFor: ConnectionOwner | null = null;
   /** A statement has changed the schema; the topology is to learn of it when it is committed. */
   schemaChanged = false;
   /** Inside a transaction that has changed the schema: what its own statements see. */
@@ -78,7 +83,8 @@ export class SessionState {
 
   /** Everything the hot path need not look at: any of it sends a statement the careful way. */
   get isPlain(): boolean {
-    return this.hand === null && this.fixedShard === null && this.pins.size === 0;
+    const routed = this.hand === null && this.fixedShard === null;
+    return routed && this.pins.size === 0 && this.poolsFor === null;
   }
 
   begin(sql: string, implicit: boolean): Transaction {
@@ -106,6 +112,9 @@ export class SessionState {
     } catch (error) {
       this.giveBack(connection);
       throw error;
+    }
+    if (own === null && !apart && this.poolsFor !== null) {
+      this.pins.add(connection, ['session pooling'], this.poolsFor);
     }
     return connection;
   }

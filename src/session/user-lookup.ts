@@ -4,14 +4,14 @@ import { SqlError } from '../base/errors.ts';
 import { LOOKUPS_RUNNING_MAX, USERS_REMEMBERED_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
 import { exchange } from '../pool/query.ts';
-import { NO_SETTINGS } from '../pool/settings.ts';
-import { HOME_SHARD } from '../topology/shard.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeBind, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
+import { TERMINATE } from '../wire/terminate.ts';
 
 export interface UserLookupOptions {
-  readonly cluster: Cluster;
+  /** A connection of its own for one query, which no client's statements ever run on. */
+  readonly connect: () => Promise<ServerConnection>;
   /** `$1` is the user; gives a row of the user's name and its password as in pg_authid. */
   readonly query: string;
   /** How long an answer is used again; 0: not at all. */
@@ -76,7 +76,7 @@ export class UserLookup {
     }
   }
 
-  /** Clients that nobody knows must not take the connections of those who are at work. */
+  /** Clients that nobody knows must not take the server's room from those who are at work. */
   async #turn(): Promise<void> {
     if (this.#running < LOOKUPS_RUNNING_MAX) this.#running += 1;
     else await new Promise<void>((resolve) => this.#queue.push(resolve));
@@ -90,8 +90,8 @@ export class UserLookup {
   }
 
   async #query(user: string): Promise<string | null> {
-    const { cluster, query } = this.#options;
-    const connection = await borrow(cluster, HOME_SHARD, NO_SETTINGS);
+    const { connect, query } = this.#options;
+    const connection = await connect();
     try {
       const asked = Buffer.concat([
         encodeParse({ name: '', sql: query, parameterTypes: [] }),
@@ -110,7 +110,7 @@ export class UserLookup {
       // The type name cuts long names off: that is another user then.
       return row[0] === user ? row[1]! : null;
     } finally {
-      giveBack(cluster, connection);
+      connection.close(TERMINATE);
     }
   }
 

@@ -16,6 +16,8 @@ export interface Shard {
   readonly database: string;
   readonly user: string;
   readonly password: string;
+  /** Connections of the proxy at most; not given: as for every shard. */
+  readonly poolSize?: number;
   /** Not given: disable. */
   readonly sslmode?: SslMode;
   /** Path of the authorities' certificates (PEM), or SYSTEM_ROOTS. */

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client } from '../../src/base/pg.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { TRUST } from './operator.ts';
+import { operate, TRUST, until } from './operator.ts';
 
 type Failure = Error & { code?: string };
 
@@ -78,6 +78,88 @@ describe('idleTimeoutMs', () => {
     const busy = client.query('SELECT 1 AS one FROM pg_sleep(1)');
     expect((await ended).code).toBe('57P05');
     expect((await busy).rows).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('pool.waitTimeoutMs', () => {
+  it('answers a statement for a paused shard with 53300, which says why', async () => {
+    proxy = await startTestProxy({
+      config: { proxy: TRUST, pool: { waitTimeoutMs: 300 } },
+    });
+    const operator = await operate(proxy);
+    await operator.run('PAUSE');
+    const { client } = await open();
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({
+      code: '53300',
+      message: expect.stringContaining('it is paused'),
+    });
+    await operator.run('RESUME');
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    await operator.close();
+  });
+});
+
+describe('poolSize of a shard', () => {
+  it('is the bound of its connections in place of pool.size', async () => {
+    proxy = await startTestProxy({ config: { proxy: TRUST, pool: { size: 3 } } });
+    const operator = await operate(proxy);
+    const shards = proxy.shards.map(({ id, ...shard }) =>
+      id === 1 ? { ...shard, poolSize: 1 } : shard,
+    );
+    proxy.changeConfig({ shards, proxy: TRUST, pool: { size: 3 } });
+    await operator.run('RELOAD');
+    expect((await operator.show('DATABASES')).map(({ pool_size }) => pool_size)).toEqual([
+      ...['4', '3', '1'],
+    ]);
+    const onShard = async () => {
+      const { client } = await open();
+      await client.query('SET drive.shard = 1');
+      await client.query('BEGIN');
+      return client;
+    };
+    const [one, two] = [await onShard(), await onShard()];
+    await one.query('SELECT 1');
+    const waits = two.query('SELECT 2 AS two');
+    await until(async () => (await operator.show('POOLS'))[1]!.cl_waiting === '1');
+    await one.query('COMMIT');
+    expect((await waits).rows).toEqual([{ two: 2 }]);
+    await operator.close();
+  });
+});
+
+describe('Session pooling of a user', () => {
+  it('keeps each connection for its client from the first statement to the end', async () => {
+    await start({
+      users: [
+        { name: 'keeper', password: 'k', poolMode: 'session' },
+        { name: 'sharer', password: 's' },
+      ],
+    });
+    const operator = await operate(proxy!);
+    const { client } = await open('keeper');
+    const pid = async () =>
+      (await client.query('SELECT pg_backend_pid() AS pid, drive.shard_id() AS shard')).rows[0]!;
+    const first = await pid();
+    await client.query('CREATE TEMPORARY TABLE mine (id int)');
+    await client.query('BEGIN');
+    expect(await pid()).toEqual(first);
+    await client.query('COMMIT');
+    const { client: sharer } = await open('sharer');
+    await sharer.query('SELECT 1');
+    expect(await pid()).toEqual(first);
+    const pins = await operator.show('PINS');
+    expect(pins).toMatchObject([{ user: 'keeper', server_pid: String(first.pid) }]);
+    expect(pins[0]!.reasons).toContain('session pooling');
+    const modes = (await operator.show('USERS')).map(({ pool_mode }) => pool_mode);
+    expect(modes).toEqual(['session', 'transaction']);
+    await client.end();
+    clients.splice(clients.indexOf(client), 1);
+    // What the client has left on the server reaches nobody else.
+    await until(async () => {
+      const servers = await operator.show('SERVERS');
+      return servers.every(({ remote_pid }) => remote_pid !== String(first.pid));
+    });
+    await operator.close();
   });
 });
 

@@ -68,7 +68,7 @@ describe('pgbench', () => {
     };
     const run = { load, login, seconds: 3, users: 10, spread: true, directory: '/tmp' } as const;
     const text = pgbenchArguments(run as Parameters<typeof pgbenchArguments>[0]).join(' ');
-    expect(text).toMatch(/-M extended -c 16 -j 2 -T 3 -f \S+read\.sql -D users=10 -D spread=1 -C$/);
+    expect(text).toMatch(/-M extended -c 16 -j 2 -T 4 -f \S+read\.sql -D users=10 -D spread=1 -C$/);
   });
 
   it('tells transactions per second', () => {

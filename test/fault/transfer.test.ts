@@ -3,8 +3,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { numberFromEnvironment, Random, seedFromEnvironment } from '../support/random.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { Stand } from './stand.ts';
-import { type Fault, MOMENTS, type Moment } from './step-forwarder.ts';
 import {
   ACCOUNTS,
   disagreements,
@@ -12,7 +10,9 @@ import {
   TRANSFER_TABLES,
   type Transfer,
   transferUntil,
-} from './transfers.ts';
+} from '../support/transfers.ts';
+import { Stand } from './stand.ts';
+import { type Fault, MOMENTS, type Moment } from './step-forwarder.ts';
 
 const SEED = seedFromEnvironment('FAULT_SEED');
 const RANDOM_ROUNDS = numberFromEnvironment('FAULT_ROUNDS', 12);

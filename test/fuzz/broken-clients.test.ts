@@ -3,6 +3,7 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
+import { asked } from '../support/holdings.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { errorCode, RawClient } from '../support/raw-client.ts';
 import { say } from '../support/transcript.ts';
@@ -11,13 +12,15 @@ let proxy: TestProxy;
 
 beforeAll(async () => {
   proxy = await startTestProxy({
-    shards: 1,
     // One connection for all: what is left on it meets the next client; a stuck one is an error.
     config: { pool: { size: 1, waitTimeoutMs: 5_000 } },
+    prepare: async ({ shards }) => {
+      for (const shard of shards) {
+        await asked(shard, 'CREATE TABLE numbers (n int)');
+        await asked(shard, 'CREATE TABLE spread (user_id int8 NOT NULL)');
+      }
+    },
   });
-  const client = await RawClient.login(proxy.login);
-  await client.rows('CREATE TABLE numbers (n int)');
-  await client.close();
 });
 
 afterAll(() => proxy.close());
@@ -25,6 +28,7 @@ afterAll(() => proxy.close());
 async function expectService(): Promise<void> {
   const client = await RawClient.login(proxy.login);
   expect(await client.rows('SELECT count(*) FROM numbers')).toEqual([['0']]);
+  expect(await client.rows('SELECT count(*) FROM spread')).toEqual([['0']]);
   await client.close();
 }
 
@@ -61,17 +65,20 @@ describe('A client that asks for a cancel', () => {
   });
 });
 
-describe('COPY FROM STDIN', () => {
+/** On one shard, where the proxy passes it on, and over all, where it splits the rows. */
+describe.each(['numbers', 'spread'])('COPY %s FROM STDIN', (table) => {
+  const copy = `COPY ${table} FROM STDIN`;
+
   it('of a client that goes before the server asks for data ends at once', async () => {
     const client = await RawClient.login(proxy.login);
-    client.send(encodeQuery('COPY numbers FROM STDIN'));
+    client.send(encodeQuery(copy));
     client.socket.destroySoon();
     await expectService();
   });
 
   it('that fails within a message leaves nothing of it for the next client', async () => {
     const client = await RawClient.login(proxy.login);
-    client.send(encodeQuery('COPY numbers FROM STDIN'));
+    client.send(encodeQuery(copy));
     await client.until('G');
     const next = say.copyData('1\n'.repeat(40));
     client.send(say.copyData('no number\n'), next.subarray(0, 20));
@@ -83,6 +90,24 @@ describe('COPY FROM STDIN', () => {
     await expectService();
   });
 
+  it('broken off with more behind it in its batch leaves nothing for the next client', async () => {
+    const client = await RawClient.login(proxy.login);
+    client.send(say.run(copy), say.run('SELECT 1'), say.sync);
+    client.socket.destroySoon();
+    await expectService();
+  });
+
+  it('broken off within a message leaves nothing of it for the next client', async () => {
+    const client = await RawClient.login(proxy.login);
+    client.send(encodeQuery(copy));
+    await client.until('G');
+    client.send(say.copyData('1\n'.repeat(40)).subarray(0, 20));
+    client.socket.destroySoon();
+    await expectService();
+  });
+});
+
+describe('COPY of one shard', () => {
   it('with more behind it in its batch fails, and the next client gets its own answer', async () => {
     const client = await RawClient.login(proxy.login);
     client.send(
@@ -95,22 +120,6 @@ describe('COPY FROM STDIN', () => {
     );
     expect(errorCode(await client.untilReady(2))).toBe('08P01');
     await client.close();
-    await expectService();
-  });
-
-  it('broken off with more behind it in its batch leaves nothing for the next client', async () => {
-    const client = await RawClient.login(proxy.login);
-    client.send(say.run('COPY numbers FROM STDIN'), say.run('SELECT 1'), say.sync);
-    client.socket.destroySoon();
-    await expectService();
-  });
-
-  it('broken off within a message leaves nothing of it for the next client', async () => {
-    const client = await RawClient.login(proxy.login);
-    client.send(encodeQuery('COPY numbers FROM STDIN'));
-    await client.until('G');
-    client.send(say.copyData('1\n'.repeat(40)).subarray(0, 20));
-    client.socket.destroySoon();
     await expectService();
   });
 });

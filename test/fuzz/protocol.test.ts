@@ -1,17 +1,12 @@
 // The protocol fuzzer: damaged sessions of many clients, with oracles that check their own answers.
 
 import { readdirSync } from 'node:fs';
-import { queryObjects } from 'node:v8';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ServerConnection } from '../../src/pool/server-connection.ts';
-import { ClientStream } from '../../src/session/client-stream.ts';
-import { Session } from '../../src/session/session.ts';
-import type { Shard } from '../../src/topology/shard.ts';
 import { type HeardLog, heardLog } from '../support/heard-log.ts';
+import { asked, holdings, nothingHeld } from '../support/holdings.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { numberFromEnvironment, Random, seedFromEnvironment } from '../support/random.ts';
 import { RawClient } from '../support/raw-client.ts';
-import { connectAsText, textRows } from '../support/text-client.ts';
 import { type AttackerCounts, attack } from './attacker.ts';
 import { Oracle, TAGGED_TABLE } from './oracle.ts';
 
@@ -75,43 +70,6 @@ async function run(seconds: number, random: Random, counts: AttackerCounts): Pro
   return oracles.reduce((sum, oracle) => sum + oracle.answers, 0);
 }
 
-async function asked(shard: Shard, sql: string): Promise<(string | null)[]> {
-  const client = await connectAsText(shard);
-  try {
-    return (await textRows(client, sql)).flat();
-  } finally {
-    await client.end();
-  }
-}
-
-/** What the proxy holds while nobody is connected. */
-async function holdings() {
-  const own = 'datname = current_database() AND pid <> pg_backend_pid()';
-  const left = `
-    SELECT (SELECT count(*) FROM pg_stat_activity WHERE ${own}),
-      (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database())`;
-  const servers: (string | null)[][] = [];
-  for (const shard of proxy.shards) servers.push(await asked(shard, left));
-  return {
-    servers,
-    sessions: queryObjects(Session, { format: 'count' }),
-    clients: queryObjects(ClientStream, { format: 'count' }),
-    connections: queryObjects(ServerConnection, { format: 'count' }),
-    sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,
-  };
-}
-
-const NOTHING_HELD = {
-  servers: [
-    ['0', '0'],
-    ['0', '0'],
-  ],
-  sessions: 0,
-  clients: 0,
-  connections: 0,
-  sockets: 0,
-};
-
 describe(`Under damaged sessions (FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS})`, () => {
   const counts: AttackerCounts = { connections: 0, bytesSent: 0, bytesReceived: 0 };
   const random = new Random(SEED);
@@ -124,7 +82,9 @@ describe(`Under damaged sessions (FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS})`, (
 
   it('a first short run leaves no session, socket or server connection behind', async () => {
     expect(await run(3, random, counts)).toBeGreaterThan(0);
-    await expect.poll(holdings, { timeout: 20_000, interval: 250 }).toEqual(NOTHING_HELD);
+    await expect
+      .poll(() => holdings(proxy.shards), { timeout: 20_000, interval: 250 })
+      .toEqual(nothingHeld(proxy.shards));
     before = measure();
   });
 
@@ -139,7 +99,9 @@ describe(`Under damaged sessions (FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS})`, (
   );
 
   it('nothing is left behind: sessions, sockets, descriptors, server connections', async () => {
-    await expect.poll(holdings, { timeout: 20_000, interval: 250 }).toEqual(NOTHING_HELD);
+    await expect
+      .poll(() => holdings(proxy.shards), { timeout: 20_000, interval: 250 })
+      .toEqual(nothingHeld(proxy.shards));
     const after = measure();
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.heapBytes - before.heapBytes).toBeLessThan(HEAP_GROWTH_BYTES_MAX);

@@ -14,6 +14,7 @@ export interface CopyOutcome {
   readonly tag: string | null;
   /** SQLSTATE, message, hint and CONTEXT of the error. */
   readonly error: readonly (string | undefined)[] | null;
+  /** In no order: servers do not wait for each other. */
   readonly notices: readonly string[];
   /** What the server said about the data's format: CopyInResponse or CopyOutResponse. */
   readonly response: string | null;
@@ -27,7 +28,8 @@ export function outcomeOf(messages: readonly RawMessage[]): CopyOutcome {
     error: fields === null ? null : ['C', 'M', 'H', 'W'].map((code) => fields.get(code)),
     notices: messages
       .filter(({ type }) => type === 'N')
-      .map((message) => fieldsOf(message).get('M')!),
+      .map((message) => fieldsOf(message).get('M')!)
+      .sort(),
     response:
       messages.find(({ type }) => type === 'G' || type === 'H')?.body.toString('hex') ?? null,
   };

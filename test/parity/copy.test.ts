@@ -33,7 +33,7 @@ afterAll(async () => {
   await tested.close();
 });
 
-const EVERYTHING = 'SELECT user_id, id, name, note, twice FROM copied';
+const EVERYTHING = 'SELECT user_id, id, name, note, half FROM copied';
 
 async function contents(client: RawClient): Promise<string[]> {
   return (await client.rows(EVERYTHING)).map((row) => JSON.stringify(row)).sort();
@@ -72,6 +72,13 @@ describe.each([
   test.each(COPY_CASES)('$name', async ({ copy, data }) => {
     await both(`COPY ${copy}`, data, size, way);
   });
+});
+
+test('COPY … FREEZE of an older table is refused by the servers', async () => {
+  const sql = 'COPY copied FROM STDIN (FREEZE)';
+  const one = await copyIn(plain, sql, [Buffer.from('1\t1\ta\tb\n')]);
+  const many = await copyIn(proxy, sql, [Buffer.from('1\t1\ta\tb\n')]);
+  expect(many.error).toEqual(one.error);
 });
 
 describe('COPY FROM STDIN of generated data', () => {
@@ -178,7 +185,8 @@ describe('COPY TO STDOUT', () => {
     'COPY (SELECT DISTINCT name FROM copied) TO STDOUT',
   ])('%s is refused with a hint', async (sql) => {
     const { error } = await copyOut(proxy, sql);
-    expect(error).toMatchObject(['0A000', expect.any(String), expect.stringContaining('COPY')]);
+    expect(error?.[0]).toBe('0A000');
+    expect(error?.[2]).toContain('COPY the rows as they are');
   });
 });
 

@@ -26,7 +26,8 @@ const relation = fc.letrec<{ relation: string; select: string }>((tie) => ({
         'max(user_id) AS user_id, sum(n) AS n, min(s) AS s',
         'user_id, row_number() OVER (PARTITION BY user_id ORDER BY n, s) AS n, s',
         'user_id, sum(n) OVER (ORDER BY user_id, n, s) AS n, s',
-        'user_id + 1 AS user_id, n, s',
+        // No overflow: whether a plan computes what it does not need is not to be compared.
+        'user_id / 2 AS user_id, n, s',
         'n AS user_id, user_id AS n, s',
         '42 AS user_id, n, s',
       ),
@@ -109,6 +110,88 @@ const scalar = pick(
   'SELECT DISTINCT ON (user_id) user_id, id FROM files ORDER BY user_id, id DESC',
 );
 
+/** What no stream of rows can be merged into; `t` has user_id, n and s. */
+const analytic = fc
+  .tuple(
+    pick(
+      'SELECT user_id, s, count(*), sum(n), grouping(user_id, s) FROM',
+      'SELECT s, count(DISTINCT n), string_agg(s, $$,$$ ORDER BY n, user_id, s) FROM',
+      'SELECT user_id, array_agg(n ORDER BY n DESC, user_id), max(s) FILTER (WHERE n > 3) FROM',
+      'SELECT s, percentile_disc(0.5) WITHIN GROUP (ORDER BY n), rank(7) WITHIN GROUP (ORDER BY n) FROM',
+      'SELECT s, stddev_pop(n), bit_xor(n), bool_or(n > 9), sum(n) / count(*) FROM',
+    ),
+    relation.relation,
+    pick(
+      '',
+      ' WHERE n NOT IN (SELECT size FROM files)',
+      ' WHERE n NOT IN (SELECT size FROM files WHERE size > 20)',
+      ' WHERE (user_id, n) IN (SELECT user_id, size FROM files)',
+      ' WHERE n IS DISTINCT FROM ALL (SELECT size FROM files WHERE id < 4)',
+      ' WHERE user_id IN (SELECT size FROM files) OR s IS NULL',
+    ),
+    pick(
+      ' GROUP BY ROLLUP (user_id, s)',
+      ' GROUP BY CUBE (s, user_id)',
+      ' GROUP BY GROUPING SETS ((user_id, s), (s), ())',
+      ' GROUP BY user_id, s',
+      ' GROUP BY s, user_id HAVING count(*) * 2 > 2',
+    ),
+  )
+  .map(([head, from, where, group]) => `${head} ${from} t${where}${group}`);
+
+const windowed = fc
+  .tuple(
+    pick(
+      'sum(n) OVER (ORDER BY user_id, n, s ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)',
+      'count(*) OVER (ORDER BY n RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)',
+      'dense_rank() OVER (PARTITION BY s ORDER BY n)',
+      'lag(n, 2, n) OVER (ORDER BY user_id, n, s)',
+      'max(s) OVER (PARTITION BY n)',
+      'first_value(s) OVER (ORDER BY user_id, n, s ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE TIES)',
+    ),
+    relation.relation,
+    pick('', ' WHERE user_id = 42', ' WHERE n < (SELECT avg(size) FROM files)'),
+    pick(
+      '',
+      ' ORDER BY n FETCH FIRST 3 ROWS WITH TIES',
+      ' ORDER BY s, n FETCH FIRST 1 ROW WITH TIES',
+    ),
+  )
+  .map(
+    ([over, from, where, tail]) => `SELECT user_id, n, s, ${over} FROM ${from} t${where}${tail}`,
+  );
+
+const lateral = fc
+  .tuple(
+    relation.relation,
+    pick(', LATERAL', 'CROSS JOIN LATERAL', 'LEFT JOIN LATERAL'),
+    pick(
+      'SELECT count(*) AS c, max(id) AS i FROM files f WHERE f.size = t.n',
+      'SELECT id AS c, size AS i FROM files f WHERE f.user_id = t.user_id ORDER BY id DESC LIMIT 2',
+      'SELECT t.n + 1 AS c, m.name AS i FROM members m WHERE m.user_id < t.n',
+    ),
+  )
+  .map(([from, join, inner]) => {
+    const on = join.startsWith('LEFT') ? ' ON true' : '';
+    return `SELECT t.user_id, t.s, l.c, l.i FROM ${from} t ${join} (${inner}) l${on}`;
+  });
+
+const recursive = fc
+  .tuple(
+    pick('SELECT min(id)', 'SELECT id', 'SELECT user_id % 5'),
+    pick('', ' WHERE user_id = 42', ' WHERE size = 3'),
+    pick('UNION', 'UNION ALL'),
+    pick(
+      'SELECT r.n + 1 FROM r WHERE r.n < 4',
+      'SELECT f.id FROM files f JOIN r ON f.id = r.n + 30 WHERE r.n < 130',
+      'SELECT m.user_id FROM members m, r WHERE m.user_id = r.n + 1 AND r.n < 12',
+    ),
+  )
+  .map(
+    ([first, where, union, next]) =>
+      `WITH RECURSIVE r (n) AS (${first} FROM files${where} ${union} ${next}) SELECT n FROM r`,
+  );
+
 const select = relation.select;
 
 export const nestedStatement: fc.Arbitrary<Generated> = fc
@@ -118,5 +201,9 @@ export const nestedStatement: fc.Arbitrary<Generated> = fc
     { weight: 2, arbitrary: setOperation },
     { weight: 3, arbitrary: withQuery },
     { weight: 1, arbitrary: scalar },
+    { weight: 3, arbitrary: analytic },
+    { weight: 2, arbitrary: windowed },
+    { weight: 2, arbitrary: lateral },
+    { weight: 1, arbitrary: recursive },
   )
   .map((sql) => ({ sql, ordered: false, parameters: [] }));

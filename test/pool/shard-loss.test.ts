@@ -72,6 +72,16 @@ describe('A shard that refuses connections', () => {
     expect(await client.rows('SELECT count(*) FROM files')).toEqual([['0']]);
   });
 
+  it('is found again without a client that asks for it', async () => {
+    await proxy.forwarders[1]!.refuse();
+    expect(errorCode(await client.query(`${ON[1]} SELECT 1`))).toMatch(/^08/);
+    const back = proxy.forwarders[1]!.accepted();
+    await proxy.forwarders[1]!.start();
+    await back;
+    while ((await client.rows('SHOW drive.shards'))[1]![4] !== 'up');
+    expect(await client.rows(`${ON[1]} SELECT 1`)).toEqual([['1']]);
+  });
+
   it('is reported as down, with the reason', async () => {
     await proxy.forwarders[1]!.refuse();
     const rows = await client.rows('SHOW drive.shards');

@@ -1,13 +1,15 @@
 // TLS to shards: what each sslmode takes and refuses, certificates of the proxy, and who listens in.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { installSchema } from '../../src/local/schema.ts';
 import { cancelStatement } from '../../src/pool/cancel.ts';
 import { login } from '../../src/pool/login.ts';
 import { query } from '../../src/pool/query.ts';
 import type { ServerConnection } from '../../src/pool/server-connection.ts';
-import type { Shard } from '../../src/topology/shard.ts';
+import type { Shard, SslMode } from '../../src/topology/shard.ts';
 import { TERMINATE } from '../../src/wire/terminate.ts';
 import { Authority } from '../support/certificate.ts';
+import { shards } from '../support/cluster.ts';
 import { type Interception, Interceptor } from '../support/interceptor.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { startTlsServer, type TlsServer } from '../support/tls-server.ts';
@@ -109,6 +111,32 @@ describe('A connection to a shard', () => {
     const connection = await enter({ sslmode: 'require' });
     const { rows } = await query(connection, "SELECT repeat('x', 3000000)");
     expect(rows[0]![0]).toHaveLength(3_000_000);
+  });
+});
+
+describe('The installer', () => {
+  const user = { user: 'only_encrypted', password: 'pw' };
+
+  it('trusts a shard as the proxy does', async () => {
+    const good = { sslmode: 'verify-full', sslrootcert: server.root, host: 'localhost' } as const;
+    await installSchema([{ ...server.shard, ...good }], { only: 'drive' });
+    const wrong = { ...server.shard, ...good, sslrootcert: strangeRoot };
+    await expect(installSchema([wrong], { only: 'drive' })).rejects.toThrow('certificate');
+    const otherName = { ...server.shard, ...good, host: '127.0.0.1' };
+    await expect(installSchema([otherName], { only: 'drive' })).rejects.toThrow('127.0.0.1');
+  });
+
+  it('with prefer takes what it gets', async () => {
+    await installSchema([{ ...server.shard, sslmode: 'prefer' }], { only: 'drive' });
+    await installSchema([{ ...shards(1)[0]!, sslmode: 'prefer' }], { only: 'drive' });
+  });
+
+  it('is let in where only encrypted connections are', async () => {
+    const install = (sslmode: SslMode) =>
+      installSchema([{ ...server.shard, ...user, sslmode }], { only: 'drive' });
+    await expect(install('disable')).rejects.toThrow('pg_hba.conf rejects');
+    // It may log in, and has no right to more.
+    await expect(install('prefer')).rejects.toThrow('permission denied');
   });
 });
 

@@ -1,6 +1,8 @@
 // Users looked up on the home shard: who is let in, what strangers learn, how often is asked.
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../../src/base/pg.ts';
 import type { Shard } from '../../src/topology/shard.ts';
@@ -29,6 +31,7 @@ const FUNCTION = `
 const QUERY = 'SELECT name, password FROM drive.user_password($1)';
 
 const proxies: TestProxy[] = [];
+const roles = [ann, bob, late, group];
 
 async function asSuperuser(shard: Shard, sql: string): Promise<void> {
   const { host, port, database } = shard;
@@ -78,8 +81,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await asSuperuser(proxy.shards[0]!, `DROP ROLE ${ann}, ${bob}, ${late}, ${group}`);
+  const { shards } = proxy;
   for (const each of proxies) await each.close();
+  // Once nothing of theirs is left: in the databases of the proxies they had rights.
+  await asSuperuser({ ...shards[0]!, database: 'postgres' }, `DROP ROLE ${roles.join(', ')}`);
 });
 
 describe('A user of the home shard', () => {
@@ -121,6 +126,29 @@ describe('A user of the home shard', () => {
     expect(errorCode(await attempt(proxy, 'shard_user', 'shard_pass'))).toBe('');
     expect(await asked(proxy)).toBe(before);
   });
+});
+
+it('The function of docs/security.md lets its users in, and no superuser', async () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'security.md'), 'utf8');
+  const [, sql = ''] = /```sql\n(.*?)```/s.exec(page) ?? [];
+  const [, query = ''] = /query: (SELECT .*)/.exec(page) ?? [];
+  const lookup = { user: `lookup_${tag}`, password: 'change this' };
+  roles.push(lookup.user);
+  const documented = await startTestProxy({
+    shards: 1,
+    config: { proxy: { authQuery: { query, ...lookup } } },
+    prepare: ({ shards }) => asSuperuser(shards[0]!, sql.replaceAll('drive_lookup', lookup.user)),
+  });
+  proxies.push(documented);
+  expect(errorCode(await attempt(documented, ann, 'sesame'))).toBe('');
+  for (const user of [late, group]) {
+    expect(errorCode(await attempt(documented, user, 'sesame'))).toBe('28P01');
+  }
+  const client = await RawClient.login({ ...documented.login, user: ann, password: 'sesame' });
+  expect(errorCode(await client.query(query.replace('$1', `'${ann}'`)))).toBe('42501');
+  await client.close();
+  const { user, password } = superusers().shards;
+  expect(errorCode(await attempt(documented, user, password))).toBe('28P01');
 });
 
 describe('An answer', () => {

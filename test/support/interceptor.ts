@@ -76,7 +76,8 @@ export class Interceptor {
       client.on('data', (bytes) => server.write(bytes));
       server.on('data', (bytes: Buffer) => client.write(rewrite(bytes)));
       server.on('close', () => client.destroy());
-      client.on('close', () => server.destroy());
+      // A client that says its last word and leaves is still heard: a cancel request does so.
+      client.on('close', () => server.end());
     });
   }
 }

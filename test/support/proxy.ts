@@ -23,6 +23,8 @@ export interface TestProxy {
   readonly metricsPort: number | null;
   /** What the next RELOAD finds in the configuration, in place of `config`. */
   changeConfig(config: ConfigPart): void;
+  /** Another proxy over the same databases; its close() leaves them. */
+  beside(options: TestProxyOptions): Promise<TestProxy>;
   /** Ends the proxy and drops the databases. */
   close(): Promise<void>;
 }
@@ -35,6 +37,8 @@ export interface TestProxyOptions {
   readonly config?: ConfigPart;
   /** Where the proxy's log goes; by default nowhere. */
   readonly log?: Logger;
+  /** One server computes what is otherwise merged in a stream. */
+  readonly forceEngine?: boolean;
   /** Makes tables before the proxy looks at the schema. */
   readonly prepare?: (databases: FreshDatabases) => Promise<void>;
 }
@@ -48,7 +52,7 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
 
 async function proxyOver(
   databases: FreshDatabases,
-  { config: part = {}, log }: TestProxyOptions,
+  { config: part = {}, log, forceEngine = false }: TestProxyOptions,
 ): Promise<TestProxy> {
   let current = part;
   const readConfig = () => {
@@ -66,7 +70,7 @@ async function proxyOver(
   const proxy = await startProxy(
     config,
     log ?? createLog((process.env.TEST_LOG ?? 'silent') as 'info'),
-    { readConfig },
+    { readConfig, forceEngine },
   );
   const [user] = config.proxy.users;
   return {
@@ -83,6 +87,8 @@ async function proxyOver(
     changeConfig(next) {
       current = next;
     },
+    beside: (options) =>
+      proxyOver({ ...databases, drop: async () => undefined }, { config: part, ...options }),
     async close() {
       await proxy.close();
       await databases.drop();

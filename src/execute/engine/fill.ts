@@ -98,8 +98,11 @@ async function pass(
   budget: CopyBudget,
 ): Promise<void> {
   if (leaf.format === 'binary') {
-    stream.cutFirst(BINARY_HEADER.length);
-    stream.dropTrailer();
+    stream.cut = {
+      firstBytes: BINARY_HEADER.length,
+      keepsFirst: false,
+      keepsTrailer: false,
+    };
   }
   for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
     budget.add(batch.length);

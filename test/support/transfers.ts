@@ -1,9 +1,9 @@
 // Transfers between users on different shards, and the books that tell whether they were atomic.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Login } from '../support/proxy.ts';
-import type { Random } from '../support/random.ts';
-import { errorCode, RawClient, tagsOf } from '../support/raw-client.ts';
+import type { Login } from './proxy.ts';
+import type { Random } from './random.ts';
+import { errorCode, RawClient, tagsOf } from './raw-client.ts';
 
 export const ACCOUNTS = 600;
 export const FIRST_BALANCE = 1_000;

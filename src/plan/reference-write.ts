@@ -1,0 +1,136 @@
+// Writing a reference table: on every shard in one transaction, with the same effect on each.
+
+import type { Call, Expression } from '../sql/expression.ts';
+import type { InsertStatement, WritingStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { CommonTables } from './common-tables.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { isScalar } from './functions.ts';
+import { surveyInsert } from './insert.ts';
+import { surveyModify } from './modify.ts';
+import type { Plan, ReferenceMerge } from './plan.ts';
+import { routedPlan } from './routed.ts';
+import type { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
+import { surveyUnused } from './with.ts';
+
+/** null where the target is no reference table. Throws Refusal. */
+export function planReferenceWrite(
+  statement: WritingStatement,
+  survey: Survey,
+  context: PlanContext,
+): Plan | null {
+  const table = context.table(statement.relation);
+  if (table?.kind !== 'reference') return null;
+  survey.targetsReference = true;
+  if (statement.kind === 'insert') surveyInsert(statement, survey, new CommonTables());
+  else surveyModify(statement, survey, new CommonTables());
+  surveyUnused(survey);
+  if (statement.kind === 'merge' || survey.classes.length > 0 || survey.writesInWith) {
+    throw new Refusal(refused('referenceWrite'));
+  }
+  if (statement.kind !== 'insert' && statement.cursor !== null) {
+    throw new Refusal(refused('referenceWrite'));
+  }
+  // What it leaves behind on one connection would be missing on the others.
+  if ([...context.pins].some((pin) => pin !== 'session state')) {
+    throw new Refusal(refused('referenceWrite'));
+  }
+  const byRows = statement.kind === 'insert' && (statement.conflict?.assignments.length ?? 0) === 0;
+  if (!byRows) checkSteady(statement, table, survey);
+  const merge: ReferenceMerge = {
+    how: 'reference',
+    rows: byRows ? rowsOf(statement, table, context) : null,
+  };
+  return routedPlan(statement.kind.toUpperCase(), { kind: 'all' }, 'write', { merge });
+}
+
+/** The INSERT as the home shard is sent it: with the whole row behind what the client wants back. */
+function rowsOf(
+  statement: InsertStatement,
+  table: Table,
+  { input }: PlanContext,
+): ReferenceMerge['rows'] {
+  const { sql, tokens } = input;
+  const own = quoted(statement.alias ?? statement.relation.name);
+  const clause = statement.returning.length > 0 ? ',' : ' RETURNING';
+  const text = sql.slice(0, tokens.at(-1)!.end);
+  const columns = table.columns.filter((column) => !column.generated);
+  return {
+    homeSql: `${text}${clause} ROW(${own}.*)::text`,
+    table: `${quoted(table.schema)}.${quoted(table.name)}`,
+    columns: columns.map((column) => quoted(column.name)),
+  };
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+/**
+ * A statement that every shard runs by itself must do the same on each: constants, parameters,
+ * reference tables and functions whose answer depends on nothing else.
+ */
+function checkSteady(statement: WritingStatement, table: Table, survey: Survey): void {
+  if (survey.readsHome) throw new Refusal(refused('mixed'));
+  if (statement.kind === 'insert') {
+    const given = statement.columns ?? table.columns.map((column) => column.name);
+    const isFilled = table.columns.every(
+      (column) => !column.hasDefault || column.generated || given.includes(column.name),
+    );
+    if (!isFilled) throw new Refusal(refused('referenceUnsteady'));
+  }
+  const open: unknown[] = [statement];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    if (!isSteadyNode(next as Expression)) throw new Refusal(refused('referenceUnsteady'));
+    const { limit, offset } = next as { limit?: unknown; offset?: unknown };
+    if ((limit ?? null) !== null || (offset ?? null) !== null) {
+      throw new Refusal(refused('referenceUnsteady'));
+    }
+    open.push(...Object.values(next).filter((part) => part !== undefined));
+  }
+}
+
+/** Nodes of the tree whose value may differ from shard to shard are not. */
+function isSteadyNode(node: Expression): boolean {
+  switch (node.kind) {
+    case 'call':
+      return isSteadyCall(node);
+    case 'constant':
+      return node.type !== 'string' || !/^\s*(now|today|tomorrow|yesterday)\s*$/i.test(node.text);
+    case 'other':
+      return STEADY_NODES.has(node.node);
+    case 'default':
+      return false;
+    default:
+      return true;
+  }
+}
+
+const TIME = new Set([
+  'now',
+  'transaction_timestamp',
+  'statement_timestamp',
+  'age',
+  'current_setting',
+]);
+const STEADY_AGGREGATES = new Set(['count', 'sum', 'min', 'max', 'avg', 'bool_and', 'bool_or']);
+
+function isSteadyCall(call: Call): boolean {
+  if (call.schema !== null && call.schema !== 'pg_catalog') return false;
+  if (TIME.has(call.name) || call.over !== null) return false;
+  return isScalar(call) || STEADY_AGGREGATES.has(call.name);
+}
+
+const STEADY_NODES = new Set([
+  'CaseExpr',
+  'CaseWhen',
+  'CoalesceExpr',
+  'MinMaxExpr',
+  'BooleanTest',
+  'A_Indirection',
+  'A_Indices',
+  'AEXPR_NULLIF',
+  'AEXPR_LIKE',
+  'AEXPR_ILIKE',
+  'AEXPR_SIMILAR',
+]);

@@ -1,0 +1,178 @@
+// Intake: what a client's messages ask for, and which way each request goes.
+
+import { protocolViolation } from '../base/errors.ts';
+import type { FrameReader } from '../wire/frame.ts';
+import { FRONTEND } from '../wire/message-type.ts';
+import { Batch } from './batch.ts';
+import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
+import type { SessionContext } from './context.ts';
+import { checkDecoded } from './encoding.ts';
+import { routeQuery } from './query-route.ts';
+import type { Shipment } from './relay-lane.ts';
+import type { RequestRunner } from './request-runner.ts';
+import { noFunctionCall } from './session-errors.ts';
+import type { SessionState } from './state.ts';
+
+export interface IntakeOwner {
+  /** The relay lane is to carry it. */
+  ship(shipment: Shipment): void;
+  /** The careful way: run it, report its error, then say ReadyForQuery if `ready`. */
+  work(task: () => Promise<void>, ready: boolean): void;
+  /** The client has said Terminate. */
+  terminated(): void;
+}
+
+export class Intake {
+  #context: SessionContext;
+  #state: SessionState;
+  #runner: RequestRunner;
+  #owner: IntakeOwner;
+  #batch = new Batch();
+  /** An error in a batch: everything up to Sync is skipped. */
+  #skipsToSync = false;
+
+  constructor(
+    context: SessionContext,
+    state: SessionState,
+    runner: RequestRunner,
+    owner: IntakeOwner,
+  ) {
+    this.#context = context;
+    this.#state = state;
+    this.#runner = runner;
+    this.#owner = owner;
+  }
+
+  skipToSync(): void {
+    this.#skipsToSync = true;
+  }
+
+  /** Takes the message that stands in `reader`. Throws 08P01 for one that ends the session. */
+  message(reader: FrameReader): void {
+    const { type, buffer, start, bodyStart, end } = reader;
+    if (this.#skipsToSync && type !== FRONTEND.sync && type !== FRONTEND.terminate) return;
+    switch (type) {
+      case FRONTEND.query:
+        this.#simpleQuery(buffer, start, bodyStart, end);
+        break;
+      case FRONTEND.parse:
+      case FRONTEND.bind:
+      case FRONTEND.describe:
+      case FRONTEND.execute:
+      case FRONTEND.close:
+        this.#addToBatch(type, buffer, start, bodyStart, end);
+        break;
+      case FRONTEND.sync:
+        this.sync();
+        break;
+      case FRONTEND.flush:
+        if (!this.#batch.isEmpty) this.#owner.work(() => this.#runBatch(false), false);
+        break;
+      case FRONTEND.terminate:
+        this.#owner.terminated();
+        break;
+      case FRONTEND.functionCall:
+        this.#callFunction(buffer.subarray(start, end));
+        break;
+      case FRONTEND.copyData:
+      case FRONTEND.copyDone:
+      case FRONTEND.copyFail:
+        // Left over from a COPY that has failed. Source: PROTOCOL-COPY.
+        break;
+      default:
+        throw protocolViolation(`invalid frontend message type ${type}`);
+    }
+  }
+
+  #simpleQuery(buffer: Buffer, start: number, bodyStart: number, end: number): void {
+    if (end === bodyStart || buffer.indexOf(0, bodyStart) !== end - 1) {
+      throw protocolViolation('invalid string in message');
+    }
+    const sql = buffer.toString('utf8', bodyStart, end - 1);
+    try {
+      checkDecoded(sql, buffer.subarray(bodyStart, end - 1));
+    } catch (error) {
+      this.#owner.work(() => Promise.reject(error), true);
+      return;
+    }
+    if (!this.#batch.isEmpty) {
+      // Messages without Sync before a Query: they come first.
+      this.#owner.work(async () => {
+        await this.#runBatch(false);
+        this.#state.statements.delete('');
+        await this.#runner.runQuery(sql);
+      }, true);
+      return;
+    }
+    // A Query destroys the unnamed statement. Source: PROTOCOL-FLOW-EXT-QUERY.
+    this.#state.statements.delete('');
+    if (this.#mayRelay() && !startsWithComment(sql)) {
+      const route = routeQuery(sql, this.#state, this.#context);
+      if (route !== null) {
+        const { shard, writes, cost } = route;
+        this.#owner.ship({ shard, content: buffer.subarray(start, end), writes, cost });
+        return;
+      }
+    }
+    this.#owner.work(() => this.#runner.runQuery(sql), true);
+  }
+
+  #addToBatch(type: number, buffer: Buffer, start: number, bodyStart: number, end: number): void {
+    if (type === FRONTEND.parse) this.#context.counters.parses += 1;
+    else if (type === FRONTEND.bind) this.#context.counters.binds += 1;
+    try {
+      this.#batch.add(type, buffer, start, bodyStart, end);
+    } catch (error) {
+      // What came before in the batch is answered first, then the error.
+      this.#owner.work(async () => {
+        await this.#runBatch(false);
+        throw error;
+      }, false);
+    }
+  }
+
+  sync(): void {
+    if (this.#skipsToSync || this.#batch.isEmpty) {
+      this.#skipsToSync = false;
+      this.#owner.work(async () => undefined, true);
+      return;
+    }
+    if (this.#mayRelay()) {
+      const batch = this.#routeBatch();
+      if (batch !== null) {
+        this.#batch.take();
+        const { shard, writes, cost } = batch;
+        this.#owner.ship({ shard, content: batch, writes, cost });
+        return;
+      }
+    }
+    this.#owner.work(() => this.#runBatch(true), true);
+  }
+
+  #routeBatch(): OneShardBatch | null {
+    try {
+      return routeBatch(this.#batch.peek(), this.#state, this.#context);
+    } catch {
+      // The careful way meets the same error at the right message and reports it.
+      return null;
+    }
+  }
+
+  #callFunction(bytes: Buffer): void {
+    const shard = anyShard(this.#state, this.#context);
+    if (this.#mayRelay()) this.#owner.ship({ shard, content: bytes, writes: true, cost: null });
+    else this.#owner.work(() => Promise.reject(noFunctionCall()), true);
+  }
+
+  #mayRelay(): boolean {
+    return this.#state.isPlain && this.#state.transaction?.state !== 'failed';
+  }
+
+  #runBatch(synced: boolean): Promise<void> {
+    return this.#runner.runBatch(this.#batch.take(), synced);
+  }
+}
+
+function startsWithComment(sql: string): boolean {
+  return /^\s*\/\*/.test(sql);
+}

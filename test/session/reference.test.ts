@@ -1,0 +1,164 @@
+// Reference tables: written through the proxy, every shard has the same copy.
+
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+
+describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
+  let tested: TestProxy;
+  let proxy: pg.Client;
+  let shards: pg.Client[];
+
+  beforeAll(async () => {
+    tested = await startTestProxy({
+      shards: shardCount,
+      config: { sharding: { tables: { country: { kind: 'reference' } } } },
+    });
+    proxy = await connected(tested.login);
+    shards = await Promise.all(tested.shards.map(connected));
+    await proxy.query('CREATE TABLE home (n int); INSERT INTO home VALUES (1), (2)');
+  });
+
+  beforeEach(async () => {
+    await proxy.query(`CREATE TABLE country (
+      id serial PRIMARY KEY, code text UNIQUE, made timestamptz DEFAULT clock_timestamp(),
+      chance float8 DEFAULT random(), long text GENERATED ALWAYS AS (code || '!') STORED,
+      odd text DEFAULT 'a "b" \\ {c},' || E'\\n')`);
+  });
+
+  afterEach(async () => {
+    await proxy.query('ROLLBACK');
+    await proxy.query('DROP TABLE country');
+  });
+
+  afterAll(async () => {
+    await Promise.all([proxy, ...shards].map((client) => client.end()));
+    await tested.close();
+  });
+
+  /** The rows of the copies, which must all be the same. */
+  async function copy(): Promise<unknown[]> {
+    const copies = await Promise.all(
+      shards.map(async (shard) => (await shard.query('SELECT * FROM country ORDER BY id')).rows),
+    );
+    for (const each of copies) expect(each).toEqual(copies[0]);
+    return copies[0]!;
+  }
+
+  it('is made on every shard and gets the same rows, defaults and all', async () => {
+    const { rows, rowCount } = await proxy.query(
+      `INSERT INTO country (code) VALUES ('de'), ('fr') RETURNING id, code`,
+    );
+    expect(rowCount).toBe(2);
+    expect(rows.map(({ code }) => code)).toEqual(['de', 'fr']);
+    expect((await copy()).map((row) => (row as { id: number }).id)).toEqual(
+      rows.map(({ id }) => id),
+    );
+  });
+
+  it('takes parameters, NULL and rows of home tables', async () => {
+    const bare = await proxy.query('INSERT INTO country AS c (code) VALUES ($1), ($2);', [
+      'x',
+      null,
+    ]);
+    expect([bare.command, bare.rowCount, bare.rows]).toEqual(['INSERT', 2, []]);
+    await proxy.query(`INSERT INTO country (code) SELECT 'h' || n FROM home`);
+    await proxy.query('INSERT INTO country DEFAULT VALUES -- the end');
+    expect(await copy()).toHaveLength(5);
+  });
+
+  it('is updated and deleted from everywhere, and answers once', async () => {
+    await proxy.query(`INSERT INTO country (code) VALUES ('a'), ('b'), ('c')`);
+    const updated = await proxy.query(
+      `UPDATE country SET code = upper(code) WHERE code <> $1 RETURNING code`,
+      ['c'],
+    );
+    expect(updated.rows.map(({ code }) => code).sort()).toEqual(['A', 'B']);
+    expect((await proxy.query(`DELETE FROM country WHERE code = 'A'`)).rowCount).toBe(1);
+    expect(await copy()).toHaveLength(2);
+  });
+
+  it('keeps conflicts to what all copies agree on', async () => {
+    const insert = `INSERT INTO country (code) VALUES ('a'), ('b') ON CONFLICT`;
+    await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
+    expect((await proxy.query(`${insert} (code) DO NOTHING`)).rowCount).toBe(1);
+    await proxy.query(`INSERT INTO country (id, code, made, chance, odd)
+      VALUES (1, 'a', '2026-01-01', 0.5, '') ON CONFLICT (code) DO UPDATE SET odd = 'seen'`);
+    expect(await copy()).toHaveLength(2);
+  });
+
+  it('is as it was when the transaction is rolled back, or one shard refuses', async () => {
+    await proxy.query('BEGIN');
+    await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
+    await proxy.query('ROLLBACK');
+    expect(await copy()).toEqual([]);
+    await shards.at(-1)!.query(`INSERT INTO country (code) VALUES ('z')`);
+    await expect(proxy.query(`INSERT INTO country (code) VALUES ('z')`)).rejects.toMatchObject({
+      code: '23505',
+    });
+    await shards.at(-1)!.query('DELETE FROM country');
+    expect(await copy()).toEqual([]);
+  });
+
+  it('is truncated and altered everywhere', async () => {
+    await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
+    await proxy.query(`ALTER TABLE country ADD COLUMN size int DEFAULT 3`);
+    expect(await copy()).toMatchObject([{ code: 'a', size: 3 }]);
+    await proxy.query('TRUNCATE country');
+    expect(await copy()).toEqual([]);
+  });
+
+  it('is joined to sharded tables, also through a view', async () => {
+    await proxy.query(`CREATE TABLE member (user_id int, code text)`);
+    await proxy.query(`INSERT INTO member VALUES (1, 'a'), (2, 'a'), (3, 'b')`);
+    await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
+    await proxy.query('CREATE VIEW known AS SELECT code FROM country');
+    for (const name of ['country', 'known']) {
+      const { rows } = await proxy.query(
+        `SELECT user_id FROM member JOIN ${name} USING (code) ORDER BY user_id`,
+      );
+      expect(rows).toEqual([{ user_id: 1 }, { user_id: 2 }]);
+    }
+    await proxy.query('DROP VIEW known');
+    await proxy.query('DROP TABLE member');
+  });
+
+  it
+    .runIf(shardCount > 1)
+    .each([
+      'UPDATE country SET made = now()',
+      'UPDATE country SET made = CURRENT_TIMESTAMP',
+      `UPDATE country SET made = 'now'`,
+      'UPDATE country SET chance = random()',
+      'UPDATE country SET made = DEFAULT',
+      'DELETE FROM country WHERE id IN (SELECT id FROM country LIMIT 1)',
+      `INSERT INTO country (code) VALUES ('a') ON CONFLICT (code) DO UPDATE SET odd = ''`,
+      'WITH x AS (DELETE FROM country RETURNING *) SELECT * FROM x',
+      'UPDATE country SET id = n FROM home',
+      'ALTER TABLE country ADD COLUMN late timestamptz DEFAULT now()',
+    ])('refuses %s', async (sql) => {
+    await expect(proxy.query(sql)).rejects.toMatchObject({ code: '0A000' });
+  });
+
+  it('says so when the copies differ', async () => {
+    await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
+    await shards.at(-1)!.query('DELETE FROM country');
+    const update = proxy.query(`UPDATE country SET odd = ''`);
+    // A single copy cannot differ from itself.
+    if (shardCount === 1) expect((await update).rowCount).toBe(0);
+    else await expect(update).rejects.toMatchObject({ code: 'XX001' });
+  });
+});
+
+async function connected(place: {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+}): Promise<pg.Client> {
+  const { host, port, database, user, password } = place;
+  const client = new pg.Client({ host, port, database, user, password });
+  await client.connect();
+  return client;
+}

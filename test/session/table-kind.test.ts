@@ -1,0 +1,158 @@
+// Table kinds by statement: a home table becomes a reference or sharded one, rows and all, and back.
+
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+async function connected({ host, port, database, user, password }: Place): Promise<pg.Client> {
+  const client = new pg.Client({ host, port, database, user, password });
+  await client.connect();
+  return client;
+}
+
+const ROWS = 2_500;
+
+describe.each([2, 3])('Over %i shards', (shardCount) => {
+  let tested: TestProxy;
+  let proxy: pg.Client;
+  let shards: pg.Client[];
+
+  beforeAll(async () => {
+    tested = await startTestProxy({ shards: shardCount });
+    proxy = await connected(tested.login);
+    shards = await Promise.all(tested.shards.map(connected));
+    await proxy.query(`CREATE TYPE mood AS ENUM ('good', 'bad')`);
+  });
+
+  afterEach(async () => {
+    await proxy.query('ROLLBACK');
+    await proxy.query('DROP TABLE IF EXISTS kind');
+  });
+
+  afterAll(async () => {
+    await Promise.all([proxy, ...shards].map((client) => client.end()));
+    await tested.close();
+  });
+
+  const make = () =>
+    proxy.query(`
+      CREATE TABLE kind (
+        id serial, owner bigint NOT NULL, "Odd ""name" text DEFAULT 'a,"b"', m mood DEFAULT 'bad',
+        tags text[], twice bigint GENERATED ALWAYS AS (owner * 2) STORED,
+        n int GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (id), CHECK (owner > -5), UNIQUE (owner, n));
+      CREATE INDEX kind_m ON kind (m) WHERE m = 'good';
+      COMMENT ON COLUMN kind.owner IS 'whose';
+      GRANT SELECT ON kind TO PUBLIC;
+      INSERT INTO kind (owner, tags) SELECT i, ARRAY['x', NULL, '{"'] FROM generate_series(1, ${ROWS}) i`);
+
+  const onShards = async (sql: string): Promise<unknown[]> => {
+    const results = await Promise.all(
+      shards.map((shard) => shard.query({ text: sql, rowMode: 'array' })),
+    );
+    return results.map(({ rows }) => (rows as unknown[][])[0]?.[0]);
+  };
+
+  const everywhere = <T>(value: T): T[] => shards.map(() => value);
+  const whole = "SELECT md5(string_agg(k::text, e'\\n' ORDER BY id)) FROM kind k";
+
+  it('create_reference_table copies a home table to every shard', async () => {
+    await make();
+    const [digest] = await onShardsOf(shards.slice(0, 1), whole);
+    const { rows, command } = await proxy.query(`SELECT create_reference_table('kind')`);
+    expect([rows, command]).toEqual([[{ create_reference_table: '' }], 'SELECT']);
+    expect(await onShards(whole)).toEqual(everywhere(digest));
+    const shape = `SELECT string_agg(pg_get_indexdef(indexrelid), ';' ORDER BY indexrelid::regclass::text)
+      || (SELECT relacl::text FROM pg_class WHERE oid = 'kind'::regclass)
+      || col_description('kind'::regclass, 2) FROM pg_index WHERE indrelid = 'kind'::regclass`;
+    const [home, ...others] = await onShards(shape);
+    expect(home).toMatch(/kind_m/);
+    for (const each of others) expect(each).toBe(home);
+    await proxy.query(`INSERT INTO kind (owner) VALUES (1), (2)`);
+    expect(new Set(await onShards(whole)).size).toBe(1);
+    expect(await onShards('SELECT count(*)::int FROM kind')).toEqual(everywhere(ROWS + 2));
+  });
+
+  it('create_distributed_table deals the rows out, and ids go on behind them', async () => {
+    await make();
+    const count = async () =>
+      (await proxy.query('SELECT count(*)::int AS n, sum(owner) AS s FROM kind')).rows;
+    const before = await count();
+    await proxy.query(`SELECT create_distributed_table('public.kind', 'owner')`);
+    expect(await count()).toEqual(before);
+    const misplaced = `SELECT count(*)::int FROM kind WHERE owner % ${shardCount} <> drive.shard_id()`;
+    expect(await onShards(misplaced)).toEqual(everywhere(0));
+    const ids = new Set<number>();
+    for (let owner = 1; owner <= 6; owner++) {
+      const { rows } = await proxy.query('INSERT INTO kind (owner) VALUES ($1) RETURNING id', [
+        owner,
+      ]);
+      ids.add(rows[0].id as number);
+    }
+    expect(ids.size).toBe(6);
+    expect(Math.min(...ids)).toBeGreaterThan(ROWS);
+  });
+
+  it('undistribute_table brings all rows home', async () => {
+    await make();
+    const [digest] = await onShardsOf(shards.slice(0, 1), whole);
+    for (const spread of [
+      `create_distributed_table('kind', 'owner')`,
+      `create_reference_table('kind')`,
+    ]) {
+      await proxy.query(`SELECT ${spread}`);
+      await proxy.query(`SELECT undistribute_table('kind')`);
+      expect(await onShards(`SELECT to_regclass('kind')`)).toEqual([
+        'kind',
+        ...shards.slice(1).map(() => null),
+      ]);
+      expect((await onShardsOf(shards.slice(0, 1), whole))[0]).toBe(digest);
+    }
+  });
+
+  it('a change is undone with its transaction, and seen within it', async () => {
+    await make();
+    await proxy.query('BEGIN');
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    await proxy.query(`UPDATE kind SET m = 'good'`);
+    await proxy.query('ROLLBACK');
+    const { rows } = await proxy.query(`SELECT count(*)::int AS n FROM kind WHERE m = 'bad'`);
+    expect(rows).toEqual([{ n: ROWS }]);
+    expect(await onShards(`SELECT to_regclass('kind')`)).toEqual([
+      'kind',
+      ...shards.slice(1).map(() => null),
+    ]);
+  });
+
+  it.each([
+    [`create_distributed_table('kind', 'm')`, '55000'],
+    [`create_distributed_table('kind', 'nothing')`, '42703'],
+    [
+      `create_distributed_table('kind', 'n')`,
+      '55000',
+      'ALTER TABLE kind ADD UNIQUE ("Odd ""name", id)',
+    ],
+    [`create_reference_table('nothing')`, '42P01'],
+    [`create_reference_table('kind')`, '0A000', 'ALTER TABLE kind ENABLE ROW LEVEL SECURITY'],
+    [`create_reference_table('kind', 'owner')`, '42883'],
+  ])('%s is refused with %s', async (call, code, ...first) => {
+    await make();
+    for (const sql of first) await proxy.query(sql);
+    await expect(proxy.query(`SELECT ${call}`)).rejects.toMatchObject({ code });
+    expect((await proxy.query('SELECT count(*)::int AS n FROM kind')).rows).toEqual([{ n: ROWS }]);
+  });
+
+  const onShardsOf = async (some: readonly pg.Client[], sql: string): Promise<unknown[]> => {
+    const results = await Promise.all(
+      some.map((shard) => shard.query({ text: sql, rowMode: 'array' })),
+    );
+    return results.map(({ rows }) => (rows as unknown[][])[0]?.[0]);
+  };
+});
