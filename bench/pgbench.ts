@@ -70,12 +70,14 @@ export function pgbenchArguments(options: PgbenchRun): string[] {
   ];
 }
 
-/** Reads pgbench's report; throws an Error when it has no result or tells of failures. */
+/** Reads pgbench's report; throws an Error when it has none or tells of failures. */
 export function readReport(text: string): { readonly tps: number; readonly transactions: number } {
   const tps = /^tps = ([\d.]+)/m.exec(text);
   const transactions = /^number of transactions actually processed: (\d+)/m.exec(text);
   const failed = /^number of failed transactions: ([1-9]\d*)/m.exec(text);
-  if (tps === null || transactions === null) throw new Error(`pgbench has no result: ${text}`);
+  if (tps === null || transactions === null) {
+    throw new Error('pgbench finished no transaction in its time');
+  }
   if (failed !== null) throw new Error(`${failed[1]} transactions of pgbench failed`);
   return { tps: Number(tps[1]), transactions: Number(transactions[1]) };
 }

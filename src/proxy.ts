@@ -196,6 +196,7 @@ function makeContext(
 function listenerRules(config: Config, log: Logger): ListenerRules {
   const { users, auth, trust, tls, authQuery } = config.proxy;
   const lookup = authQuery === null ? null : makeLookup(config, authQuery, log);
+  const modes = new Map(users.map(({ name, poolMode }) => [name, poolMode]));
   const bounded = users.flatMap(({ name, clientsMax }) =>
     clientsMax === undefined ? [] : [[name, clientsMax] as const],
   );

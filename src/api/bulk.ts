@@ -1,7 +1,7 @@
-// One bulk: N records in one transaction over all shards, sent a few INSERTs ahead of the answers.
+// One bulk: N records in one transaction over all shards, by COPY, a batch at a time.
 
-import { BULK_BATCH_ROWS, BULK_BATCHES_AHEAD } from '../base/limits.ts';
-import type { Connection, Database, Row, Sql } from './database.ts';
+import { BULK_BATCH_ROWS } from '../base/limits.ts';
+import type { Connection, Database, Row } from './database.ts';
 import { databaseFailure, isRolledBack } from './database-failure.ts';
 import { ApiFailure } from './failure.ts';
 import { intOf } from './row.ts';
@@ -33,50 +33,33 @@ export class BulkCancelled extends ApiFailure {
   }
 }
 
-function insertOf(rows: number): Sql {
-  const values = Array.from({ length: rows }, (_, row) => `($${2 * row + 1},$${2 * row + 2})`);
-  return {
-    name: `bulk_${rows}`,
-    text:
-      `INSERT INTO file_metadata (user_id, file_name) VALUES ${values.join(',')} ` +
-      'RETURNING drive.shard_id() AS shard_id',
-  };
+const COPY = 'COPY file_metadata (user_id, file_name) FROM STDIN';
+
+function rowsOf(first: number, end: number): string {
+  let rows = '';
+  for (let id = first; id < end; id++) rows += `${id}\tfile_${id}.txt\n`;
+  return rows;
 }
 
-function valuesOf(first: number, rows: number): (number | string)[] {
-  const values: (number | string)[] = [];
-  for (let id = first; id < first + rows; id++) values.push(id, `file_${id}.txt`);
-  return values;
-}
-
+/** `rows`: what each shard says it has taken of the last COPY. */
 function add(tally: BulkTally, rows: readonly Row[]): void {
   for (const row of rows) {
     const shard = intOf(row, 'shard_id');
-    tally.perShard.set(shard, (tally.perShard.get(shard) ?? 0) + 1);
+    const count = Number(row.rows);
+    tally.perShard.set(shard, (tally.perShard.get(shard) ?? 0) + count);
+    tally.inserted += count;
   }
-  tally.inserted += rows.length;
 }
 
-async function insertAll(
+async function copyAll(
   connection: Connection,
   count: number,
   tally: BulkTally,
   signal: AbortSignal,
 ): Promise<void> {
-  const full = insertOf(Math.min(count, BULK_BATCH_ROWS));
-  const answers: Promise<readonly Row[]>[] = [];
-  try {
-    for (let first = 0; first < count && !signal.aborted; first += BULK_BATCH_ROWS) {
-      const rows = Math.min(BULK_BATCH_ROWS, count - first);
-      const sql = rows === BULK_BATCH_ROWS ? full : insertOf(rows);
-      answers.push(connection.rows(sql, valuesOf(first, rows)));
-      if (answers.length > BULK_BATCHES_AHEAD) add(tally, await answers.shift()!);
-    }
-    while (answers.length > 0) add(tally, await answers.shift()!);
-  } catch (error) {
-    // Those sent ahead fail as well, for the same reason; each must be heard.
-    await Promise.allSettled(answers);
-    throw error;
+  for (let first = 0; first < count && !signal.aborted; first += BULK_BATCH_ROWS) {
+    await connection.copy(COPY, rowsOf(first, Math.min(first + BULK_BATCH_ROWS, count)));
+    add(tally, await connection.rows({ text: 'SHOW drive.copied' }));
   }
 }
 
@@ -108,7 +91,7 @@ export async function writeBulk(
   let broken = true;
   try {
     await connection.command('BEGIN');
-    await insertAll(connection, count, tally, signal);
+    await copyAll(connection, count, tally, signal);
     if (signal.aborted) {
       await connection.command('ROLLBACK');
       throw new BulkCancelled();

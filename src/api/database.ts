@@ -1,5 +1,6 @@
 // The API's connections to the proxy: a pool with keep-alive, int8 as bigint, failures as statuses.
 
+import { finished } from 'node:stream/promises';
 import {
   API_CONNECT_TIMEOUT_MS,
   API_KEEP_ALIVE_MS,
@@ -7,6 +8,8 @@ import {
 } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { Pool, type PoolClient } from '../base/pg.ts';
+import { copyFrom } from '../base/pg-copy.ts';
+import type { ProxyTls } from '../control/proxy-trust.ts';
 import { databaseFailure } from './database-failure.ts';
 
 /** How the API reaches the proxy, and where it listens: the `api` part of the configuration. */
@@ -37,6 +40,8 @@ export interface Sql {
 export interface Connection {
   /** @throws the driver's error, untranslated: the holder knows what its failure means. */
   rows(sql: Sql, values?: Values): Promise<readonly Row[]>;
+  /** COPY … FROM STDIN of `data`, all or nothing. @throws as `rows`. */
+  copy(text: string, data: string): Promise<void>;
   /** Runs a statement without parameters; gives the first word of its tag, such as COMMIT. */
   command(text: string): Promise<string>;
   /** Gives the connection back; `broken` closes it, which rolls back what it had open. */
@@ -86,6 +91,19 @@ function heldConnection(client: PoolClient): Connection {
       const result = await client.query(query);
       return result.command;
     },
+    copy: async (text, data) => {
+      const stream = client.query(copyFrom(text));
+      const late = setTimeout(() => {
+        // In the words of pg's own timeout, which knows nothing of streams.
+        stream.destroy(new Error('Query read timeout'));
+      }, API_STATEMENT_TIMEOUT_MS);
+      try {
+        stream.end(data);
+        await finished(stream);
+      } finally {
+        clearTimeout(late);
+      }
+    },
     release: (broken) => {
       client.off('error', onError);
       client.release(broken);
@@ -93,13 +111,14 @@ function heldConnection(client: PoolClient): Connection {
   };
 }
 
-function createPool(settings: ApiSettings, log: Logger): Pool {
+function createPool(settings: ApiSettings, ssl: ProxyTls, log: Logger): Pool {
   const pool = new Pool({
     host: settings.proxyHost,
     port: settings.proxyPort,
     user: settings.user,
     password: settings.password,
     database: settings.database,
+    ssl: ssl ?? false,
     max: settings.poolSize,
     keepAlive: true,
     idleTimeoutMillis: API_KEEP_ALIVE_MS,
@@ -114,9 +133,9 @@ function createPool(settings: ApiSettings, log: Logger): Pool {
   return pool;
 }
 
-/** A pool of connections to the proxy; opens none before the first statement. */
-export function openDatabase(settings: ApiSettings, log: Logger): Database {
-  const pool = createPool(settings, log);
+/** A pool of connections to the proxy; opens none before the first statement. `ssl`: null without. */
+export function openDatabase(settings: ApiSettings, ssl: ProxyTls, log: Logger): Database {
+  const pool = createPool(settings, ssl, log);
   return {
     rows: async (sql, values = [], timeoutMs = API_STATEMENT_TIMEOUT_MS) => {
       try {

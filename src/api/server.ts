@@ -2,6 +2,7 @@
 
 import { API_CLOSE_TIMEOUT_MS, BULKS_RUNNING_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { type ProxyTrust, proxyTls } from '../control/proxy-trust.ts';
 import { createApp } from './app.ts';
 import { BulkJobs } from './bulk-jobs.ts';
 import { type ApiSettings, openDatabase } from './database.ts';
@@ -18,11 +19,11 @@ export interface RunningApi {
  * API answers 503. @throws Node's listen error, such as EADDRINUSE.
  */
 export async function startApi(
-  config: { readonly api: ApiSettings },
+  config: { readonly api: ApiSettings & ProxyTrust },
   log: Logger,
 ): Promise<RunningApi> {
   const { host, port } = config.api;
-  const database = openDatabase(config.api, log);
+  const database = openDatabase(config.api, await proxyTls(config.api), log);
   // Each bulk holds a connection until it ends: one must be left for everything else.
   const bulksMax = Math.max(1, Math.min(BULKS_RUNNING_MAX, config.api.poolSize - 1));
   const bulks = new BulkJobs(database, log, bulksMax);

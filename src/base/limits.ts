@@ -60,11 +60,8 @@ export const FILE_NAME_CHARS_MAX = 1_024;
 /** Records of one bulk: one transaction that long keeps dead rows from being vacuumed. */
 export const BULK_RECORDS_MAX = 10_000_000;
 
-/** Rows of one INSERT of a bulk: 2 parameters each, below the protocol's 65,535. */
-export const BULK_BATCH_ROWS = 1_000;
-
-/** INSERTs of one bulk sent ahead of their answers: hides the round trip, some 50 KB each. */
-export const BULK_BATCHES_AHEAD = 4;
+/** Rows of one COPY of a bulk, some 1 MB: a tenth of a second between two looks at a cancel. */
+export const BULK_BATCH_ROWS = 25_000;
 
 /** Bulks that run at once; each holds one connection of the API's pool and writes to every shard. */
 export const BULKS_RUNNING_MAX = 2;

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SHARDS_MAX } from '../base/limits.ts';
+import { type DoctorOptions, doctor } from './doctor.ts';
 import { describeFailure } from './failure.ts';
 import { install } from './install.ts';
 import { serveApi, serveProxy } from './serve.ts';
@@ -56,6 +57,12 @@ function commands(done: (exitCode: number) => void): Command {
   add('proxy', 'the proxy, in front of the configured shards', [proxyPort(), config()], serveProxy);
   add('api', 'the API, behind it a proxy that runs elsewhere', [apiPort(), config()], serveApi);
   add('install', 'put the schema of sql/ on the configured shards', [config()], install);
+  add<DoctorOptions>(
+    'doctor',
+    'compare the schemas of the configured shards',
+    [config(), repair()],
+    doctor,
+  );
   add('status', 'what `drive up` runs in the data directory', [data()], status);
   add('stop', 'stop what `drive up` runs in the data directory', [data()], stop);
   return program;
@@ -87,6 +94,8 @@ const data = () =>
   new Option('--data <directory>', 'where the embedded shards keep their data')
     .env('DRIVE_DATA')
     .default('.drive');
+
+const repair = () => new Option('--repair', 'make what is missing where that is safe');
 
 const config = () => new Option('--config <file>', 'config file, YAML or JSON').env('DRIVE_CONFIG');
 

@@ -247,6 +247,16 @@ const Api = section('The REST API and how it reaches the proxy.', {
   user: Type.Optional(text('whom to log in as; the first of `proxy.users` if not given')),
   password: Type.Optional(text("that user's password; from `proxy.users` if it is plain there")),
   database: Type.Optional(text('`proxy.database` if not given')),
+  sslmode: Type.Optional(
+    Type.Enum(['disable', 'require', 'verify-ca', 'verify-full'], {
+      description:
+        "as a shard's; if not given, `require` where `proxy.tls.required` is set and `disable` " +
+        'elsewhere',
+    }),
+  ),
+  sslrootcert: Type.Optional(text("as a shard's")),
+  sslcert: Type.Optional(text("path of the API's certificate for the proxy (PEM)")),
+  sslkey: Type.Optional(text("path of that certificate's key (PEM)")),
   poolSize: count('connections to the proxy: requests that run at once', { default: 20 }),
 });
 

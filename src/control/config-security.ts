@@ -3,32 +3,32 @@
 import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { SYSTEM_ROOTS } from '../topology/shard.ts';
+import type { TlsPlace } from '../topology/shard-trust.ts';
 import { ConfigError } from './config-error.ts';
 import type { ConfigContent } from './config-schema.ts';
 
-/** Throws ConfigError for settings that promise what they cannot keep, and for unreadable files. */
-export function requireShardTls(shards: ConfigContent['shards']): void {
-  for (const [id, { sslmode, sslrootcert, sslcert, sslkey }] of shards.entries()) {
-    const place = `shards[${id}]`;
-    const verifies = sslmode === 'verify-ca' || sslmode === 'verify-full';
-    if (verifies && sslrootcert === undefined) {
-      throw new ConfigError(
-        `${place}.sslrootcert is missing: ${sslmode} needs the authorities to trust, or ${SYSTEM_ROOTS}`,
-      );
-    }
-    // Anybody has a certificate from those: it proves nothing but the name.
-    if (sslrootcert === SYSTEM_ROOTS && sslmode !== 'verify-full') {
-      throw new ConfigError(
-        `${place}.sslmode must be verify-full with sslrootcert ${SYSTEM_ROOTS}`,
-      );
-    }
-    if ((sslcert === undefined) !== (sslkey === undefined)) {
-      throw new ConfigError(`${place}: sslcert and sslkey are given together or not at all`);
-    }
-    const files = { sslrootcert: sslrootcert === SYSTEM_ROOTS ? undefined : sslrootcert };
-    for (const [name, path] of Object.entries({ ...files, sslcert, sslkey })) {
-      if (path !== undefined) requireReadable(path, `${place}.${name}`);
-    }
+/**
+ * Throws ConfigError for settings that promise what they cannot keep, and for unreadable files;
+ * `place` is where they stand: `shards[0]`.
+ */
+export function requireTrust(trust: Omit<TlsPlace, 'host'>, place: string): void {
+  const { sslmode = 'disable', sslrootcert, sslcert, sslkey } = trust;
+  const verifies = sslmode === 'verify-ca' || sslmode === 'verify-full';
+  if (verifies && sslrootcert === undefined) {
+    throw new ConfigError(
+      `${place}.sslrootcert is missing: ${sslmode} needs the authorities to trust, or ${SYSTEM_ROOTS}`,
+    );
+  }
+  // Anybody has a certificate from those: it proves nothing but the name.
+  if (sslrootcert === SYSTEM_ROOTS && sslmode !== 'verify-full') {
+    throw new ConfigError(`${place}.sslmode must be verify-full with sslrootcert ${SYSTEM_ROOTS}`);
+  }
+  if ((sslcert === undefined) !== (sslkey === undefined)) {
+    throw new ConfigError(`${place}: sslcert and sslkey are given together or not at all`);
+  }
+  const files = { sslrootcert: sslrootcert === SYSTEM_ROOTS ? undefined : sslrootcert };
+  for (const [name, path] of Object.entries({ ...files, sslcert, sslkey })) {
+    if (path !== undefined) requireReadable(path, `${place}.${name}`);
   }
 }
 

@@ -8,7 +8,7 @@ import { describeFault, pathText } from './config-fault.ts';
 import { type Environment, readConfigFile } from './config-file.ts';
 import { fitTexts, layer, withVariable } from './config-layers.ts';
 import { type ConfigContent, configNode, fillDefaults, schemaFault } from './config-schema.ts';
-import { requireClientRules, requireShardTls } from './config-security.ts';
+import { requireClientRules, requireTrust } from './config-security.ts';
 
 export { ConfigError } from './config-error.ts';
 
@@ -86,6 +86,10 @@ export interface Config {
     readonly spillBytesMax: number;
   };
   readonly api: {
+    readonly sslmode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+    readonly sslrootcert?: string;
+    readonly sslcert?: string;
+    readonly sslkey?: string;
     readonly host: string;
     readonly port: number;
     readonly proxyHost: string;
@@ -156,7 +160,9 @@ function finish(content: ConfigContent): Config {
     throw new ConfigError(`sharding.tables.${name}.key: only a sharded table has a key`);
   }
   const { tls = null, authQuery = null } = proxy;
-  requireShardTls(shards);
+  for (const [id, shard] of shards.entries()) requireTrust(shard, `shards[${id}]`);
+  const sslmode = api.sslmode ?? (tls?.required ? 'require' : 'disable');
+  requireTrust({ ...api, sslmode }, 'api');
   requireClientRules(proxy);
   const users = proxy.users.map((user) => ({ ...user, password: user.password ?? '' }));
   const [first] = users;
@@ -179,6 +185,7 @@ function finish(content: ConfigContent): Config {
     merge,
     api: {
       ...api,
+      sslmode,
       proxyPort: api.proxyPort ?? proxy.port,
       user,
       password: api.password ?? (isPlain ? known : ''),
@@ -191,7 +198,7 @@ function finish(content: ConfigContent): Config {
 
 /** Throws ConfigError unless the API can log in at the proxy. */
 export function requireApiLogin({ api }: Config): void {
-  if (api.password !== '') return;
+  if (api.password !== '' || api.sslcert !== undefined) return;
   throw new ConfigError(
     `api.password is missing: proxy.users has no plain password of ${api.user}`,
   );

@@ -39,6 +39,12 @@ export interface CopyInRequest {
   readonly notice: (fields: ErrorFields) => void;
 }
 
+export interface CopyInResult {
+  readonly tag: string;
+  /** What each server says it has taken, by shard. */
+  readonly rows: ReadonlyMap<number, bigint>;
+}
+
 /** Starts the COPY on every shard. Rejects, nothing owed, when one of them refuses the statement. */
 export async function openCopyIn(request: CopyInRequest): Promise<CopyIn> {
   const { transaction, targets } = request;
@@ -107,8 +113,8 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     return waits.length === 0 ? null : Promise.all(waits);
   }
 
-  /** The client has sent everything: resolves with the command tag when every server has taken it. */
-  async finish(): Promise<string> {
+  /** The client has sent everything: resolves when every server has taken it. */
+  async finish(): Promise<CopyInResult> {
     this.#split((splitter) => splitter.finish());
     for (const shard of this.#shards) {
       if (shard.hasRows) this.#request.transaction.writers.add(shard.connection.shard.id);
@@ -118,15 +124,21 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     const error = this.#firstError();
     if (error !== null) throw error;
     this.#skipped.tell(this.#request.notice);
-    const counts = this.#shards.map((shard) => parseCommandTag(shard.tag).rows ?? 0n);
+    const rows = new Map(
+      this.#shards.map(({ connection, tag }) => [
+        connection.shard.id,
+        parseCommandTag(tag).rows ?? 0n,
+      ]),
+    );
+    const counts = [...rows.values()];
     if (this.#splitter === null) {
       if (new Set(counts).size > 1) throw columnsDiffer(this.#request.merge.table);
-      return `COPY ${counts[0]}`;
+      return { tag: `COPY ${counts[0]}`, rows };
     }
     if (this.#unreadable > 0 && !this.#request.merge.key!.skipsErrors) {
       throw notSkipped(this.#request.merge);
     }
-    return `COPY ${counts.reduce((sum, count) => sum + count, 0n)}`;
+    return { tag: `COPY ${counts.reduce((sum, count) => sum + count, 0n)}`, rows };
   }
 
   /** Ends it without effect; gives the error that a server had before, if one had. */

@@ -291,7 +291,10 @@ export type SessionAction =
   | { readonly action: 'reset'; readonly name: string | null; readonly local: boolean }
   /** SET drive.shard / drive.key / RESET of them: how this session's statements are routed. */
   | { readonly action: 'routeByHand'; readonly hand: HandRoute | null }
-  | { readonly action: 'showRoute'; readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' }
+  | {
+      readonly action: 'showRoute';
+      readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
+    }
   /** create_reference_table() and its kin; `table` as given: a name, qualified or not. */
   | {
       readonly action: 'tableKind';

@@ -53,6 +53,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.action === null &&
     plan.pins.length === 0 &&
     plan.effect !== 'ddl' &&
+    plan.merge?.how !== 'copyIn' &&
     !plan.unknownTable
   );
 }

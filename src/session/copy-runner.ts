@@ -1,6 +1,6 @@
 // Copy runner: a COPY over several shards, between a client's socket and the shards.
 
-import { type CopyIn, openCopyIn } from '../execute/copy-in.ts';
+import { type CopyIn, type CopyInResult, openCopyIn } from '../execute/copy-in.ts';
 import { openCopyOut } from '../execute/copy-out.ts';
 import type { CopyInMerge, CopyOutMerge } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -55,12 +55,13 @@ async function copyIn(
   inbox.open(execution.extended?.afterCopy ?? 'none');
   client.write(encodeCopyInResponse(copy.response));
   d.copiesIn();
-  const tag = await fill(copy, inbox);
+  const { tag, rows } = await fill(copy, inbox);
   if (own !== null) await state.endTransaction('commit');
+  state.copied = rows;
   client.write(encodeCommandComplete(tag));
 }
 
-async function fill(copy: CopyIn, inbox: CopyInbox): Promise<string> {
+async function fill(copy: CopyIn, inbox: CopyInbox): Promise<CopyInResult> {
   try {
     for (;;) {
       if (copy.hasFailed) throw new Error('a shard has refused its rows');

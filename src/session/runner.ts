@@ -135,8 +135,10 @@ export class Runner {
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     if (plan.merge?.how === 'everywhere') return runEverywhere(execution.sql, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
-    if (targets.length === 1) this.#d.context.counters.routes.careful += 1;
-    if (targets.length === 1) await this.#single(execution, plan, targets[0]!);
+    // What was copied is told shard by shard, also where there is only one.
+    const alone = targets.length === 1 && plan.merge?.how !== 'copyIn';
+    if (alone) this.#d.context.counters.routes.careful += 1;
+    if (alone) await this.#single(execution, plan, targets[0]!);
     else await this.#several(execution, plan, targets);
     if (plan.effect === 'ddl') {
       if (plan.route.kind === 'home') await keepHome(state, this.#d.context);

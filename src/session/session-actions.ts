@@ -33,7 +33,7 @@ export async function runSessionAction(
       state.hand = action.hand;
       return { result: null, tag: action.hand === null ? 'RESET' : 'SET' };
     case 'showRoute':
-      return { result: await show(action.name, state.hand, context), tag: 'SHOW' };
+      return { result: await show(action.name, state, context), tag: 'SHOW' };
     case 'tableKind':
       return changeTableKind(action, state, context);
     case 'discard':

@@ -1,10 +1,10 @@
-// SHOW drive.shard, drive.key and drive.shards: the session's route and the cluster's state.
+// SHOW drive.shard, drive.key, drive.shards and drive.copied: the session's route, the cluster's state.
 
-import type { HandRoute } from '../plan/plan.ts';
 import type { SessionContext } from './context.ts';
 import type { LocalColumn, LocalResult } from './local-result.ts';
+import type { SessionState } from './state.ts';
 
-export type ShowName = 'drive.shard' | 'drive.key' | 'drive.shards';
+export type ShowName = 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
 
 const SHARD_COLUMNS: readonly LocalColumn[] = [
   { name: 'shard_id', type: 'int4' },
@@ -15,19 +15,29 @@ const SHARD_COLUMNS: readonly LocalColumn[] = [
   { name: 'error', type: 'text' },
 ];
 
+/** Counts are as wide as int8. */
+const COPIED_COLUMNS: readonly LocalColumn[] = [
+  { name: 'shard_id', type: 'int4' },
+  { name: 'rows', type: 'text' },
+];
+
 export function showColumns(name: ShowName): readonly LocalColumn[] {
+  if (name === 'drive.copied') return COPIED_COLUMNS;
   return name === 'drive.shards' ? SHARD_COLUMNS : [{ name, type: 'text' }];
 }
 
 /** `drive.shards` asks every shard, at once, whether it answers. */
 export async function show(
   name: ShowName,
-  hand: HandRoute | null,
+  { hand, copied }: SessionState,
   context: SessionContext,
 ): Promise<LocalResult> {
   const columns = showColumns(name);
   if (name === 'drive.shards') {
     return { columns, rows: await Promise.all(context.cluster.pools.map(shardRow)) };
+  }
+  if (name === 'drive.copied') {
+    return { columns, rows: [...copied].map(([shard, rows]) => [shard, String(rows)]) };
   }
   let value = '';
   if (name === 'drive.shard' && hand?.by === 'shard') value = String(hand.shard);

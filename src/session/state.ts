@@ -43,6 +43,8 @@ export class SessionState {
   /** Reported settings that have changed without the client's having been told. */
   readonly reports = new Map<string, string>();
   transaction: Transaction | null = null;
+  /** Rows that each shard has taken of the last COPY FROM STDIN over several shards. */
+  copied: ReadonlyMap<number, bigint> = new Map();
   /** SET drive.shard or drive.key. */
   hand: HandRoute | null = null;
   /** Connected to the database of one shard: everything goes there. */

@@ -5,12 +5,15 @@ import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { type Shard, SYSTEM_ROOTS } from './shard.ts';
 
+/** Where to, and whom to trust there: a shard, or what has the same settings. */
+export type TlsPlace = Pick<Shard, 'host' | 'sslmode' | 'sslrootcert' | 'sslcert' | 'sslkey'>;
+
 /**
  * Reads the files each time, so that renewed certificates are used from the next connection on.
  * null: not encrypted. Rejects with the system's error when a file cannot be read.
  */
-export async function tlsOptions(shard: Shard): Promise<ConnectionOptions | null> {
-  const { host, sslmode = 'disable', sslrootcert, sslcert, sslkey } = shard;
+export async function tlsOptions(place: TlsPlace): Promise<ConnectionOptions | null> {
+  const { host, sslmode = 'disable', sslrootcert, sslcert, sslkey } = place;
   if (sslmode === 'disable') return null;
   const [ca, cert, key] = await Promise.all(
     [sslrootcert === SYSTEM_ROOTS ? undefined : sslrootcert, sslcert, sslkey].map((path) =>

@@ -21,15 +21,18 @@ export interface RunningStack {
   close(): Promise<void>;
 }
 
-/** Starts both on free ports. */
-export async function startStack(shards: readonly Shard[]): Promise<RunningStack> {
+/** Starts both on free ports; `parts`: more of their configuration. */
+export async function startStack(
+  shards: readonly Shard[],
+  parts: { readonly proxy?: object; readonly api?: object } = {},
+): Promise<RunningStack> {
   const log = createLog('silent');
   const config = loadConfig({
     env: {},
     overrides: {
       shards: shards.map(({ id: _id, ...shard }) => shard),
-      proxy: { port: 0 },
-      api: { port: 0 },
+      proxy: { port: 0, ...parts.proxy },
+      api: { port: 0, ...parts.api },
     },
   });
   const proxy = await startProxy(config, log);

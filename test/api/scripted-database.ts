@@ -28,6 +28,9 @@ export function scriptedDatabase(script: Script): ScriptedDatabase {
   };
   const connection: Connection = {
     rows,
+    copy: async (text, data) => {
+      await rows({ text }, [data]);
+    },
     command: async (text) => {
       await rows({ text });
       return text;

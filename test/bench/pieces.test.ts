@@ -78,7 +78,7 @@ tps = 23217.959 (without initial connection time)
 `;
     expect(readReport(text)).toEqual({ tps: 23217.959, transactions: 46437 });
     expect(() => readReport(text.replace(': 0 (', ': 3 ('))).toThrow('3 transactions');
-    expect(() => readReport('pgbench: error')).toThrow('no result');
+    expect(() => readReport('pgbench: error')).toThrow('no transaction');
   });
 });
 

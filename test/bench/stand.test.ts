@@ -84,14 +84,15 @@ it('A case runs its targets in turn, round after round', async () => {
 for (const program of pgbench === null ? [] : [pgbench]) {
   it('pgbench gives transactions per second and latency of each target', async () => {
     const { options } = runner(program, canRun);
-    const { failures, summaries } = await runCase(readCase, stand, options);
+    const once = { ...options, rounds: 1 };
+    const { failures, summaries } = await runCase(readCase, stand, once);
     expect(failures).toEqual({});
     expect(summaries.direct?.latencyMs?.median).toBeGreaterThan(0);
     expect(summaries.proxy?.tps?.median).toBeGreaterThan(0);
   });
 
   it('idle clients are counted while others work', async () => {
-    const active: PgbenchLoad = { kind: 'pgbench', script: 'read', mode: 'simple', clients: 2 };
+    const active: PgbenchLoad = { kind: 'pgbench', script: 'read', mode: 'simple', clients: 1 };
     const measured = await runIdle(program, active);
     expect(measured.keptSpeed).toBeGreaterThan(0);
     expect(measured.tps).toBeGreaterThan(0);

@@ -100,6 +100,7 @@ interface Attempt {
   readonly user?: string;
   readonly password?: string;
   readonly ssl?: false;
+  readonly enableChannelBinding?: boolean;
 }
 
 /** The error's SQLSTATE and text; null: let in. */
@@ -120,6 +121,12 @@ async function refusal({ login }: TestProxy, attempt: Attempt): Promise<string |
     await client.end();
   }
 }
+
+it('pg logs in bound to the certificate, and keeps a wrong password out', async () => {
+  expect(await refusal(plain, { enableChannelBinding: true })).toBeNull();
+  const wrong = { enableChannelBinding: true, password: 'wrong' };
+  expect(await refusal(plain, wrong)).toMatch(/^28P01/);
+});
 
 describe('With a certificate alone', () => {
   it.each<[string, Attempt]>([

@@ -245,6 +245,13 @@ describe('A statement of the merge engine that is stopped', () => {
     }
   }
 
+  /** Who keeps the table of shard 1 locked, and another connection to that shard. */
+  async function lockedShard(): Promise<readonly [RawClient, RawClient]> {
+    const lock = await RawClient.login(proxy.shards[1]!);
+    await lock.rows('BEGIN; LOCK TABLE files');
+    return [lock, await RawClient.login(proxy.shards[1]!)];
+  }
+
   /** Nothing is left of it: the pools' connections are free, no copy is on the engine. */
   async function nothingLeft(): Promise<void> {
     for (let i = 0; i < 6; i++) expect(errorCode(await client.query(SELECT))).toBe('');
@@ -255,13 +262,12 @@ describe('A statement of the merge engine that is stopped', () => {
   }
 
   it('while the rows are copied ends with 57014', async () => {
-    const direct = await RawClient.login(proxy.shards[1]!);
-    await direct.rows('BEGIN; LOCK TABLE files');
+    const [lock, direct] = await lockedShard();
     client.send(say.query(SELECT));
     await running(direct, 'COPY (SELECT%');
     await cancel();
     expect(errorCode(await client.untilReady())).toBe('57014');
-    await direct.rows('ROLLBACK');
+    await lock.close();
     await direct.close();
     await nothingLeft();
   });
@@ -281,13 +287,12 @@ describe('A statement of the merge engine that is stopped', () => {
   });
 
   it('by the loss of a shard says so', async () => {
-    const direct = await RawClient.login(proxy.shards[1]!);
-    await direct.rows('BEGIN; LOCK TABLE files');
+    const [lock, direct] = await lockedShard();
     client.send(say.query(SELECT));
     const pids = await running(direct, 'COPY (SELECT%');
     for (const pid of pids) await direct.rows(`SELECT pg_terminate_backend(${pid})`);
     expect(errorCode(await client.untilReady())).toBe('57P01');
-    await direct.rows('ROLLBACK');
+    await lock.close();
     await direct.close();
     await nothingLeft();
   });

@@ -8,36 +8,41 @@ import type { Shard } from '../../src/topology/shard.ts';
 import { connectAsText, textRows } from './text-client.ts';
 
 export interface Holdings {
-  /** Backends and prepared transactions in each shard's database, in words. */
-  readonly servers: readonly (readonly (string | null)[])[];
+  /** Backends that do or wait for something, and prepared transactions, in words. */
+  readonly busy: readonly (string | null)[];
   /** Objects that are still reachable. */
   readonly sessions: number;
   readonly clients: number;
-  readonly connections: number;
-  /** TCP sockets of this process. */
-  readonly sockets: number;
+  /** Server connections and TCP sockets beyond one a shard, which the housekeeping may have. */
+  readonly surplusConnections: number;
+  readonly surplusSockets: number;
 }
-
-const LEFT = `
-  SELECT concat_ws(' ', state, wait_event, now() - state_change, query) FROM pg_stat_activity
-  WHERE datname = current_database() AND pid <> pg_backend_pid()
-  UNION ALL SELECT gid FROM pg_prepared_xacts WHERE database = current_database()`;
 
 /** Nobody is connected, and the pools have closed what was idle. */
-export function nothingHeld(shards: readonly Shard[]): Holdings {
-  const servers = shards.map(() => []);
-  return { servers, sessions: 0, clients: 0, connections: 0, sockets: 0 };
-}
+export const NOTHING_HELD: Holdings = {
+  busy: [],
+  sessions: 0,
+  clients: 0,
+  surplusConnections: 0,
+  surplusSockets: 0,
+};
+
+const BUSY = `
+  SELECT concat_ws(' ', state, wait_event, now() - state_change, query) FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+  UNION ALL SELECT gid FROM pg_prepared_xacts WHERE database = current_database()`;
 
 export async function holdings(shards: readonly Shard[]): Promise<Holdings> {
-  const servers: (string | null)[][] = [];
-  for (const shard of shards) servers.push(await asked(shard, LEFT));
+  const busy: (string | null)[] = [];
+  for (const shard of shards) busy.push(...(await asked(shard, BUSY)));
+  const connections = queryObjects(ServerConnection, { format: 'count' });
+  const sockets = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap');
   return {
-    servers,
+    busy,
     sessions: queryObjects(Session, { format: 'count' }),
     clients: queryObjects(ClientStream, { format: 'count' }),
-    connections: queryObjects(ServerConnection, { format: 'count' }),
-    sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,
+    surplusConnections: Math.max(0, connections - shards.length),
+    surplusSockets: Math.max(0, sockets.length - shards.length),
   };
 }
 
