@@ -138,7 +138,7 @@ function mergeLines(merge: Merge): string[] {
   }
 }
 
-function engineLines({ alone, within, tellsTime, readsHome }: EngineMerge): string[] {
+function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMerge): string[] {
   const leaves = (leaf: EngineLeaf, i: number) => {
     const { table, only, columns, format, keyColumn, keys } = leaf;
     const which = keyColumn === null ? ' of home' : '';
@@ -148,8 +148,8 @@ function engineLines({ alone, within, tellsTime, readsHome }: EngineMerge): stri
   };
   const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];
   if (readsHome) lines.push('with home tables');
-  if (within === null) return [...lines, 'not in a transaction'];
-  if (tellsTime) lines.push('not in a transaction block');
+  if (within === null) return [...lines, `in a transaction: ${errorText(refusal)}`];
+  if (tellsTime) lines.push(`in a transaction block: ${errorText(refusal)}`);
   if (within === alone) return lines;
   return [...lines, `in a transaction: ${within.sql}`, ...within.leaves.map(leaves)];
 }

@@ -34,7 +34,6 @@ export type PinReason =
   | 'advisory lock'
   | 'listen'
   | 'cursor with hold'
-  | 'sql prepare'
   | 'set_config'
   | 'session state'
   /** Not the statement's doing: the operator has given the user session pooling. */
@@ -305,7 +304,27 @@ export type SessionAction =
       readonly key: string | null;
     }
   | { readonly action: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' }
+  /** PREPARE: `sql` is the text behind AS, with parameters of these types; 0: the server decides. */
+  | {
+      readonly action: 'prepare';
+      readonly name: string;
+      readonly sql: string;
+      readonly parameterTypes: readonly number[];
+    }
+  | {
+      readonly action: 'execute';
+      readonly name: string;
+      readonly args: readonly ExecuteArgument[];
+    }
+  /** null is DEALLOCATE ALL. */
+  | { readonly action: 'deallocate'; readonly name: string | null }
   | { readonly action: 'cursor'; readonly verb: 'declare' | 'use'; readonly name: string | null };
+
+/** A constant given to EXECUTE: its SQL class and its value as text, '' for NULL. */
+export interface ExecuteArgument {
+  readonly type: 'integer' | 'decimal' | 'string' | 'boolean' | 'null';
+  readonly text: string;
+}
 
 export type Effect = 'read' | 'write' | 'ddl';
 

@@ -6,6 +6,7 @@ import type { Effect, EngineMerge, Merge, Plan, RefusedPlan, Route, RoutedPlan }
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import {
+  NOT_STREAMED,
   type RefusedReason,
   refused,
   type SeveralShardsReason,
@@ -100,7 +101,10 @@ function attempt<M extends Merge>(make: () => M): M | SqlErrorFields {
     return make();
   } catch (error) {
     if (!(error instanceof NoMerge)) throw error;
-    return severalShards(error.reason);
+    // Reasons not to stream are told to nobody: what the engine says instead is.
+    return severalShards(
+      error.reason in NOT_STREAMED ? 'text' : (error.reason as SeveralShardsReason),
+    );
   }
 }
 

@@ -9,8 +9,8 @@ import type { Plan } from './plan.ts';
 import { planReferenceWrite } from './reference-write.ts';
 import { refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
+import { planSetval, planTableKind } from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
-import { planTableKind } from './table-kind.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
   if (statement.kind === 'insert') surveyInsert(statement, survey, tables);
@@ -24,7 +24,8 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
     context.uncertain = uncertainParameters(statement, catalog);
   }
   try {
-    const kind = statement.kind === 'select' ? planTableKind(statement) : null;
+    const kind =
+      statement.kind === 'select' ? (planTableKind(statement) ?? planSetval(statement)) : null;
     if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') return planSelect(statement, survey, context);
     const reference = planReferenceWrite(statement, survey, context);

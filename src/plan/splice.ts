@@ -14,12 +14,12 @@ import type { PlanContext } from './context.ts';
 import { isAggregate, isScalar } from './functions.ts';
 import type { RowBound } from './plan.ts';
 import type { Level } from './scope.ts';
-import type { SeveralShardsReason } from './unsupported.ts';
+import type { NotStreamedReason, SeveralShardsReason } from './unsupported.ts';
 
 /** Thrown while a merge is made: the statement cannot run on several shards. */
 export class NoMerge extends Error {
-  readonly reason: SeveralShardsReason;
-  constructor(reason: SeveralShardsReason) {
+  readonly reason: SeveralShardsReason | NotStreamedReason;
+  constructor(reason: SeveralShardsReason | NotStreamedReason) {
     super(reason);
     this.reason = reason;
   }

@@ -42,31 +42,6 @@ export const SEVERAL_SHARDS = {
     what: 'DISTINCT ON without the sharding key',
     hint: 'Add the sharding key to DISTINCT ON, or restrict the query to one key.',
   },
-  aggregate: {
-    what: 'an aggregate other than count, sum, min, max and avg, or one with DISTINCT or ORDER BY',
-    hint: 'Group by the sharding key, or restrict the query to one key.',
-  },
-  aggregateExpression: {
-    what: 'an output column that is neither a grouping expression nor one aggregate alone',
-    hint: 'Select the aggregates themselves and compute with them in the client.',
-  },
-  having: {
-    what: 'a HAVING condition that is more than comparisons of groups, aggregates and literals',
-    hint: 'Compare a grouping expression or an aggregate with a literal or a parameter.',
-  },
-  sortUsing: { what: 'ORDER BY … USING', hint: 'Use ASC or DESC.' },
-  sortCollation: {
-    what: 'sorting text by a collation other than C',
-    hint: 'Add COLLATE "C" to the ORDER BY expression.',
-  },
-  sortExpression: {
-    what: 'ORDER BY, GROUP BY, min or max of an expression with a function that may give two answers',
-    hint: 'Use built-in functions that are not volatile, or sort in the client.',
-  },
-  collatedGroup: {
-    what: 'grouping or DISTINCT under a collation that may hold different text equal',
-    hint: ONE_SHARD,
-  },
   unknownFunction: {
     what: 'a function that may be volatile, an aggregate or return several rows',
     hint: ONE_SHARD,
@@ -76,10 +51,6 @@ export const SEVERAL_SHARDS = {
     hint: ONE_SHARD,
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
-  limitExpression: {
-    what: 'LIMIT or OFFSET by an expression, or WITH TIES',
-    hint: 'Use a number or a parameter.',
-  },
   lockLimit: {
     what: 'FOR UPDATE or FOR SHARE in a statement that cannot run shard by shard',
     hint: ONE_SHARD,
@@ -101,21 +72,33 @@ export const SEVERAL_SHARDS = {
     hint: 'COPY the rows as they are, or a query for one key, or SET drive.shard = n.',
   },
   writingWith: { what: 'a WITH that writes', hint: ONE_SHARD },
-  noFrom: {
-    what: 'a query whose FROM has no sharded table, with a sub-query over several shards',
-    hint: ONE_SHARD,
-  },
   insertWith: {
     what: 'INSERT of several rows with WITH or sub-queries',
     hint: 'Insert row by row.',
   },
 } as const satisfies Record<string, Entry>;
 
+/** What no stream of the shards' rows can be merged into: one server computes it over copies. */
+export const NOT_STREAMED = {
+  noFrom: 'a query whose FROM has no sharded table, with a sub-query over several shards',
+  aggregate:
+    'an aggregate other than count, sum, min, max and avg, or one with DISTINCT or ORDER BY',
+  aggregateExpression:
+    'an output column that is neither a grouping expression nor one aggregate alone',
+  having: 'a HAVING condition that is more than comparisons of groups, aggregates and literals',
+  sortUsing: 'ORDER BY … USING',
+  sortCollation: 'sorting text by a collation other than C',
+  sortExpression:
+    'ORDER BY, GROUP BY, min or max of an expression with a function that may give two answers',
+  collatedGroup: 'grouping or DISTINCT under a collation that may hold different text equal',
+  limitExpression: 'LIMIT or OFFSET by an expression, or WITH TIES',
+} as const;
+
 /** Statements that are refused whatever shards they need, unless routed by hand. */
 export const REFUSED = {
   view: { what: 'a view over a sharded table', hint: 'Query the tables of the view themselves.' },
   mixed: {
-    what: 'a statement over both sharded and home tables',
+    what: 'a statement other than SELECT over both sharded and home tables',
     hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
   },
   referenceWrite: {
@@ -222,17 +205,17 @@ export const REFUSED = {
     what: 'this option of COPY for a sharded or reference table',
     hint: 'Leave it away, or COPY by hand on each shard: SET drive.shard = n.',
   },
-  prepare: {
-    what: 'PREPARE of a statement on sharded tables',
-    hint: 'Use prepared statements of the protocol, as drivers do.',
+  prepareType: {
+    what: 'PREPARE with a parameter of a type that is not built in',
+    hint: 'Leave the type away and cast the parameter in the statement.',
+  },
+  executeArgument: {
+    what: 'EXECUTE with an argument that is not a constant',
+    hint: 'Give its value, or use prepared statements of the protocol, as drivers do.',
   },
   prepareTransaction: {
     what: 'PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED',
     hint: 'COMMIT: the proxy makes a transaction over several shards atomic itself.',
-  },
-  deallocateAll: {
-    what: 'DEALLOCATE ALL',
-    hint: 'DISCARD ALL, or close the statements through the protocol.',
   },
   createAs: { what: 'making a table or materialized view from sharded tables', hint: BY_HAND },
   stringEscapes: {
@@ -242,6 +225,7 @@ export const REFUSED = {
 } as const satisfies Record<string, Entry>;
 
 export type SeveralShardsReason = keyof typeof SEVERAL_SHARDS;
+export type NotStreamedReason = keyof typeof NOT_STREAMED;
 export type RefusedReason = keyof typeof REFUSED;
 
 /** 0A000 for a statement that would need several shards. */
@@ -266,7 +250,18 @@ export function printUnsupported(): string {
     Object.values(entries)
       .map(({ what, hint }) => `| ${what} | ${hint} |`)
       .join('\n');
-  return `## Refused over several shards
+  const copied = Object.values(NOT_STREAMED)
+    .map((what) => `* ${what}`)
+    .join('\n');
+  return `## Computed by shard 0 over copies
+
+For a SELECT with any of these, as for one whose tables, sub-queries or set operations do not stay on
+the shard of a key, shard 0 gets copies of the rows in temporary tables and computes the statement as
+it is:
+
+${copied}
+
+## Refused over several shards
 
 These work where the sharding key restricts the statement to one shard.
 

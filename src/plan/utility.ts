@@ -18,6 +18,7 @@ import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
 import { hidesTable, isOnEveryShard } from './shadow.ts';
+import { planExecute, planPrepare } from './sql-prepare.ts';
 import type { RefusedReason, SeveralShardsReason } from './unsupported.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
@@ -48,12 +49,10 @@ const READS = new Set([
   'ClosePortalStmt',
   'ListenStmt',
   'UnlistenStmt',
-  'PrepareStmt',
-  'DeallocateStmt',
   'CheckPointStmt',
   'LoadStmt',
 ]);
-const WRITES = new Set(['NotifyStmt', 'LockStmt', 'TruncateStmt', 'ExecuteStmt', 'CallStmt']);
+const WRITES = new Set(['NotifyStmt', 'LockStmt', 'TruncateStmt', 'CallStmt']);
 
 function effectOf(node: string): Effect {
   if (READS.has(node)) return 'read';
@@ -62,7 +61,6 @@ function effectOf(node: string): Effect {
 
 function pinsOf(statement: UtilityStatement): PinReason[] {
   if (statement.node === 'ListenStmt') return ['listen'];
-  if (statement.node === 'PrepareStmt') return ['sql prepare'];
   if (statement.holdable) return ['cursor with hold'];
   // LOAD brings a library into one server process.
   if (statement.node === 'LoadStmt') return ['session state'];
@@ -86,9 +84,14 @@ export function planOwn(statement: UtilityStatement, context: PlanContext): Plan
       return planDiscard(statement);
     case 'ConstraintsSetStmt':
       return planSetConstraints(context.input);
-    case 'DeallocateStmt':
-      // All statements of the connection would go, those of other clients too.
-      return statement.name === null ? refusedFor('DEALLOCATE', 'deallocateAll') : null;
+    case 'PrepareStmt':
+      return planPrepare(statement, context.input);
+    case 'ExecuteStmt':
+      return planExecute(statement);
+    case 'DeallocateStmt': {
+      const action = { action: 'deallocate', name: statement.name } as const;
+      return { op: 'session', verb: 'DEALLOCATE', action };
+    }
     default:
       return null;
   }
@@ -159,7 +162,7 @@ function planInner(
     return forwarded(fields, plan, SEVERAL[statement.node]!);
   }
   if (kind === 'keys' || kind === 'all') {
-    return refusedFor(traits.verb, statement.node === 'PrepareStmt' ? 'prepare' : 'createAs');
+    return refusedFor(traits.verb, 'createAs');
   }
   return traits;
 }

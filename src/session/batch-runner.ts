@@ -33,6 +33,7 @@ import {
 import type { AfterCopy } from './relay.ts';
 import { isUnreadable, type Runner } from './runner.ts';
 import { showColumns } from './show.ts';
+import { preparedStatement } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type SessionState } from './state.ts';
 import { tableKindColumns } from './table-kind.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
@@ -147,6 +148,10 @@ export class BatchRunner {
     }
     if (plan.op === 'session' && plan.action.action === 'showRoute') {
       return { parameterTypes: [], fields: localFields(showColumns(plan.action.name), []) };
+    }
+    if (plan.op === 'session' && plan.action.action === 'execute') {
+      const prepared = preparedStatement(plan.action.name, this.#state);
+      return { parameterTypes: [], fields: (await this.#describe(prepared)).fields };
     }
     if (plan.op !== 'routed') return { parameterTypes: [], fields: null };
     return this.#runner.description(plan, statement.sql, statement.parameterTypes);

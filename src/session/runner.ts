@@ -33,6 +33,7 @@ import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import type { AfterCopy, Relay, RelayOutcome } from './relay.ts';
 import { runSessionAction, runSettingAction } from './session-actions.ts';
+import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type RunningGather, type SessionState } from './state.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
 
@@ -48,6 +49,10 @@ const NOT_MERGEABLE: SqlErrorFields = {
 export function isUnreadable(plan: Plan): boolean {
   return plan.op === 'routed' && plan.verb === '';
 }
+
+/** A Query is answered with its RowDescription; in the extended protocol Describe asks for it. */
+const isDescribed = ({ extended }: Execution): boolean =>
+  extended === null || extended.describes === true;
 
 /** The error has already been passed on to the client as the server sent it. */
 export class ErrorPassedOn extends Error {}
@@ -68,6 +73,8 @@ export interface ExtendedExecution {
   readonly maxRows: number;
   /** Where the client's Sync stands when the statement is a COPY. */
   readonly afterCopy: AfterCopy;
+  /** RowDescription goes before the rows, as in a Query: SQL's EXECUTE. */
+  readonly describes?: boolean;
   /** The messages that run the portal on this connection, ending in Sync, and their steps. */
   encode(connection: ServerConnection): { bytes: Buffer; steps: readonly Step[] };
 }
@@ -114,9 +121,11 @@ export class Runner {
     if (plan.op === 'sequence') throw new Error('a sequence is run part by part');
     if (plan.op === 'session') {
       routes.local += 1;
+      const { action } = plan;
+      if (isPreparedAction(action)) return runPreparedAction(action, execution, this, this.#d);
       const { result, tag } = await runSessionAction(plan.action, state, this.#d.context);
       if (result !== null) {
-        const described = execution.extended === null;
+        const described = isDescribed(execution);
         client.write(encodeLocalResult(result, execution.resultFormats, described));
       }
       client.write(encodeCommandComplete(tag));
@@ -133,7 +142,7 @@ export class Runner {
       );
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
-    if (plan.merge?.how === 'everywhere') return runEverywhere(execution.sql, plan.merge, this.#d);
+    if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
     // What was copied is told shard by shard, also where there is only one.
     const alone = targets.length === 1 && plan.merge?.how !== 'copyIn';
@@ -291,7 +300,7 @@ export class Runner {
         ? await writeReference({ ...request, merge, shards: targets, columnCount })
         : await writeShards({ ...request, merge, targets, rowShards });
     if (own !== null) await state.endTransaction('commit');
-    if (execution.extended === null && description.fields !== null) {
+    if (isDescribed(execution) && description.fields !== null) {
       client.write(encodeRowDescription(description.fields));
     }
     for (const row of result.rows) await this.#send(frameDataRow(row));
@@ -314,7 +323,7 @@ export class Runner {
       context,
       connections: () => this.#connections(targets),
     });
-    if (execution.extended === null) {
+    if (isDescribed(execution)) {
       client.write(encodeRowDescription(formattedFields(description, resultFormats)));
     }
     const { open = null, maxRows = 0 } = execution.extended ?? {};

@@ -1,6 +1,7 @@
 // Utility statements: what is not SELECT, INSERT, UPDATE, DELETE or MERGE, from the parser's tree.
 
 import type { DdlFacts } from './ddl.ts';
+import type { TypeReference } from './expression.ts';
 import { readCopy } from './read-copy.ts';
 import { readDdl } from './read-ddl.ts';
 import { readExpression, readType } from './read-expression.ts';
@@ -107,8 +108,17 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     holdable: tag === 'DeclareCursorStmt' && (Number(fields.options) & CURSOR_OPT_HOLD) !== 0,
     calls:
       'funccall' in fields ? [readExpression({ FuncCall: fields.funccall } as Node, reader)] : [],
+    parameterTypes: tag === 'PrepareStmt' ? typesOf(fields.argtypes) : [],
+    args:
+      tag === 'ExecuteStmt' ? nodesOf(fields.params).map((arg) => readExpression(arg, reader)) : [],
     ddl: readDdl(node),
   };
+}
+
+const nodesOf = (value: unknown): readonly Node[] => (Array.isArray(value) ? value : []);
+
+function typesOf(value: unknown): TypeReference[] {
+  return nodesOf(value).flatMap((node) => ('TypeName' in node ? [readType(node.TypeName)] : []));
 }
 
 function firstString(

@@ -1,7 +1,7 @@
 // Statement: the project's own, compact form of one parsed SQL statement. Data only.
 
 import type { DdlFacts } from './ddl.ts';
-import type { Expression, OrderItem, Window } from './expression.ts';
+import type { Expression, OrderItem, TypeReference, Window } from './expression.ts';
 
 export interface RelationName {
   readonly catalog: string | null;
@@ -220,6 +220,10 @@ export interface UtilityStatement {
   readonly inner: RowStatement | null;
   readonly holdable: boolean;
   readonly calls: readonly Expression[];
+  /** PREPARE: the types declared for its parameters. */
+  readonly parameterTypes: readonly TypeReference[];
+  /** EXECUTE: its arguments. */
+  readonly args: readonly Expression[];
   readonly ddl: DdlFacts;
 }
 

@@ -75,3 +75,10 @@ const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
 export function typeName(typeOid: number): string {
   return NAMES.get(typeOid) ?? `with oid ${typeOid}`;
 }
+
+/** The oid of a built-in type by the name the parser gives it (`int8` for bigint); null if unknown. */
+export function typeOidOf(name: string): number | null {
+  if (Object.hasOwn(TYPE, name)) return TYPE[name as keyof typeof TYPE];
+  for (const [oid, known] of NAMES) if (known === name) return oid;
+  return null;
+}

@@ -1,8 +1,10 @@
-// Table kinds by statement: SELECT create_reference_table('t') and its kin, as Citus names them.
+// SELECT statements that are commands: create_reference_table('t') and its kin, and setval().
 
-import type { Expression } from '../sql/expression.ts';
+import type { Call, Expression } from '../sql/expression.ts';
 import type { SelectStatement } from '../sql/statement.ts';
+import { everywhere } from './ddl.ts';
 import type { Plan, SessionAction } from './plan.ts';
+import { routedPlan } from './routed.ts';
 
 type Arguments = readonly [min: number, max: number];
 
@@ -13,14 +15,37 @@ const FUNCTIONS: { readonly [name: string]: Arguments } = {
   undistribute_table: [1, 1],
 };
 
-/** null: not such a statement by itself; the server then says that there is no such function. */
-export function planTableKind(select: SelectStatement): Plan | null {
+/** The one call that a SELECT consists of. */
+function callOf(select: SelectStatement): Call | null {
   const { body } = select;
   if (body.kind !== 'simple' || body.from.length > 0 || body.where !== null) return null;
   const [target, ...others] = body.targets;
   if (target === undefined || others.length > 0 || select.with !== null) return null;
-  const call = target.expression;
-  if (call.kind !== 'call') return null;
+  return target.expression.kind === 'call' ? target.expression : null;
+}
+
+/**
+ * SELECT setval('s', 42), as pg_dump writes it: on every shard, each then going on with a value of
+ * its own, or on the home shard where the sequence is there only.
+ */
+export function planSetval(select: SelectStatement): Plan | null {
+  const call = callOf(select);
+  if (call === null || call.name !== 'setval') return null;
+  if (call.schema !== null && call.schema !== 'pg_catalog') return null;
+  if (!call.args.every(isLiteral)) return null;
+  const fields = { homeMayBeAlone: true, restarts: true };
+  return everywhere(routedPlan('SELECT', { kind: 'all' }, 'write'), fields);
+}
+
+function isLiteral(expression: Expression): boolean {
+  if (expression.kind === 'cast') return isLiteral(expression.arg);
+  return expression.kind === 'constant';
+}
+
+/** null: not such a statement by itself; the server then says that there is no such function. */
+export function planTableKind(select: SelectStatement): Plan | null {
+  const call = callOf(select);
+  if (call === null) return null;
   const takes = FUNCTIONS[call.name];
   if (takes === undefined || (call.schema !== null && call.schema !== 'drive')) return null;
   const texts = call.args.map(textOf);

@@ -1,0 +1,48 @@
+// PREPARE and EXECUTE: prepared statements of SQL, which the session keeps like those of the protocol.
+
+import type { Expression, TypeReference } from '../sql/expression.ts';
+import type { UtilityStatement } from '../sql/statement.ts';
+import { typeOidOf } from '../value/type-oid.ts';
+import type { PlanInput } from './context.ts';
+import type { ExecuteArgument, Plan } from './plan.ts';
+import { refusedFor } from './routed.ts';
+
+/** The statement prepared is planned when it is executed, like one of the protocol. */
+export function planPrepare(statement: UtilityStatement, { sql, tokens }: PlanInput): Plan {
+  const parameterTypes = statement.parameterTypes.map(oidOf);
+  if (parameterTypes.includes(null)) return refusedFor('PREPARE', 'prepareType');
+  // PREPARE name [ (type, …) ] AS statement: types contain no word AS.
+  const as = tokens.findIndex((token, i) => i > 1 && token.text === 'as');
+  const body = sql.slice(tokens[as + 1]!.start);
+  return {
+    op: 'session',
+    verb: 'PREPARE',
+    action: {
+      action: 'prepare',
+      name: statement.name ?? '',
+      sql: body,
+      parameterTypes: parameterTypes as number[],
+    },
+  };
+}
+
+/** null for a type whose oid may differ from shard to shard, or that is none of a parameter. */
+function oidOf({ schema, name, isArray }: TypeReference): number | null {
+  if (isArray || (schema !== null && schema !== 'pg_catalog')) return null;
+  return typeOidOf(name);
+}
+
+export function planExecute(statement: UtilityStatement): Plan {
+  const args = statement.args.map(argumentOf);
+  if (args.includes(null)) return refusedFor('EXECUTE', 'executeArgument');
+  return {
+    op: 'session',
+    verb: 'EXECUTE',
+    action: { action: 'execute', name: statement.name ?? '', args: args as ExecuteArgument[] },
+  };
+}
+
+function argumentOf(expression: Expression): ExecuteArgument | null {
+  if (expression.kind !== 'constant' || expression.type === 'bits') return null;
+  return { type: expression.type, text: expression.text };
+}

@@ -1,0 +1,198 @@
+// PREPARE, EXECUTE and DEALLOCATE over the session's prepared statements.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { BoundParameters } from '../execute/parameters.ts';
+import type { ExecuteArgument, SessionAction } from '../plan/plan.ts';
+import type { Step } from '../pool/request.ts';
+import { TYPE, typeName } from '../value/type-oid.ts';
+import { encodeBind, encodeDescribe, encodeExecute, SYNC } from '../wire/extended.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
+import { prepare } from './batch-route.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { SessionContext } from './context.ts';
+import { handPlan } from './hand.ts';
+import { currentPlan, type PreparedStatement, StatementValues, serverParse } from './prepared.ts';
+import type { Execution, Runner } from './runner.ts';
+import type { SessionState } from './state.ts';
+
+export type PreparedAction = Extract<
+  SessionAction,
+  { action: 'prepare' | 'execute' | 'deallocate' }
+>;
+
+export function isPreparedAction(action: SessionAction): action is PreparedAction {
+  const { action: name } = action;
+  return name === 'prepare' || name === 'execute' || name === 'deallocate';
+}
+
+export interface PreparedDependencies {
+  readonly context: SessionContext;
+  readonly state: SessionState;
+  readonly client: ClientStream;
+}
+
+/** Answers as PostgreSQL does, but for ReadyForQuery. Throws what the client is to be told. */
+export async function runPreparedAction(
+  action: PreparedAction,
+  asked: Execution,
+  runner: Runner,
+  d: PreparedDependencies,
+): Promise<void> {
+  switch (action.action) {
+    case 'prepare':
+      await define(action, runner, d);
+      d.client.write(encodeCommandComplete('PREPARE'));
+      return;
+    case 'deallocate':
+      d.client.write(encodeCommandComplete(deallocate(action.name, d.state)));
+      return;
+    case 'execute':
+      await runner.run(await executionOf(action, asked, runner, d));
+  }
+}
+
+/** The statement that EXECUTE names. Throws 26000. */
+export function preparedStatement(name: string, state: SessionState): PreparedStatement {
+  const statement = name === '' ? undefined : state.statements.get(name);
+  if (statement !== undefined) return statement;
+  throw new SqlError({
+    code: SQLSTATE.invalidSqlStatementName,
+    message: `prepared statement "${name}" does not exist`,
+  });
+}
+
+async function define(
+  { name, sql, parameterTypes }: Extract<PreparedAction, { action: 'prepare' }>,
+  runner: Runner,
+  { state, context }: PreparedDependencies,
+): Promise<void> {
+  if (state.statements.has(name)) {
+    throw new SqlError({
+      code: SQLSTATE.duplicatePreparedStatement,
+      message: `prepared statement "${name}" already exists`,
+    });
+  }
+  const statement = prepare({ name, sql, parameterTypes }, state, context);
+  const { plan } = statement.planned;
+  if (plan.op === 'refused') throw new SqlError(plan.error);
+  // The server's own judgement of the text comes now, as it does on one PostgreSQL.
+  await runner.description(plan, sql, parameterTypes);
+  state.statements.set(name, statement);
+}
+
+function deallocate(name: string | null, state: SessionState): string {
+  if (name !== null) {
+    preparedStatement(name, state);
+    state.statements.delete(name);
+    return 'DEALLOCATE';
+  }
+  for (const each of [...state.statements.keys()]) if (each !== '') state.statements.delete(each);
+  return 'DEALLOCATE ALL';
+}
+
+async function executionOf(
+  { name, args }: Extract<PreparedAction, { action: 'execute' }>,
+  asked: Execution,
+  runner: Runner,
+  { state, context }: PreparedDependencies,
+): Promise<Execution> {
+  const statement = preparedStatement(name, state);
+  if ((asked.extended?.maxRows ?? 0) > 0) throw noRowLimit();
+  const { sql, parameterTypes } = statement;
+  const { searchPath } = state.settings;
+  const planned = currentPlan(statement, context.planner, context.topology(), searchPath);
+  const plan = handPlan(sql, planned.plan, state, context);
+  const described = await runner.description(plan, sql, parameterTypes);
+  const types = described.parameterTypes;
+  if (args.length !== types.length) throw wrongCount(name, types.length, args.length);
+  const parameters: BoundParameters = {
+    values: args.map((arg, i) => valueOf(arg, types[i]!, i)),
+    formats: [],
+    types,
+  };
+  const describes = asked.extended === null;
+  const { resultFormats } = asked;
+  const answersRows = described.fields !== null;
+  const open = { portal: { statement, parameters, resultFormats }, shard: null, running: null };
+  return {
+    sql,
+    plan,
+    values: new StatementValues(planned.literals, parameters),
+    parameters,
+    resultFormats,
+    extended: {
+      open,
+      maxRows: 0,
+      afterCopy: 'none',
+      describes,
+      encode: () => encodeRun(statement, parameters, resultFormats, describes && answersRows),
+    },
+  };
+}
+
+/** What runs the statement once on a server, described or not. */
+function encodeRun(
+  statement: PreparedStatement,
+  { values, types }: BoundParameters,
+  resultFormats: readonly number[],
+  describes: boolean,
+): { bytes: Buffer; steps: readonly Step[] } {
+  const forward: Step = { do: 'forward', done: null };
+  const swallow: Step = { do: 'swallow', done: null };
+  const bind = { portal: '', statement: '', parameterFormats: [], parameters: values };
+  const messages = [
+    serverParse({ ...statement, parameterTypes: types, serverName: '' }),
+    encodeBind({ ...bind, resultFormats }),
+    ...(describes ? [encodeDescribe({ target: 'portal', name: '' })] : []),
+    encodeExecute({ portal: '', maxRows: 0 }),
+    SYNC,
+  ];
+  const steps = [swallow, swallow, ...(describes ? [forward] : []), forward];
+  return { bytes: Buffer.concat(messages), steps };
+}
+
+const NUMBERS: ReadonlySet<number> = new Set([TYPE.numeric, TYPE.float4, TYPE.float8, TYPE.text]);
+const INTEGERS: ReadonlySet<number> = new Set([
+  ...NUMBERS,
+  TYPE.int2,
+  TYPE.int4,
+  TYPE.int8,
+  TYPE.oid,
+]);
+
+/**
+ * The argument in the parameter's text format. PostgreSQL casts it as on assignment: where that is
+ * more than reading the text, the argument is refused.
+ */
+function valueOf({ type, text }: ExecuteArgument, typeOid: number, index: number): Buffer | null {
+  const reads =
+    type === 'string' ||
+    type === 'null' ||
+    // Digits alone that are too many for an integer are a decimal to the parser.
+    (/^-?\d+$/.test(text) && INTEGERS.has(typeOid)) ||
+    (type === 'decimal' && NUMBERS.has(typeOid)) ||
+    (type === 'boolean' && typeOid === TYPE.bool);
+  if (reads) return type === 'null' ? null : Buffer.from(text);
+  throw new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: `EXECUTE with ${text} for parameter $${index + 1} of type ${typeName(typeOid)}`,
+    hint: `Give the value as a string, in the form of that type.`,
+  });
+}
+
+function wrongCount(name: string, expected: number, given: number): SqlError {
+  return new SqlError({
+    code: SQLSTATE.syntaxError,
+    message: `wrong number of parameters for prepared statement "${name}"`,
+    detail: `Expected ${expected} parameters but got ${given}.`,
+  });
+}
+
+function noRowLimit(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: 'EXECUTE with a row limit of the protocol',
+    hint: 'Ask for all rows, or bind the prepared statement itself.',
+  });
+}
