@@ -36,7 +36,7 @@ export interface Sql {
   readonly text: string;
 }
 
-/** A connection held for several statements; statements may be sent before earlier ones answered. */
+/** A connection held for several statements, one at a time. */
 export interface Connection {
   /** @throws the driver's error, untranslated: the holder knows what its failure means. */
   rows(sql: Sql, values?: Values): Promise<readonly Row[]>;
@@ -123,7 +123,6 @@ function createPool(settings: ApiSettings, ssl: ProxyTls, log: Logger): Pool {
     keepAlive: true,
     idleTimeoutMillis: API_KEEP_ALIVE_MS,
     connectionTimeoutMillis: API_CONNECT_TIMEOUT_MS,
-    pipeline: true,
     types,
   });
   pool.on('error', ({ message }) => {

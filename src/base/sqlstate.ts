@@ -35,6 +35,7 @@ export const SQLSTATE = {
   undefinedColumn: '42703',
   undefinedTable: '42P01',
   undefinedObject: '42704',
+  groupingError: '42803',
   datatypeMismatch: '42804',
   tooManyConnections: '53300',
   configurationLimitExceeded: '53400',

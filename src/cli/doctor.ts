@@ -1,5 +1,6 @@
 // `drive doctor`: compares the schemas of the configured shards; repairs what is safe if told to.
 
+import { SCHEMA_CONNECT_TIMEOUT_MS } from '../base/limits.ts';
 import type { Client, QueryResult } from '../base/pg.ts';
 import { requireShards } from '../control/config.ts';
 import { type AskShard, examine } from '../control/doctor.ts';
@@ -18,7 +19,13 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const clients: Client[] = [];
   try {
     for (const shard of config.shards) {
-      clients.push(await connectToShard(shard, { application_name: 'drive doctor' }));
+      clients.push(
+        await connectToShard(shard, {
+          application_name: 'drive doctor',
+          connectionTimeoutMillis: SCHEMA_CONNECT_TIMEOUT_MS,
+          options: '',
+        }),
+      );
     }
     return await report(clients, options.repair ?? false);
   } finally {

@@ -47,7 +47,7 @@ UNION ALL
 SELECT 'constraint', format('%s.%I', tab.named, conname), pg_get_constraintdef(k.oid)
 FROM pg_catalog.pg_constraint k JOIN tab ON tab.oid = k.conrelid WHERE contype IN ('p','u','x','c','f')
 UNION ALL
-SELECT 'trigger', format('%s.%I', tab.named, tgname), pg_get_triggerdef(t.oid) || t.tgenabled
+SELECT 'trigger', format('%s.%I', tab.named, tgname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled)
 FROM pg_catalog.pg_trigger t JOIN tab ON tab.oid = t.tgrelid WHERE NOT tgisinternal
 UNION ALL
 SELECT 'policy', format('%s.%I', tab.named, polname), concat_ws(' ', polcmd, polpermissive,
@@ -69,7 +69,11 @@ WHERE typtype IN ('e', 'd', 'r')
 UNION ALL
 SELECT 'extension', extname, extversion FROM pg_catalog.pg_extension
 UNION ALL
-SELECT 'sequence', rel.named, format('%s %s', s.seqincrement, s.seqstart)
+SELECT 'sequence', rel.named, concat_ws(' ', s.seqincrement, s.seqstart,
+  (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_depend d
+   JOIN pg_catalog.pg_class c ON c.oid = d.refobjid
+   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE d.objid = rel.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')))
 FROM pg_catalog.pg_sequence s JOIN rel ON rel.oid = s.seqrelid
 UNION ALL
 SELECT 'setting', name, setting FROM pg_catalog.pg_settings

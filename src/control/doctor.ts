@@ -153,11 +153,10 @@ function sequenceFindings(
   values: readonly (string | null)[],
   home: Inventory,
 ): Finding[] {
-  const isReference = [...home.kinds].some(
-    ([table, kind]) => kind === 'reference' && key.slice(9).startsWith(table.replace(/"$/, '')),
-  );
-  if (isReference) return [];
-  const pairs = values.map((value) => value!.split(' ').map(BigInt));
+  const owner = values[0]!.split(' ').slice(2).join(' ');
+  // Only the home shard evaluates what is inserted into a reference table.
+  if (home.kinds.get(owner) === 'reference') return [];
+  const pairs = values.map((value) => value!.split(' ').slice(0, 2).map(BigInt));
   const steps = new Set(pairs.map(([step]) => step!));
   const [step] = steps;
   const starts = new Set(pairs.map(([, start]) => start! % step!));

@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { EverywhereMerge, NewTable } from '../plan/plan.ts';
-import { type OnNotice, query, ServerError } from '../pool/query.ts';
+import { type OnNotice, type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -26,18 +26,18 @@ const isMissing = (error: unknown): error is ServerError =>
   error instanceof ServerError && MISSING.has(error.fields.code);
 
 /**
- * Runs the statement on all shards within `transaction` and gives the home shard's command tag. An
+ * Runs the statement on all shards within `transaction` and gives the home shard's answer. An
  * object may be on the home shard alone or on every shard; what some shards have and others have not
  * is an error.
  */
 export async function runInTransaction(
   transaction: Transaction,
   request: EverywhereRequest,
-): Promise<string> {
+): Promise<QueryResult> {
   const { merge, shards } = request;
   const home = await transaction.enlist(HOME_SHARD);
   const narrowBefore = await narrowSequences(home);
-  let tag = '';
+  let answer: QueryResult | null = null;
   const missing: ServerError[] = [];
   const done: ServerConnection[] = [];
   for (const shard of shards) {
@@ -48,11 +48,11 @@ export async function runInTransaction(
     else {
       transaction.writers.add(shard);
       done.push(connection);
-      if (shard === HOME_SHARD) tag = outcome;
+      if (shard === HOME_SHARD) answer = outcome;
     }
   }
   const isAlone = missing.length > 0 && done.length === 1;
-  if (isAlone) return tag;
+  if (isAlone) return answer!;
   if (missing.length > 0) throw missing[0];
   if (merge.onlyAtHome !== null) throw new SqlError(merge.onlyAtHome);
   if (merge.creates?.kind !== 'reference') {
@@ -62,35 +62,29 @@ export async function runInTransaction(
   }
   if (merge.restarts) await onEach(done, [ALIGN_SQL]);
   if (merge.creates !== null) await onEach(done, [kindSql(merge.creates)]);
-  return tag;
+  return answer!;
 }
 
-/** The command tag, or what is missing there when that is no error. */
+/** The answer, or what is missing there when that is no error. */
 async function attempt(
   connection: ServerConnection,
   { sql, onNotice }: EverywhereRequest,
   lenient: boolean,
-): Promise<string | ServerError> {
-  if (!lenient) return runOn(connection, sql, connection.shard.id === HOME_SHARD ? onNotice : null);
+): Promise<QueryResult | ServerError> {
+  if (!lenient) {
+    return query(connection, sql, connection.shard.id === HOME_SHARD ? onNotice : null);
+  }
   await query(connection, 'SAVEPOINT drive_everywhere');
   try {
-    const tag = await runOn(connection, sql, null);
+    const answer = await query(connection, sql);
     await query(connection, 'RELEASE SAVEPOINT drive_everywhere');
-    return tag;
+    return answer;
   } catch (error) {
     if (!isMissing(error)) throw error;
     await query(connection, 'ROLLBACK TO SAVEPOINT drive_everywhere');
     await query(connection, 'RELEASE SAVEPOINT drive_everywhere');
     return error;
   }
-}
-
-async function runOn(
-  connection: ServerConnection,
-  sql: string,
-  onNotice: OnNotice | null,
-): Promise<string> {
-  return (await query(connection, sql, onNotice)).tag;
 }
 
 async function narrowSequences(home: ServerConnection): Promise<readonly string[]> {
@@ -135,16 +129,16 @@ export type WithConnection = <T>(
 export async function runShardByShard(
   withConnection: WithConnection,
   request: EverywhereRequest,
-): Promise<string> {
+): Promise<QueryResult> {
   const { merge, shards, sql, onNotice } = request;
-  let tag = '';
+  let answer: QueryResult | null = null;
   const done: number[] = [];
   let missing: unknown = null;
   for (const shard of shards) {
     try {
       const told = done.length === 0 ? onNotice : null;
-      const own = await withConnection(shard, (connection) => runOn(connection, sql, told));
-      if (done.length === 0) tag = own;
+      const own = await withConnection(shard, (connection) => query(connection, sql, told));
+      answer ??= own;
       done.push(shard);
     } catch (error) {
       const isAloneSoFar = done.length === 1 && done[0] === HOME_SHARD;
@@ -156,7 +150,7 @@ export async function runShardByShard(
     }
     if (missing !== null) throw partly(missing, shard, done, shards);
   }
-  return tag;
+  return answer!;
 }
 
 function partly(

@@ -209,7 +209,7 @@ function planObject(
   if (all.some(isSpread)) {
     return onHome ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
   }
-  if (onHome) return traits;
+  if (onHome || FOREIGN_NODES.has(node)) return traits;
   const strides = ['increment', 'start', 'cycle', 'as'];
   const changesStride =
     node === 'AlterSeqStmt' && ddl.sequenceOptions.some((option) => strides.includes(option));
@@ -220,6 +220,9 @@ function planObject(
     onlyAtHome: changesStride ? refused('sequenceOptions') : null,
   });
 }
+
+/** The same foreign table on every shard would give its rows several times. */
+const FOREIGN_NODES = new Set(['CreateForeignTableStmt', 'ImportForeignSchemaStmt']);
 
 /** A routine is where the tables are that its text names. */
 function namesHomeTable({ body }: UtilityStatement, { input }: PlanContext): boolean {

@@ -39,7 +39,11 @@ export class ClientTls {
       rejectUnauthorized: false,
       ALPNProtocols: [ALPN_POSTGRESQL],
     });
-    this.#server.on('secureConnection', (socket) => this.#settle(socket, socket));
+    this.#server.on('secureConnection', (socket) => {
+      // Until its next owner listens; 'close', which follows, tells that one as well.
+      socket.on('error', () => socket.destroy());
+      this.#settle(socket, socket);
+    });
     this.#server.on('tlsClientError', (error, socket) => this.#settle(socket, error));
   }
 

@@ -6,15 +6,18 @@ import {
   runInTransaction,
   runShardByShard,
 } from '../execute/everywhere.ts';
+import { formatAt } from '../execute/parameters.ts';
 import type { EverywhereMerge } from '../plan/plan.ts';
-import { query } from '../pool/query.ts';
+import { type QueryResult, query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
+import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
+import type { Execution } from './runner.ts';
 import type { SessionState } from './state.ts';
 
 interface Everywhere {
@@ -23,17 +26,17 @@ interface Everywhere {
   readonly client: ClientStream;
 }
 
-/** Answers with the notices and the command tag of one shard, when all have done it. */
+/** Answers with the notices, rows and command tag of one shard, when all have done it. */
 export async function runEverywhere(
-  sql: string,
+  { sql, resultFormats, extended }: Execution,
   merge: EverywhereMerge,
   session: Everywhere,
 ): Promise<void> {
   const { state, context, client } = session;
   context.counters.several(merge.how);
-  let tag: string;
+  let answer: QueryResult;
   try {
-    tag = await tagOf(sql, merge, session);
+    answer = await answerOf(sql, merge, session);
   } catch (error) {
     // Shard by shard, some may have changed before one has failed.
     if (state.transaction === null) {
@@ -44,15 +47,30 @@ export async function runEverywhere(
   }
   state.noteSchemaChange();
   await state.publishSchemaChange();
+  const { fields, rows, tag } = answer;
+  if (fields.length > 0 && extended === null) client.write(encodeRowDescription([...fields]));
+  for (const row of rows) {
+    client.write(
+      encodeDataRow(row.map((text, i) => encodeValue(text, formatAt(resultFormats, i)))),
+    );
+  }
   client.write(encodeCommandComplete(tag));
 }
 
+/** What runs everywhere answers with a bigint, or with no rows at all. */
+function encodeValue(text: string | null, format: 0 | 1): Buffer | null {
+  if (text === null || format === 0) return text === null ? null : Buffer.from(text);
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(text));
+  return bytes;
+}
+
 /** In the session's transaction, or in one of its own. */
-async function tagOf(
+async function answerOf(
   sql: string,
   merge: EverywhereMerge,
   { state, context, client }: Everywhere,
-): Promise<string> {
+): Promise<QueryResult> {
   const onNotice = (notice: ErrorFields) => client.write(encodeNoticeFields(notice));
   const { catalog, shards } = context.topology();
   if (!catalog.remembersKinds) throw notInstalled();
@@ -62,7 +80,7 @@ async function tagOf(
   const withConnection = withConnectionOf(state);
   // PostgreSQL's own error for a statement in, or outside of, a transaction block.
   if ((mode === 'each' && inBlock) || (mode === 'block' && !inBlock)) {
-    return withConnection(HOME_SHARD, async (home) => (await query(home, sql, onNotice)).tag);
+    return withConnection(HOME_SHARD, (home) => query(home, sql, onNotice));
   }
   const request: EverywhereRequest = {
     sql,
@@ -72,9 +90,9 @@ async function tagOf(
   };
   if (!inBlock && mode !== 'transaction') return runShardByShard(withConnection, request);
   if (inBlock) return runInTransaction(state.transaction!, request);
-  const tag = await runInTransaction(state.begin('BEGIN', true), request);
+  const answer = await runInTransaction(state.begin('BEGIN', true), request);
   await state.endTransaction('commit');
-  return tag;
+  return answer;
 }
 
 function onePerServer(shards: readonly Shard[]): number[] {

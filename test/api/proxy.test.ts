@@ -127,26 +127,26 @@ describe('POST /ingest/bulk', () => {
   });
 
   test('writes thousands in batches, under the right names', async () => {
-    const { body } = await call('POST', '/ingest/bulk?count=3500');
-    expect(body.distribution).toEqual({ '0': 1750, '1': 1750 });
+    const { body } = await call('POST', '/ingest/bulk?count=60000');
+    expect(body.distribution).toEqual({ '0': 30_000, '1': 30_000 });
     const rows = await on(
       1,
       "SELECT count(DISTINCT user_id) FROM file_metadata WHERE file_name = 'file_' || user_id || '.txt'",
     );
-    expect(rows).toEqual([['1750']]);
+    expect(rows).toEqual([['30000']]);
   });
 
   test('writes nothing on any shard when one of them refuses a record', async () => {
-    await on(1, 'ALTER TABLE file_metadata ADD CONSTRAINT small CHECK (user_id < 2999) NOT VALID');
+    await on(1, 'ALTER TABLE file_metadata ADD CONSTRAINT small CHECK (user_id < 59999) NOT VALID');
     try {
       const headers = { accept: 'application/x-ndjson' };
-      const stream = await fetch(`${stack.url}/ingest/bulk?count=3500`, {
+      const stream = await fetch(`${stack.url}/ingest/bulk?count=60000`, {
         method: 'POST',
         headers,
       });
       const last = (await stream.text()).trimEnd().split('\n').at(-1) ?? '';
       // The first batches were on both shards already when the third one failed.
-      expect(JSON.parse(last)).toMatchObject({ state: 'failed', inserted: 2000 });
+      expect(JSON.parse(last)).toMatchObject({ state: 'failed', inserted: 50_000 });
       for (const shard of [0, 1]) {
         expect(await on(shard, 'SELECT count(*) FROM file_metadata')).toEqual([['0']]);
       }

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ConfigPart, loadConfig } from '../../src/control/config.ts';
+import { type ConfigPart, loadConfig, requireApiLogin } from '../../src/control/config.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const path = join(temporaryDirectory(), 'some.pem');
@@ -50,6 +50,18 @@ describe('TLS to shards', () => {
   });
 });
 
+describe('The API', () => {
+  it('encrypts where the proxy requires it', () => {
+    expect(load({}).api.sslmode).toBe('disable');
+    expect(load({ proxy: { tls } }).api.sslmode).toBe('disable');
+    expect(load({ proxy: { tls: { ...tls, required: true } } }).api.sslmode).toBe('require');
+  });
+
+  it('needs authorities to verify by', () => {
+    expect(() => load({ api: { sslmode: 'verify-full' } })).toThrow('api.sslrootcert is missing');
+  });
+});
+
 describe('Logins of clients', () => {
   it('look users up nowhere but in the file, until told to', () => {
     expect(load({}).proxy.authQuery).toBeNull();
@@ -63,6 +75,8 @@ describe('Logins of clients', () => {
     const { proxy, api } = load({ proxy: part });
     expect(proxy.users).toEqual([{ name: 'u', password: '' }]);
     expect(api.password).toBe('');
+    expect(() => requireApiLogin(load({ proxy: part }))).toThrow('api.password is missing');
+    requireApiLogin(load({ proxy: part, api: { sslcert: path, sslkey: path } }));
   });
 
   it.each<[object, string]>([

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SYNC } from '../../src/wire/extended.ts';
 import { encodeQuery } from '../../src/wire/query.ts';
+import { encodeCancelRequest } from '../../src/wire/startup.ts';
 import { COPIED_DDL } from '../parity/copy-cases.ts';
 import { copyIn } from '../parity/copy-client.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
@@ -141,6 +142,31 @@ describe('The protocol', () => {
     const messages = await client.untilReady();
     expect(tagsOf(messages)).toEqual(['COPY 3', 'COPY 1', 'SELECT 1']);
     expect(await count()).toBe('4');
+  });
+});
+
+describe('SHOW drive.copied', () => {
+  test('tells what each shard has taken of the last COPY', async () => {
+    await copyIn(client, SQL, [GOOD]);
+    expect(await client.rows('SHOW drive.copied')).toEqual([
+      ['0', '1'],
+      ['1', '2'],
+    ]);
+  });
+});
+
+describe('A cancel', () => {
+  test('ends a COPY that waits for its data', async () => {
+    client.send(encodeQuery(SQL));
+    await client.until('G');
+    client.send(rawMessage('d', GOOD));
+    const canceller = await RawClient.open(proxy.login);
+    canceller.send(encodeCancelRequest(client.key.processId, client.key.secret));
+    const messages = await client.untilReady();
+    canceller.destroy();
+    expect(errorCode(messages)).toBe('57014');
+    expect(await count()).toBe('0');
+    expect((await copyIn(client, SQL, [GOOD])).tag).toBe('COPY 3');
   });
 });
 

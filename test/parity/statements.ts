@@ -124,6 +124,8 @@ export const ANSWERED: readonly AnsweredStatement[] = [
 /** Asked by the simple protocol, in any order; what cannot be streamed the engine computes. */
 export const COMPUTED: readonly string[] = [
   'SELECT tag, count(*) FROM files',
+  'SELECT name, sum(size) OVER (ORDER BY id), count(*) FROM files GROUP BY user_id, id',
+  'SELECT f.name, count(DISTINCT m.name) FROM files f, members m WHERE m.user_id > f.id GROUP BY f.user_id, f.id',
   'SELECT count(DISTINCT tag) FROM files',
   'SELECT string_agg(tag, $$,$$ ORDER BY id) FROM files',
   'SELECT array_agg(id ORDER BY id) FROM files',
@@ -253,7 +255,7 @@ export const REFUSED_STATEMENTS: readonly string[] = [
   'SELECT tableoid::regclass, id FROM files',
   'SELECT count(DISTINCT tag), max(xmin::text) FROM files',
   'SELECT drive.shard_id(), count(DISTINCT tag) FROM files',
-  'SELECT id FROM files UNION SELECT 1 FOR UPDATE',
+  'SELECT id FROM files WHERE size = (SELECT max(size) FROM files) FOR UPDATE',
   'SELECT nextval($$s$$), count(DISTINCT tag) FROM files',
 ];
 

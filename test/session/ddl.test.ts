@@ -208,6 +208,9 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
       const after = await ids(insert);
       expect([...after].every((id) => Number(id) >= 1000 && Number(id) % 10 === 0)).toBe(true);
       expect((await errorOf('ALTER SEQUENCE s INCREMENT BY 1')).code).toBe('0A000');
+      const set = await proxy.query(`SELECT pg_catalog.setval('public.s', 700000, true);`);
+      expect(set.rows).toEqual([{ setval: '700000' }]);
+      expect([...(await ids(insert))].every((id) => Number(id) >= 700_000)).toBe(true);
       await proxy.query('DROP TABLE uses; DROP SEQUENCE s');
       expect((await errorOf('CREATE SEQUENCE c CYCLE')).code).toBe('0A000');
     });

@@ -134,4 +134,16 @@ describe('TLS', () => {
     half.destroy();
     await expectSession(await secure(proxy, { ask: true, alpn: [] }));
   });
+
+  it('broken off right after it was agreed on leaves the proxy serving others', async () => {
+    for (let i = 0; i < 10; i++) {
+      const socket = connectTcp({ host: proxy.login.host, port: proxy.login.port });
+      const tls = connect({ socket, rejectUnauthorized: false, ALPNProtocols: ['postgresql'] });
+      await new Promise((resolve) => tls.once('secureConnect', resolve));
+      tls.on('error', () => undefined);
+      tls.write(startupPacket({ user: 'shard_user', database: 'drive' }));
+      socket.resetAndDestroy();
+    }
+    await expectSession(await secure(proxy, { ask: true, alpn: [] }));
+  });
 });

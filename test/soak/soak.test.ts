@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { superusers } from '../support/cluster.ts';
 import { Forwarder } from '../support/forwarder.ts';
 import { type HeardLog, heardLog } from '../support/heard-log.ts';
-import { asked, holdings, NOTHING_HELD } from '../support/holdings.ts';
+import { asked, GIVEN_BACK_MS, holdings, NOTHING_HELD } from '../support/holdings.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { numberFromEnvironment, Random, seedFromEnvironment } from '../support/random.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -114,10 +114,14 @@ describe(`Transfers (SOAK_SEED=${SEED} SOAK_SECONDS=${SECONDS}, pgbench: ${hasPg
     (SECONDS + 60) * 1000,
   );
 
-  it('leave nothing behind: sessions, connections, prepared transactions', async () => {
-    const held = () => holdings(proxy.shards);
-    await expect.poll(held, { timeout: 25_000, interval: 250 }).toEqual(NOTHING_HELD);
-  });
+  it(
+    'leave nothing behind: sessions, connections, prepared transactions',
+    async () => {
+      const held = () => holdings(proxy.shards);
+      await expect.poll(held, { timeout: GIVEN_BACK_MS, interval: 250 }).toEqual(NOTHING_HELD);
+    },
+    2 * GIVEN_BACK_MS,
+  );
 
   it('are there whole or not at all, as the client was told', async () => {
     const legs = new Map<number, number>();

@@ -2,7 +2,6 @@
 
 import { queryObjects } from 'node:v8';
 import { ServerConnection } from '../../src/pool/server-connection.ts';
-import { ClientStream } from '../../src/session/client-stream.ts';
 import { Session } from '../../src/session/session.ts';
 import type { Shard } from '../../src/topology/shard.ts';
 import { connectAsText, textRows } from './text-client.ts';
@@ -12,7 +11,6 @@ export interface Holdings {
   readonly busy: readonly (string | null)[];
   /** Objects that are still reachable. */
   readonly sessions: number;
-  readonly clients: number;
   /** Server connections and TCP sockets beyond one a shard, which the housekeeping may have. */
   readonly surplusConnections: number;
   readonly surplusSockets: number;
@@ -22,7 +20,6 @@ export interface Holdings {
 export const NOTHING_HELD: Holdings = {
   busy: [],
   sessions: 0,
-  clients: 0,
   surplusConnections: 0,
   surplusSockets: 0,
 };
@@ -32,6 +29,9 @@ const BUSY = `
   WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
   UNION ALL SELECT gid FROM pg_prepared_xacts WHERE database = current_database()`;
 
+/** Milliseconds until all is given back: a stuck statement has 10 s, a look at the heap takes some. */
+export const GIVEN_BACK_MS = 60_000;
+
 export async function holdings(shards: readonly Shard[]): Promise<Holdings> {
   const busy: (string | null)[] = [];
   for (const shard of shards) busy.push(...(await asked(shard, BUSY)));
@@ -40,7 +40,6 @@ export async function holdings(shards: readonly Shard[]): Promise<Holdings> {
   return {
     busy,
     sessions: queryObjects(Session, { format: 'count' }),
-    clients: queryObjects(ClientStream, { format: 'count' }),
     surplusConnections: Math.max(0, connections - shards.length),
     surplusSockets: Math.max(0, sockets.length - shards.length),
   };

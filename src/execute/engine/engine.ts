@@ -1,14 +1,16 @@
 // Engine: PostgreSQL itself computes a statement over copies of the rows of all shards.
 
 import { ENGINE_ANALYZE_BYTES_MIN } from '../../base/limits.ts';
+import { SQLSTATE } from '../../base/sqlstate.ts';
 import type { EngineInput, EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
+import { describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
 import type { BoundParameters } from '../parameters.ts';
 import { openShardStream, type ShardStream } from '../shard-stream.ts';
 import { CopyBudget, fill } from './fill.ts';
-import { definitionsOf } from './leaf-definition.ts';
+import { definitionsOf, primaryKeysOf } from './leaf-definition.ts';
 
 /** Where the rows of one leaf are. */
 export interface LeafRows {
@@ -43,7 +45,11 @@ export interface EngineRequest {
 export async function openEngine(request: EngineRequest): Promise<Gather> {
   const { engine, input, parameters, resultFormats } = request;
   try {
-    const readOnly = await begin(request);
+    let readOnly = await begin(request, []);
+    if (GROUPS.test(input.sql) && !(await isGroupedRight(request))) {
+      await query(engine, 'ROLLBACK');
+      readOnly = await begin(request, await primaryKeysOf(request.definer ?? engine, input.leaves));
+    }
     await copyLeaves(request);
     if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
     const statement = { sql: input.sql, parameters, resultFormats };
@@ -56,19 +62,42 @@ export async function openEngine(request: EngineRequest): Promise<Gather> {
 
 const nameOf = (index: number) => `pg_temp.drive_leaf_${index + 1}`;
 
-/** True when the session's transactions are read-only: the copies must be made before that. */
-async function begin({ engine, begin, input, definer }: EngineRequest): Promise<boolean> {
+const GROUPS = /\bgroup\b/i;
+
+/**
+ * False where a column that is not grouped is meant to follow from a grouped primary key, which the
+ * copies do not have: an index for every statement that groups would cost too much.
+ */
+async function isGroupedRight({ engine, input, parameters }: EngineRequest): Promise<boolean> {
+  try {
+    await describe(engine, input.sql, parameters.types);
+    return true;
+  } catch (error) {
+    if (error instanceof ServerError && error.fields.code === SQLSTATE.groupingError) return false;
+    throw error;
+  }
+}
+
+/**
+ * True when the session's transactions are read-only: the copies must be made before that. `keys`:
+ * the primary key of each leaf, where it is to have one.
+ */
+async function begin(
+  { engine, begin, input, definer }: EngineRequest,
+  keys: readonly (string | null)[],
+): Promise<boolean> {
   const definitions = definer === null ? null : await definitionsOf(definer, input.leaves);
   const tables = input.leaves.map((leaf, i) => {
     const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
     if (definitions !== null) return `${create} (${definitions[i]!}) ON COMMIT DROP`;
     return `${create} ON COMMIT DROP AS ${selectOf(leaf, null)} WITH NO DATA`;
   });
-  // A line break ends a comment that the client left at the end of its BEGIN.
-  const { rows } = await query(
-    engine,
-    [begin, 'SHOW transaction_read_only', 'SET TRANSACTION READ WRITE', ...tables].join('\n;'),
+  const indexes = keys.flatMap((key, i) =>
+    key === null ? [] : [`ALTER TABLE ${nameOf(i)} ADD PRIMARY KEY (${key})`],
   );
+  const modes = ['SHOW transaction_read_only', 'SET TRANSACTION READ WRITE'];
+  // A line break ends a comment that the client left at the end of its BEGIN.
+  const { rows } = await query(engine, [begin, ...modes, ...tables, ...indexes].join('\n;'));
   return rows.at(-1)?.[0] === 'on';
 }
 

@@ -18,10 +18,31 @@ export async function definitionsOf(
   return definitions;
 }
 
+/** The primary key of each leaf's table, as SQL; null: none, or not all of it is copied. */
+export async function primaryKeysOf(
+  connection: ServerConnection,
+  leaves: readonly EngineLeaf[],
+): Promise<readonly (string | null)[]> {
+  const keys: (string | null)[] = [];
+  for (const { table, columns } of leaves) {
+    const { rows } = await query(
+      connection,
+      `SELECT ${QUOTED_NAME} FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a` +
+        ' ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)' +
+        ` WHERE i.indisprimary AND i.indrelid = ${quoteLiteral(table)}::pg_catalog.regclass`,
+    );
+    const key = rows.flatMap(([name]) => name ?? []);
+    const isCopied = columns.length === 0 || key.every((name) => columns.includes(name));
+    keys.push(key.length > 0 && isCopied ? key.join(', ') : null);
+  }
+  return keys;
+}
+
+const QUOTED_NAME = `'"' || pg_catalog.replace(a.attname::pg_catalog.text, '"', '""') || '"'`;
+
 function definitionSql({ table, columns }: EngineLeaf): string {
   const names = columns.map((name) => quoteLiteral(name)).join(', ');
-  const quoted = `'"' || pg_catalog.replace(a.attname::pg_catalog.text, '"', '""') || '"'`;
-  const chosen = columns.length === 0 ? '' : ` AND ${quoted} IN (${names})`;
+  const chosen = columns.length === 0 ? '' : ` AND ${QUOTED_NAME} IN (${names})`;
   return (
     "SELECT pg_catalog.string_agg(pg_catalog.format('%I %s%s', a.attname," +
     ' pg_catalog.format_type(a.atttypid, a.atttypmod),' +
