@@ -5,6 +5,7 @@ import { packageOf, type SourceFile, sourceFiles } from './support/source-tree.t
 
 const SRC = sourceFiles('src', '.ts');
 const TEST = sourceFiles('test', '.ts');
+const BENCH = sourceFiles('bench', '.ts');
 const BIN = sourceFiles('bin', '.js');
 const SQL = sourceFiles('sql', '.sql');
 const DOCS = sourceFiles('docs', '.md');
@@ -77,8 +78,8 @@ describe('Imports', () => {
   });
 
   it('name files that exist, with their ending', () => {
-    const known = new Set([...SRC, ...TEST].map(({ path }) => path));
-    const wrong = listed([...SRC, ...TEST], ({ imports }) =>
+    const known = new Set([...SRC, ...TEST, ...BENCH].map(({ path }) => path));
+    const wrong = listed([...SRC, ...TEST, ...BENCH], ({ imports }) =>
       imports.flatMap(({ file }) => (file === null || known.has(file) ? [] : [`imports ${file}`])),
     );
     expect(wrong).toEqual([]);
@@ -99,7 +100,7 @@ describe('Imports', () => {
 
 describe('Files', () => {
   it('begin with one sentence that says what they are', () => {
-    const wrong = listed([...SRC, ...TEST, ...BIN, ...SQL], ({ lines }) => {
+    const wrong = listed([...SRC, ...TEST, ...BENCH, ...BIN, ...SQL], ({ lines }) => {
       const [first = ''] = lines.filter((line) => !line.startsWith('#!'));
       return /^(\/\/|--) \S.*[.?]$/.test(first) ? [] : [first];
     });
@@ -107,14 +108,14 @@ describe('Files', () => {
   });
 
   it(`have at most ${LINES_MAX} lines`, () => {
-    const wrong = listed([...SRC, ...TEST, ...BIN], ({ lines }) =>
+    const wrong = listed([...SRC, ...TEST, ...BENCH, ...BIN], ({ lines }) =>
       lines.length > LINES_MAX ? [`${lines.length} lines`] : [],
     );
     expect(wrong).toEqual([]);
   });
 
   it('have names in kebab case that mean something', () => {
-    const wrong = listed([...SRC, ...TEST, ...BIN, ...SQL], ({ path }) => {
+    const wrong = listed([...SRC, ...TEST, ...BENCH, ...BIN, ...SQL], ({ path }) => {
       const name = path.split('/').at(-1) as string;
       const isKebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.(ts|js|sql)$/.test(name);
       return isKebab && !EMPTY_NAMES.test(path) ? [] : ['rename it'];
@@ -123,12 +124,17 @@ describe('Files', () => {
   });
 
   it('hold no forbidden words', () => {
-    const wrong = listed([...SRC, ...TEST, ...BIN, ...SQL, ...DOCS], ({ path, lines }) => {
-      if (path === 'test/house.test.ts') return [];
-      return lines.flatMap((line, i) =>
-        FORBIDDEN.filter(([, pattern]) => pattern.test(line)).map(([what]) => `${i + 1}: ${what}`),
-      );
-    });
+    const wrong = listed(
+      [...SRC, ...TEST, ...BENCH, ...BIN, ...SQL, ...DOCS],
+      ({ path, lines }) => {
+        if (path === 'test/house.test.ts') return [];
+        return lines.flatMap((line, i) =>
+          FORBIDDEN.filter(([, pattern]) => pattern.test(line)).map(
+            ([what]) => `${i + 1}: ${what}`,
+          ),
+        );
+      },
+    );
     expect(wrong).toEqual([]);
   });
 

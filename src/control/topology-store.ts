@@ -8,7 +8,8 @@ import type { Placement } from '../topology/placement.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import { makeCatalog, type ShardingRules } from './catalog.ts';
-import { type DatabaseCollation, readSchema } from './schema-query.ts';
+import { driftOf } from './drift.ts';
+import { type DatabaseCollation, readSchema, type ShardSchema } from './schema-query.ts';
 
 export interface TopologyStoreOptions {
   readonly shards: readonly Shard[];
@@ -90,12 +91,16 @@ export class TopologyStore {
   async #loadOnce(): Promise<void> {
     const { shards, placement, rules, cluster, log } = this.#options;
     const others = shards.filter(({ id }) => id !== HOME_SHARD && !this.#collations.has(id));
+    const seen = new Map<number, ShardSchema>();
     const [home] = await Promise.all([
       this.#read(cluster, HOME_SHARD),
       ...others.map(({ id }) =>
-        this.#read(cluster, id).catch((error: unknown) => {
-          log.warn({ shard: id, err: error }, 'a shard could not be asked for its schema');
-        }),
+        this.#read(cluster, id).then(
+          (read) => seen.set(id, read.schema),
+          (error: unknown) => {
+            log.warn({ shard: id, err: error }, 'a shard could not be asked for its schema');
+          },
+        ),
       ),
     ]);
     const { schema, text } = home;
@@ -104,6 +109,9 @@ export class TopologyStore {
     this.#text = known;
     const { catalog, warnings } = makeCatalog(schema, rules, [...this.#collations.values()]);
     for (const warning of warnings) log.warn(warning);
+    for (const [id, other] of seen) {
+      for (const line of driftOf(catalog, id, other)) log.warn(line);
+    }
     const version = (this.#current?.version ?? 0) + 1;
     this.#current = Object.freeze({ version, shards, placement, catalog });
   }

@@ -16,6 +16,7 @@ import {
 } from './engine-text.ts';
 import type { KeyClass } from './key-class.ts';
 import type { EngineInput, EngineLeaf, EngineMerge, KeySource } from './plan.ts';
+import type { Leaf } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { severalShards } from './unsupported.ts';
@@ -25,6 +26,12 @@ export interface TableUse {
   readonly item: Extract<FromItem, { kind: 'table' }>;
   readonly table: Table | null;
   readonly key: KeyClass | null;
+  /** What stands for it in its scope. */
+  readonly leaf: Leaf;
+  /** An outer join may put NULLs in place of its rows. */
+  readonly nullable: boolean;
+  /** Conditions on its own columns, as SQL, that every row that counts fulfils. */
+  readonly filters: string[];
 }
 
 /** What must be computed where the row is, or holds rows or numbers of one server. */
@@ -63,7 +70,11 @@ function usesByPlace(survey: Survey): readonly Place[] {
     const keys = use.key?.keys ?? null;
     const known = places.get(use.item.at);
     const both = known === undefined ? keys : together(known.keys, keys);
-    places.set(use.item.at, { ...use, keys: both });
+    const filters =
+      known === undefined
+        ? use.filters
+        : use.filters.filter((each) => known.filters.includes(each));
+    places.set(use.item.at, { ...use, keys: both, filters });
   }
   return [...places.values()].sort((a, b) => a.item.at - b.item.at);
 }
@@ -100,7 +111,7 @@ function inputOf(places: readonly Place[], context: PlanContext): EngineInput {
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-function leafOf({ item, table, key, keys }: Place, needed: ColumnFilter): EngineLeaf {
+function leafOf({ item, table, key, keys, filters }: Place, needed: ColumnFilter): EngineLeaf {
   const { schema, name } = table ?? item.relation;
   const columns = table?.columns.filter((column) => needed(column.name, table)) ?? [];
   const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
@@ -112,6 +123,7 @@ function leafOf({ item, table, key, keys }: Place, needed: ColumnFilter): Engine
     format: isPlain ? 'binary' : 'text',
     keyColumn: key === null ? null : quoted(table!.keyColumn!),
     keys,
+    filters,
   };
 }
 

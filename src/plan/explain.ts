@@ -140,11 +140,12 @@ function mergeLines(merge: Merge): string[] {
 
 function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMerge): string[] {
   const leaves = (leaf: EngineLeaf, i: number) => {
-    const { table, only, columns, format, keyColumn, keys } = leaf;
+    const { table, only, columns, format, keyColumn, keys, filters } = leaf;
+    const where = filters.length === 0 ? '' : ` where ${filters.join(' and ')}`;
     const which = keyColumn === null ? ' of home' : '';
     const by = keys === null ? '' : ` keys [${keys.map(keyText).join(', ')}]`;
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})`;
-    return `leaf ${i + 1}: ${name}${which}${by}${format === 'text' ? ' as text' : ''}`;
+    return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;
   };
   const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];
   if (readsHome) lines.push('with home tables');

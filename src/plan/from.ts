@@ -96,13 +96,16 @@ function addTable(
   if (sampled) survey.onlyOneShard('tableSample');
   if (table?.kind !== 'sharded') {
     survey.relation(relation);
-    survey.uses.push({ item, table, key: null });
-    scope.leaves.push(plainLeaf(item, table));
+    const leaf = plainLeaf(item, table);
+    survey.uses.push({ item, table, key: null, leaf, nullable, filters: [] });
+    scope.leaves.push(leaf);
     return { anchored: false, sharded: false };
   }
-  const leaf = shardedLeaf(table, alias, columnAliases, survey);
-  survey.uses.push({ item, table, key: survey.classes.at(-1)! });
-  return addLeaf(walk, nullable ? { ...leaf, nullableKeys: new Set(leaf.keys.keys()) } : leaf);
+  const made = shardedLeaf(table, alias, columnAliases, survey);
+  const leaf = nullable ? { ...made, nullableKeys: new Set(made.keys.keys()) } : made;
+  const key = survey.classes.at(-1)!;
+  survey.uses.push({ item, table, key, leaf, nullable, filters: [] });
+  return addLeaf(walk, leaf);
 }
 
 function plainLeaf(item: Extract<FromItem, { kind: 'table' }>, table: Table | null): Leaf {

@@ -9,6 +9,7 @@ import type { Column } from '../topology/table.ts';
 import { TYPE } from '../value/type-oid.ts';
 import type { CommonTables } from './common-tables.ts';
 import { isDistributable } from './distributable.ts';
+import { noteFilter } from './engine-filter.ts';
 import { addFrom, type Walk } from './from.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
 import { type Level, type OutputColumn, type Role, Scope } from './scope.ts';
@@ -138,6 +139,7 @@ export function surveyCondition(condition: Expression, walk: Walk, anchored: boo
   const { scope, survey, tables } = walk;
   applyCondition(condition, scope, survey.context);
   for (const conjunct of conjunctsOf(condition)) {
+    noteFilter(conjunct, scope, survey);
     if (isSemiJoin(conjunct, scope)) {
       surveySemiJoin(conjunct, walk);
       continue;

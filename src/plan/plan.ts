@@ -216,6 +216,8 @@ export interface EngineLeaf {
   readonly keyColumn: string | null;
   /** Only rows of these keys are needed; null: of all. */
   readonly keys: readonly KeySource[] | null;
+  /** Only rows that fulfil all of these conditions, as SQL on its own columns. */
+  readonly filters: readonly string[];
 }
 
 /** The client's statement with its tables replaced by the leaves. */

@@ -2,10 +2,10 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { constantParameter } from '../execute/constant-parameter.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
-import type { ExecuteArgument, SessionAction } from '../plan/plan.ts';
+import type { SessionAction } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
-import { TYPE, typeName } from '../value/type-oid.ts';
 import { encodeBind, encodeDescribe, encodeExecute, SYNC } from '../wire/extended.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { prepare } from './batch-route.ts';
@@ -107,7 +107,7 @@ async function executionOf(
   const types = described.parameterTypes;
   if (args.length !== types.length) throw wrongCount(name, types.length, args.length);
   const parameters: BoundParameters = {
-    values: args.map((arg, i) => valueOf(arg, types[i]!, i)),
+    values: args.map((arg, i) => constantParameter(arg, types[i]!, i)),
     formats: [],
     types,
   };
@@ -150,35 +150,6 @@ function encodeRun(
   ];
   const steps = [swallow, swallow, ...(describes ? [forward] : []), forward];
   return { bytes: Buffer.concat(messages), steps };
-}
-
-const NUMBERS: ReadonlySet<number> = new Set([TYPE.numeric, TYPE.float4, TYPE.float8, TYPE.text]);
-const INTEGERS: ReadonlySet<number> = new Set([
-  ...NUMBERS,
-  TYPE.int2,
-  TYPE.int4,
-  TYPE.int8,
-  TYPE.oid,
-]);
-
-/**
- * The argument in the parameter's text format. PostgreSQL casts it as on assignment: where that is
- * more than reading the text, the argument is refused.
- */
-function valueOf({ type, text }: ExecuteArgument, typeOid: number, index: number): Buffer | null {
-  const reads =
-    type === 'string' ||
-    type === 'null' ||
-    // Digits alone that are too many for an integer are a decimal to the parser.
-    (/^-?\d+$/.test(text) && INTEGERS.has(typeOid)) ||
-    (type === 'decimal' && NUMBERS.has(typeOid)) ||
-    (type === 'boolean' && typeOid === TYPE.bool);
-  if (reads) return type === 'null' ? null : Buffer.from(text);
-  throw new SqlError({
-    code: SQLSTATE.featureNotSupported,
-    message: `EXECUTE with ${text} for parameter $${index + 1} of type ${typeName(typeOid)}`,
-    hint: `Give the value as a string, in the form of that type.`,
-  });
 }
 
 function wrongCount(name: string, expected: number, given: number): SqlError {

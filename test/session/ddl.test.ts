@@ -159,7 +159,7 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
     await proxy.query('DROP TABLE twice');
   });
 
-  it('refuses DDL on databases and keeps roles one for each server', async () => {
+  it('refuses DDL on databases and server settings', async () => {
     expect((await errorOf('CREATE DATABASE x')).code).toBe('0A000');
     expect((await errorOf('ALTER SYSTEM SET work_mem = 1')).code).toBe('0A000');
   });

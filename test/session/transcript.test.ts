@@ -5,6 +5,7 @@ import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { type Step, transcript } from '../support/transcript.ts';
 import { extendedScripts } from './extended-scripts.ts';
+import { portalScripts } from './portal-scripts.ts';
 import { simpleScripts } from './simple-scripts.ts';
 
 const SHARDED = 'CREATE TABLE files (user_id bigint, id int, name text, PRIMARY KEY (user_id, id))';
@@ -58,6 +59,7 @@ async function answers(steps: readonly Step[]): Promise<readonly [string, string
 for (const [title, scripts] of [
   ['The simple protocol', simpleScripts],
   ['The extended protocol', extendedScripts],
+  ['A portal', portalScripts],
 ] as const) {
   describe(`${title} is answered as by PostgreSQL`, () => {
     it.each(Object.entries(scripts))('%s', async (_, steps) => {

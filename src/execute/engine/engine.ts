@@ -120,9 +120,11 @@ async function copyLeaves(request: EngineRequest): Promise<void> {
 
 /** What reads the rows of a leaf on a shard. `keys`: null for all. */
 function selectOf(leaf: EngineLeaf, keys: readonly string[] | null): string {
-  const { table, only, columns, keyColumn } = leaf;
+  const { table, only, columns, keyColumn, filters } = leaf;
   const list = columns.length === 0 ? '*' : columns.join(', ');
-  const where = keys === null ? '' : ` WHERE ${keyColumn} IN (${keys.join(', ')})`;
+  const conditions = [...filters];
+  if (keys !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
   return `SELECT ${list} FROM ${only ? 'ONLY ' : ''}${table}${where}`;
 }
 

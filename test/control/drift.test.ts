@@ -1,0 +1,55 @@
+// Drift at start: tables that belong on every shard and are not there, or not alike.
+
+import { describe, expect, it } from 'vitest';
+import { driftOf } from '../../src/control/drift.ts';
+import type { ShardSchema } from '../../src/control/schema-query.ts';
+import { testCatalog } from '../plan/catalog.ts';
+
+/** The catalog's tables as a shard would have them, but for what `change` takes away. */
+function schemaOf(change: (table: string, columns: string[]) => string[] | null): ShardSchema {
+  const relations = [...testCatalog().tables()].flatMap(({ schema, name, columns }, oid) => {
+    const names = change(
+      name,
+      columns.map((column) => column.name),
+    );
+    if (names === null) return [];
+    const facts = { typeOid: 20, collation: null, hasDefault: false, notNull: false };
+    const made = names.map((each) => ({
+      name: each,
+      ...facts,
+      generated: false,
+      distinctDefault: false,
+    }));
+    return [{ oid, schema, name, kind: 'r', columns: made, reads: [] }];
+  });
+  const collation = { provider: 'c', collate: 'C', locale: null };
+  return { relations, routines: [], searchPath: ['public'], collation, hasKinds: true, kinds: {} };
+}
+
+describe('Drift', () => {
+  it('is none where the spread tables are alike, whatever home tables are', () => {
+    expect(
+      driftOf(
+        testCatalog(),
+        1,
+        schemaOf((name, all) => (name === 'audit' ? null : all)),
+      ),
+    ).toEqual([]);
+  });
+
+  it('is a table that the shard lacks', () => {
+    const schema = schemaOf((name, all) => (name === 'country' ? null : all));
+    expect(driftOf(testCatalog(), 1, schema)).toEqual([
+      'shard 1 lacks the reference table public.country: see drive doctor',
+    ]);
+  });
+
+  it('is a column too few or too many', () => {
+    for (const columns of [['user_id'], ['user_id', 'note', 'more']]) {
+      const schema = schemaOf((name, all) => (name === 'loose' ? columns : all));
+      expect(driftOf(testCatalog(), 2, schema)).toEqual([
+        'table public.loose has other columns on shard 2: see drive doctor',
+      ]);
+    }
+  });
+});
