@@ -37,7 +37,7 @@ export interface Places {
   readonly home: boolean;
 }
 
-export function placesOf(relations: readonly RelationName[], context: PlanContext): Places {
+function placesOf(relations: readonly RelationName[], context: PlanContext): Places {
   const kinds = new Set(relations.map((relation) => context.table(relation)?.kind));
   return {
     sharded: kinds.has('sharded') || kinds.has('shardedView'),

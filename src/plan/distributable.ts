@@ -52,7 +52,7 @@ export function hasAggregates(select: SelectStatement, body: SimpleSelect): bool
   return outputs(select, body).some(containsAggregate);
 }
 
-export function containsAggregate(expression: Expression): boolean {
+function containsAggregate(expression: Expression): boolean {
   for (const part of partsOf(expression)) {
     if (part.kind === 'call' && isAggregate(part)) return true;
     if (part.kind === 'other' && AGGREGATE_NODES.has(part.node)) return true;

@@ -10,7 +10,7 @@ export function isOnEveryShard(relation: RelationName, context: PlanContext): bo
 }
 
 /** The schema that names a session's temporary tables, whatever TEMPORARY says. */
-export const isTemporarySchema = (schema: string | null) => schema === 'pg_temp';
+const isTemporarySchema = (schema: string | null) => schema === 'pg_temp';
 
 /** True where the new relation would be found instead of one that is on every shard. */
 export function hidesTable(relation: RelationName, context: PlanContext): boolean {

@@ -166,7 +166,7 @@ function callParts(call: Call): readonly Expression[] {
   return parts;
 }
 
-export function windowParts(window: Window): readonly Expression[] {
+function windowParts(window: Window): readonly Expression[] {
   const order = window.order.map((item) => item.expression);
   return [...window.partition, ...order, ...window.children];
 }

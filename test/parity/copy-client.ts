@@ -20,7 +20,7 @@ export interface CopyOutcome {
   readonly response: string | null;
 }
 
-export function outcomeOf(messages: readonly RawMessage[]): CopyOutcome {
+function outcomeOf(messages: readonly RawMessage[]): CopyOutcome {
   const error = messages.find(({ type }) => type === 'E');
   const fields = error === undefined ? null : fieldsOf(error);
   return {
