@@ -39,7 +39,7 @@ export const USAGE = `npm run bench -- [options]
 `;
 
 const FULL = { rounds: '5', seconds: '5', 'pool-sizes': '4,8,16,32' };
-const QUICK = { rounds: '1', seconds: '2', 'pool-sizes': '8' };
+const QUICK = { rounds: '1', seconds: '1', 'pool-sizes': '8' };
 
 /** Cases of the quick form, which must end within 90 seconds. */
 const QUICK_CASES = ['read1', 'read64', 'write64', 'scatter-count', 'result'] as const;

@@ -149,7 +149,10 @@ export class Listener {
       });
       ({ client } = handshake);
       if (handshake.kind === 'cancel') {
-        this.#cancel(handshake.key);
+        // The end of the connection tells the client that the cancel has arrived, as in PostgreSQL:
+        // what it sends next must not be hit. Until then nothing of it is read.
+        client.socket.pause();
+        await this.#cancel(handshake.key);
         dismiss(client.socket, client, NOTHING);
       } else {
         await this.#admit(handshake.client, handshake.request, handshake.version, socket);
@@ -240,10 +243,10 @@ export class Listener {
   }
 
   /** A request with a wrong key is dropped without a word, as PostgreSQL does. */
-  #cancel({ processId, secret }: BackendKey): void {
+  async #cancel({ processId, secret }: BackendKey): Promise<void> {
     const found = this.#sessions.get(processId);
     if (found === undefined || found.secret.length !== secret.length) return;
-    if (timingSafeEqual(found.secret, secret)) found.session.cancel();
+    if (timingSafeEqual(found.secret, secret)) await found.session.cancel();
   }
 
   #freeProcessId(): number {

@@ -43,14 +43,17 @@ export class SessionEnd {
     return [...all].filter((connection) => connection.owedCount > 0);
   }
 
-  /** Stops what the client has under way; what waits for a connection fails with `error`. */
-  cancel(error: Parameters<RelayLane['stop']>[0]): void {
+  /**
+   * Stops what the client has under way; what waits for a connection fails with `error`. Resolves
+   * when the servers have been told. Never rejects.
+   */
+  async cancel(error: Parameters<RelayLane['stop']>[0]): Promise<void> {
     if (this.#lane.stop(error) || this.#state.withdraw(error)) return;
     if (this.#inbox.isOpen) {
       this.#inbox.abort(error);
       return;
     }
-    for (const connection of this.busyConnections()) void cancelStatement(connection);
+    await Promise.all(this.busyConnections().map(cancelStatement));
   }
 
   /** Nobody waits for the answer: what is under way is stopped, and its end is to clean up. */

@@ -117,16 +117,19 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#advance();
   }
 
-  /** Stops what the client has under way. Statements that wait are answered with 57014. */
-  cancel(error = canceled()): void {
-    this.#end.cancel(error);
+  /**
+   * Stops what the client has under way. Statements that wait are answered with 57014. Resolves when
+   * the servers have been told.
+   */
+  cancel(error = canceled()): Promise<void> {
+    return this.#end.cancel(error);
   }
 
   /** The same, once a request: it has taken too long. */
   cancelLate(error: SqlError): void {
     if (this.#lateSinceMs === this.sinceMs) return;
     this.#lateSinceMs = this.sinceMs;
-    this.cancel(error);
+    void this.cancel(error);
   }
 
   #enter(phase: Phase): void {

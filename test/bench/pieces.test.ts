@@ -167,7 +167,7 @@ describe('Results', () => {
   });
 
   it('line up as columns', () => {
-    expect(table(['a', 'bb'], [['ccc', 'd']])).toBe('| a   | bb |\n|-----|----|\n| ccc | d  |');
+    expect(table(['a', 'bb'], [['ccc', 'd']])).toBe('| a   | bb |\n| --- | -- |\n| ccc | d  |');
   });
 });
 
