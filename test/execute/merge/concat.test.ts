@@ -262,7 +262,7 @@ describe('DISTINCT', () => {
     });
     await expect(collect({ ...given(), rowsMax: 19 })).rejects.toMatchObject({
       code: '53400',
-      hint: expect.stringContaining('proxy.mergeRowsMax'),
+      hint: expect.stringContaining('merge.rowsMax'),
     });
     await expect(collect({ ...given(), bytesMax: 500 })).rejects.toMatchObject({ code: '53400' });
     expect(await collect({ ...given(), rowsMax: 20 })).toHaveLength(20);
