@@ -42,6 +42,11 @@ export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.locks) throw new NoMerge('lockLimit');
   if (survey.asksShard) throw new NoMerge('shardFunction');
+  // It would name the copy where it is asked about a whole row.
+  const { tokens } = context.input;
+  if (tokens.some((token) => isName(token) && nameOf(token) === 'pg_typeof')) {
+    throw new NoMerge('text');
+  }
   const uses = usesByPlace(survey);
   const sharded = uses.filter(({ key }) => key !== null);
   const alone = inputOf(sharded, context);
