@@ -24,15 +24,15 @@ export interface Fault {
 /** The faults to come, one after the other; all forwarders of a cluster share one. */
 export class FaultPlan {
   #faults: Fault[] = [];
-  #onEmpty: (() => void) | null = null;
-  #striking = 0;
+  #met = Promise.withResolvers<void>();
+  /** Strikes come one after the other: a second one may be due while the first does its damage. */
+  #striking: Promise<void> = Promise.resolve();
 
-  /** Resolves when all have struck. One plan at a time. */
-  async meet(...faults: readonly Fault[]): Promise<void> {
+  /** Resolves when all have struck, rejects with what a strike throws. One plan at a time. */
+  meet(...faults: readonly Fault[]): Promise<void> {
     this.#faults = [...faults];
-    await new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
+    this.#met = Promise.withResolvers<void>();
+    return this.#met.promise;
   }
 
   /** The fault that is due at this statement: from here on it is taken. */
@@ -45,11 +45,12 @@ export class FaultPlan {
     return next;
   }
 
+  /** Resolves when the damage is done; a failed strike is told by `meet`. */
   async strike(fault: Fault, shard: number): Promise<void> {
-    this.#striking += 1;
-    await fault.strike(shard);
-    this.#striking -= 1;
-    if (this.#faults.length === 0 && this.#striking === 0) this.#onEmpty?.();
+    const isLast = this.#faults.length === 0;
+    this.#striking = this.#striking.then(() => fault.strike(shard));
+    await this.#striking.catch(this.#met.reject);
+    if (isLast) this.#met.resolve();
   }
 }
 
