@@ -74,6 +74,8 @@ export class ShardPool {
   /** Other bounds from here on. A smaller size is reached as connections are given back. */
   reconfigure(options: PoolOptions): void {
     this.#options = options;
+    const surplus = Math.max(0, this.#total - options.size);
+    for (const each of this.#idle.slice(0, surplus)) each.close(this.#dependencies.terminate);
     this.#growForAll();
   }
 
@@ -183,7 +185,6 @@ export class ShardPool {
 
   /** To be called every SHARED_WATCH_MS: leads requests past a stalled head. */
   watch(): void {
-    if (this.#shared.size === 0) return;
     for (const connection of this.#shared.stalled(performance.now())) this.unshare(connection);
   }
 

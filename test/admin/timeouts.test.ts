@@ -103,6 +103,15 @@ describe('poolSize of a shard', () => {
   it('is the bound of its connections in place of pool.size', async () => {
     proxy = await startTestProxy({ config: { proxy: TRUST, pool: { size: 3 } } });
     const operator = await operate(proxy);
+    // Idle connections beyond the new bound must not be handed out.
+    const busy = await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const { client } = await open();
+        await client.query('SET drive.shard = 1');
+        return client;
+      }),
+    );
+    await Promise.all(busy.map((client) => client.query('SELECT pg_sleep(0.1)')));
     const shards = proxy.shards.map(({ id, ...shard }) =>
       id === 1 ? { ...shard, poolSize: 1 } : shard,
     );
