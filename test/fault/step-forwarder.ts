@@ -45,6 +45,11 @@ export class FaultPlan {
     return next;
   }
 
+  /** A fault whose connection was lost before its moment is due at the next such statement. */
+  giveBack(fault: Fault): void {
+    this.#faults.unshift(fault);
+  }
+
   /** Resolves when the damage is done; a failed strike is told by `meet`. */
   async strike(fault: Fault, shard: number): Promise<void> {
     const isLast = this.#faults.length === 0;
@@ -125,6 +130,7 @@ class Link {
   }
 
   cut(): void {
+    if (!this.#over && this.#due !== null) this.#plan.giveBack(this.#due);
     this.#over = true;
     this.#client.destroy();
     this.#server.destroy();
