@@ -45,10 +45,11 @@ export class PlanContext {
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
   mergeable = true;
   /** Tests: the engine computes whatever needs a merge and can be computed by it. */
-  forceEngine = false;
+  readonly forceEngine: boolean;
 
-  constructor(input: PlanInput) {
+  constructor(input: PlanInput, forceEngine = false) {
     this.input = input;
+    this.forceEngine = forceEngine;
   }
 
   /** The table a name means; null for an unknown one, a catalog's among them. */

@@ -172,7 +172,7 @@ function make(
   if (lift) shapeOf(sql, literalStarts);
   const { catalog } = topology;
   const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
-  const context = new PlanContext(input);
+  const context = new PlanContext(input, forceEngine);
   const plan = withDoubt(planStatement(only.statement, context), context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
   return { plan, shapePlan };

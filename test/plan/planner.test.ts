@@ -99,6 +99,15 @@ describe('Planner.plan', () => {
     expect(exact).toMatchObject({ replan: false, merge: { how: 'aggregate' } });
   });
 
+  it('gives every SELECT over several shards to the merge engine when that is forced', () => {
+    const planner = new Planner({ cacheBytesMax: 1 << 24, forceEngine: true });
+    const sql = 'SELECT name FROM users ORDER BY name LIMIT 3';
+    expect(planner.plan(sql, topology, null).plan).toMatchObject({ merge: { how: 'engine' } });
+    expect(newPlanner().plan(sql, topology, null).plan).toMatchObject({
+      merge: { how: 'concat' },
+    });
+  });
+
   it('keeps plans of two search paths apart', () => {
     const planner = newPlanner();
     const sql = 'SELECT * FROM users WHERE user_id = 1';
