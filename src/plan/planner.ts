@@ -180,7 +180,7 @@ function make(
 
 const exactOnly = (plan: Plan): Made => ({ plan, shapePlan: null });
 
-/** A refused part makes the whole refused, as nothing of it may run. */
+/** A refused part is met when the ones before it have run, as one PostgreSQL meets its errors. */
 function planSequence(
   texts: readonly string[],
   topology: Topology,
@@ -191,8 +191,7 @@ function planSequence(
     sql,
     plan: make(sql, topology, searchPath, false, forceEngine).plan,
   }));
-  const refused = parts.find((part) => part.plan.op === 'refused');
-  return refused?.plan ?? { op: 'sequence', verb: parts[0]!.plan.verb, parts };
+  return { op: 'sequence', verb: parts[0]!.plan.verb, parts };
 }
 
 function withDoubt(plan: Plan, { unknownTable }: PlanContext): Plan {

@@ -42,7 +42,7 @@ const ON = new Set(['on', 'true', 'tru', 'tr', 't', 'yes', 'ye', 'y', '1']);
 export function planSet(statement: SetStatement, input: PlanInput): Plan {
   const { form, name, values, local } = statement;
   const resets = form === 'reset' || form === 'resetAll' || form === 'default';
-  if (name === 'drive.shard' || name === 'drive.key') return planHand(statement, resets);
+  if (name.startsWith('drive.')) return planHand(statement, resets);
   const verb = resets && form !== 'default' ? 'RESET' : 'SET';
   if (resets) {
     const reset: SessionAction = {
@@ -83,7 +83,15 @@ function assignmentText(sql: string, tokens: readonly Token[]): string {
   return sql.slice(tokens[isScope && !isName ? 2 : 1]!.start, tokens.at(-1)!.end);
 }
 
+/** PostgreSQL keeps any setting with a dot, so that a misspelt one would change nothing, unsaid. */
 function planHand({ name, values, local }: SetStatement, resets: boolean): Plan {
+  if (name !== 'drive.shard' && name !== 'drive.key') {
+    throw new SqlError({
+      code: SQLSTATE.undefinedObject,
+      message: `unrecognized configuration parameter "${name}"`,
+      hint: 'Settings of the proxy itself are drive.shard and drive.key.',
+    });
+  }
   if (local) {
     throw new SqlError({
       code: SQLSTATE.featureNotSupported,

@@ -2,6 +2,7 @@
 
 import type { Plan, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
+import { hasHandRoute } from '../sql/hand-route.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { ParseMessage } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
@@ -43,6 +44,7 @@ export function prepare(
     planned: context.planner.plan(sql, topology, searchPath),
     planVersion: topology.version,
     searchPath,
+    byHand: hasHandRoute(sql),
   };
 }
 
@@ -76,7 +78,7 @@ export function routeBatch(
         const { name } = message.parse;
         if (name !== '' && (state.statements.has(name) || statements.has(name))) return null;
         const statement = prepare(message.parse, state, context);
-        if (!isRelayable(statement.planned.plan)) return null;
+        if (!isRelayable(statement.planned.plan) || statement.byHand) return null;
         statements.set(name, statement);
         break;
       }
@@ -84,7 +86,7 @@ export function routeBatch(
         const name = message.bind.statement;
         if (closed.has(name)) return null;
         const statement = statements.get(name) ?? state.statements.get(name);
-        if (statement === undefined) return null;
+        if (statement === undefined || statement.byHand) return null;
         const portal = portalOf(statement, message.bind);
         const target = shardOf(portal, state, context);
         if (target < 0) return null;

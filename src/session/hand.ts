@@ -6,7 +6,7 @@ import type { SessionContext } from './context.ts';
 import { checkShard } from './session-actions.ts';
 import type { SessionState } from './state.ts';
 
-/** `plan`, or the plan that sends the statement where the user wants it. Throws 22023. */
+/** `plan` of one statement, or the one that sends it where the user wants it. Throws 22023. */
 export function handPlan(
   sql: string,
   plan: Plan,
@@ -17,12 +17,7 @@ export function handPlan(
   if (hand === null) return plan;
   if (hand.by === 'shard') checkShard(hand.shard, context);
   const topology = context.topology();
-  const forced = context.planner.planByHand(sql, topology, state.settings.searchPath);
-  if (forced.op === 'sequence') {
-    const parts = forced.parts.map((part) => ({ ...part, plan: toShard(part.plan, hand) }));
-    return { ...forced, parts };
-  }
-  return toShard(forced, hand);
+  return toShard(context.planner.planByHand(sql, topology, state.settings.searchPath), hand);
 }
 
 function handOf(sql: string, state: SessionState): HandRoute | null {

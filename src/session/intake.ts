@@ -1,6 +1,7 @@
 // Intake: what a client's messages ask for, and which way each request goes.
 
 import { protocolViolation } from '../base/errors.ts';
+import { hasHandRoute } from '../sql/hand-route.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { Batch } from './batch.ts';
@@ -106,7 +107,7 @@ export class Intake {
     }
     // A Query destroys the unnamed statement. Source: PROTOCOL-FLOW-EXT-QUERY.
     this.#state.statements.delete('');
-    if (this.#mayRelay() && !startsWithComment(sql)) {
+    if (this.#mayRelay() && !hasHandRoute(sql)) {
       const route = routeQuery(sql, this.#state, this.#context);
       if (route !== null) {
         const { shard, writes, cost } = route;
@@ -171,8 +172,4 @@ export class Intake {
   #runBatch(synced: boolean): Promise<void> {
     return this.#runner.runBatch(this.#batch.take(), synced);
   }
-}
-
-function startsWithComment(sql: string): boolean {
-  return /^\s*\/\*/.test(sql);
 }

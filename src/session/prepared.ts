@@ -16,6 +16,8 @@ export interface PreparedStatement {
   planned: Planned;
   planVersion: number;
   searchPath: readonly string[] | null;
+  /** A leading comment gives it a route. */
+  readonly byHand: boolean;
 }
 
 export interface Portal {

@@ -34,25 +34,24 @@ export class RequestRunner {
   async runQuery(sql: string): Promise<void> {
     const { context, state } = this.#d;
     const { plan, literals } = await this.#plan(sql);
-    const forced = handPlan(sql, plan, state, context);
-    if (forced.op !== 'sequence') {
-      await this.#runStatement(sql, forced, literals);
+    if (plan.op !== 'sequence') {
+      await this.#runStatement(sql, handPlan(sql, plan, state, context), literals);
       return;
     }
     const { version } = context.topology();
-    for (const part of forced.parts) {
+    const { searchPath } = state.settings;
+    for (const part of plan.parts) {
+      // A part before this one may have changed the schema, the search path, or the route by hand.
+      const isOld =
+        context.topology().version !== version || state.settings.searchPath !== searchPath;
+      const own = isOld
+        ? context.planner.planExact(part.sql, context.topology(), state.settings.searchPath)
+        : part.plan;
+      const forced = handPlan(part.sql, own, state, context);
       // Several statements in one string are one transaction, unless they say otherwise.
-      if (part.plan.op === 'routed' && state.transaction === null) state.begin('BEGIN', true);
-      // A part before this one may have changed the schema.
-      const isOld = context.topology().version !== version;
-      await this.#runStatement(part.sql, isOld ? this.#planAnew(part.sql) : part.plan, null);
+      if (forced.op === 'routed' && state.transaction === null) state.begin('BEGIN', true);
+      await this.#runStatement(part.sql, forced, null);
     }
-  }
-
-  #planAnew(sql: string): Plan {
-    const { context, state } = this.#d;
-    const plan = context.planner.planExact(sql, context.topology(), state.settings.searchPath);
-    return handPlan(sql, plan, state, context);
   }
 
   /** A table that is not known may have been made a moment ago, past this proxy. */

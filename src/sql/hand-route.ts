@@ -37,13 +37,22 @@ const DIRECTIVE = /\/\*\s*drive\.(shard|key)\s*=\s*('?)((?:(?!\*\/)[^'])*?)\2\s*
  * 22023 for a value that is none. Looks at two characters of a text without a leading comment.
  */
 export function handRouteOf(sql: string): HandRoute | null {
-  let i = 0;
-  while (i < sql.length && classOf(sql.charCodeAt(i)) === SPACE) i++;
-  if (sql.charCodeAt(i) !== SLASH || sql.charCodeAt(i + 1) !== STAR) return null;
-  DIRECTIVE.lastIndex = i;
-  const match = DIRECTIVE.exec(sql);
+  const match = directiveOf(sql);
   if (match === null) return null;
   const value = match[3]!;
   // In a comment an empty value is a mistake: there is nothing to take back.
   return handRoute(match[1] as HandRoute['by'], value === '' ? [] : [value]);
+}
+
+/** Whether handRouteOf finds a route, be it a possible one or not. */
+export function hasHandRoute(sql: string): boolean {
+  return directiveOf(sql) !== null;
+}
+
+function directiveOf(sql: string): RegExpExecArray | null {
+  let i = 0;
+  while (i < sql.length && classOf(sql.charCodeAt(i)) === SPACE) i++;
+  if (sql.charCodeAt(i) !== SLASH || sql.charCodeAt(i + 1) !== STAR) return null;
+  DIRECTIVE.lastIndex = i;
+  return DIRECTIVE.exec(sql);
 }

@@ -13,7 +13,7 @@ import { joinsPastComment, type Token, tokenize } from './token.ts';
 
 export interface ParsedStatement {
   readonly statement: Statement;
-  /** The statement's own text, without the semicolon. */
+  /** The statement's own text and the comments before it, without the semicolon. */
   readonly text: string;
 }
 
@@ -128,11 +128,13 @@ function tooComplex(): SqlError {
 function readTree(sql: string, tree: PgQuery.ParseResult): ParsedStatement[] {
   const indexOf = byteIndex(sql);
   const reader = createReader((location) => (location === undefined ? 0 : indexOf(location)));
+  let before = 0;
   return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
-    const start = indexOf(stmt_location ?? 0);
     // No length means: to the end of the text.
     const end = stmt_len ? indexOf((stmt_location ?? 0) + stmt_len) : sql.length;
-    return { statement: readStatement(stmt!, reader), text: sql.slice(start, end) };
+    const text = sql.slice(before, end).replace(/^[\s;]+/, '');
+    before = end;
+    return { statement: readStatement(stmt!, reader), text };
   });
 }
 

@@ -40,7 +40,7 @@ describe('Settings', () => {
     ['search_path', 'elsewhere'],
     ['statement_timeout', "'12345ms'"],
     ['extra_float_digits', '2'],
-    ['drive.custom', 'mine'],
+    ['app.custom', 'mine'],
   ])('%s of one client is never seen by the other, in turns', async (name, value) => {
     const setter = await login();
     const other = await login();
