@@ -1,7 +1,13 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
 import type { Catalog, Table, TableKind, TableRule } from '../topology/table.ts';
-import type { DatabaseCollation, Relation, Routine, ShardSchema } from './schema-query.ts';
+import type {
+  DatabaseCollation,
+  Relation,
+  Routine,
+  ShardSchema,
+  ViewQueries,
+} from './schema-query.ts';
 
 export interface ShardingRules {
   /** A table with a column of this name is sharded by it. */
@@ -23,18 +29,19 @@ export interface MadeCatalog {
   readonly warnings: readonly string[];
 }
 
-/** `collations`: of every shard that could be asked. */
+/** `collations`: of every shard that could be asked; `views`: of the home shard, where they are known. */
 export function makeCatalog(
   schema: ShardSchema,
   rules: ShardingRules,
   collations: readonly DatabaseCollation[],
+  views: ViewQueries,
 ): MadeCatalog {
   const warnings: string[] = [];
   const tables = new Map<string, Table>();
   const given = schema.kinds;
   const spread = spreadRelations(schema, rules);
   for (const relation of schema.relations) {
-    const table = tableOf(relation, rules, given, spread, warnings);
+    const table = tableOf(relation, rules, given, spread, views, warnings);
     tables.set(keyOf(relation.schema, relation.name), table);
   }
   for (const name of Object.keys(rules.tables)) {
@@ -135,14 +142,20 @@ function tableOf(
   rules: ShardingRules,
   given: ShardSchema['kinds'],
   spread: ReadonlySet<number>,
+  views: ViewQueries,
   warnings: string[],
 ): Table {
-  const { schema, name, columns } = relation;
-  const base = { schema, name, columns };
+  const { schema, name, columns, rowSecurity } = relation;
+  const base = { schema, name, columns, rowSecurity };
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
   if (isView(relation)) {
-    if (spread.has(relation.oid)) return as('shardedView', null);
+    if (spread.has(relation.oid)) {
+      const query = views[relation.oid];
+      const view =
+        query === undefined ? {} : { view: { query, materialized: relation.kind === 'm' } };
+      return Object.freeze({ ...as('shardedView', null), ...view });
+    }
     // A view of reference tables that was made on every shard.
     return as(given[relation.oid]?.kind === 'reference' ? 'reference' : 'home', null);
   }

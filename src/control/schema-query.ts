@@ -1,5 +1,6 @@
 // Schema query: what a shard says about its tables, views, routines and collation.
 
+import { VIEW_LOCK_TIMEOUT_MS } from '../base/limits.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 
@@ -16,6 +17,9 @@ export interface ShardSchema {
   readonly kinds: Readonly<Record<string, RememberedKind>>;
 }
 
+/** The queries of views, every name in them qualified, by the oid of the view. */
+export type ViewQueries = Readonly<Record<string, string>>;
+
 export interface RememberedKind {
   readonly kind: 'sharded' | 'reference' | 'home';
   readonly key: string | null;
@@ -30,6 +34,9 @@ export interface Relation {
   readonly columns: readonly RelationColumn[];
   /** Views: the oids of what they read. */
   readonly reads: readonly number[];
+  /** Views: changes with the view's query. */
+  readonly rule: string | null;
+  readonly rowSecurity: boolean;
 }
 
 export interface RelationColumn {
@@ -59,7 +66,8 @@ export interface DatabaseCollation {
 // pg_database that not every server version has.
 const SCHEMA_SQL = `
 WITH relation AS (
-  SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind
+  SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
+    c.relrowsecurity AS row_security
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -68,6 +76,9 @@ WITH relation AS (
 SELECT pg_catalog.jsonb_build_object(
   'relations', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
+    'rowSecurity', r.row_security,
+    'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
+      WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
         'name', a.attname, 'typeOid', a.atttypid::bigint,
         'collation', CASE WHEN a.attcollation NOT IN (0, 100) THEN co.collname END,
@@ -110,6 +121,36 @@ const KINDS_SQL = `
 SELECT coalesce(pg_catalog.jsonb_object_agg(t.relation::oid,
   pg_catalog.jsonb_build_object('kind', t.kind, 'key', t.key_column)), '{}')::text
 FROM drive.tables t`;
+
+/**
+ * Names that an empty search path does not find are qualified. The path is given back as it was: the
+ * connection may be in a transaction of a session. Others' locks are waited for only so long.
+ */
+const VIEWS_SQL = `
+SELECT pg_catalog.set_config('drive.search_path', pg_catalog.current_setting('search_path'), true),
+  pg_catalog.set_config('drive.lock_timeout', pg_catalog.current_setting('lock_timeout'), true);
+SELECT pg_catalog.set_config('search_path', '', true),
+  pg_catalog.set_config('lock_timeout', '${VIEW_LOCK_TIMEOUT_MS}', true);
+SELECT coalesce(pg_catalog.jsonb_object_agg(c.oid, pg_catalog.pg_get_viewdef(c.oid)), '{}')::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND n.nspname !~ '^pg_(toast|temp)';
+SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('drive.search_path'), true),
+  pg_catalog.set_config('lock_timeout', pg_catalog.current_setting('drive.lock_timeout'), true)`;
+
+/**
+ * To be asked again only when the schema has changed. Rejects with ServerError 55P03 where somebody
+ * is changing a view or its tables.
+ */
+export async function readViews(
+  connection: ServerConnection,
+  schema: ShardSchema,
+): Promise<ViewQueries> {
+  if (!schema.relations.some(({ kind }) => kind === 'v' || kind === 'm')) return {};
+  const { rows } = await query(connection, VIEWS_SQL);
+  const [answer] = rows.at(-2)!;
+  return JSON.parse(answer!) as ViewQueries;
+}
 
 /** Rejects with ServerError or SqlError. `text`: the answer as it came, to tell changes by. */
 export async function readSchema(

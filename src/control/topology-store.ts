@@ -2,6 +2,7 @@
 
 import type { Logger } from '../base/log.ts';
 import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
+import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
 import type { Placement } from '../topology/placement.ts';
@@ -9,7 +10,13 @@ import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import { makeCatalog, type ShardingRules } from './catalog.ts';
 import { driftOf } from './drift.ts';
-import { type DatabaseCollation, readSchema, type ShardSchema } from './schema-query.ts';
+import {
+  type DatabaseCollation,
+  readSchema,
+  readViews,
+  type ShardSchema,
+  type ViewQueries,
+} from './schema-query.ts';
 
 export interface TopologyStoreOptions {
   readonly shards: readonly Shard[];
@@ -76,7 +83,8 @@ export class TopologyStore {
     const { shards, placement, catalog: shared } = this.current;
     const { searchPath } = shared;
     const collations = [...this.#collations.values()];
-    const { catalog } = makeCatalog({ ...schema, searchPath }, rules, collations);
+    const views = await viewsWithin(connection, schema);
+    const { catalog } = makeCatalog({ ...schema, searchPath }, rules, collations, views);
     this.#privateVersion -= 1;
     return Object.freeze({ version: this.#privateVersion, shards, placement, catalog });
   }
@@ -106,14 +114,32 @@ export class TopologyStore {
     const { schema, text } = home;
     const known = `${text}${JSON.stringify([...this.#collations])}`;
     if (known === this.#text) return;
-    this.#text = known;
-    const { catalog, warnings } = makeCatalog(schema, rules, [...this.#collations.values()]);
+    const views = await this.#views(schema);
+    // Views that could not be read are asked for again at the next look.
+    this.#text = views === null ? '' : known;
+    const collations = [...this.#collations.values()];
+    const { catalog, warnings } = makeCatalog(schema, rules, collations, views ?? {});
     for (const warning of warnings) log.warn(warning);
     for (const [id, other] of seen) {
       for (const line of driftOf(catalog, id, other)) log.warn(line);
     }
     const version = (this.#current?.version ?? 0) + 1;
     this.#current = Object.freeze({ version, shards, placement, catalog });
+  }
+
+  /** null: somebody is just changing one of them. */
+  async #views(schema: ShardSchema): Promise<ViewQueries | null> {
+    const { cluster, log } = this.#options;
+    const connection = await borrow(cluster, HOME_SHARD, NO_SETTINGS);
+    try {
+      return await readViews(connection, schema);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      log.warn({ err: error }, 'the views could not be read');
+      return null;
+    } finally {
+      giveBack(cluster, connection);
+    }
   }
 
   async #read(cluster: Cluster, shard: number) {
@@ -128,5 +154,22 @@ export class TopologyStore {
     } finally {
       giveBack(cluster, connection);
     }
+  }
+}
+
+/** None where another transaction has locked some of them, which must not fail this one. */
+async function viewsWithin(
+  connection: ServerConnection,
+  schema: ShardSchema,
+): Promise<ViewQueries> {
+  await query(connection, 'SAVEPOINT drive_views');
+  try {
+    return await readViews(connection, schema);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    await query(connection, 'ROLLBACK TO drive_views');
+    return {};
+  } finally {
+    if (!connection.closed) await query(connection, 'RELEASE drive_views');
   }
 }

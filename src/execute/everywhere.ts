@@ -38,6 +38,7 @@ export async function runInTransaction(
   const home = await transaction.enlist(HOME_SHARD);
   const narrowBefore = await narrowSequences(home);
   let answer: QueryResult | null = null;
+  const tags: string[] = [];
   const missing: ServerError[] = [];
   const done: ServerConnection[] = [];
   for (const shard of shards) {
@@ -48,6 +49,7 @@ export async function runInTransaction(
     else {
       transaction.writers.add(shard);
       done.push(connection);
+      tags.push(outcome.tag);
       if (shard === HOME_SHARD) answer = outcome;
     }
   }
@@ -62,7 +64,14 @@ export async function runInTransaction(
   }
   if (merge.restarts) await onEach(done, [ALIGN_SQL]);
   if (merge.creates !== null) await onEach(done, [kindSql(merge.creates)]);
-  return answer!;
+  return { ...answer!, tag: tagOf(tags) };
+}
+
+/** Rows of a materialized view are counted, of any other object there are none to count. */
+function tagOf(tags: readonly string[]): string {
+  const counts = tags.map((tag) => /^SELECT (\d+)$/.exec(tag)?.[1]);
+  if (!counts.every((count) => count !== undefined)) return tags[0]!;
+  return `SELECT ${counts.reduce((sum, count) => sum + BigInt(count), 0n)}`;
 }
 
 /** The answer, or what is missing there when that is no error. */

@@ -35,6 +35,8 @@ export class PlanContext {
   readonly input: PlanInput;
   /** The lifted form of constants that stand in the text. */
   readonly lifted = new Map<KeySource, KeySource>();
+  /** Keys that every text of a shape has: they stand in a view's query. */
+  readonly fixed = new Set<KeySource>();
   /** True once the plan depends on the value of a literal: it then holds for this text only. */
   dependsOnValue = false;
   /** Parameters that may be no integers and so cannot be read as a key. */
@@ -46,6 +48,7 @@ export class PlanContext {
   mergeable = true;
   /** Tests: the engine computes whatever needs a merge and can be computed by it. */
   readonly forceEngine: boolean;
+  #inViewText = false;
 
   constructor(input: PlanInput, forceEngine = false) {
     this.input = input;
@@ -60,9 +63,24 @@ export class PlanContext {
     return table;
   }
 
+  /** Runs `survey` over a text of its own, which is the same for all texts of the statement's shape. */
+  inViewText<T>(survey: () => T): T {
+    const outside = this.#inViewText;
+    this.#inViewText = true;
+    try {
+      return survey();
+    } finally {
+      this.#inViewText = outside;
+    }
+  }
+
   /** A key with a known value, remembered with the slot its literal has in the shape. */
   constantKey(value: bigint | null, constant: Constant): KeySource {
     const source: KeySource = { from: 'constant', value };
+    if (this.#inViewText) {
+      this.fixed.add(source);
+      return source;
+    }
     const slot = this.#slotOf(constant);
     if (slot === null) this.dependsOnValue = true;
     else this.lifted.set(source, { from: 'literal', ...slot });

@@ -18,7 +18,8 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
   const table = context.table(relation);
   switch (table?.kind) {
     case 'shardedView':
-      return refusedFor('COPY', 'view');
+      // PostgreSQL copies no plain view and says what to do instead.
+      return from || table.view?.materialized ? refusedFor('COPY', 'view') : traits;
     case 'sharded':
       if (onServer) return refusedFor('COPY', 'copyFile');
       return from ? planIn(statement, table, traits) : planOut(statement, traits);

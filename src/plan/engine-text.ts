@@ -15,13 +15,14 @@ export interface TableSpan {
   readonly alias: number;
 }
 
-/** What stands for a table: a temporary table of the engine. */
+/** What stands for a table: a temporary table of the engine, or the query of a view. */
 export interface Stand {
   readonly item: TableItem;
   /** Of the table that the name was found to mean; null: not known. */
   readonly schema: string | null;
   readonly span: TableSpan;
-  readonly leaf: string;
+  /** A name, or a query in brackets. */
+  readonly text: string;
 }
 
 export const isName = ({ kind }: Token): boolean => kind === 'word' || kind === 'name';
@@ -79,9 +80,11 @@ export function engineText(
   return text + sql.slice(from, last?.end ?? sql.length);
 }
 
-function tableCuts({ item, span, leaf }: Stand, tokens: readonly Token[]): Cut[] {
+function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[] {
   const { first, last, end } = span;
-  const name = { start: tokens[first]!.start, end: tokens[last]!.end, text: `pg_temp.${leaf}` };
+  // ONLY and a star may stand by a table's name, not by a query.
+  if (text.startsWith('(') && (item.only || end !== last)) throw new NoMerge('text');
+  const name = { start: tokens[first]!.start, end: tokens[last]!.end, text };
   const cuts: Cut[] = [name];
   if (item.alias === null) {
     const at = tokens[end]!.end;

@@ -21,17 +21,27 @@ import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { severalShards } from './unsupported.ts';
 
-/** One place where a statement names a table; `key` is the class of a sharded one. */
+/** One place where a statement names a table; `key` is the class of one with rows on every shard. */
 export interface TableUse {
   readonly item: Extract<FromItem, { kind: 'table' }>;
   readonly table: Table | null;
   readonly key: KeyClass | null;
+  /** The column of the sharding key; null: there is none to tell a row's shard by. */
+  readonly keyColumn: string | null;
   /** What stands for it in its scope. */
   readonly leaf: Leaf;
   /** An outer join may put NULLs in place of its rows. */
   readonly nullable: boolean;
   /** Conditions on its own columns, as SQL, that every row that counts fulfils. */
   readonly filters: string[];
+  /** Of a view whose rows are not those of the shards' views together: the query it stands for. */
+  readonly view: ViewText | null;
+}
+
+export interface ViewText {
+  readonly sql: string;
+  readonly tokens: readonly Token[];
+  readonly uses: readonly TableUse[];
 }
 
 /** What must be computed where the row is, or holds rows or numbers of one server. */
@@ -42,21 +52,28 @@ export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.locks) throw new NoMerge('lockLimit');
   if (survey.asksShard) throw new NoMerge('shardFunction');
+  const whole = textOf({ ...context.input, uses: survey.uses });
+  const texts = textsIn(whole);
   // It would name the copy where it is asked about a whole row.
-  const { tokens } = context.input;
-  if (tokens.some((token) => isName(token) && nameOf(token) === 'pg_typeof')) {
+  if (texts.some(({ tokens }) => tokens.some((t) => isName(t) && nameOf(t) === 'pg_typeof'))) {
     throw new NoMerge('text');
   }
-  const uses = usesByPlace(survey);
-  const sharded = uses.filter(({ key }) => key !== null);
-  const alone = inputOf(sharded, context);
-  const copied = uses.filter(({ item }) => !isSystem(item.relation));
-  const readsSystem = copied.length < uses.length;
-  const ownServer = readsSystem || survey.callsUnknown || survey.mayWrite;
+  const places = texts.flatMap((text) => text.places);
+  const views = places.filter((place) => place.inside !== null);
+  const tables = places.filter((place) => place.inside === null);
+  // A view reads by the rights of its owner, whose rows may be others than the user's.
+  const isSecured = ({ places: inside }: Text) => inside.some((place) => place.table?.rowSecurity);
+  if (texts.slice(1).some(isSecured)) throw new NoMerge('viewSecurity');
+  const sharded = (place: Place) => place.key !== null;
+  const copied = (place: Place) => !isSystem(place.item.relation);
+  const alone = inputOf(whole, texts, sharded);
+  const ownServer = !tables.every(copied) || survey.callsUnknown || survey.mayWrite;
+  const isSame = tables.every(sharded);
   return {
     how: 'engine',
     alone,
-    within: ownServer ? null : copied.length === sharded.length ? alone : inputOf(copied, context),
+    within: ownServer ? null : isSame ? alone : inputOf(whole, texts, copied),
+    views: [...new Set(views.map((place) => quotedName(place)))],
     tellsTime: survey.tellsTime,
     readsHome: survey.readsHome,
     refusal: severalShards('engineInTransaction'),
@@ -66,90 +83,120 @@ export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
 interface Place extends TableUse {
   /** null: all keys, or not a sharded table. */
   readonly keys: readonly KeySource[] | null;
+  readonly span: TableSpan;
+  readonly inside: Text | null;
+}
+
+/** A statement, or the query of a view in it. */
+interface Text {
+  readonly sql: string;
+  readonly tokens: readonly Token[];
+  readonly places: readonly Place[];
 }
 
 /** A WITH query is surveyed at each of its uses: what all of them need is read. */
-function usesByPlace(survey: Survey): readonly Place[] {
-  const places = new Map<number, Place>();
-  for (const use of survey.uses) {
-    const keys = use.key?.keys ?? null;
-    const known = places.get(use.item.at);
-    const both = known === undefined ? keys : together(known.keys, keys);
-    const filters =
-      known === undefined
-        ? use.filters
-        : use.filters.filter((each) => known.filters.includes(each));
-    places.set(use.item.at, { ...use, keys: both, filters });
+function textOf({ sql, tokens, uses }: ViewText): Text {
+  const visits = new Map<number, TableUse[]>();
+  for (const use of uses) {
+    const { at } = use.item;
+    visits.set(at, [...(visits.get(at) ?? []), use]);
   }
-  return [...places.values()].sort((a, b) => a.item.at - b.item.at);
+  const places = [...visits.values()].map((all): Place => {
+    const [first] = all;
+    const { item, view, filters } = first!;
+    const lists = all.map(({ key }) => key?.keys ?? null);
+    return {
+      ...first!,
+      keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
+      filters: filters.filter((each) => all.every((use) => use.filters.includes(each))),
+      span: tableSpan(item, tokens),
+      inside: view && textOf({ ...view, uses: all.flatMap((use) => use.view?.uses ?? []) }),
+    };
+  });
+  return { sql, tokens, places: places.sort((a, b) => a.item.at - b.item.at) };
 }
 
-function together(
-  a: readonly KeySource[] | null,
-  b: readonly KeySource[] | null,
-): readonly KeySource[] | null {
-  return a === null || b === null ? null : [...new Set([...a, ...b])];
-}
+/** The text, then those of the views in it. */
+const textsIn = (text: Text): readonly Text[] => [
+  text,
+  ...text.places.flatMap(({ inside }) => (inside === null ? [] : textsIn(inside))),
+];
 
 /** Uses that need the same rows share a leaf. */
-function inputOf(places: readonly Place[], context: PlanContext): EngineInput {
-  const { sql, tokens } = context.input;
+function inputOf(
+  whole: Text,
+  texts: readonly Text[],
+  copied: (place: Place) => boolean,
+): EngineInput {
   const leaves: EngineLeaf[] = [];
   const byText = new Map<string, number>();
-  const spans = places.map(({ item }) => tableSpan(item, tokens));
-  const needed = columnsNeeded(places, spans, tokens);
-  const stands = places.map((place, i): Stand => {
+  const needed = columnsNeeded(texts, copied);
+  const leafNumber = (place: Place): number => {
     const leaf = leafOf(place, needed);
     const text = JSON.stringify(leaf, (_, value: unknown) =>
       typeof value === 'bigint' ? `${value}` : value,
     );
-    let number = byText.get(text);
-    if (number === undefined) {
-      number = leaves.push(leaf);
-      byText.set(text, number);
-    }
-    const schema = place.table?.schema ?? null;
-    return { item: place.item, schema, span: spans[i]!, leaf: `drive_leaf_${number}` };
-  });
-  return { sql: engineText(sql, tokens, stands), leaves };
+    const known = byText.get(text);
+    if (known !== undefined) return known;
+    byText.set(text, leaves.push(leaf));
+    return leaves.length;
+  };
+  const built = ({ sql, tokens, places }: Text): string => {
+    const stands = places.flatMap((place): Stand[] => {
+      const { item, span, inside } = place;
+      const schema = place.table?.schema ?? null;
+      if (inside !== null) return [{ item, schema, span, text: `(${built(inside)})` }];
+      if (!copied(place)) return [];
+      return [{ item, schema, span, text: `pg_temp.drive_leaf_${leafNumber(place)}` }];
+    });
+    return engineText(sql, tokens, stands);
+  };
+  const sql = built(whole);
+  return { sql, leaves };
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-function leafOf({ item, table, key, keys, filters }: Place, needed: ColumnFilter): EngineLeaf {
+function quotedName({ table, item }: TableUse): string {
   const { schema, name } = table ?? item.relation;
-  const columns = table?.columns.filter((column) => needed(column.name, table)) ?? [];
+  return schema === null ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
+}
+
+function leafOf(place: Place, needed: ColumnFilter): EngineLeaf {
+  const { item, table, key, keyColumn, keys, filters } = place;
+  const columns = table?.columns.filter(({ name }) => needed(name, keyColumn)) ?? [];
   const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
   return {
-    table: schema === null ? quoted(name) : `${quoted(schema)}.${quoted(name)}`,
+    table: quotedName(place),
     only: item.only,
     columns: columns.map((column) => quoted(column.name)),
     // Types made by users have other oids on every server, which binary arrays and rows contain.
     format: isPlain ? 'binary' : 'text',
-    keyColumn: key === null ? null : quoted(table!.keyColumn!),
+    isSharded: key !== null,
+    keyColumn: keyColumn === null ? null : quoted(keyColumn),
     keys,
     filters,
   };
 }
 
-type ColumnFilter = (column: string, table: Table) => boolean;
+type ColumnFilter = (column: string, keyColumn: string | null) => boolean;
 
 /**
- * A column counts as needed when its name occurs anywhere in the text; all do where a star, a whole
+ * A column counts as needed when its name occurs anywhere in the texts; all do where a star, a whole
  * row, NATURAL or a list of column aliases may mean columns that are not named.
  */
-function columnsNeeded(
-  places: readonly Place[],
-  spans: readonly TableSpan[],
-  tokens: readonly Token[],
-): ColumnFilter {
+function columnsNeeded(texts: readonly Text[], copied: (place: Place) => boolean): ColumnFilter {
   const names = new Set<string>();
-  for (const token of tokens) if (isName(token)) names.add(nameOf(token));
-  const listed = places.some(({ item }) => item.columnAliases.length > 0);
-  if (listed || names.has('natural') || tokens.some(isStar) || namesRow(places, spans, tokens)) {
-    return () => true;
+  for (const { tokens } of texts) {
+    for (const token of tokens) if (isName(token)) names.add(nameOf(token));
   }
-  return (column, table) => names.has(column) || column === table.keyColumn;
+  const meansAll = ({ tokens, places }: Text) => {
+    const stands = places.filter((place) => place.inside !== null || copied(place));
+    const isListed = stands.some(({ item }) => item.columnAliases.length > 0);
+    return isListed || tokens.some(isStar) || namesRow(stands, tokens);
+  };
+  if (names.has('natural') || texts.some(meansAll)) return () => true;
+  return (column, keyColumn) => names.has(column) || column === keyColumn;
 }
 
 const BEFORE_STAR = new Set(['select', 'distinct', 'all', ',', '.', ')']);
@@ -162,14 +209,12 @@ function isStar({ kind, text }: Token, i: number, tokens: readonly Token[]): boo
 }
 
 /** True when a table's name may stand for its whole row: anywhere but in FROM or before a point. */
-function namesRow(
-  places: readonly Place[],
-  spans: readonly TableSpan[],
-  tokens: readonly Token[],
-): boolean {
+function namesRow(places: readonly Place[], tokens: readonly Token[]): boolean {
   const visible = new Set(places.map(({ item }) => visibleName(item)));
   return tokens.some((token, i) => {
     if (!isName(token) || !visible.has(nameOf(token)) || tokens[i + 1]?.text === '.') return false;
-    return !spans.some(({ first, last, alias }) => (i >= first && i <= last) || i === alias);
+    return !places.some(
+      ({ span: { first, last, alias } }) => (i >= first && i <= last) || i === alias,
+    );
   });
 }

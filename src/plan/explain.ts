@@ -140,9 +140,9 @@ function mergeLines(merge: Merge): string[] {
 
 function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMerge): string[] {
   const leaves = (leaf: EngineLeaf, i: number) => {
-    const { table, only, columns, format, keyColumn, keys, filters } = leaf;
+    const { table, only, columns, format, isSharded, keys, filters } = leaf;
     const where = filters.length === 0 ? '' : ` where ${filters.join(' and ')}`;
-    const which = keyColumn === null ? ' of home' : '';
+    const which = isSharded ? '' : ' of home';
     const by = keys === null ? '' : ` keys [${keys.map(keyText).join(', ')}]`;
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})`;
     return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;

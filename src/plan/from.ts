@@ -6,8 +6,17 @@ import type { Column, Table } from '../topology/table.ts';
 import type { CommonTables } from './common-tables.ts';
 import { KeyClass } from './key-class.ts';
 import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
-import { type Leaf, type Level, NO_NAMES, type Role, type Scope } from './scope.ts';
+import {
+  type Leaf,
+  type Level,
+  mayTie,
+  NO_NAMES,
+  type Role,
+  renamed,
+  type Scope,
+} from './scope.ts';
 import type { Survey } from './survey.ts';
+import { surveyView } from './view.ts';
 
 /** What surveying a query level needs at hand. */
 export interface Walk {
@@ -94,17 +103,20 @@ function addTable(
   }
   const table = survey.context.table(relation);
   if (sampled) survey.onlyOneShard('tableSample');
+  if (table?.kind === 'shardedView') return addLeaf(walk, surveyView(item, table, walk, nullable));
   if (table?.kind !== 'sharded') {
     survey.relation(relation);
     const leaf = plainLeaf(item, table);
-    survey.uses.push({ item, table, key: null, leaf, nullable, filters: [] });
+    const rest = { nullable, filters: [], keyColumn: null, view: null };
+    survey.uses.push({ item, table, key: null, leaf, ...rest });
     scope.leaves.push(leaf);
     return { anchored: false, sharded: false };
   }
   const made = shardedLeaf(table, alias, columnAliases, survey);
   const leaf = nullable ? { ...made, nullableKeys: new Set(made.keys.keys()) } : made;
   const key = survey.classes.at(-1)!;
-  survey.uses.push({ item, table, key, leaf, nullable, filters: [] });
+  const { keyColumn } = table;
+  survey.uses.push({ item, table, key, leaf, nullable, filters: [], keyColumn, view: null });
   return addLeaf(walk, leaf);
 }
 
@@ -143,10 +155,6 @@ export function shardedLeaf(
   };
 }
 
-function renamed(columns: readonly Column[], names: readonly string[]): Map<string, Column> {
-  return new Map(columns.map((column, i) => [names[i] ?? column.name, column]));
-}
-
 /** A sub-query or WITH query as a relation. */
 function addLevel(
   level: Level,
@@ -176,13 +184,6 @@ function addLevel(
   const leaf = { name, schema: null, columns: shown, keys, anchored, sharded, nullableKeys };
   return addLeaf(walk, leaf);
 }
-
-/**
- * A restriction inside the nullable side of an outer join does not restrict the other side, so its
- * class must not be united with it. What is tied to an outer query already is judged there.
- */
-const mayTie = (key: KeyClass, nullable: boolean) =>
-  !key.isTiedToOuter && !(nullable && key.keys !== null);
 
 function addJoin(join: JoinItem, walk: Walk, nullable: boolean): Added {
   const { scope, survey } = walk;

@@ -212,9 +212,11 @@ export interface EngineLeaf {
   readonly columns: readonly string[];
   /** How its rows are copied. */
   readonly format: 'binary' | 'text';
-  /** Quoted; null: not a sharded table, its rows are those of the home shard. */
+  /** False: its rows are those of the home shard. */
+  readonly isSharded: boolean;
+  /** Quoted; null: no column tells a row's shard. */
   readonly keyColumn: string | null;
-  /** Only rows of these keys are needed; null: of all. */
+  /** Only rows of the shards, and where there is a column of the keys, of these keys; null: all. */
   readonly keys: readonly KeySource[] | null;
   /** Only rows that fulfil all of these conditions, as SQL on its own columns. */
   readonly filters: readonly string[];
@@ -236,6 +238,8 @@ export interface EngineMerge {
   readonly alone: EngineInput;
   /** null: not in a transaction, because of what only its own connection may see or do. */
   readonly within: EngineInput | null;
+  /** Views whose queries have taken their place; the user must be allowed to read them. */
+  readonly views: readonly string[];
   /** now() and its kin: not in a transaction, which began at another time than the engine's. */
   readonly tellsTime: boolean;
   readonly readsHome: boolean;

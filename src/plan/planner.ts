@@ -221,6 +221,10 @@ function shapePlanOf(plan: RoutedPlan, context: PlanContext): RoutedPlan | null 
   if (plan.route.kind !== 'keys') return plan.merge === null ? plan : null;
   const keys: KeySource[] = [];
   for (const key of plan.route.keys) {
+    if (context.fixed.has(key)) {
+      keys.push(key);
+      continue;
+    }
     const lifted = key.from === 'constant' && key.value !== null ? context.lifted.get(key) : key;
     // A NULL that was written as text that is no key may be a key in the next text.
     const source = lifted ?? context.lifted.get(key);

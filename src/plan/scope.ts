@@ -21,6 +21,21 @@ export interface Leaf {
 
 export const NO_NAMES: ReadonlySet<string> = new Set();
 
+/** Columns under the names that a list of column aliases gives the first of them. */
+export function renamed(
+  columns: readonly TableColumn[],
+  names: readonly string[],
+): Map<string, TableColumn> {
+  return new Map(columns.map((column, i) => [names[i] ?? column.name, column]));
+}
+
+/**
+ * A restriction inside the nullable side of an outer join does not restrict the other side, so its
+ * class must not be united with it. What is tied to an outer query already is judged there.
+ */
+export const mayTie = (key: KeyClass, nullable: boolean) =>
+  !key.isTiedToOuter && !(nullable && key.keys !== null);
+
 /** What a column name was found to be. */
 export interface Found {
   readonly leaf: Leaf;

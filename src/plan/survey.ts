@@ -59,12 +59,12 @@ export class Survey {
   callsUnknown = false;
   /** drive.shard_id() and its kin, which tell where they are computed. */
   asksShard = false;
-  /** Every place in the text that names a table, at each visit. */
-  readonly uses: TableUse[] = [];
+  /** Every place in the text at hand that names a table, at each visit. */
+  uses: TableUse[] = [];
   /** Query levels visited; a WITH query is visited again for each use. */
   levels = 0;
-  /** WITH queries that nothing has used so far, each with what surveys it. */
-  readonly unused = new Map<InSight, () => void>();
+  /** WITH queries of the text at hand that nothing has used so far, each with what surveys it. */
+  unused = new Map<InSight, () => void>();
   readonly #reasons: { readonly reason: SeveralShardsReason; readonly classes: KeyClass[] }[] = [];
 
   constructor(context: PlanContext, surveyWriting: SurveyWriting) {
@@ -87,9 +87,19 @@ export class Survey {
 
   /** Why the statement cannot run on several shards as it is; null when it can. */
   get severalShardsReason(): SeveralShardsReason | null {
-    const holds = this.#reasons.find(
-      ({ classes }) => classes.length === 0 || !classes.every((each) => each.isTiedToOuter),
-    );
+    return this.reasonSince(0);
+  }
+
+  /** How many reasons have been found. */
+  get reasonCount(): number {
+    return this.#reasons.length;
+  }
+
+  /** The first reason that holds among those found after `count` others. */
+  reasonSince(count: number): SeveralShardsReason | null {
+    const holds = this.#reasons
+      .slice(count)
+      .find(({ classes }) => classes.length === 0 || !classes.every((each) => each.isTiedToOuter));
     return holds?.reason ?? null;
   }
 

@@ -55,6 +55,10 @@ export const SEVERAL_SHARDS = {
     what: 'FOR UPDATE or FOR SHARE in a statement that cannot run shard by shard',
     hint: ONE_SHARD,
   },
+  viewSecurity: {
+    what: 'a view that must be computed as a whole, over a table with row-level security',
+    hint: ONE_SHARD,
+  },
   shardFunction: {
     what: 'drive.shard_id() in a statement that cannot run shard by shard',
     hint: 'Ask the shards in a sub-query of their own, or restrict the statement to one key.',
@@ -96,7 +100,14 @@ export const NOT_STREAMED = {
 
 /** Statements that are refused whatever shards they need, unless routed by hand. */
 export const REFUSED = {
-  view: { what: 'a view over a sharded table', hint: 'Query the tables of the view themselves.' },
+  view: {
+    what: 'writing a view over sharded tables, or reading one that is just being changed',
+    hint: 'Write the tables of the view themselves.',
+  },
+  viewKept: {
+    what: 'a materialized view whose rows no shard can compute by itself',
+    hint: 'Make it a plain view, or group it by the sharding key.',
+  },
   mixed: {
     what: 'a statement other than SELECT over both sharded and home tables',
     hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
@@ -217,7 +228,10 @@ export const REFUSED = {
     what: 'PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED',
     hint: 'COMMIT: the proxy makes a transaction over several shards atomic itself.',
   },
-  createAs: { what: 'making a table or materialized view from sharded tables', hint: BY_HAND },
+  createAs: {
+    what: 'making a table from sharded tables, or a materialized view that no shard can compute by itself',
+    hint: BY_HAND,
+  },
   stringEscapes: {
     what: 'standard_conforming_strings = off',
     hint: "Write E'…' for strings with backslash escapes.",

@@ -10,8 +10,8 @@ import type { Catalog } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
-import { planDdl, planNewTable } from './ddl.ts';
-import { surveyExpressions } from './level.ts';
+import { everywhere, planDdl, planNewTable } from './ddl.ts';
+import { surveyExpressions, surveySelect } from './level.ts';
 import type { Effect, PinReason, Plan, RoutedPlan, SessionAction } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
@@ -20,6 +20,7 @@ import { planDiscard, planSetConstraints, planShow } from './session-command.ts'
 import { hidesTable, isOnEveryShard } from './shadow.ts';
 import { planExecute, planPrepare } from './sql-prepare.ts';
 import type { RefusedReason, SeveralShardsReason } from './unsupported.ts';
+import { surveyInside } from './view.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
 
@@ -105,6 +106,8 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (own !== null) return own;
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
+  const kept = planKeptView(statement, traits, context);
+  if (kept !== null) return kept;
   const ddl = planDdl(statement, traits, context);
   if (ddl !== null) return ddl;
   if (statement.inner !== null) return planInner(statement, statement.inner, traits, context);
@@ -165,6 +168,22 @@ function planInner(
     return refusedFor(traits.verb, 'createAs');
   }
   return traits;
+}
+
+/** A materialized view that is on each shard what that shard's rows give; null: any other statement. */
+function planKeptView(
+  { objectType, inner, relations }: UtilityStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan | null {
+  const [target] = relations;
+  if (objectType !== 'OBJECT_MATVIEW' || inner?.kind !== 'select' || target === undefined) {
+    return null;
+  }
+  const survey = surveyFor(context);
+  const isComputedByShards =
+    surveyInside(inner, { survey, surveySelect }).isByShard && survey.classes.length > 0;
+  return isComputedByShards && !hidesTable(target, context) ? everywhere(traits) : null;
 }
 
 function planCall(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {

@@ -49,6 +49,7 @@ export async function openEngineRun(
       engine,
       begin,
       input,
+      views: merge.views,
       rows,
       definer: readers.get(HOME_SHARD) ?? null,
       parameters: { ...execution.parameters, types: description.parameterTypes },
@@ -71,7 +72,7 @@ function inputWithin(merge: EngineMerge, transaction: Transaction): EngineInput 
 }
 
 function placeOf(leaf: EngineLeaf, values: BoundValues, topology: Topology): Place {
-  if (leaf.keyColumn === null) return { leaf, shards: [HOME_SHARD], keys: null };
+  if (!leaf.isSharded) return { leaf, shards: [HOME_SHARD], keys: null };
   if (leaf.keys === null) {
     return { leaf, shards: topology.shards.map((shard) => shard.id), keys: null };
   }

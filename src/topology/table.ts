@@ -32,6 +32,17 @@ export interface Table {
   /** The sharding key's column; null unless the kind is sharded. */
   readonly keyColumn: string | null;
   readonly columns: readonly Column[];
+  /** Of a view over sharded tables; missing where it could not be read. */
+  readonly view?: View | undefined;
+  /** Row-level security is enabled. */
+  readonly rowSecurity?: boolean | undefined;
+}
+
+export interface View {
+  /** A SELECT with the view's own column names and every name qualified. */
+  readonly query: string;
+  /** Its rows are kept: on each shard what the query gave there. */
+  readonly materialized: boolean;
 }
 
 /** The tables and routines of the cluster at one schema version; frozen. */

@@ -20,7 +20,8 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       generated: false,
       distinctDefault: false,
     }));
-    return [{ oid, schema, name, kind: 'r', columns: made, reads: [] }];
+    const rest = { reads: [], rule: null, rowSecurity: false };
+    return [{ oid, schema, name, kind: 'r', columns: made, ...rest }];
   });
   const collation = { provider: 'c', collate: 'C', locale: null };
   return { relations, routines: [], searchPath: ['public'], collation, hasKinds: true, kinds: {} };

@@ -29,6 +29,11 @@ const table = (
   schema = 'public',
 ): Table => ({ schema, name, kind, keyColumn, columns });
 
+const view = (name: string, query: string, columns: readonly Column[]): Table => ({
+  ...table(name, 'shardedView', null, columns),
+  view: { query, materialized: false },
+});
+
 const TABLES: readonly Table[] = [
   table('file_metadata', 'sharded', 'user_id', [
     column('id', 'int8', { hasDefault: true, notNull: true }),
@@ -53,11 +58,34 @@ const TABLES: readonly Table[] = [
   table('country', 'reference', null, [column('code', 'text'), column('name', 'text')]),
   table('audit', 'home', null, [column('id', 'int8'), column('note', 'text')]),
   table('users', 'home', null, [column('user_id', 'int8'), column('name', 'text')], 'other'),
-  table('recent_files', 'shardedView', null, [
-    column('id', 'int8'),
-    column('user_id', 'int8'),
-    column('file_name', 'text'),
+  view(
+    'recent_files',
+    ' SELECT id, user_id, file_name FROM public.file_metadata WHERE (created_at > 0);',
+    [column('id', 'int8'), column('user_id', 'int8'), column('file_name', 'text')],
+  ),
+  view(
+    'file_counts',
+    ' SELECT file_name, count(*) AS n FROM public.file_metadata GROUP BY file_name;',
+    [column('file_name', 'text'), column('n', 'int8')],
+  ),
+  view('first_user', ' SELECT name AS who FROM public.users WHERE (user_id = 1);', [
+    column('who', 'text'),
   ]),
+  view(
+    'noted',
+    ' SELECT f.user_id, a.note FROM (public.recent_files f JOIN public.audit a USING (id));',
+    [column('user_id', 'int8'), column('note', 'text')],
+  ),
+  {
+    ...table('kept_counts', 'shardedView', null, [column('n', 'int8')]),
+    view: { query: ' SELECT count(*) AS n FROM public.users;', materialized: true },
+  },
+  {
+    ...table('private', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
+    rowSecurity: true,
+  },
+  view('private_count', ' SELECT count(*) AS n FROM public.private;', [column('n', 'int8')]),
+  { ...table('locked', 'shardedView', null, [column('id', 'int8')]), view: undefined },
 ];
 
 const SEARCH_PATH: readonly string[] = ['public'];

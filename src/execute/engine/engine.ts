@@ -29,6 +29,8 @@ export interface EngineRequest {
   /** BEGIN and what else makes the engine's transaction like the session's. */
   readonly begin: string;
   readonly input: EngineInput;
+  /** Quoted names of views that the user must be allowed to read. */
+  readonly views: readonly string[];
   readonly rows: readonly LeafRows[];
   /** Who knows the tables' columns where the engine may not yet; null: the engine itself. */
   readonly definer: ServerConnection | null;
@@ -83,9 +85,11 @@ async function isGroupedRight({ engine, input, parameters }: EngineRequest): Pro
  * the primary key of each leaf, where it is to have one.
  */
 async function begin(
-  { engine, begin, input, definer }: EngineRequest,
+  { engine, begin, input, views, definer }: EngineRequest,
   keys: readonly (string | null)[],
 ): Promise<boolean> {
+  const checks = views.map((view) => `SELECT FROM ${view} LIMIT 0`);
+  if (definer !== null && checks.length > 0) await query(definer, checks.join(';'));
   const definitions = definer === null ? null : await definitionsOf(definer, input.leaves);
   const tables = input.leaves.map((leaf, i) => {
     const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
@@ -97,7 +101,8 @@ async function begin(
   );
   const modes = ['SHOW transaction_read_only', 'SET TRANSACTION READ WRITE'];
   // A line break ends a comment that the client left at the end of its BEGIN.
-  const { rows } = await query(engine, [begin, ...modes, ...tables, ...indexes].join('\n;'));
+  const script = [begin, ...(definer === null ? checks : []), ...modes, ...tables, ...indexes];
+  const { rows } = await query(engine, script.join('\n;'));
   return rows.at(-1)?.[0] === 'on';
 }
 
@@ -123,7 +128,7 @@ function selectOf(leaf: EngineLeaf, keys: readonly string[] | null): string {
   const { table, only, columns, keyColumn, filters } = leaf;
   const list = columns.length === 0 ? '*' : columns.join(', ');
   const conditions = [...filters];
-  if (keys !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);
+  if (keys !== null && keyColumn !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
   return `SELECT ${list} FROM ${only ? 'ONLY ' : ''}${table}${where}`;
 }

@@ -1,0 +1,115 @@
+// Views over sharded tables: surveyed as the queries they stand for.
+
+import { parseSql } from '../sql/parser.ts';
+import type { FromItem, SelectStatement } from '../sql/statement.ts';
+import { type Token, withoutSemicolons } from '../sql/token.ts';
+import type { Table } from '../topology/table.ts';
+import { CommonTables } from './common-tables.ts';
+import { Refusal } from './context.ts';
+import type { TableUse } from './engine.ts';
+import type { Walk } from './from.ts';
+import type { KeyClass } from './key-class.ts';
+import { type Leaf, type Level, mayTie, renamed } from './scope.ts';
+import { refused } from './unsupported.ts';
+import { surveyUnused } from './with.ts';
+
+type TableItem = Extract<FromItem, { kind: 'table' }>;
+
+/**
+ * What stands for the view in its scope. Where each shard computes its own part of the view's rows,
+ * the use that is noted is one of a sharded table; else it has the query to put in the view's place.
+ */
+export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: boolean): Leaf {
+  const { survey } = walk;
+  const { query, sql, tokens } = queryOf(table);
+  const inside = surveyInside(query, walk);
+  const { level, classes, uses, isByShard } = inside;
+  if (table.view!.materialized && !isByShard) throw new Refusal(refused('viewKept'));
+  const leaf = leafOf(item, table, level, nullable);
+  survey.uses.push({
+    item,
+    table,
+    leaf,
+    nullable,
+    filters: [],
+    key: classes[0] ?? null,
+    keyColumn: isByShard ? keyColumnOf(level, table) : null,
+    view: isByShard ? null : { sql, tokens, uses },
+  });
+  return leaf;
+}
+
+function queryOf({ view }: Table): {
+  query: SelectStatement;
+  sql: string;
+  tokens: readonly Token[];
+} {
+  const parsed = view === undefined ? null : parseSql(view.query);
+  const [only] = parsed?.statements ?? [];
+  if (parsed === null || only?.statement.kind !== 'select') throw new Refusal(refused('view'));
+  return { query: only.statement, sql: view!.query, tokens: withoutSemicolons(parsed.tokens) };
+}
+
+interface Inside {
+  readonly level: Level;
+  readonly classes: readonly KeyClass[];
+  readonly uses: readonly TableUse[];
+  /** Its rows are those that each shard gives by itself, together. */
+  readonly isByShard: boolean;
+}
+
+/** Surveys a query by itself, in a text of its own. */
+export function surveyInside(
+  query: SelectStatement,
+  { survey, surveySelect }: Pick<Walk, 'survey' | 'surveySelect'>,
+): Inside {
+  const { uses: usesOutside, unused: unusedOutside, readsHome } = survey;
+  const [classesBefore, reasonsBefore] = [survey.classes.length, survey.reasonCount];
+  survey.uses = [];
+  survey.unused = new Map();
+  survey.readsHome = false;
+  const level = survey.context.inViewText(() => {
+    const surveyed = surveySelect(query, survey, null, new CommonTables(), 'derived');
+    surveyUnused(survey);
+    return surveyed;
+  });
+  const { uses } = survey;
+  const classes = survey.classes.slice(classesBefore);
+  const isOneClass = new Set(classes.map((each) => each.resolved)).size === 1;
+  const isByShard =
+    isOneClass && level.anchored && !survey.readsHome && survey.reasonSince(reasonsBefore) === null;
+  survey.readsHome ||= readsHome;
+  survey.uses = usesOutside;
+  survey.unused = unusedOutside;
+  return { level, classes, uses, isByShard };
+}
+
+function leafOf(item: TableItem, table: Table, level: Level, nullable: boolean): Leaf {
+  const { alias, columnAliases } = item;
+  const keys = new Map<string, KeyClass>();
+  const nullableKeys = new Set<string>();
+  const columns = renamed(table.columns, columnAliases);
+  if (level.columns?.length === table.columns.length) {
+    [...columns.keys()].forEach((name, i) => {
+      const { key, nullable: filled } = level.columns![i]!;
+      if (key !== null && mayTie(key, nullable)) keys.set(name, key);
+      if (nullable || filled) nullableKeys.add(name);
+    });
+  }
+  return {
+    name: alias ?? table.name,
+    schema: alias === null ? table.schema : null,
+    columns,
+    keys,
+    anchored: level.anchored,
+    sharded: level.sharded,
+    nullableKeys,
+  };
+}
+
+/** A column of the view that tells the shard of each row. */
+function keyColumnOf({ columns }: Level, table: Table): string | null {
+  if (columns?.length !== table.columns.length) return null;
+  const index = columns.findIndex(({ key, nullable }) => key !== null && !nullable);
+  return table.columns[index]?.name ?? null;
+}

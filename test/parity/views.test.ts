@@ -1,0 +1,181 @@
+// Parity of views: made through the proxy, they give what they give on one PostgreSQL.
+
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { superusers } from '../support/cluster.ts';
+import { compare, type ParityServers, startParity } from './servers.ts';
+
+const VIEWS = [
+  'CREATE VIEW big AS SELECT id, user_id AS owner, name, size FROM files WHERE size > 20',
+  'CREATE VIEW counted (label, n) AS SELECT tag, count(*) FROM files GROUP BY tag',
+  'CREATE VIEW owned AS SELECT m.name AS member, f.* FROM members m LEFT JOIN files f USING (user_id)',
+  'CREATE VIEW per_user AS SELECT user_id, count(*) AS n, max(made) AS last FROM files GROUP BY user_id',
+  'CREATE VIEW over_views AS SELECT p.user_id, p.n, c.label FROM per_user p, counted c WHERE p.n = c.n',
+  'CREATE VIEW nested AS SELECT * FROM big WHERE owner <> 42',
+  'CREATE VIEW of_42 WITH (security_barrier) AS SELECT name, size FROM files WHERE user_id = 42',
+  'CREATE VIEW ids AS SELECT id FROM files UNION SELECT user_id FROM members',
+  'CREATE RECURSIVE VIEW steps (n) AS SELECT min(id) FROM files UNION ALL SELECT n + 1 FROM steps WHERE n < 4',
+  'CREATE VIEW top AS SELECT id, rank() OVER (ORDER BY size DESC NULLS LAST, id) AS r FROM files LIMIT 9',
+  'CREATE VIEW with_country AS SELECT m.user_id, c.name FROM members m JOIN country c ON c.code = m.country',
+  "CREATE VIEW invoked WITH (security_invoker) AS SELECT max(size) AS most, 'it''s' AS text FROM files",
+];
+
+const KEPT =
+  'CREATE MATERIALIZED VIEW kept AS SELECT user_id, id, size * 2 AS twice FROM files WHERE size > 30';
+
+const STATEMENTS = [
+  'SELECT * FROM big',
+  'TABLE big',
+  'SELECT * FROM big WHERE owner = 42',
+  'SELECT b.name, m.name FROM big b JOIN members m ON m.user_id = b.owner',
+  'SELECT count(*), count(DISTINCT name) FROM big b WHERE b.id > 7',
+  'SELECT name, rank() OVER (ORDER BY id) FROM public.big',
+  'SELECT public.big.name, count(*) FROM public.big GROUP BY public.big.name',
+  'SELECT b FROM big b, members WHERE b.id = members.user_id',
+  'SELECT a, b FROM big AS x (a, b) ORDER BY x.a LIMIT 5',
+  'SELECT * FROM counted',
+  'SELECT label FROM counted WHERE n > 19',
+  'SELECT c.*, f.id FROM counted c JOIN files f ON f.tag = c.label AND f.size = 7',
+  'SELECT row_to_json(c) FROM counted c',
+  'SELECT * FROM counted a FULL JOIN counted b ON a.n = b.n AND a.label < b.label',
+  'SELECT * FROM owned WHERE user_id = 42 AND size > 40',
+  'SELECT member, count(id) FROM owned GROUP BY member',
+  'SELECT count(*) FROM owned',
+  'SELECT * FROM per_user WHERE user_id IN (1, 42)',
+  'SELECT user_id, n FROM per_user ORDER BY n DESC, user_id LIMIT 4',
+  'SELECT sum(n), max(last) FROM per_user',
+  'SELECT * FROM over_views',
+  'SELECT count(*) FROM nested n JOIN big b ON n.id = b.id',
+  'SELECT * FROM nested WHERE owner = 42',
+  'SELECT * FROM of_42',
+  'SELECT name FROM of_42 UNION SELECT name FROM nested',
+  'SELECT count(*) FROM of_42, counted',
+  'SELECT * FROM ids WHERE id < 10',
+  'SELECT * FROM steps',
+  'SELECT * FROM top WHERE r < 5',
+  'SELECT name, count(*) FROM with_country GROUP BY name',
+  'SELECT * FROM with_country w LEFT JOIN files f ON f.user_id = w.user_id AND f.size = 7',
+  'SELECT * FROM invoked',
+  'SELECT (SELECT most FROM invoked), n.body FROM notes n',
+  'WITH v AS (SELECT * FROM counted) SELECT * FROM v JOIN v w USING (n)',
+  'SELECT id FROM files f WHERE EXISTS (SELECT 1 FROM big b WHERE b.owner = f.user_id AND b.id = f.id)',
+  'SELECT id FROM files WHERE size > (SELECT avg(size) FROM big)',
+  'SELECT nothing FROM counted',
+  'SELECT * FROM kept',
+  'SELECT * FROM kept WHERE user_id = 42',
+  'SELECT sum(twice), count(DISTINCT twice) FROM kept',
+  'SELECT k.id FROM kept k JOIN files f ON f.user_id = k.user_id AND f.id = k.id',
+  'COPY big TO STDOUT',
+];
+
+async function asSuperuser(
+  { plain, shards }: ParityServers,
+  sql: (user: string) => string,
+): Promise<void> {
+  const users = superusers();
+  for (const client of [plain, ...shards]) {
+    const { host, port, database } = client;
+    const login = client === plain ? users.plain : users.shards;
+    const superuser = new pg.Client({ host, port, database: database!, ...login });
+    await superuser.connect();
+    await superuser.query(sql(client.user!));
+    await superuser.end();
+  }
+}
+
+describe.each([1, 2, 3])('over %i shards', (shardCount) => {
+  let servers: ParityServers;
+
+  beforeAll(async () => {
+    servers = await startParity(shardCount);
+    for (const sql of [...VIEWS, KEPT]) {
+      const { plain, proxy } = await compare(servers, sql, { ordered: false });
+      expect(proxy, sql).toEqual(plain);
+      expect(plain.kind, sql).toBe('rows');
+    }
+  });
+
+  afterAll(() => servers.close());
+
+  test.each(STATEMENTS)('%s', async (sql) => {
+    const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+    expect(proxy).toEqual(plain);
+    expect(engine).toEqual(plain);
+  });
+
+  test('in a transaction views show its own changes', async () => {
+    for (const sql of [
+      'BEGIN',
+      'UPDATE files SET size = 49 WHERE id % 5 = 0',
+      'SELECT count(*), sum(size) FROM big',
+      'SELECT * FROM counted',
+      'SELECT * FROM invoked',
+      'SELECT b.id, c.n FROM big b, counted c WHERE b.id = c.n',
+      'ROLLBACK',
+    ]) {
+      const { plain, proxy } = await compare(servers, sql, { ordered: false });
+      expect(proxy, sql).toEqual(plain);
+    }
+  });
+
+  test('a view that is changed, and tables that are renamed, are known at once', async () => {
+    for (const sql of [
+      'CREATE OR REPLACE VIEW counted (label, n) AS SELECT tag, sum(size) FROM files GROUP BY tag',
+      'SELECT * FROM counted',
+      'DROP VIEW counted CASCADE',
+      'CREATE VIEW counted (label, n) AS SELECT tag, sum(size) FROM files GROUP BY tag',
+      'SELECT * FROM counted',
+      'ALTER VIEW counted RENAME COLUMN n TO total',
+      'SELECT total FROM counted',
+      'ALTER TABLE files RENAME COLUMN tag TO colour',
+      'SELECT total FROM counted WHERE label IS NOT NULL',
+      'ALTER TABLE files RENAME TO documents',
+      'SELECT total FROM counted',
+      'SELECT name FROM big WHERE owner = 42',
+      'SELECT count(DISTINCT name) FROM big',
+      'REFRESH MATERIALIZED VIEW kept',
+      'SELECT count(*) FROM kept',
+    ]) {
+      const { plain, proxy } = await compare(servers, sql, { ordered: false });
+      expect(proxy, sql).toEqual(plain);
+    }
+  });
+
+  test('reading a view takes the right to read it, also where its tables may be read', async () => {
+    const role = `view_reader_${shardCount}`;
+    await asSuperuser(
+      servers,
+      (user) => `CREATE ROLE ${role}; GRANT ${role} TO "${user}";
+        GRANT SELECT ON documents, members TO ${role}`,
+    );
+    for (const sql of [
+      `SET ROLE ${role}`,
+      'SELECT count(*) FROM documents',
+      'SELECT total FROM counted',
+      'SELECT count(*) FROM big',
+      'BEGIN',
+      'SELECT total FROM counted',
+      'ROLLBACK',
+      'RESET ROLE',
+    ]) {
+      const { plain, proxy } = await compare(servers, sql, { ordered: false });
+      expect(proxy, sql).toEqual(plain);
+      const isView = /counted|big/.test(sql);
+      expect(proxy, sql).toMatchObject(isView ? { code: '42501' } : { kind: 'rows' });
+    }
+    await asSuperuser(servers, () => `DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  });
+
+  test.runIf(shardCount > 1)('what a view may not do is refused', async () => {
+    for (const sql of [
+      'INSERT INTO big (id, owner) VALUES (1, 2)',
+      'DELETE FROM nested WHERE owner = 42',
+      'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
+      'CREATE TEMP VIEW mine AS SELECT * FROM members',
+    ]) {
+      const { refused } = await compare(servers, sql, { ordered: false });
+      expect(refused, sql).toBe(true);
+      await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it');
+    }
+  });
+});
