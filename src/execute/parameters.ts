@@ -3,6 +3,8 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { RowBound } from '../plan/plan.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 
 /** As in Bind: views on the message's bytes; formats has 0, 1 or as many entries as values. */
 export interface BoundParameters {
@@ -10,6 +12,15 @@ export interface BoundParameters {
   readonly formats: readonly number[];
   /** Type oids as the client declared them in Parse; 0 or missing: left to the server. */
   readonly types: readonly number[];
+}
+
+/**
+ * Parameter types as a shard is told them. The oids of types made by users are those of the home
+ * shard; elsewhere the server finds the type as the home shard did, from the statement.
+ */
+export function typesOn(shard: number, types: readonly number[]): number[] {
+  if (shard === HOME_SHARD) return [...types];
+  return types.map((oid) => (oid < FIRST_USER_TYPE_OID ? oid : 0));
 }
 
 export const NO_PARAMETERS: BoundParameters = Object.freeze({ values: [], formats: [], types: [] });

@@ -11,7 +11,7 @@ import { encodeBind, encodeDescribe, encodeExecute, encodeParse, SYNC } from '..
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete } from '../wire/query.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
-import type { BoundParameters } from './parameters.ts';
+import { type BoundParameters, typesOn } from './parameters.ts';
 
 export interface ShardStatement {
   readonly sql: string;
@@ -31,7 +31,11 @@ export function openShardStream(
     const stream = new ShardStream(connection, resolve, reject);
     const { values, formats, types } = statement.parameters;
     const messages = [
-      encodeParse({ name: '', sql: statement.sql, parameterTypes: [...types] }),
+      encodeParse({
+        name: '',
+        sql: statement.sql,
+        parameterTypes: typesOn(connection.shard.id, types),
+      }),
       encodeBind({
         portal: '',
         statement: '',

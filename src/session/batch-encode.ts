@@ -163,7 +163,7 @@ class BatchEncoder {
       if (this.#unnamedParsed) return;
       this.#unnamedParsed = true;
       this.#plain = false;
-      this.#chunks.push(serverParse({ ...statement, serverName: '' }));
+      this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection.shard.id));
       this.#steps.push({ do: 'swallow', done: null });
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
@@ -190,7 +190,7 @@ class BatchEncoder {
     if (statements.size + this.#parsed.size >= SERVER_STATEMENTS_MAX) this.#evict();
     this.#plain = false;
     this.#parsed.add(serverName);
-    this.#chunks.push(serverParse(statement));
+    this.#chunks.push(serverParse(statement, this.#connection.shard.id));
     this.#steps.push({
       do: reply,
       done: () => {

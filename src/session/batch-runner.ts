@@ -205,7 +205,7 @@ export class BatchRunner {
       parameters: [...parameters.values],
       resultFormats: [...resultFormats],
     });
-    const parse = serverParse({ ...statement, serverName: '' });
+    const parse = serverParse({ ...statement, serverName: '' }, connection.shard.id);
     return {
       bytes: Buffer.concat([parse, bind, execute, SYNC]),
       steps: [swallow, swallow, forward],

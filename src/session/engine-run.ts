@@ -78,7 +78,8 @@ function placeOf(leaf: EngineLeaf, values: BoundValues, topology: Topology): Pla
   }
   const keys = keysOf(leaf.keys, values);
   const shards = new Set(keys.map((key) => topology.placement.shardOf(key)));
-  const literals = [...new Set(keys.map((key) => `'${key}'`))];
+  // Of a narrow key column's type no literal could be that is out of its range.
+  const literals = [...new Set(keys.map((key) => `'${key}'::pg_catalog.int8`))];
   return { leaf, shards: [...shards].sort((a, b) => a - b), keys: literals };
 }
 

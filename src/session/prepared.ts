@@ -1,6 +1,6 @@
 // Prepared statements and portals as one client knows them, by its own names.
 
-import { type BoundParameters, formatAt } from '../execute/parameters.ts';
+import { type BoundParameters, formatAt, typesOn } from '../execute/parameters.ts';
 import type { Planned, Planner } from '../plan/planner.ts';
 import type { BoundValues } from '../plan/route.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -121,8 +121,8 @@ export class StatementNames {
   }
 }
 
-/** The Parse that gives a server connection this statement under its shared name. */
-export function serverParse(statement: PreparedStatement): Buffer {
+/** The Parse that gives a shard's server connection this statement under its shared name. */
+export function serverParse(statement: PreparedStatement, shard: number): Buffer {
   const { serverName, sql, parameterTypes } = statement;
-  return encodeParse({ name: serverName, sql, parameterTypes: [...parameterTypes] });
+  return encodeParse({ name: serverName, sql, parameterTypes: typesOn(shard, parameterTypes) });
 }

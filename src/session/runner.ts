@@ -97,7 +97,8 @@ export interface RunnerDependencies {
  */
 export class Runner {
   #d: RunnerDependencies;
-  #descriptions = new WeakMap<Plan, Description>();
+  /** The last one by plan, which texts that differ in literals share, and types do not change. */
+  #descriptions = new WeakMap<Plan, { readonly of: string; readonly description: Description }>();
 
   constructor(dependencies: RunnerDependencies) {
     this.#d = dependencies;
@@ -254,8 +255,9 @@ export class Runner {
     sql: string,
     parameterTypes: readonly number[],
   ): Promise<Description> {
+    const of = `${parameterTypes.join()} ${sql}`;
     const known = this.#descriptions.get(plan);
-    if (known !== undefined) return known;
+    if (known?.of === of) return known.description;
     const { state } = this.#d;
     const { transaction } = state;
     const connection =
@@ -264,7 +266,7 @@ export class Runner {
         : await transaction.enlist(HOME_SHARD);
     try {
       const description = await describe(connection, sql, parameterTypes);
-      this.#descriptions.set(plan, description);
+      this.#descriptions.set(plan, { of, description });
       return description;
     } finally {
       if (transaction === null) state.giveBack(connection);

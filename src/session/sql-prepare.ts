@@ -126,7 +126,8 @@ async function executionOf(
       maxRows: 0,
       afterCopy: 'none',
       describes,
-      encode: () => encodeRun(statement, parameters, resultFormats, describes && answersRows),
+      encode: ({ shard }) =>
+        encodeRun(statement, shard.id, parameters, resultFormats, describes && answersRows),
     },
   };
 }
@@ -134,6 +135,7 @@ async function executionOf(
 /** What runs the statement once on a server, described or not. */
 function encodeRun(
   statement: PreparedStatement,
+  shard: number,
   { values, types }: BoundParameters,
   resultFormats: readonly number[],
   describes: boolean,
@@ -142,7 +144,7 @@ function encodeRun(
   const swallow: Step = { do: 'swallow', done: null };
   const bind = { portal: '', statement: '', parameterFormats: [], parameters: values };
   const messages = [
-    serverParse({ ...statement, parameterTypes: types, serverName: '' }),
+    serverParse({ ...statement, parameterTypes: types, serverName: '' }, shard),
     encodeBind({ ...bind, resultFormats }),
     ...(describes ? [encodeDescribe({ target: 'portal', name: '' })] : []),
     encodeExecute({ portal: '', maxRows: 0 }),

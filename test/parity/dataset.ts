@@ -11,7 +11,9 @@ const SHARDED_DDL = `
     price numeric(12,2), flag bool, made timestamptz, day date, tag text,
     PRIMARY KEY (user_id, id));
   CREATE TABLE members (user_id int8 PRIMARY KEY, name text NOT NULL, country text);
-  CREATE TABLE country (code text PRIMARY KEY, name text NOT NULL);`;
+  CREATE TABLE country (code text PRIMARY KEY, name text NOT NULL);
+  CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+  CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);`;
 
 const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
 
@@ -52,7 +54,9 @@ function memberRows(): string[] {
 /** Tables everywhere, with the rows that do not go through the proxy. `shards`: in shard order. */
 export async function createTables(plain: pg.Client, shards: readonly pg.Client[]): Promise<void> {
   const countries = `INSERT INTO country VALUES ('de', 'Germany'), ('fr', 'France'), ('us', 'USA')`;
-  for (const client of [plain, ...shards]) {
+  for (const [i, client] of [plain, ...shards].entries()) {
+    // So that types made by users have another oid on every server.
+    for (let n = 0; n < i; n++) await client.query(`CREATE TYPE other_${n} AS ENUM ()`);
     await client.query(SHARDED_DDL);
     await client.query(countries);
   }
@@ -66,4 +70,7 @@ export async function createTables(plain: pg.Client, shards: readonly pg.Client[
 export async function insertRows(client: pg.Client): Promise<void> {
   await client.query(`INSERT INTO files VALUES ${fileRows().join(', ')}`);
   await client.query(`INSERT INTO members VALUES ${memberRows().join(', ')}`);
+  await client.query(
+    `INSERT INTO narrow VALUES (1, 'sad'), (2, 'ok'), (42, 'happy'), (-17, NULL), (2147483647, 'ok')`,
+  );
 }

@@ -89,6 +89,16 @@ export const ANSWERED: readonly AnsweredStatement[] = [
   ordered('SELECT day, count(*) FROM files GROUP BY day ORDER BY day OFFSET 2 LIMIT 5'),
   anyOrder('SELECT flag FROM files GROUP BY flag'),
   ordered('SELECT count(*) FROM files WHERE user_id IN (1, 2, 3)'),
+  // Types made by users, whose oids differ from shard to shard.
+  ordered('SELECT mood, $1::mood FROM narrow ORDER BY mood, user_id', ['sad']),
+  anyOrder('SELECT user_id FROM narrow WHERE mood = $1', ['ok']),
+  anyOrder('SELECT user_id FROM narrow WHERE user_id = 1 AND mood = $1::mood', ['sad']),
+  // Keys that a narrower key column cannot hold.
+  anyOrder('SELECT user_id FROM narrow WHERE user_id IN (1, 2147483648)'),
+  anyOrder(
+    'SELECT sum(n.user_id) FROM narrow n, files f WHERE n.user_id IN (1, 2147483648, -9223372036854775808)',
+  ),
+  anyOrder('SELECT sum(n.user_id) FROM narrow n, files f WHERE n.user_id = 9223372036854775807'),
   // Joins that stay on a shard.
   ordered(
     'SELECT m.name, f.id FROM members m JOIN files f ON f.user_id = m.user_id ORDER BY f.id, m.name',

@@ -55,6 +55,26 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.parse('SHOW work_mem', 'w'), say.describe('statement', 'w'), say.sync]),
     step([say.describe('statement', 'missing'), say.sync]),
   ],
+  'Describe of one text with other types or other literals': [
+    ...[23, 25].map((type) =>
+      step([
+        say.parse('SELECT $1 FROM files', `t${type}`, [type]),
+        say.bind(['7'], `t${type}`),
+        say.describe('portal'),
+        say.execute(),
+        say.sync,
+      ]),
+    ),
+    ...[1, 2].map((digits) =>
+      step([
+        say.parse(`SELECT id::numeric(5,${digits}) FROM files WHERE user_id IN (1, 2) ORDER BY id`),
+        say.bind(),
+        say.describe('portal'),
+        say.execute(),
+        say.sync,
+      ]),
+    ),
+  ],
   'Describe with declared types': [
     step([say.parse('SELECT $1, $2::text', 's', [23]), say.describe('statement', 's'), say.sync]),
     step([say.parse(NAME_OF, 't', [20, 23]), say.describe('statement', 't'), say.sync]),
