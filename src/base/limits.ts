@@ -237,3 +237,6 @@ export const MOVED_ROWS_MAX = 1_000_000;
 
 /** The catalog waits so long for a view that somebody is changing; until then it is refused. */
 export const VIEW_LOCK_TIMEOUT_MS = 500;
+
+/** Bytes of rows that one INSERT of the proxy's own carries to a shard, of those that may be split. */
+export const WRITE_BATCH_BYTES = 4 * 1024 * 1024;

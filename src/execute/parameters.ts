@@ -4,7 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { RowBound } from '../plan/plan.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
+import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
 
 /** As in Bind: views on the message's bytes; formats has 0, 1 or as many entries as values. */
 export interface BoundParameters {
@@ -29,6 +29,17 @@ export const NO_PARAMETERS: BoundParameters = Object.freeze({ values: [], format
 export function formatAt(formats: readonly number[], index: number): 0 | 1 {
   const code = formats.length > 1 ? formats[index] : formats[0];
   return code === 1 ? 1 : 0;
+}
+
+/**
+ * Types as one server resolved them, for `sql` on another: it has other oids for users' types, and
+ * finds them by itself where the parameter occurs.
+ */
+export function portableTypes(types: readonly number[], sql: string): number[] {
+  return types.map((oid, i) => {
+    if (oid < FIRST_USER_TYPE_OID) return oid;
+    return new RegExp(`\\$${i + 1}(?!\\d)`).test(sql) ? 0 : TYPE.text;
+  });
 }
 
 /** The value of LIMIT (`what` = LIMIT) or OFFSET; null is no bound. Throws 2201W, 2201X, 22P02. */

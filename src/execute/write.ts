@@ -5,7 +5,7 @@ import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { InsertMerge, WriteMerge } from '../plan/plan.ts';
 import { parseCommandTag } from '../wire/query.ts';
-import type { BoundParameters } from './parameters.ts';
+import { type BoundParameters, portableTypes } from './parameters.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -49,7 +49,9 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
     const connection = await request.transaction.enlist(shard);
     request.transaction.writers.add(shard);
     const sql = sqlFor(request, shard);
-    const { parameters, resultFormats } = request;
+    const { resultFormats } = request;
+    const types = portableTypes(request.parameters.types, sql);
+    const parameters = { ...request.parameters, types };
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     const rows: Buffer[] = [];
     for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
@@ -69,7 +71,7 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
   }
   const total = [...answers.values()].reduce((sum, answer) => sum + answer.count, 0n);
   return {
-    rows: request.merge.how === 'insert' ? inValuesOrder(request, answers) : concat(answers),
+    rows: request.merge.how === 'insert' ? inRowOrder(request.rowShards, answers) : concat(answers),
     tag: verb === 'INSERT' ? `INSERT 0 ${total}` : `${verb} ${total}`,
   };
 }
@@ -80,17 +82,17 @@ function sqlFor({ merge, sql, rowShards }: WriteRequest, shard: number): string 
   return `${merge.before}${rows.join(', ')}${merge.after}`;
 }
 
-function concat(answers: ReadonlyMap<number, { rows: Buffer[] }>): Buffer[] {
+function concat(answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] }>): Buffer[] {
   return [...answers.values()].flatMap((answer) => answer.rows);
 }
 
 /**
- * Each shard answers its rows in its own VALUES order. Where a row gave none (ON CONFLICT DO
+ * Each shard answers its rows in the order it was given them. Where a row gave none (ON CONFLICT DO
  * NOTHING, a trigger) the positions are not known, and PostgreSQL promises no order either.
  */
-function inValuesOrder(
-  { rowShards }: WriteRequest,
-  answers: ReadonlyMap<number, { rows: Buffer[] }>,
+export function inRowOrder(
+  rowShards: readonly number[],
+  answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] }>,
 ): Buffer[] {
   const all = concat(answers);
   if (all.length !== rowShards.length) return all;

@@ -58,6 +58,9 @@ function bytesOf(plan: Plan): number {
     return PLAN_BYTES + keys;
   }
   if (merge.how === 'reference') return PLAN_BYTES + 2 * (merge.rows?.homeSql.length ?? 0);
+  if (merge.how === 'insertRows') {
+    return PLAN_BYTES + keys + 2 * (merge.source.length + merge.before.length + merge.after.length);
+  }
   if (merge.how === 'engine') return PLAN_BYTES + keys + engineBytes(merge);
   if (merge.how === 'copyIn' || merge.how === 'copyOut') return PLAN_BYTES + keys;
   if (merge.how !== 'insert') return PLAN_BYTES + keys + 2 * merge.shardSql.before.length;

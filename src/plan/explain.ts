@@ -116,6 +116,15 @@ function mergeLines(merge: Merge): string[] {
       const rows = merge.rows.map((row, i) => `  ${keyText(merge.keys[i]!)}: ${row}`);
       return [`merge: insert by row: ${merge.before}…${merge.after}`, ...rows];
     }
+    case 'insertRows': {
+      const { source, before, after, key, table, whole } = merge;
+      const by = key?.index == null ? 'without a key' : `by column ${key.index}`;
+      const to = table.kind === 'sharded' ? by : `to ${table.kind}`;
+      return [
+        `rows: ${source}`,
+        `merge: insert rows ${to}${whole ? ' at once' : ''}: ${before}…${after}`,
+      ];
+    }
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
       if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);

@@ -1,15 +1,15 @@
 // INSERT: rows go to the shards of their keys.
 
 import { valuesRows } from '../sql/clause.ts';
-import type { Expression } from '../sql/expression.ts';
 import type { InsertStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
+import { insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
 import { checkTarget } from './modify.ts';
-import type { InsertMerge, KeySource, Plan } from './plan.ts';
+import type { InsertMerge, KeySource, Plan, WriteMerge } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
@@ -20,14 +20,20 @@ import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
 
 export function planInsert(statement: InsertStatement, survey: Survey, context: PlanContext): Plan {
-  const keys = surveyInsert(statement, survey, new CommonTables());
+  const found = surveyInsert(statement, survey, new CommonTables());
   surveyUnused(survey);
   if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
-  const merge = (): InsertMerge => {
+  const { table, leaf, keys } = found;
+  const merge = (): InsertMerge | WriteMerge => {
+    if (found.tied) return { how: 'write' };
     if (keys === null || statement.with !== null) throw new NoMerge('insertWith');
     return mergeOf(keys, context);
   };
-  return shardedPlan('INSERT', survey, context, 'write', { merge, engine: null });
+  const plans = { merge, engine: null };
+  if (!isInsertSelect(statement.source))
+    return shardedPlan('INSERT', survey, context, 'write', plans);
+  const staged = () => insertRows(statement, table, leaf, context, survey);
+  return shardedPlan('INSERT', survey, context, 'write', { ...plans, staged });
 }
 
 function mergeOf(keys: readonly KeySource[], context: PlanContext): InsertMerge {
@@ -36,35 +42,55 @@ function mergeOf(keys: readonly KeySource[], context: PlanContext): InsertMerge 
   return { how: 'insert', ...text, keys };
 }
 
-/** The key of each row; null for a table that is not sharded. Throws Refusal. */
+/** What an INSERT writes to, and by which keys. */
+export interface SurveyedInsert {
+  readonly table: Table | null;
+  /** The table in ON CONFLICT and RETURNING. */
+  readonly leaf: Leaf;
+  /** Of each row of VALUES into a sharded table; null for anything else. */
+  readonly keys: readonly KeySource[] | null;
+  /** Its query makes every row on the shard that it belongs to. */
+  readonly tied: boolean;
+}
+
+/** Throws Refusal. */
 export function surveyInsert(
   statement: InsertStatement,
   survey: Survey,
   outer: CommonTables,
-): readonly KeySource[] | null {
+): SurveyedInsert {
   const { context } = survey;
   const tables = withTables(statement.with, survey, null, outer);
   const table = context.table(statement.relation);
   checkTarget(statement, table, survey);
+  const sharded = table?.kind === 'sharded' ? table : null;
+  let leaf: Leaf;
   let keys: readonly KeySource[] | null = null;
-  const scope = new Scope(null);
-  if (table?.kind === 'sharded') {
-    keys = rowKeys(statement, table, context);
-    const leaf = shardedLeaf(table, statement.alias, [], survey);
-    leaf.keys.get(table.keyColumn!)!.restrict(keys);
-    scope.leaves.push(leaf);
-    checkConflict(statement, table, leaf, context);
+  if (sharded !== null) {
+    leaf = shardedLeaf(sharded, statement.alias, [], survey);
+    if (!isInsertSelect(statement.source)) {
+      keys = rowKeys(statement, sharded, context);
+      leaf.keys.get(sharded.keyColumn!)!.restrict(keys);
+    }
+    checkConflict(statement, sharded, leaf);
   } else {
     survey.relation(statement.relation);
-    scope.leaves.push(unknownLeaf(statement));
+    leaf = unknownLeaf(statement);
   }
-  if (statement.source !== null) surveySelect(statement.source, survey, null, tables, 'derived');
-  const parts: Expression[] = statement.returning.map((target) => target.expression);
-  for (const { value } of statement.conflict?.assignments ?? [])
-    if (value !== null) parts.push(value);
-  parts.push(...(statement.conflict?.parts ?? []));
-  surveyExpressions(parts, scope, survey, tables, table?.kind === 'sharded');
-  return keys;
+  let tied = false;
+  if (statement.source !== null) {
+    const level = surveySelect(statement.source, survey, null, tables, 'derived');
+    if (sharded !== null && isInsertSelect(statement.source)) {
+      const names = statement.columns ?? sharded.columns.map((column) => column.name);
+      const key = leaf.keys.get(sharded.keyColumn!)!;
+      const index = names.indexOf(sharded.keyColumn!);
+      tied = tieSource(level, statement.source, index, key, context);
+    }
+  }
+  const scope = new Scope(null);
+  scope.leaves.push(leaf);
+  surveyExpressions(tailParts(statement), scope, survey, tables, sharded !== null);
+  return { table, leaf, keys, tied };
 }
 
 function unknownLeaf(statement: InsertStatement): Leaf {
@@ -88,10 +114,7 @@ function rowKeys(
 ): readonly KeySource[] {
   const { source, columns } = statement;
   if (source === null) return [keyOfDefault(table)];
-  if (source.body.kind !== 'values') throw new Refusal(refused('insertSelect'));
-  if (source.order.length > 0 || source.limit !== null || source.offset !== null) {
-    throw new Refusal(refused('insertSelect'));
-  }
+  if (source.body.kind !== 'values') return [];
   const names = columns ?? table.columns.map((column) => column.name);
   const index = names.indexOf(table.keyColumn!);
   return source.body.rows.map((row) => {
@@ -102,7 +125,7 @@ function rowKeys(
       const uncertain = value.kind === 'parameter' && context.uncertain.has(value.index);
       throw new Refusal(refused(uncertain ? 'parameterType' : 'insertKey'));
     }
-    if (key.from === 'constant' && key.value === null) checkNotNull(table, context);
+    if (key.from === 'constant' && key.value === null) checkNotNull(table);
     return key;
   });
 }
@@ -120,17 +143,12 @@ function keyOfDefault(table: Table): KeySource {
 }
 
 /** A NULL key belongs to no shard; text that is no integer never gets that far. */
-function checkNotNull(table: Table, _context: PlanContext): void {
+function checkNotNull(table: Table): void {
   if (!isRequired(table)) throw new Refusal(refused('insertDefault'));
 }
 
 /** ON CONFLICT DO UPDATE may set the key to the inserted row's own: that row is on this shard. */
-function checkConflict(
-  statement: InsertStatement,
-  table: Table,
-  leaf: Leaf,
-  _context: PlanContext,
-): void {
+function checkConflict(statement: InsertStatement, table: Table, leaf: Leaf): void {
   const own = [leaf.name, 'excluded'];
   for (const { column, value } of statement.conflict?.assignments ?? []) {
     if (column !== table.keyColumn) continue;

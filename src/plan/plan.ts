@@ -5,6 +5,7 @@ import type { HandRoute } from '../sql/hand-route.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
+import type { InsertRowsMerge } from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
 
@@ -270,6 +271,7 @@ export type Merge =
   | AggregateMerge
   | WriteMerge
   | InsertMerge
+  | InsertRowsMerge
   | CopyInMerge
   | CopyOutMerge;
 

@@ -7,9 +7,11 @@ import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { isScalar } from './functions.ts';
 import { surveyInsert } from './insert.ts';
+import { insertRows, quoted } from './insert-select.ts';
 import { surveyModify } from './modify.ts';
 import type { Plan, ReferenceMerge } from './plan.ts';
-import { routedPlan } from './routed.ts';
+import { attempt, refusedPlan, routedPlan } from './routed.ts';
+import type { InsertRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
@@ -23,8 +25,14 @@ export function planReferenceWrite(
   const table = context.table(statement.relation);
   if (table?.kind !== 'reference') return null;
   survey.targetsReference = true;
-  if (statement.kind === 'insert') surveyInsert(statement, survey, new CommonTables());
-  else surveyModify(statement, survey, new CommonTables());
+  if (statement.kind === 'insert') {
+    const { leaf } = surveyInsert(statement, survey, new CommonTables());
+    surveyUnused(survey);
+    const isPlain = !survey.writesInWith && (statement.conflict?.assignments.length ?? 0) === 0;
+    if (survey.classes.length > 0 && isPlain) {
+      return fromShards(() => insertRows(statement, table, leaf, context, survey));
+    }
+  } else surveyModify(statement, survey, new CommonTables());
   surveyUnused(survey);
   if (statement.kind === 'merge' || survey.classes.length > 0 || survey.writesInWith) {
     throw new Refusal(refused('referenceWrite'));
@@ -45,6 +53,13 @@ export function planReferenceWrite(
   return routedPlan(statement.kind.toUpperCase(), { kind: 'all' }, 'write', { merge });
 }
 
+/** Rows of sharded tables are computed first. */
+function fromShards(make: () => InsertRowsMerge): Plan {
+  const merge = attempt(make);
+  if (!('how' in merge)) return refusedPlan('INSERT', merge);
+  return routedPlan('INSERT', { kind: 'all' }, 'write', { merge });
+}
+
 /** The INSERT as the home shard is sent it: with the whole row behind what the client wants back. */
 function rowsOf(
   statement: InsertStatement,
@@ -62,8 +77,6 @@ function rowsOf(
     columns: columns.map((column) => quoted(column.name)),
   };
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * A statement that every shard runs by itself must do the same on each: constants, parameters,

@@ -4,6 +4,7 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { PlanContext } from './context.ts';
 import type { Effect, EngineMerge, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
 import { NoMerge } from './splice.ts';
+import type { InsertRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import {
   NOT_STREAMED,
@@ -49,6 +50,8 @@ export interface MergePlans {
   readonly merge: () => Merge;
   /** The same answer by one server over copies of the rows; null: not for this kind of statement. */
   readonly engine: (() => EngineMerge) | null;
+  /** The rows are computed first, then written; it may do so with home tables. */
+  readonly staged?: () => InsertRowsMerge;
 }
 
 /** The plan of a statement on sharded tables: by the keys of all of them, or on all shards. */
@@ -60,7 +63,8 @@ export function shardedPlan(
   plans: MergePlans,
 ): Plan {
   const isMixed = survey.readsHome;
-  if (isMixed && (plans.engine === null || !context.mergeable)) return refusedFor(verb, 'mixed');
+  const computes = plans.engine !== null || plans.staged !== undefined;
+  if (isMixed && (!computes || !context.mergeable)) return refusedFor(verb, 'mixed');
   const merged = context.mergeable ? mergeOrRefusal(survey, context, plans) : NOTHING_MERGED;
   const pins = [...context.pins];
   // With home tables one shard is enough only if it is the home shard, which is left to the engine.
@@ -78,7 +82,7 @@ function mergeOrRefusal(survey: Survey, context: PlanContext, plans: MergePlans)
   const streamed = survey.readsHome ? refused('mixed') : streamedMerge(survey, plans.merge);
   const engine = plans.engine === null ? null : attempt(plans.engine);
   if (!('how' in streamed)) {
-    const only = engine ?? streamed;
+    const only = engine ?? (plans.staged === undefined ? streamed : attempt(plans.staged));
     return 'how' in only
       ? { merge: only, refusal: null, fallback: null }
       : { merge: null, refusal: only, fallback: null };
@@ -96,7 +100,8 @@ function streamedMerge(survey: Survey, merge: () => Merge): Merge | SqlErrorFiel
   return reason === null ? attempt(merge) : severalShards(reason);
 }
 
-function attempt<M extends Merge>(make: () => M): M | SqlErrorFields {
+/** The merge, or why there is none. */
+export function attempt<M extends Merge>(make: () => M): M | SqlErrorFields {
   try {
     return make();
   } catch (error) {

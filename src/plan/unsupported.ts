@@ -120,10 +120,6 @@ export const REFUSED = {
     what: 'a write of a reference table that could do something else on each shard',
     hint: 'Its copies must stay equal: send values instead of now(), random(), DEFAULT, LIMIT and functions of your own, and with ON CONFLICT DO UPDATE give every column that has a default a value.',
   },
-  insertSelect: {
-    what: 'INSERT … SELECT into a sharded table',
-    hint: 'Insert VALUES, or choose the shard by hand: SET drive.shard = n.',
-  },
   insertDefault: {
     what: 'INSERT without a value for the sharding key',
     hint: 'List the key column and give it a value.',

@@ -10,7 +10,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { SessionContext } from './context.ts';
-import type { Execution } from './runner.ts';
+import type { Execution } from './execution.ts';
 import type { RunningGather, SessionState } from './state.ts';
 
 /** The shards that have rows of a leaf, and the keys that select them there. */

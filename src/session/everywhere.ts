@@ -17,7 +17,7 @@ import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
-import type { Execution } from './runner.ts';
+import type { Execution } from './execution.ts';
 import type { SessionState } from './state.ts';
 
 interface Everywhere {
@@ -106,7 +106,7 @@ function onePerServer(shards: readonly Shard[]): number[] {
 }
 
 /** The transaction's connection to a shard, or one that is borrowed for the moment. */
-function withConnectionOf(state: SessionState) {
+export function withConnectionOf(state: SessionState) {
   return async <T>(
     shard: number,
     use: (connection: ServerConnection) => Promise<T>,

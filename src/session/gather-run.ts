@@ -8,7 +8,7 @@ import type { AggregateMerge, ConcatMerge, EngineMerge, RoutedPlan } from '../pl
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { SessionContext } from './context.ts';
 import { openEngineRun } from './engine-run.ts';
-import type { Execution } from './runner.ts';
+import type { Execution } from './execution.ts';
 import { closeRunning, type RunningGather, type SessionState } from './state.ts';
 
 export interface GatherRun {

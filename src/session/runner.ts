@@ -4,21 +4,8 @@ import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { type Description, describe } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
-import type { BoundParameters } from '../execute/parameters.ts';
-import { writeReference } from '../execute/reference-write.ts';
-import { writeShards } from '../execute/write.ts';
-import type {
-  AggregateMerge,
-  ConcatMerge,
-  EngineMerge,
-  InsertMerge,
-  Plan,
-  ReferenceMerge,
-  RoutedPlan,
-  WriteMerge,
-} from '../plan/plan.ts';
-import { type BoundValues, targetsOf } from '../plan/route.ts';
-import type { Step } from '../pool/request.ts';
+import type { AggregateMerge, ConcatMerge, EngineMerge, Plan, RoutedPlan } from '../plan/plan.ts';
+import { targetsOf } from '../plan/route.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { PORTAL_SUSPENDED } from '../wire/extended.ts';
@@ -29,13 +16,15 @@ import type { SessionContext } from './context.ts';
 import type { CopyInbox } from './copy-inbox.ts';
 import { runCopy } from './copy-runner.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
+import { type Execution, isDescribed } from './execution.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
-import type { AfterCopy, Relay, RelayOutcome } from './relay.ts';
+import type { Relay, RelayOutcome } from './relay.ts';
 import { runSessionAction, runSettingAction } from './session-actions.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type RunningGather, type SessionState } from './state.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
+import { isWriting, runWrite } from './write-run.ts';
 
 const IDLE = 'I'.charCodeAt(0);
 
@@ -50,34 +39,8 @@ export function isUnreadable(plan: Plan): boolean {
   return plan.op === 'routed' && plan.verb === '';
 }
 
-/** A Query is answered with its RowDescription; in the extended protocol Describe asks for it. */
-const isDescribed = ({ extended }: Execution): boolean =>
-  extended === null || extended.describes === true;
-
 /** The error has already been passed on to the client as the server sent it. */
 export class ErrorPassedOn extends Error {}
-
-/** One statement to be run, from whichever protocol it came. */
-export interface Execution {
-  readonly sql: string;
-  readonly plan: Plan;
-  readonly values: BoundValues;
-  readonly parameters: BoundParameters;
-  readonly resultFormats: readonly number[];
-  /** Extended protocol: how a single shard is sent it, and its row limit; null for a Query. */
-  readonly extended: ExtendedExecution | null;
-}
-
-export interface ExtendedExecution {
-  readonly open: OpenPortal;
-  readonly maxRows: number;
-  /** Where the client's Sync stands when the statement is a COPY. */
-  readonly afterCopy: AfterCopy;
-  /** RowDescription goes before the rows, as in a Query: SQL's EXECUTE. */
-  readonly describes?: boolean;
-  /** The messages that run the portal on this connection, ending in Sync, and their steps. */
-  encode(connection: ServerConnection): { bytes: Buffer; steps: readonly Step[] };
-}
 
 export interface RunnerDependencies {
   readonly context: SessionContext;
@@ -227,9 +190,9 @@ export class Runner {
     const parts = { ...execution, plan: exact };
     this.#d.context.counters.several(merge.how);
     if (merge.how === 'copyIn' || merge.how === 'copyOut') {
-      await runCopy(this.#d, parts, merge, targets, () => this.#connections(targets));
-    } else if (merge.how === 'write' || merge.how === 'insert' || merge.how === 'reference') {
-      await this.#write(parts, merge, targets);
+      await runCopy(this.#d, parts, merge, targets, () => this.connections(targets));
+    } else if (isWriting(merge)) {
+      await runWrite({ d: this.#d, runner: this, execution: parts, merge, targets });
     } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }
@@ -273,42 +236,6 @@ export class Runner {
     }
   }
 
-  async #write(
-    execution: Execution,
-    merge: WriteMerge | InsertMerge | ReferenceMerge,
-    targets: readonly number[],
-  ): Promise<void> {
-    const { state, client, context } = this.#d;
-    const { sql, plan, parameters, resultFormats } = execution;
-    const own = state.transaction === null ? state.begin('BEGIN', true) : null;
-    const description = await this.description(plan, sql, parameters.types);
-    const rowShards =
-      merge.how === 'insert'
-        ? merge.keys.map((key) => {
-            const route = { kind: 'keys', keys: [key] } as const;
-            return targetsOf(route, execution.values, context.topology())[0]!;
-          })
-        : [];
-    const request = {
-      transaction: state.transaction!,
-      sql,
-      parameters: { ...parameters, types: description.parameterTypes },
-      resultFormats,
-      bytesMax: context.mergeBytesMax,
-    };
-    const columnCount = description.fields?.length ?? 0;
-    const result =
-      merge.how === 'reference'
-        ? await writeReference({ ...request, merge, shards: targets, columnCount })
-        : await writeShards({ ...request, merge, targets, rowShards });
-    if (own !== null) await state.endTransaction('commit');
-    if (isDescribed(execution) && description.fields !== null) {
-      client.write(encodeRowDescription(description.fields));
-    }
-    for (const row of result.rows) await this.#send(frameDataRow(row));
-    client.write(encodeCommandComplete(result.tag));
-  }
-
   async #gather(
     execution: Execution & { readonly plan: RoutedPlan },
     merge: ConcatMerge | AggregateMerge | EngineMerge,
@@ -323,7 +250,7 @@ export class Runner {
       description,
       state,
       context,
-      connections: () => this.#connections(targets),
+      connections: () => this.connections(targets),
     });
     if (isDescribed(execution)) {
       client.write(encodeRowDescription(formattedFields(description, resultFormats)));
@@ -364,7 +291,7 @@ export class Runner {
   }
 
   /** One connection a target, all or none: those of the transaction, or borrowed. */
-  async #connections(
+  async connections(
     targets: readonly number[],
   ): Promise<{ connections: ServerConnection[]; release: () => void }> {
     const { state } = this.#d;

@@ -11,9 +11,10 @@ import { encodeCommandComplete } from '../wire/query.ts';
 import { prepare } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
+import type { Execution } from './execution.ts';
 import { handPlan } from './hand.ts';
 import { currentPlan, type PreparedStatement, StatementValues, serverParse } from './prepared.ts';
-import type { Execution, Runner } from './runner.ts';
+import type { Runner } from './runner.ts';
 import type { SessionState } from './state.ts';
 
 export type PreparedAction = Extract<

@@ -99,6 +99,15 @@ export class SessionState {
     return this.transaction;
   }
 
+  /** Runs `use` in the open transaction, or in one of its own, which is committed behind it. */
+  async inTransaction<T>(use: () => Promise<T>): Promise<T> {
+    if (this.transaction !== null) return use();
+    this.begin('BEGIN', true);
+    const result = await use();
+    await this.endTransaction('commit');
+    return result;
+  }
+
   /**
    * The session's own connection to the shard, or one of the pool, with `settings` in force.
    * `apart`: one of the pool in any case.

@@ -104,7 +104,8 @@ function behindMark(tokens: readonly Token[], index: number): number {
   return (closing(tokens, index + 1) ?? index) + 1;
 }
 
-function depthsOf(tokens: readonly Token[]): number[] {
+/** How many brackets are open around each token. */
+export function depthsOf(tokens: readonly Token[]): number[] {
   let depth = 0;
   return tokens.map(({ kind, text }) => {
     if (kind === 'mark' && (text === ')' || text === ']')) depth--;
@@ -200,7 +201,8 @@ export function callText(
   return { inner, filter: ` ${sql.slice(next.start, tokens[filterClose]!.end)}` };
 }
 
-function closing(tokens: readonly Token[], open: number): number | null {
+/** The token that closes the bracket at `open`; null: none does. */
+export function closing(tokens: readonly Token[], open: number): number | null {
   let depth = 0;
   for (let i = open; i < tokens.length; i++) {
     const { kind, text } = tokens[i]!;

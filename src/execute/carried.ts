@@ -1,0 +1,100 @@
+// Carried columns: values of rows that one server has given, as array parameters for another.
+
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
+import { decodeDataRow } from '../wire/row.ts';
+
+/** Types whose binary form is the same on every server and that an array may hold. */
+const BINARY: ReadonlySet<number> = new Set([
+  ...Object.values(TYPE).filter((oid) => oid !== TYPE.unknown),
+  ...[114, 600, 650, 774, 829, 869, 1266, 1560, 1562, 3802],
+]);
+
+/** 1: asked for and passed on in binary; 0: as text, which every type can be read from. */
+export const carriedFormat = (typeOid: number): 0 | 1 => (BINARY.has(typeOid) ? 1 : 0);
+
+export interface CarriedColumn {
+  readonly typeOid: number;
+  /** As SQL, without a modifier. */
+  readonly type: string;
+  /** The type of the column it goes to where only its text can be read; null: its own will do. */
+  readonly readAs: string | null;
+}
+
+export const isUserType = (oid: number): boolean => oid >= FIRST_USER_TYPE_OID;
+
+/** Names of types as SQL, by the oids of the server that `connection` is to. */
+export async function typeNames(
+  connection: ServerConnection,
+  oids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  const wanted = [...new Set(oids)];
+  if (wanted.length === 0) return new Map();
+  const { rows } = await query(
+    connection,
+    `SELECT pg_catalog.format_type(o, -1) FROM pg_catalog.unnest('{${wanted.join(',')}}'::pg_catalog.oid[])` +
+      ' WITH ORDINALITY AS t (o, i) ORDER BY i',
+  );
+  return new Map(wanted.map((oid, i) => [oid, rows[i]![0]!]));
+}
+
+/** A query that gives the rows; `first`: the number of the first array's parameter. */
+export function carriedSql(columns: readonly CarriedColumn[], first: number): string {
+  const arrays = columns.map(({ typeOid, type }, i) => {
+    const element = carriedFormat(typeOid) === 1 ? type : 'pg_catalog.text';
+    return `$${first + i}::${element}[]`;
+  });
+  const names = columns.map((_, i) => `c${i + 1}`);
+  return `SELECT ${carriedValues(columns).join(', ')} FROM ROWS FROM (${arrays
+    .map((array) => `pg_catalog.unnest(${array})`)
+    .join(', ')}) AS made (${names.join(', ')})`;
+}
+
+/** Each column of `made`, as what it is. */
+export function carriedValues(columns: readonly CarriedColumn[]): string[] {
+  return columns.map(({ typeOid, type, readAs }, i) => {
+    if (readAs !== null) return `made.c${i + 1}::${readAs}`;
+    return carriedFormat(typeOid) === 1 ? `made.c${i + 1}` : `made.c${i + 1}::${type}`;
+  });
+}
+
+/** The arrays, in binary, of rows in the formats of `carriedFormat`. */
+export function carriedArrays(
+  columns: readonly CarriedColumn[],
+  rows: readonly Buffer[],
+): Buffer[] {
+  const values: (Buffer | null)[][] = columns.map(() => []);
+  for (const row of rows) {
+    decodeDataRow(row).forEach((value, i) => {
+      values[i]?.push(value);
+    });
+  }
+  return values.map((column, i) => {
+    const { typeOid } = columns[i]!;
+    return encodeArray(carriedFormat(typeOid) === 1 ? typeOid : TYPE.text, column);
+  });
+}
+
+const ARRAY_HEADER_BYTES = 20;
+
+/** A one-dimensional array. Source: array_recv() of arrayfuncs.c. */
+function encodeArray(elementOid: number, values: readonly (Buffer | null)[]): Buffer {
+  let bytes = ARRAY_HEADER_BYTES;
+  for (const value of values) bytes += 4 + (value?.length ?? 0);
+  const array = Buffer.allocUnsafe(bytes);
+  array.writeInt32BE(1, 0);
+  array.writeInt32BE(values.includes(null) ? 1 : 0, 4);
+  array.writeUInt32BE(elementOid, 8);
+  array.writeInt32BE(values.length, 12);
+  array.writeInt32BE(1, 16);
+  let at = ARRAY_HEADER_BYTES;
+  for (const value of values) {
+    array.writeInt32BE(value?.length ?? -1, at);
+    at += 4;
+    if (value === null) continue;
+    value.copy(array, at);
+    at += value.length;
+  }
+  return array;
+}

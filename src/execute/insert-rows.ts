@@ -1,0 +1,152 @@
+// Insert rows: writes computed rows to the shards of their keys, to home, or to every shard.
+
+import { MERGE_ROW_OVERHEAD_BYTES, WRITE_BATCH_BYTES } from '../base/limits.ts';
+import type { InsertRowsMerge } from '../plan/staged.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { parseCommandTag } from '../wire/query.ts';
+import { carriedArrays, carriedSql } from './carried.ts';
+import { type BoundParameters, formatAt, portableTypes } from './parameters.ts';
+import { writeReference } from './reference-write.ts';
+import type { Carriage } from './row-set.ts';
+import { openShardStream } from './shard-stream.ts';
+import type { Transaction } from './transaction.ts';
+import { inRowOrder, returnsTooMuch, type WriteResult } from './write.ts';
+
+export interface RowsWrite {
+  /** The transaction the statement runs in; it enlists the shards. */
+  readonly transaction: Transaction;
+  readonly merge: InsertRowsMerge;
+  /** DataRow bodies in the formats of the carriage. */
+  readonly rows: readonly Buffer[];
+  readonly carriage: Carriage;
+  /** The shard of each row; of a table that is not sharded, empty. */
+  readonly rowShards: readonly number[];
+  /** All shards, for a reference table. */
+  readonly shards: readonly number[];
+  /** The client's, with the types that one server resolved. */
+  readonly parameters: BoundParameters;
+  readonly resultFormats: readonly number[];
+  /** How many columns the client is given; 0 without RETURNING. */
+  readonly columnCount: number;
+  /** Bound of the RETURNING rows, which are held until every shard has answered. */
+  readonly bytesMax: number;
+}
+
+interface Answer {
+  readonly rows: Buffer[];
+  count: bigint;
+}
+
+/** Shard by shard, in their order. */
+export async function insertRows(write: RowsWrite): Promise<WriteResult> {
+  const { merge, rows, rowShards } = write;
+  if (merge.table.kind === 'reference') return insertEverywhere(write);
+  if (merge.table.kind === 'home') {
+    const answer = await insertOn(write, HOME_SHARD, rows, 0);
+    return { rows: answer.rows, tag: `INSERT 0 ${answer.count}` };
+  }
+  const answers = new Map<number, Answer>();
+  let total = 0n;
+  let bytes = 0;
+  for (const shard of [...new Set(rowShards)].sort((a, b) => a - b)) {
+    const own = rows.filter((_, i) => rowShards[i] === shard);
+    const answer = await insertOn(write, shard, own, bytes);
+    answers.set(shard, answer);
+    total += answer.count;
+    for (const row of answer.rows) bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+  }
+  return { rows: inRowOrder(rowShards, answers), tag: `INSERT 0 ${total}` };
+}
+
+/** `bytesBefore`: of the rows that other shards have answered. */
+async function insertOn(
+  write: RowsWrite,
+  shard: number,
+  rows: readonly Buffer[],
+  bytesBefore: number,
+): Promise<Answer> {
+  const { transaction, merge, carriage, resultFormats, bytesMax } = write;
+  const answer: Answer = { rows: [], count: 0n };
+  if (rows.length === 0) return answer;
+  const connection = await transaction.enlist(shard);
+  transaction.writers.add(shard);
+  const sql = sqlOf(write, merge.after);
+  let bytes = bytesBefore;
+  for (const batch of batchesOf(rows, carriage)) {
+    const parameters = parametersOf(write, batch, sql);
+    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
+    for (let next = await stream.next(); next !== null; next = await stream.next()) {
+      for (const row of next) {
+        bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+        answer.rows.push(row);
+      }
+      if (bytes > bytesMax) {
+        await stream.discard();
+        throw returnsTooMuch(bytesMax);
+      }
+    }
+    await stream.done;
+    answer.count += parseCommandTag(stream.tag).rows ?? 0n;
+  }
+  return answer;
+}
+
+/** The home shard makes the rows, which are then copied to the others. */
+async function insertEverywhere(write: RowsWrite): Promise<WriteResult> {
+  const { transaction, merge, rows, carriage, shards, resultFormats, columnCount } = write;
+  const { table, after } = merge;
+  const whole = `${columnCount > 0 ? ',' : ' RETURNING'} ROW(${table.alias}.*)::text`;
+  const homeSql = sqlOf(write, `${after}${whole}`);
+  const given: Buffer[] = [];
+  let count = 0n;
+  for (const batch of batchesOf(rows, carriage)) {
+    const answer = await writeReference({
+      transaction,
+      shards,
+      sql: homeSql,
+      merge: {
+        how: 'reference',
+        rows: { homeSql, table: table.name, columns: table.columns },
+      },
+      parameters: parametersOf(write, batch, homeSql),
+      resultFormats,
+      columnCount,
+      bytesMax: write.bytesMax,
+    });
+    given.push(...answer.rows);
+    count += parseCommandTag(answer.tag).rows ?? 0n;
+  }
+  return { rows: given, tag: `INSERT 0 ${count}` };
+}
+
+function sqlOf({ merge, carriage, parameters }: RowsWrite, after: string): string {
+  return `${merge.before}${carriedSql(carriage.columns, parameters.types.length + 1)}${after}`;
+}
+
+/** The client's parameters and the rows' arrays behind them. */
+function parametersOf(
+  { parameters, carriage }: RowsWrite,
+  rows: readonly Buffer[],
+  sql: string,
+): BoundParameters {
+  const { values, formats, types } = parameters;
+  const arrays = carriedArrays(carriage.columns, rows);
+  return {
+    values: [...values, ...arrays],
+    formats: [...values.map((_, i) => formatAt(formats, i)), ...arrays.map(() => 1)],
+    types: [...portableTypes(types, sql), ...arrays.map(() => 0)],
+  };
+}
+
+function* batchesOf(rows: readonly Buffer[], { whole }: Carriage): Generator<readonly Buffer[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [i, row] of rows.entries()) {
+    bytes += row.length;
+    if (whole || bytes <= WRITE_BATCH_BYTES) continue;
+    yield rows.slice(start, i + 1);
+    start = i + 1;
+    bytes = 0;
+  }
+  if (start < rows.length) yield rows.slice(start);
+}

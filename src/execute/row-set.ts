@@ -1,0 +1,154 @@
+// RowSet: rows that a query has given, to be written to the shards of their keys.
+
+import { SqlError } from '../base/errors.ts';
+import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { RowsKey, WrittenTable } from '../plan/staged.ts';
+import { refused } from '../plan/unsupported.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { quoteLiteral } from '../pool/settings.ts';
+import type { Placement } from '../topology/placement.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { TYPE } from '../value/type-oid.ts';
+import { columnAt, type FieldDescription } from '../wire/row.ts';
+import {
+  type CarriedColumn,
+  carriedArrays,
+  carriedFormat,
+  carriedSql,
+  carriedValues,
+  typeNames,
+} from './carried.ts';
+import { openShardStream } from './shard-stream.ts';
+
+/** Rows gathered up to a bound. */
+export class RowSet {
+  readonly rows: Buffer[] = [];
+  bytes = 0;
+  readonly #bytesMax: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** DataRow bodies, kept. Throws 53400. */
+  add(rows: readonly Buffer[]): void {
+    for (const row of rows) {
+      this.bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+      this.rows.push(row);
+    }
+    if (this.bytes <= this.#bytesMax) return;
+    throw new SqlError({
+      code: SQLSTATE.configurationLimitExceeded,
+      message: `the rows to be written take more than ${this.#bytesMax} bytes`,
+      hint: 'Write fewer rows with one statement, or make merge.bytesMax larger.',
+    });
+  }
+}
+
+/** How rows are carried to a table's shards. */
+export interface Carriage {
+  readonly columns: readonly CarriedColumn[];
+  /** One statement a shard, because what it does depends on all of its rows. */
+  readonly whole: boolean;
+}
+
+/** `fields`: as the server of `home` describes them; `given`: the target columns' names. */
+export async function carriageOf(
+  home: ServerConnection,
+  fields: readonly FieldDescription[],
+  table: WrittenTable,
+  given: readonly string[] | null,
+): Promise<Carriage> {
+  const names = await typeNames(
+    home,
+    fields.map(({ typeOid }) => typeOid),
+  );
+  const { rows: targets } = await query(home, targetsSql(table.name));
+  const columns = fields.map(({ typeOid }, i): CarriedColumn => {
+    const name = given?.[i];
+    const target = name === undefined ? targets[i] : targets.find(([each]) => each === name);
+    // Text that the server takes for a column of another type was an unknown literal.
+    const isRead = typeOid === TYPE.text && target !== undefined && target[2] !== 't';
+    return { typeOid, type: names.get(typeOid)!, readAs: isRead ? target[1]! : null };
+  });
+  return { columns, whole: targets.some((target) => target[3] === 't') };
+}
+
+/** Name, type, whether it is a string, and whether the table looks at a statement as a whole. */
+const targetsSql = (name: string) => `
+  SELECT a.attname, pg_catalog.format_type(a.atttypid, -1), t.typcategory = 'S',
+    EXISTS (SELECT FROM pg_catalog.pg_trigger g
+      WHERE g.tgrelid = a.attrelid AND NOT g.tgisinternal AND g.tgtype & 1 = 0)
+    OR EXISTS (SELECT FROM pg_catalog.pg_constraint c
+      WHERE c.conrelid = a.attrelid AND c.confrelid = a.attrelid AND c.contype = 'f')
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  WHERE a.attrelid = ${quoteLiteral(name)}::pg_catalog.regclass AND a.attnum > 0
+    AND NOT a.attisdropped ORDER BY a.attnum`;
+
+/** The shard of each row. A row that no server will take goes to home, which says so. */
+export async function shardsOfRows(
+  home: ServerConnection,
+  rows: readonly Buffer[],
+  columns: readonly CarriedColumn[],
+  key: RowsKey,
+  placement: Placement,
+): Promise<readonly number[]> {
+  if (key.index === null) return rows.map(() => HOME_SHARD);
+  const keys = await keysOfRows(home, rows, columns, key.index, key.type);
+  return keys.map((value) => {
+    if (value !== null) return placement.shardOf(value);
+    if (key.notNull) return HOME_SHARD;
+    throw new SqlError(refused('insertDefault'));
+  });
+}
+
+const INTEGERS: ReadonlySet<number> = new Set([TYPE.int2, TYPE.int4, TYPE.int8]);
+
+/** What is no integer yet becomes one as PostgreSQL assigns it to the key's column. */
+async function keysOfRows(
+  home: ServerConnection,
+  rows: readonly Buffer[],
+  columns: readonly CarriedColumn[],
+  index: number,
+  type: RowsKey['type'],
+): Promise<readonly (bigint | null)[]> {
+  const column = columns[index]!;
+  if (INTEGERS.has(column.typeOid)) return rows.map((row) => integerOf(columnAt(row, index)));
+  const own = [column];
+  const only = rows.map((row) => oneColumn(columnAt(row, index)));
+  const stream = await openShardStream(home, {
+    sql: `SELECT (${carriedValues(own)[0]})::pg_catalog.${type}::pg_catalog.int8 FROM (${carriedSql(
+      [{ ...column, readAs: null }],
+      1,
+    )}) AS made (c1)`,
+    parameters: { values: carriedArrays(own, only), formats: [1], types: [0] },
+    resultFormats: [1],
+  });
+  const keys: (bigint | null)[] = [];
+  for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
+    for (const row of batch) keys.push(integerOf(columnAt(row, 0)));
+  }
+  await stream.done;
+  return keys;
+}
+
+function integerOf(value: Buffer | null): bigint | null {
+  if (value === null) return null;
+  if (value.length === 8) return value.readBigInt64BE();
+  return BigInt(value.length === 4 ? value.readInt32BE() : value.readInt16BE());
+}
+
+/** A DataRow body of one column. */
+function oneColumn(value: Buffer | null): Buffer {
+  const body = Buffer.allocUnsafe(6 + (value?.length ?? 0));
+  body.writeUInt16BE(1, 0);
+  body.writeInt32BE(value?.length ?? -1, 2);
+  value?.copy(body, 6);
+  return body;
+}
+
+/** The formats in which rows of these columns are to be asked for. */
+export const carriedFormats = (fields: readonly FieldDescription[]): number[] =>
+  fields.map(({ typeOid }) => carriedFormat(typeOid));

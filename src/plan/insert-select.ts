@@ -1,0 +1,144 @@
+// INSERT … SELECT: run on each shard as it is, or its rows computed first.
+
+import type { Expression, SubQuery } from '../sql/expression.ts';
+import { partsOf } from '../sql/expression.ts';
+import { insertText } from '../sql/insert-text.ts';
+import type { InsertStatement, SelectStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { TYPE } from '../value/type-oid.ts';
+import { CommonTables } from './common-tables.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import type { KeyClass } from './key-class.ts';
+import { surveyExpressions } from './level.ts';
+import { keySourceOf } from './restriction.ts';
+import { type Leaf, type Level, Scope } from './scope.ts';
+import { NoMerge } from './splice.ts';
+import type { InsertRowsMerge, RowsKey, WrittenTable } from './staged.ts';
+import { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
+
+/** Anything but VALUES by itself, whose rows are planned one by one. */
+export function isInsertSelect(source: SelectStatement | null): source is SelectStatement {
+  if (source === null) return false;
+  return (
+    source.body.kind !== 'values' ||
+    source.order.length > 0 ||
+    source.limit !== null ||
+    source.offset !== null ||
+    source.with !== null
+  );
+}
+
+/**
+ * Ties the key of the rows to that of the query: true where every row is made on the shard that it
+ * goes to, so that each shard may run the statement as it is.
+ */
+export function tieSource(
+  level: Level,
+  source: SelectStatement,
+  index: number,
+  key: KeyClass,
+  context: PlanContext,
+): boolean {
+  const column = level.columns?.[index];
+  if (column?.key != null && !column.nullable && level.anchored) {
+    key.unite(column.key);
+    return true;
+  }
+  const value = constantOutput(source, index);
+  const constant = value === null ? null : keySourceOf(value, context);
+  if (constant !== null) key.restrict([constant]);
+  return false;
+}
+
+/** What a plain SELECT gives as its index-th column, where that is an expression of its own. */
+function constantOutput({ body }: SelectStatement, index: number): Expression | null {
+  if (body.kind !== 'simple') return null;
+  const before = body.targets.slice(0, index + 1);
+  if (before.some(({ expression }) => expression.kind === 'star')) return null;
+  return before[index]?.expression ?? null;
+}
+
+/** Throws NoMerge where the rows cannot be taken out of the statement. */
+export function insertRows(
+  statement: InsertStatement,
+  table: Table | null,
+  leaf: Leaf,
+  context: PlanContext,
+  survey: Survey,
+): InsertRowsMerge {
+  const { sql, tokens } = context.input;
+  const text = insertText(sql, tokens, statement);
+  if (text === null) throw new NoMerge('text');
+  if (statement.with !== null && statement.source?.with != null) throw new NoMerge('insertWith');
+  checkTail(statement, leaf, survey);
+  const names = statement.columns ?? table?.columns.map(({ name }) => name) ?? null;
+  return {
+    how: 'insertRows',
+    source: `${text.with}${text.source}`,
+    table: writtenTable(statement, table),
+    before: text.into,
+    after: text.tail,
+    given: names,
+    key: table?.kind === 'sharded' ? rowsKey(table, names ?? []) : null,
+    whole: (statement.conflict?.assignments.length ?? 0) > 0,
+  };
+}
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+function writtenTable({ relation, alias }: InsertStatement, table: Table | null): WrittenTable {
+  const schema = table?.schema ?? relation.schema;
+  const name = quoted(table?.name ?? relation.name);
+  const kind = table?.kind === 'sharded' || table?.kind === 'reference' ? table.kind : 'home';
+  const columns = table?.columns.filter(({ generated }) => !generated) ?? [];
+  return {
+    name: schema === null ? name : `${quoted(schema)}.${name}`,
+    alias: quoted(alias ?? relation.name),
+    kind,
+    columns: columns.map((column) => quoted(column.name)),
+  };
+}
+
+const KEY_TYPES: ReadonlyMap<number, RowsKey['type']> = new Map([
+  [TYPE.int2, 'int2'],
+  [TYPE.int4, 'int4'],
+  [TYPE.int8, 'int8'],
+]);
+
+function rowsKey(table: Table, names: readonly string[]): RowsKey {
+  const column = table.columns.find(({ name }) => name === table.keyColumn);
+  const type = KEY_TYPES.get(column?.typeOid ?? 0);
+  if (column === undefined || type === undefined) throw new NoMerge('text');
+  const index = names.indexOf(column.name);
+  if (index < 0 && (column.hasDefault || !column.notNull)) {
+    throw new Refusal(refused('insertDefault'));
+  }
+  return { index: index < 0 ? null : index, type, notNull: column.notNull };
+}
+
+/** ON CONFLICT and RETURNING are computed where the row is: they may use nothing but it. */
+function checkTail(statement: InsertStatement, leaf: Leaf, survey: Survey): void {
+  const parts = tailParts(statement);
+  const own = new Survey(survey.context, survey.surveyWriting);
+  const scope = new Scope(null);
+  scope.leaves.push(leaf);
+  surveyExpressions(parts, scope, own, new CommonTables(), true);
+  if (own.classes.length > 0 || own.readsHome) throw new NoMerge('subQuery');
+  if (own.severalShardsReason !== null) throw new NoMerge(own.severalShardsReason);
+  // A sub-query may name a query of the WITH clause, which the rows are computed by.
+  if (statement.with !== null && parts.some(hasQuery)) throw new NoMerge('insertWith');
+}
+
+export function tailParts({ returning, conflict }: InsertStatement): readonly Expression[] {
+  const parts = returning.map(({ expression }) => expression);
+  for (const { value } of conflict?.assignments ?? []) if (value !== null) parts.push(value);
+  return [...parts, ...(conflict?.parts ?? [])];
+}
+
+const isQuery = (part: Expression): part is SubQuery => part.kind === 'query';
+
+function hasQuery(expression: Expression): boolean {
+  for (const part of partsOf(expression)) if (isQuery(part)) return true;
+  return false;
+}

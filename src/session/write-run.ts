@@ -1,0 +1,76 @@
+// Write run: a statement that writes several shards, in the session's transaction or its own.
+
+import type { Description } from '../execute/describe.ts';
+import { writeReference } from '../execute/reference-write.ts';
+import { type WriteResult, writeShards } from '../execute/write.ts';
+import type {
+  InsertMerge,
+  KeySource,
+  Merge,
+  ReferenceMerge,
+  RoutedPlan,
+  WriteMerge,
+} from '../plan/plan.ts';
+import { targetsOf } from '../plan/route.ts';
+import type { InsertRowsMerge } from '../plan/staged.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
+import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
+import { type Execution, isDescribed } from './execution.ts';
+import type { Runner, RunnerDependencies } from './runner.ts';
+import { runStaged } from './staged-run.ts';
+
+type WritingMerge = WriteMerge | InsertMerge | ReferenceMerge | InsertRowsMerge;
+
+const WRITING = new Set<Merge['how']>(['write', 'insert', 'reference', 'insertRows']);
+
+export const isWriting = (merge: Merge): merge is WritingMerge => WRITING.has(merge.how);
+
+export interface WriteRun {
+  readonly d: RunnerDependencies;
+  readonly runner: Pick<Runner, 'description' | 'connections' | 'targets'>;
+  readonly execution: Execution & { readonly plan: RoutedPlan };
+  readonly merge: WritingMerge;
+  readonly targets: readonly number[];
+}
+
+/** Answers with everything but ReadyForQuery, when all shards have committed. */
+export async function runWrite(run: WriteRun): Promise<void> {
+  const { d, runner, execution, merge } = run;
+  const { sql, plan, parameters } = execution;
+  const description = await runner.description(plan, sql, parameters.types);
+  const result =
+    merge.how === 'insertRows'
+      ? await runStaged({ d, runner, execution, description }, merge)
+      : await d.state.inTransaction(() => write(run, merge, description));
+  if (isDescribed(execution) && description.fields !== null) {
+    d.client.write(encodeRowDescription(description.fields));
+  }
+  for (const row of result.rows) {
+    if (!d.client.write(frameDataRow(row))) await d.client.drained();
+  }
+  d.client.write(encodeCommandComplete(result.tag));
+}
+
+function write(
+  { d, execution, targets }: WriteRun,
+  merge: WriteMerge | InsertMerge | ReferenceMerge,
+  description: Description,
+): Promise<WriteResult> {
+  const { state, context } = d;
+  const { sql, parameters, resultFormats, values } = execution;
+  const request = {
+    transaction: state.transaction!,
+    sql,
+    parameters: { ...parameters, types: description.parameterTypes },
+    resultFormats,
+    bytesMax: context.mergeBytesMax,
+  };
+  if (merge.how === 'reference') {
+    const columnCount = description.fields?.length ?? 0;
+    return writeReference({ ...request, merge, shards: targets, columnCount });
+  }
+  const shardOf = (key: KeySource) =>
+    targetsOf({ kind: 'keys', keys: [key] }, values, context.topology())[0]!;
+  const rowShards = merge.how === 'insert' ? merge.keys.map(shardOf) : [];
+  return writeShards({ ...request, merge, targets, rowShards });
+}

@@ -1,0 +1,96 @@
+// Statements of the parity test of writes, over the tables of write-servers.
+
+import type { Said } from './write-servers.ts';
+
+/** INSERT … SELECT in all forms. Those that fail do so in PostgreSQL, too. */
+export const INSERTS: readonly Said[] = [
+  // Each shard makes its own rows.
+  { sql: `INSERT INTO members SELECT user_id, 'm' FROM files WHERE user_id > 2 GROUP BY user_id` },
+  {
+    sql: `INSERT INTO picked (user_id, label) SELECT user_id, name FROM files WHERE id < 9 RETURNING *`,
+  },
+  { sql: `INSERT INTO files SELECT user_id, id + 100, name, size, feels, tags, made FROM files` },
+  // One shard's.
+  { sql: `INSERT INTO picked SELECT 3, name FROM files WHERE user_id = 3` },
+  // Rows that go elsewhere.
+  {
+    sql: `INSERT INTO picked (label, user_id) SELECT name, id FROM files WHERE id < 12 ORDER BY id RETURNING label, user_id`,
+    ordered: true,
+  },
+  { sql: `INSERT INTO picked SELECT id FROM files ORDER BY id DESC LIMIT 5` },
+  { sql: `INSERT INTO picked SELECT user_id + 1, name FROM files WHERE user_id = 3` },
+  { sql: `INSERT INTO picked SELECT 4, name FROM files WHERE user_id = 3` },
+  { sql: `INSERT INTO picked (user_id) SELECT generate_series(1, 40)` },
+  { sql: `INSERT INTO picked SELECT g, 'row ' || g FROM generate_series(-3, 3) g` },
+  { sql: `INSERT INTO picked VALUES (1, 'a'), (2, 'b'), (3, 'c') ORDER BY 1 DESC LIMIT 2` },
+  {
+    sql: `INSERT INTO files (user_id, id, name, size, feels, tags, made)
+      SELECT id, user_id + 500, name, size * 1.005, feels, tags, made FROM files`,
+  },
+  // Assignment casts of numbers, and literals of no type of their own.
+  { sql: `INSERT INTO picked SELECT total + 0.5, total FROM members WHERE total IS NOT NULL` },
+  {
+    sql: `INSERT INTO files (user_id, id, name, made, feels, size, tags)
+      SELECT id, 900, 'x', '2026-05-05T10:00Z', 'happy', '3.456', '{q}' FROM files WHERE id < 8 RETURNING *`,
+  },
+  { sql: `INSERT INTO files (user_id, id, made) SELECT '7', 901, NULL FROM files WHERE id < 2` },
+  { sql: `INSERT INTO files (user_id, id, name) SELECT id, 902, repeat('x', 21) FROM files` },
+  { sql: `INSERT INTO files (user_id, id, feels) SELECT id, 903, 'angry' FROM files WHERE id < 4` },
+  { sql: `INSERT INTO files (user_id, id, feels) SELECT id, 904, name FROM files` },
+  { sql: `INSERT INTO members SELECT user_id + 3000000000, 'big' FROM files WHERE id = 7` },
+  { sql: `INSERT INTO members SELECT NULL, name FROM files WHERE id < 3` },
+  { sql: `INSERT INTO members (name) SELECT name FROM files WHERE id < 3` },
+  // Conflicts.
+  { sql: `INSERT INTO members SELECT id, name FROM files WHERE id < 20` },
+  { sql: `INSERT INTO members SELECT id, name FROM files WHERE id < 20 ON CONFLICT DO NOTHING` },
+  {
+    sql: `INSERT INTO members AS m SELECT id, name, size FROM files WHERE id < 20
+      ON CONFLICT (user_id) DO UPDATE SET name = excluded.name || m.name WHERE m.user_id > 4
+      RETURNING m.*`,
+  },
+  {
+    sql: `INSERT INTO members SELECT id % 3, name FROM files
+      ON CONFLICT (user_id) DO UPDATE SET name = excluded.name`,
+  },
+  {
+    sql: `INSERT INTO members SELECT user_id, min(name) FROM files GROUP BY user_id
+      ON CONFLICT (user_id) DO UPDATE SET name = 'again ' || excluded.name`,
+  },
+  // Other sources: computed over copies, home, reference, WITH.
+  {
+    sql: `INSERT INTO picked SELECT count(*), max(f.name) FROM files f JOIN members m ON m.name <> f.name
+      GROUP BY m.country`,
+  },
+  { sql: `INSERT INTO picked SELECT owner, body FROM notes RETURNING label` },
+  { sql: `INSERT INTO picked SELECT weight, name FROM country` },
+  { sql: `INSERT INTO picked SELECT n.id, f.name FROM notes n JOIN files f ON f.id = n.id` },
+  {
+    sql: `WITH w AS (SELECT id, name FROM files WHERE id > 30) INSERT INTO picked (user_id, label)
+      SELECT id, name FROM w UNION ALL SELECT -id, 'minus' FROM w`,
+  },
+  { sql: `INSERT INTO picked WITH w AS (SELECT 9 AS k) SELECT k, 'w' FROM w, country` },
+  { sql: `INSERT INTO picked TABLE picked` },
+  { sql: `INSERT INTO picked (SELECT id, name FROM files WHERE id < 4)` },
+  { sql: `INSERT INTO picked SELECT id, name FROM files WHERE false` },
+  // Into home and reference tables.
+  {
+    sql: `INSERT INTO notes SELECT 100 + id, user_id, name, made FROM files WHERE id < 9 RETURNING *`,
+  },
+  { sql: `INSERT INTO notes (id) SELECT 200 + count(*) FROM files` },
+  { sql: `INSERT INTO notes SELECT 1 FROM files ON CONFLICT DO NOTHING` },
+  {
+    sql: `INSERT INTO country SELECT name, max(name) FROM files WHERE name IS NOT NULL GROUP BY name
+      RETURNING code, weight`,
+  },
+  { sql: `INSERT INTO country (code) SELECT DISTINCT name FROM files ON CONFLICT DO NOTHING` },
+  // With parameters.
+  {
+    sql: `INSERT INTO picked SELECT id + $1, $2 FROM files WHERE user_id = $3 RETURNING user_id, $2`,
+    parameters: [1, 'given', 2],
+  },
+  {
+    sql: `INSERT INTO files (user_id, id, feels, made) SELECT id, $1, $2, $3 FROM files WHERE id < 6`,
+    parameters: [950, 'ok', '2026-07-01T00:00:00Z'],
+  },
+  { sql: `INSERT INTO picked SELECT $1, $2 FROM country`, parameters: [6, 'six'] },
+];

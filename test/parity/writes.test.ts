@@ -1,0 +1,65 @@
+// Parity of writes: after every statement the shards together hold what one PostgreSQL holds.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Said, WriteServers } from './write-servers.ts';
+import { INSERTS } from './write-statements.ts';
+
+describe.each([3, 2])('over %i shards', (shardCount) => {
+  let servers: WriteServers;
+
+  beforeAll(async () => {
+    servers = await WriteServers.start(shardCount);
+  });
+
+  afterAll(() => servers.close());
+
+  beforeEach(() => servers.fill());
+
+  async function expectSame(said: Said, protocol: 'simple' | 'extended'): Promise<void> {
+    const { plain, proxy } = await servers.say(said, protocol);
+    expect(proxy, said.sql).toEqual(plain);
+  }
+
+  async function expectSameRows(sql: string): Promise<void> {
+    const { plain, shards } = await servers.contents();
+    expect(shards, sql).toEqual(plain);
+  }
+
+  describe.each([['INSERT with computed rows', INSERTS]])('%s', (_, statements) => {
+    const simple = statements.filter(({ parameters }) => parameters === undefined);
+
+    it.each([
+      ['simple', simple],
+      ['extended', statements],
+    ] as const)('by the %s protocol, each statement by itself', async (protocol, said) => {
+      for (const each of said) {
+        await expectSame(each, protocol);
+        await expectSameRows(each.sql);
+      }
+    });
+
+    it.each([
+      ['simple', simple],
+      ['extended', statements],
+    ] as const)('by the %s protocol, within a transaction', async (protocol, said) => {
+      for (const each of said) {
+        await expectSame({ sql: 'BEGIN' }, 'simple');
+        await expectSame(each, protocol);
+        await expectSame({ sql: 'SAVEPOINT s' }, 'simple');
+        await expectSame(each, protocol);
+        await expectSame({ sql: 'ROLLBACK TO s' }, 'simple');
+        await expectSame({ sql: 'COMMIT' }, 'simple');
+        await expectSameRows(each.sql);
+      }
+    });
+
+    it('leave nothing behind after ROLLBACK', async () => {
+      for (const each of simple) {
+        await expectSame({ sql: 'BEGIN' }, 'simple');
+        await expectSame(each, 'simple');
+        await expectSame({ sql: 'ROLLBACK' }, 'simple');
+        await expectSameRows(each.sql);
+      }
+    });
+  });
+});
