@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SHARDS_MAX } from '../base/limits.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
+import { type ExplainOptions, explain } from './explain.ts';
 import { describeFailure } from './failure.ts';
 import { install } from './install.ts';
 import { serveApi, serveProxy } from './serve.ts';
@@ -63,6 +64,12 @@ function commands(done: (exitCode: number) => void): Command {
     [config(), repair()],
     doctor,
   );
+  const explaining = program
+    .command('explain')
+    .description('how the running proxy would answer a statement: class, shards, their plans')
+    .argument('<sql>', 'the statement');
+  for (const option of [analyze(), format(), proxyPort(), config()]) explaining.addOption(option);
+  explaining.action(async (sql: string, given: ExplainOptions) => done(await explain(sql, given)));
   add('status', 'what `drive up` runs in the data directory', [data()], status);
   add('stop', 'stop what `drive up` runs in the data directory', [data()], stop);
   return program;
@@ -94,6 +101,11 @@ const data = () =>
   new Option('--data <directory>', 'where the embedded shards keep their data')
     .env('DRIVE_DATA')
     .default('.drive');
+
+const analyze = () => new Option('--analyze', 'run the statement, with all that it changes');
+
+const format = () =>
+  new Option('--format <format>', 'of the plan').choices(['text', 'json', 'yaml', 'xml']);
 
 const repair = () => new Option('--repair', 'make what is missing where that is safe');
 

@@ -91,6 +91,18 @@ async function openAll(
   throw failure.reason;
 }
 
+/** What every shard is sent. Throws as PostgreSQL does for a LIMIT or OFFSET that is none. */
+export function shardTextOf(
+  { limit, offset, shardSql }: AggregateMerge | ConcatMerge,
+  parameters: BoundParameters,
+): string {
+  return shardSqlText(
+    shardSql,
+    resolveBound(limit, 'LIMIT', parameters),
+    resolveBound(offset, 'OFFSET', parameters) ?? 0n,
+  );
+}
+
 function shardSqlText(sql: ShardSql, limit: bigint | null, offset: bigint): string {
   const pushed = sql.pushLimit && limit !== null ? ` LIMIT ${limit + offset}` : '';
   return `${sql.before}${pushed}${sql.after}`;

@@ -77,7 +77,15 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
 }
 
 function sqlFor({ merge, sql, rowShards }: WriteRequest, shard: number): string {
-  if (merge.how === 'write') return sql;
+  return merge.how === 'write' ? sql : insertText(merge, rowShards, shard);
+}
+
+/** The INSERT of the rows of one shard; `rowShards`: the shard of each row of VALUES. */
+export function insertText(
+  merge: InsertMerge,
+  rowShards: readonly number[],
+  shard: number,
+): string {
   const rows = merge.rows.filter((_, i) => rowShards[i] === shard);
   return `${merge.before}${rows.join(', ')}${merge.after}`;
 }

@@ -101,6 +101,11 @@ function mergeLines(merge: Merge): string[] {
       return ['merge: add counts'];
     case 'engine':
       return engineLines(merge);
+    case 'explain': {
+      const words = [merge.format, ...(merge.analyzes ? ['run'] : [])];
+      const inner = routedLines(merge.inner).map((line) => `  ${line}`);
+      return [`explained as ${words.join(', ')}: ${merge.prefix.trimEnd()}`, ...inner];
+    }
     case 'reference':
       return [`everywhere: ${merge.rows === null ? 'repeated' : 'rows of home copied'}`];
     case 'everywhere':

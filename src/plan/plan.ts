@@ -263,7 +263,23 @@ export interface ReferenceMerge {
   } | null;
 }
 
+/**
+ * EXPLAIN: every server is asked for its plan of what it would be sent, and the plans are put
+ * together. `prefix` is what stands before the statement that is explained, `sql`; its FORMAT is
+ * JSON unless the plan is wanted as text.
+ */
+export interface ExplainMerge {
+  readonly how: 'explain';
+  readonly prefix: string;
+  readonly sql: string;
+  readonly inner: RoutedPlan;
+  /** ANALYZE: the statement is run. */
+  readonly analyzes: boolean;
+  readonly format: 'text' | 'json' | 'yaml' | 'xml';
+}
+
 export type Merge =
+  | ExplainMerge
   | ReferenceMerge
   | EngineMerge
   | EverywhereMerge

@@ -69,7 +69,6 @@ export const SEVERAL_SHARDS = {
   },
   tableSample: { what: 'TABLESAMPLE', hint: ONE_SHARD },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
-  explain: { what: 'EXPLAIN', hint: 'EXPLAIN a statement for one key, or SET drive.shard = n.' },
   declare: { what: 'DECLARE CURSOR', hint: ONE_SHARD },
   copyQuery: {
     what: 'COPY of a query whose rows must be merged: ORDER BY, LIMIT, DISTINCT, aggregates',
@@ -211,6 +210,18 @@ export const REFUSED = {
   copyOption: {
     what: 'this option of COPY for a sharded or reference table',
     hint: 'Leave it away, or COPY by hand on each shard: SET drive.shard = n.',
+  },
+  explainReference: {
+    what: 'EXPLAIN ANALYZE of a write of a reference table',
+    hint: 'Leave ANALYZE away, or run it on one shard and roll it back: SET drive.shard = n.',
+  },
+  explainRows: {
+    what: 'EXPLAIN of an INSERT whose rows are computed first',
+    hint: 'EXPLAIN its query by itself.',
+  },
+  explainExecute: {
+    what: 'EXPLAIN EXECUTE of a statement that the session has prepared',
+    hint: 'EXPLAIN the statement itself.',
   },
   prepareType: {
     what: 'PREPARE with a parameter of a type that is not built in',

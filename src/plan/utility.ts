@@ -11,6 +11,7 @@ import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { everywhere, planDdl, planNewTable } from './ddl.ts';
+import { planExplain } from './explain-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
 import type { Effect, PinReason, Plan, RoutedPlan, SessionAction } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
@@ -19,7 +20,7 @@ import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
 import { hidesTable, isOnEveryShard } from './shadow.ts';
 import { planExecute, planPrepare } from './sql-prepare.ts';
-import type { RefusedReason, SeveralShardsReason } from './unsupported.ts';
+import type { RefusedReason } from './unsupported.ts';
 import { surveyInside } from './view.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
@@ -121,6 +122,10 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
   if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
   // EXPLAIN of CREATE TABLE AS and its kin.
   if (node === 'ExplainStmt' && statement.inner === null) {
+    const { tokens } = context.input;
+    if (tokens.some(({ kind, text }) => kind === 'word' && text === 'execute')) {
+      return 'explainExecute';
+    }
     const spread = relations.some((relation) => isOnEveryShard(relation, context));
     return spread ? 'createAs' : null;
   }
@@ -143,26 +148,22 @@ function mayTouch(body: string, names: ReadonlySet<string>, catalog: Catalog): b
   });
 }
 
-const SEVERAL: { readonly [node: string]: SeveralShardsReason } = {
-  ExplainStmt: 'explain',
-  DeclareCursorStmt: 'declare',
-};
-
-/** EXPLAIN and DECLARE go where their query goes, when that is one shard. */
+/** DECLARE goes where its query goes, when that is one shard. */
 function planInner(
   statement: UtilityStatement,
   inner: RowStatement,
   traits: RoutedPlan,
   context: PlanContext,
 ): Plan {
+  if (statement.node === 'ExplainStmt') return planExplain(traits, context);
   context.mergeable = false;
   const plan = planRows(inner, context);
   if (plan.op !== 'routed') return plan;
   const { kind } = plan.route;
-  if (statement.node === 'ExplainStmt' || statement.node === 'DeclareCursorStmt') {
+  if (statement.node === 'DeclareCursorStmt') {
     const pins = [...traits.pins, ...plan.pins];
     const fields = { ...traits, pins, effect: plan.effect };
-    return forwarded(fields, plan, SEVERAL[statement.node]!);
+    return forwarded(fields, plan, 'declare');
   }
   if (kind === 'keys' || kind === 'all') {
     return refusedFor(traits.verb, 'createAs');

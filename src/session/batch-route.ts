@@ -56,6 +56,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.pins.length === 0 &&
     plan.effect !== 'ddl' &&
     plan.merge?.how !== 'copyIn' &&
+    plan.merge?.how !== 'explain' &&
     !plan.unknownTable
   );
 }

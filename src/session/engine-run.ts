@@ -2,9 +2,11 @@
 
 import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
-import { type LeafRows, openEngine } from '../execute/engine/engine.ts';
+import { type LeafRows, leafSql, openEngine } from '../execute/engine/engine.ts';
+import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
+import { NO_PARAMETERS } from '../execute/parameters.ts';
 import type { Transaction } from '../execute/transaction.ts';
-import type { EngineInput, EngineLeaf, EngineMerge } from '../plan/plan.ts';
+import type { EngineInput, EngineLeaf, EngineMerge, ExplainMerge } from '../plan/plan.ts';
 import { type BoundValues, keysOf } from '../plan/route.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -20,6 +22,16 @@ interface Place {
   readonly keys: readonly string[] | null;
 }
 
+/** What the engine needs for one statement. */
+interface Prepared {
+  readonly input: EngineInput;
+  readonly rows: readonly LeafRows[];
+  readonly engine: ServerConnection;
+  /** BEGIN and what else makes the engine's transaction like the session's. */
+  readonly begin: string;
+  readonly definer: ServerConnection | null;
+}
+
 /** Rejects with SqlError or ServerError; every connection has then been given back. */
 export async function openEngineRun(
   merge: EngineMerge,
@@ -28,34 +40,20 @@ export async function openEngineRun(
   state: SessionState,
   context: SessionContext,
 ): Promise<RunningGather> {
-  const { transaction } = state;
-  const input = transaction === null ? merge.alone : inputWithin(merge, transaction);
-  const topology = context.topology();
-  const places = input.leaves.map((leaf) => placeOf(leaf, execution.values, topology));
   const borrowed: ServerConnection[] = [];
   const release = () => {
     for (const connection of borrowed.splice(0)) state.giveBack(connection);
   };
   try {
-    const lent = transaction === null ? await lend(places, state, borrowed) : null;
-    const joined = transaction === null ? null : await enlist(places, transaction, state, borrowed);
-    const { engine, begin, readers } = (lent ?? joined)!;
-    const rows = places.map(({ leaf, shards, keys }): LeafRows => {
-      const fromEngine = transaction === null && shards.includes(HOME_SHARD);
-      const others = shards.filter((shard) => !fromEngine || shard !== HOME_SHARD);
-      return { leaf, keys, fromEngine, sources: others.map((shard) => readers.get(shard)!) };
-    });
+    const prepared = await prepare(merge, execution, state, context, borrowed);
     const gather = await openEngine({
-      engine,
-      begin,
-      input,
+      ...prepared,
       views: merge.views,
-      rows,
-      definer: readers.get(HOME_SHARD) ?? null,
       parameters: { ...execution.parameters, types: description.parameterTypes },
       resultFormats: execution.resultFormats,
       spillBytesMax: context.spillBytesMax,
     });
+    const { engine } = prepared;
     for (const reader of borrowed.splice(0)) if (reader !== engine) state.giveBack(reader);
     borrowed.push(engine);
     return { gather, rest: [], release };
@@ -63,6 +61,77 @@ export async function openEngineRun(
     release();
     throw error;
   }
+}
+
+/** The plans of what each shard is asked for, then the engine's own. */
+export async function explainEngine(
+  merge: EngineMerge,
+  explained: ExplainMerge,
+  execution: Execution,
+  description: Description,
+  state: SessionState,
+  context: SessionContext,
+): Promise<readonly ExplainedPart[]> {
+  const borrowed: ServerConnection[] = [];
+  const parts: ExplainedPart[] = [];
+  try {
+    const prepared = await prepare(merge, execution, state, context, borrowed);
+    for (const [i, { leaf, keys, sources, fromEngine }] of prepared.rows.entries()) {
+      for (const server of fromEngine ? [prepared.engine, ...sources] : sources) {
+        const lines = await explainOn(
+          server,
+          explained.prefix + leafSql(leaf, keys),
+          NO_PARAMETERS,
+        );
+        parts.push({ title: `Leaf ${i + 1}`, shard: server.shard.id, lines });
+      }
+    }
+    const { sql, leaves } = prepared.input;
+    const gather = await openEngine({
+      ...prepared,
+      input: { sql: explained.prefix + sql, leaves },
+      // Without ANALYZE nothing is to run, so the copies stay empty.
+      rows: explained.analyzes ? prepared.rows : [],
+      views: merge.views,
+      parameters: { ...execution.parameters, types: description.parameterTypes },
+      resultFormats: [],
+      spillBytesMax: context.spillBytesMax,
+    });
+    const lines: string[] = [];
+    try {
+      for await (const batch of gather.batches) lines.push(...batch.map(onlyText));
+    } finally {
+      await gather.close();
+    }
+    parts.push({ title: 'Over copies', shard: HOME_SHARD, lines });
+    return parts;
+  } finally {
+    for (const connection of borrowed) state.giveBack(connection);
+  }
+}
+
+/** Connections are added to `borrowed` as they are lent, also where it rejects in the end. */
+async function prepare(
+  merge: EngineMerge,
+  execution: Execution,
+  state: SessionState,
+  context: SessionContext,
+  borrowed: ServerConnection[],
+): Promise<Prepared> {
+  const { transaction } = state;
+  const input = transaction === null ? merge.alone : inputWithin(merge, transaction);
+  const topology = context.topology();
+  const places = input.leaves.map((leaf) => placeOf(leaf, execution.values, topology));
+  const { engine, begin, readers } =
+    transaction === null
+      ? await lend(places, state, borrowed)
+      : await enlist(places, transaction, state, borrowed);
+  const rows = places.map(({ leaf, shards, keys }): LeafRows => {
+    const fromEngine = transaction === null && shards.includes(HOME_SHARD);
+    const others = shards.filter((shard) => !fromEngine || shard !== HOME_SHARD);
+    return { leaf, keys, fromEngine, sources: others.map((shard) => readers.get(shard)!) };
+  });
+  return { input, rows, engine, begin, definer: readers.get(HOME_SHARD) ?? null };
 }
 
 function inputWithin(merge: EngineMerge, transaction: Transaction): EngineInput {

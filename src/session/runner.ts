@@ -17,6 +17,7 @@ import type { CopyInbox } from './copy-inbox.ts';
 import { runCopy } from './copy-runner.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
 import { type Execution, isDescribed } from './execution.ts';
+import { runExplain } from './explain-run.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import type { Relay, RelayOutcome } from './relay.ts';
@@ -108,8 +109,9 @@ export class Runner {
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
-    // What was copied is told shard by shard, also where there is only one.
-    const alone = targets.length === 1 && plan.merge?.how !== 'copyIn';
+    // What was copied, and what is planned, is told shard by shard, also where there is only one.
+    const how = plan.merge?.how;
+    const alone = targets.length === 1 && how !== 'copyIn' && how !== 'explain';
     if (alone) this.#d.context.counters.routes.careful += 1;
     if (alone) await this.#single(execution, plan, targets[0]!);
     else await this.#several(execution, plan, targets);
@@ -193,6 +195,12 @@ export class Runner {
       await runCopy(this.#d, parts, merge, targets, () => this.connections(targets));
     } else if (isWriting(merge)) {
       await runWrite({ d: this.#d, runner: this, execution: parts, merge, targets });
+    } else if (merge.how === 'explain') {
+      const connections = () => this.connections(targets);
+      const description = await this.description(plan, execution.sql, execution.parameters.types);
+      const described = isDescribed(execution);
+      const run = { execution, merge, description, targets, described, connections };
+      await runExplain(this.#d, run);
     } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }

@@ -5,7 +5,13 @@ import { Latency } from '../base/latency.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 
 /** Ways of merging that change nothing on the shards. */
-const READING_MERGES: ReadonlySet<string> = new Set(['concat', 'aggregate', 'engine', 'copyOut']);
+const READING_MERGES: ReadonlySet<string> = new Set([
+  'concat',
+  'aggregate',
+  'engine',
+  'copyOut',
+  'explain',
+]);
 
 /**
  * Which way statements went. pipelined: one shard, on a connection that sessions share. leased: one

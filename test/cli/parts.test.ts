@@ -72,3 +72,20 @@ it('drive proxy that waits for its first shard can be stopped', async () => {
   proxy.signal('SIGTERM');
   expect((await proxy.ended()).code).toBe(0);
 });
+
+it('drive explain prints what the proxy makes of a statement, or why it refuses it', async () => {
+  expect((await runDrive(['install'], env)).code).toBe(0);
+  const proxy = start(['proxy', '--proxy-port', '0']);
+  const line = await proxy.untilOutput(/\n/);
+  const [, port] = /^drive proxy: 127\.0\.0\.1:(\d+), shards: 2\n$/.exec(line) ?? [];
+  const explain = (...args: string[]) => runDrive(['explain', '--proxy-port', port!, ...args], env);
+  const text = await explain('SELECT count(*) FROM file_metadata');
+  expect(text).toMatchObject({ code: 0, err: '' });
+  expect(text.out).toMatch(/^Drive \(class 2\) on shards 0, 1\n/);
+  expect(text.out).toMatch(/Statement on shard 1\n +Aggregate /);
+  const json = await explain('--format', 'json', '--analyze', 'SELECT 1 FROM file_metadata');
+  expect(JSON.parse(json.out)).toMatchObject([{ Plan: { Class: 1, Shards: [0, 1] } }]);
+  const refused = await explain('SELECT max(xmin::text) FROM file_metadata');
+  expect(refused).toMatchObject({ code: 1, out: '' });
+  expect(refused.err).toMatch(/^drive: ERROR 0A000: not supported over several shards: a system/);
+});

@@ -94,7 +94,7 @@ async function begin(
   const tables = input.leaves.map((leaf, i) => {
     const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
     if (definitions !== null) return `${create} (${definitions[i]!}) ON COMMIT DROP`;
-    return `${create} ON COMMIT DROP AS ${selectOf(leaf, null)} WITH NO DATA`;
+    return `${create} ON COMMIT DROP AS ${leafSql(leaf, null)} WITH NO DATA`;
   });
   const indexes = keys.flatMap((key, i) =>
     key === null ? [] : [`ALTER TABLE ${nameOf(i)} ADD PRIMARY KEY (${key})`],
@@ -111,7 +111,7 @@ async function copyLeaves(request: EngineRequest): Promise<void> {
   const budget = new CopyBudget(spillBytesMax);
   for (const [i, { leaf, keys, sources, fromEngine }] of rows.entries()) {
     const copy = nameOf(i);
-    const select = selectOf(leaf, keys);
+    const select = leafSql(leaf, keys);
     const before = budget.bytes;
     if (fromEngine) {
       const sql = `INSERT INTO ${copy} ${select}; SELECT pg_catalog.pg_table_size('${copy}')`;
@@ -124,7 +124,7 @@ async function copyLeaves(request: EngineRequest): Promise<void> {
 }
 
 /** What reads the rows of a leaf on a shard. `keys`: null for all. */
-function selectOf(leaf: EngineLeaf, keys: readonly string[] | null): string {
+export function leafSql(leaf: EngineLeaf, keys: readonly string[] | null): string {
   const { table, only, columns, keyColumn, filters } = leaf;
   const list = columns.length === 0 ? '*' : columns.join(', ');
   const conditions = [...filters];

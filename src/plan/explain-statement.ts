@@ -1,0 +1,109 @@
+// EXPLAIN: plans the statement that is explained, and what the servers are asked about it.
+
+import { parseSql } from '../sql/parser.ts';
+import { type Token, withoutSemicolons } from '../sql/token.ts';
+import { PlanContext } from './context.ts';
+import type { ExplainMerge, Plan, RoutedPlan } from './plan.ts';
+import { refusedFor } from './routed.ts';
+import { planRows } from './rows.ts';
+
+/** `traits`: the plan of the same EXPLAIN where one server answers it as it is. */
+export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
+  const { sql, tokens } = context.input;
+  const options = optionsOf(tokens);
+  const first = tokens[options.end];
+  const last = tokens.at(-1)!;
+  const text = first === undefined ? '' : sql.slice(first.start, last.end);
+  const parsed = parseSql(text);
+  const statement = parsed?.statements[0]?.statement;
+  if (first === undefined || parsed === null || statement === undefined) return traits;
+  if (!isRows(statement)) return traits;
+  const own = new PlanContext(
+    { ...context.input, sql: text, tokens: withoutSemicolons(parsed.tokens), literalStarts: [] },
+    context.forceEngine,
+  );
+  const inner = planRows(statement, own);
+  context.dependsOnValue = true;
+  context.unknownTable ||= own.unknownTable;
+  if (inner.op === 'refused') return inner;
+  if (inner.op !== 'routed' || inner.merge?.how === 'everywhere') return traits;
+  const { analyzes, format } = options;
+  const fields: RoutedPlan = analyzes
+    ? { ...traits, effect: inner.effect, pins: [...traits.pins, ...inner.pins] }
+    : traits;
+  if (inner.route.kind === 'home' || inner.route.kind === 'any') return fields;
+  if (inner.merge?.how === 'insertRows') return refusedFor('EXPLAIN', 'explainRows');
+  // Every copy of a reference table would have to be written for the time that it takes.
+  if (analyzes && inner.merge?.how === 'reference')
+    return refusedFor('EXPLAIN', 'explainReference');
+  const merge: ExplainMerge = {
+    how: 'explain',
+    prefix: prefixOf(sql, first, options),
+    sql: text,
+    inner,
+    analyzes,
+    format,
+  };
+  return { ...fields, route: inner.route, merge };
+}
+
+const ROWS = new Set(['select', 'insert', 'update', 'delete', 'merge']);
+
+const isRows = (statement: {
+  readonly kind: string;
+}): statement is Parameters<typeof planRows>[0] => ROWS.has(statement.kind);
+
+interface ExplainOptions {
+  readonly analyzes: boolean;
+  readonly format: ExplainMerge['format'];
+  /** The token that says the format. */
+  readonly formatToken: Token | null;
+  /** Index of the first token behind the options. */
+  readonly end: number;
+}
+
+const FORMATS = ['text', 'json', 'yaml', 'xml'] as const;
+const OFF = new Set(['false', 'off', '0']);
+const isAnalyze = (text: string) => text === 'analyze' || text === 'analyse';
+
+/** Of EXPLAIN [ANALYZE] [VERBOSE] and EXPLAIN (option [value], …); the last of two counts. */
+function optionsOf(tokens: readonly Token[]): ExplainOptions {
+  let analyzes = false;
+  let end = 1;
+  if (tokens[1]?.text !== '(' || !isOptionList(tokens)) {
+    if (isAnalyze(tokens[end]?.text ?? '')) {
+      analyzes = true;
+      end += 1;
+    }
+    if (tokens[end]?.text === 'verbose') end += 1;
+    return { analyzes, format: 'text', formatToken: null, end };
+  }
+  let format: ExplainMerge['format'] = 'text';
+  let formatToken: Token | null = null;
+  for (end = 2; end < tokens.length; end += 1) {
+    const name = nameIn(tokens[end]!);
+    const value = tokens[end + 1]!;
+    if (isAnalyze(name)) analyzes = !OFF.has(nameIn(value));
+    if (name === 'format') {
+      format = FORMATS.find((each) => each === nameIn(value)) ?? 'text';
+      formatToken = value;
+    }
+    while (tokens[end]!.text !== ',' && tokens[end]!.text !== ')') end += 1;
+    if (tokens[end]!.text === ')') break;
+  }
+  return { analyzes, format, formatToken, end: end + 1 };
+}
+
+/** A word, a quoted name or a string means the same. */
+const nameIn = ({ kind, text }: Token): string =>
+  (kind === 'name' || kind === 'string' ? text.slice(1, -1) : text).toLowerCase();
+
+const QUERIES = new Set(['select', 'with', 'values', 'table', '(']);
+
+/** False where the bracket opens a query. */
+const isOptionList = (tokens: readonly Token[]): boolean => !QUERIES.has(tokens[2]?.text ?? '');
+
+function prefixOf(sql: string, first: Token, { format, formatToken }: ExplainOptions): string {
+  if (format === 'text' || formatToken === null) return sql.slice(0, first.start);
+  return `${sql.slice(0, formatToken.start)}JSON${sql.slice(formatToken.end, first.start)}`;
+}

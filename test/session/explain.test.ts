@@ -1,0 +1,180 @@
+// EXPLAIN over several shards: the class, the shards, and the servers' own plans, in every format.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCode, RawClient, rowsOf } from '../support/raw-client.ts';
+import { say } from '../support/transcript.ts';
+
+let proxy: TestProxy;
+let client: RawClient;
+
+beforeAll(async () => {
+  proxy = await startTestProxy({
+    shards: 3,
+    prepare: async ({ shards }) => {
+      for (const place of shards) {
+        const direct = await RawClient.login(place);
+        await direct.rows(`
+          CREATE TABLE files (user_id bigint, id int, name text, PRIMARY KEY (user_id, id));
+          CREATE TABLE notes (id int PRIMARY KEY);`);
+        await direct.close();
+      }
+    },
+  });
+  client = await RawClient.login(proxy.login);
+  const rows = Array.from({ length: 30 }, (_, i) => `(${i % 6}, ${i}, 'f ${i % 4}')`);
+  await client.rows(`INSERT INTO files VALUES ${rows.join(', ')}`);
+});
+
+afterAll(async () => {
+  await client.close();
+  await proxy.close();
+});
+
+/** The answer's lines, each without its costs. */
+async function lines(sql: string): Promise<string[]> {
+  const messages = await client.query(sql);
+  expect(errorCode(messages), sql).toBe('');
+  return rowsOf(messages).map(([line]) => line!.replace(/ +\(cost.*\)/, ''));
+}
+
+interface Node {
+  readonly 'Node Type': string;
+  readonly Class?: number;
+  readonly Shard?: number;
+  readonly Shards?: readonly number[];
+  readonly Steps?: readonly string[];
+  readonly Plans?: readonly Node[];
+}
+
+async function tree(options: string, sql: string): Promise<Node> {
+  const [document] = rowsOf(await client.query(`EXPLAIN (${options}, FORMAT JSON) ${sql}`));
+  return (JSON.parse(document![0]!) as [{ Plan: Node }])[0].Plan;
+}
+
+describe('EXPLAIN', () => {
+  it('as text names the class, the shards, what is sent to each and what is done with the rows', async () => {
+    expect(await lines('EXPLAIN (COSTS OFF) SELECT id FROM files ORDER BY id LIMIT 2')).toEqual([
+      'Drive (class 1) on shards 0, 1, 2',
+      '  SELECT read on all shards',
+      '  each: SELECT id, id AS "drive.sort" FROM files ORDER BY id LIMIT …',
+      '  merge: sorted hidden 1 by [last-0 asc nulls last] limit 2',
+      ...[0, 1, 2].flatMap((shard) => [
+        `  ->  Statement on shard ${shard}`,
+        '        Limit',
+        '          ->  Sort',
+        '                Sort Key: id',
+        '                ->  Seq Scan on files',
+      ]),
+    ]);
+  });
+
+  it('of one shard is that server’s plan under the shard’s number', async () => {
+    const [first, second, third, ...plan] = await lines(
+      'EXPLAIN SELECT * FROM files WHERE user_id = 4 AND id = 4',
+    );
+    expect([first, second, third]).toEqual([
+      'Drive (class 0) on shard 1',
+      '  SELECT read on keys [4]',
+      '  ->  Statement on shard 1',
+    ]);
+    expect(plan.join('\n')).toMatch(/^ {8}\S.*files/);
+  });
+
+  it('of aggregates shows partial ones, of the merge engine each leaf and the work over copies', async () => {
+    const groups = await tree('COSTS OFF', 'SELECT name, count(*) FROM files GROUP BY name');
+    expect(groups).toMatchObject({ Class: 2, Shards: [0, 1, 2] });
+    expect(groups.Plans!.map((plan) => plan.Plans![0]!['Node Type'])).toEqual([
+      'Aggregate',
+      'Aggregate',
+      'Aggregate',
+    ]);
+    const engine = await tree('COSTS OFF', 'SELECT id, rank() OVER (ORDER BY id) FROM files');
+    expect(engine).toMatchObject({ Class: 3 });
+    expect(engine.Steps).toContain('leaf 1: "public"."files" ("user_id", "id")');
+    const parts = engine.Plans!.map((plan) => [plan['Node Type'], plan.Shard]);
+    expect(parts).toEqual([
+      ['Leaf 1', 0],
+      ['Leaf 1', 1],
+      ['Leaf 1', 2],
+      ['Over copies', 0],
+    ]);
+    expect(engine.Plans![3]!.Plans![0]!['Node Type']).toBe('WindowAgg');
+  });
+
+  it('ANALYZE runs the statement: rows are counted on each shard and over the copies', async () => {
+    const sql = 'SELECT id, rank() OVER (ORDER BY id) FROM files';
+    const { Plans } = await tree('ANALYZE', sql);
+    const counts = Plans!.map((plan) => Number(Object(plan.Plans![0])['Actual Rows']));
+    expect(counts.slice(0, 3).reduce((sum, count) => sum + count)).toBe(30);
+    expect(counts[3]).toBe(30);
+    const text = await lines(`EXPLAIN ANALYZE VERBOSE ${sql}`);
+    expect(text.filter((line) => line.includes('Execution Time'))).toHaveLength(4);
+  });
+
+  it('ANALYZE of a write writes on every shard, or on none where one fails; without it on none', async () => {
+    const count = async () =>
+      (await client.rows("SELECT count(*) FROM files WHERE name = 'x'"))[0]![0];
+    await lines("EXPLAIN UPDATE files SET name = 'x'");
+    await lines("EXPLAIN (ANALYZE off) UPDATE files SET name = 'x'");
+    expect(await count()).toBe('0');
+    const failing = "EXPLAIN ANALYZE UPDATE files SET name = 'x' WHERE 1 / (id - 29) < 9";
+    expect(errorCode(await client.query(failing))).toBe('22012');
+    expect(await count()).toBe('0');
+    await client.query('BEGIN');
+    await lines("EXPLAIN (ANALYZE) UPDATE files SET name = 'x' WHERE id < 10");
+    expect(await count()).toBe('10');
+    await client.query('ROLLBACK');
+    const insert = "EXPLAIN ANALYZE INSERT INTO files VALUES (1, 100, 'x'), (2, 101, 'x')";
+    expect((await lines(insert)).filter((line) => /Insert on/.test(line))).toHaveLength(2);
+    expect(await count()).toBe('2');
+    await client.rows('DELETE FROM files WHERE id >= 100');
+  });
+
+  it('as YAML and XML says the same as in JSON', async () => {
+    const sql = "SELECT count(*) FROM files WHERE name <> '<&>'";
+    const json = await tree('COSTS OFF', sql);
+    const [[yaml]] = rowsOf(await client.query(`EXPLAIN (FORMAT YAML, COSTS OFF) ${sql}`)) as [
+      [string],
+    ];
+    expect(parseYaml(yaml)).toEqual([{ Plan: json }]);
+    const [[xml]] = rowsOf(await client.query(`EXPLAIN (COSTS OFF, FORMAT XML) ${sql}`)) as [
+      [string],
+    ];
+    expect(xml).toContain('<Node-Type>Drive</Node-Type>');
+    expect(xml).toContain('&lt;&amp;&gt;');
+    const valid = await client.query(`SELECT xml_is_well_formed_document($$${xml}$$)`);
+    expect(rowsOf(valid)).toEqual([['t']]);
+  });
+
+  it('takes parameters, by which it finds the shards', async () => {
+    const sql = 'EXPLAIN (COSTS OFF) SELECT id FROM files WHERE user_id = ANY($1) LIMIT $2';
+    client.send(say.parse(sql, '', [1016, 20]), say.bind(['{1,2}', '7']), say.describe('portal'));
+    client.send(say.execute(), say.sync);
+    const answer = await client.until('Z');
+    expect(errorCode(answer)).toBe('');
+    expect(rowsOf(answer)[0]).toEqual(['Drive (class 1) on shards 1, 2']);
+  });
+
+  it('of what is refused is refused', async () => {
+    const refused = await client.query('EXPLAIN SELECT ctid, count(*) FROM files GROUP BY ctid');
+    expect(errorCode(refused)).toBe('0A000');
+    expect(errorCode(await client.query('EXPLAIN SELECT nothing FROM files'))).toBe('42703');
+    expect(errorCode(await client.query('EXPLAIN (FORMAT SONG) SELECT 1 FROM files'))).toBe(
+      '22023',
+    );
+  });
+
+  it('leaves a session’s transaction and the pools in order', async () => {
+    await client.query('BEGIN');
+    await client.rows("UPDATE files SET name = 'mine' WHERE id = 3");
+    const { Plans } = await tree(
+      'ANALYZE',
+      "SELECT count(DISTINCT id) FROM files WHERE name = 'mine'",
+    );
+    expect(Object(Plans!.at(-1)!.Plans![0])['Actual Rows']).toBe(1);
+    await client.query('ROLLBACK');
+    expect(await client.rows("SELECT count(*) FROM files WHERE name = 'mine'")).toEqual([['0']]);
+  });
+});
