@@ -5,9 +5,11 @@ import type { HandRoute } from '../sql/hand-route.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
+import type { EngineMerge } from './engine-plan.ts';
 import type { InsertRowsMerge } from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
+export type { EngineInput, EngineLeaf, EngineMerge } from './engine-plan.ts';
 
 /** Where a sharding key's value comes from once literals and parameters are known. */
 export type KeySource =
@@ -202,50 +204,6 @@ export interface EverywhereMerge {
   readonly restarts: boolean;
   /** Refused with this unless the home shard turns out to be alone. */
   readonly onlyAtHome: SqlErrorFields | null;
-}
-
-/** A table whose rows the engine gets a copy of: the n-th is pg_temp.drive_leaf_<n>, from 1. */
-export interface EngineLeaf {
-  /** The table's qualified name, quoted. */
-  readonly table: string;
-  readonly only: boolean;
-  /** Quoted, in the table's order; empty: all, and not known. */
-  readonly columns: readonly string[];
-  /** How its rows are copied. */
-  readonly format: 'binary' | 'text';
-  /** False: its rows are those of the home shard. */
-  readonly isSharded: boolean;
-  /** Quoted; null: no column tells a row's shard. */
-  readonly keyColumn: string | null;
-  /** Only rows of the shards, and where there is a column of the keys, of these keys; null: all. */
-  readonly keys: readonly KeySource[] | null;
-  /** Only rows that fulfil all of these conditions, as SQL on its own columns. */
-  readonly filters: readonly string[];
-}
-
-/** The client's statement with its tables replaced by the leaves. */
-export interface EngineInput {
-  readonly sql: string;
-  readonly leaves: readonly EngineLeaf[];
-}
-
-/**
- * The home shard computes the whole statement over copies of the rows of all shards. In a
- * transaction, whose changes the engine's own connection does not see, home and reference tables
- * are copied, too.
- */
-export interface EngineMerge {
-  readonly how: 'engine';
-  readonly alone: EngineInput;
-  /** null: not in a transaction, because of what only its own connection may see or do. */
-  readonly within: EngineInput | null;
-  /** Views whose queries have taken their place; the user must be allowed to read them. */
-  readonly views: readonly string[];
-  /** now() and its kin: not in a transaction, which began at another time than the engine's. */
-  readonly tellsTime: boolean;
-  readonly readsHome: boolean;
-  /** For a statement that may not run in a transaction. */
-  readonly refusal: SqlErrorFields;
 }
 
 /**

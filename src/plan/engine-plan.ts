@@ -1,0 +1,48 @@
+// Engine plan: what one server computes over copies of the tables' rows of all shards.
+
+import type { SqlErrorFields } from '../base/errors.ts';
+import type { KeySource } from './plan.ts';
+
+/** A table whose rows the engine gets a copy of: the n-th is pg_temp.drive_leaf_<n>, from 1. */
+export interface EngineLeaf {
+  /** The table's qualified name, quoted. */
+  readonly table: string;
+  readonly only: boolean;
+  /** Quoted, in the table's order; empty: all, and not known. */
+  readonly columns: readonly string[];
+  /** How its rows are copied. */
+  readonly format: 'binary' | 'text';
+  /** False: its rows are those of the home shard. */
+  readonly isSharded: boolean;
+  /** Quoted; null: no column tells a row's shard. */
+  readonly keyColumn: string | null;
+  /** Only rows of the shards, and where there is a column of the keys, of these keys; null: all. */
+  readonly keys: readonly KeySource[] | null;
+  /** Only rows that fulfil all of these conditions, as SQL on its own columns. */
+  readonly filters: readonly string[];
+}
+
+/** The client's statement with its tables replaced by the leaves. */
+export interface EngineInput {
+  readonly sql: string;
+  readonly leaves: readonly EngineLeaf[];
+}
+
+/**
+ * The home shard computes the whole statement over copies of the rows of all shards. In a
+ * transaction, whose changes the engine's own connection does not see, home and reference tables
+ * are copied, too.
+ */
+export interface EngineMerge {
+  readonly how: 'engine';
+  readonly alone: EngineInput;
+  /** null: not in a transaction, because of what only its own connection may see or do. */
+  readonly within: EngineInput | null;
+  /** Views whose queries have taken their place; the user must be allowed to read them. */
+  readonly views: readonly string[];
+  /** now() and its kin: not in a transaction, which began at another time than the engine's. */
+  readonly tellsTime: boolean;
+  readonly readsHome: boolean;
+  /** For a statement that may not run in a transaction. */
+  readonly refusal: SqlErrorFields;
+}
