@@ -1,7 +1,7 @@
 // Constant parameters: the arguments of SQL's EXECUTE as parameters of the protocol.
 
 import { notSupported } from '../base/errors.ts';
-import type { ExecuteArgument } from '../plan/plan.ts';
+import type { ExecuteArgument } from '../plan/action.ts';
 import { TYPE, typeName } from '../value/type-oid.ts';
 
 const NUMBERS: ReadonlySet<number> = new Set([TYPE.numeric, TYPE.float4, TYPE.float8, TYPE.text]);

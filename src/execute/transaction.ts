@@ -12,8 +12,14 @@ interface ScriptLine {
   readonly sql: string;
   /** The name where the line is SAVEPOINT. */
   readonly savepoint: string | null;
-  /** The session's settings when the savepoint was made. */
+  /** The session's settings and cursors when the savepoint was made. */
   readonly settings: Settings;
+  readonly cursors: ReadonlyMap<string, DeclaredCursor>;
+}
+
+export interface DeclaredCursor {
+  readonly shard: number;
+  readonly hold: boolean;
 }
 
 export interface TransactionDependencies {
@@ -41,8 +47,8 @@ export class Transaction {
   readonly participants = new Map<number, ServerConnection>();
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
-  /** Open cursors and the shard they live on. */
-  readonly cursors = new Map<string, number>();
+  /** Cursors declared in it, the shard they live on, and whether they outlive it. */
+  cursors: ReadonlyMap<string, DeclaredCursor> = new Map();
 
   #script: ScriptLine[] = [];
   #lost: SqlError | null = null;
@@ -91,12 +97,16 @@ export class Transaction {
 
   /** A statement that was run on every participant and must be run on those to come. */
   record(sql: string): void {
-    this.#script.push({ sql, savepoint: null, settings: this.settingsBefore });
+    this.#push(sql, null, this.settingsBefore);
+  }
+
+  #push(sql: string, savepoint: string | null, settings: Settings): void {
+    this.#script.push({ sql, savepoint, settings, cursors: this.cursors });
   }
 
   async savepoint(name: string, sql: string, settings: Settings): Promise<void> {
     await this.onEveryParticipant(sql);
-    this.#script.push({ sql, savepoint: name, settings });
+    this.#push(sql, name, settings);
   }
 
   /** RELEASE: the savepoint and those after it are forgotten, what was SET since stays. */
@@ -114,7 +124,8 @@ export class Transaction {
     const index = this.#indexOf(name);
     if (this.#lost !== null) throw this.#lost;
     await this.onEveryParticipant(sql);
-    const { settings } = this.#script[index]!;
+    const { settings, cursors } = this.#script[index]!;
+    this.cursors = cursors;
     this.#script.length = index + 1;
     this.state = 'open';
     return settings;

@@ -6,7 +6,7 @@ import type { RowStatement, Statement } from '../sql/statement.ts';
 import { withoutSemicolons } from '../sql/token.ts';
 import type { Topology } from '../topology/topology.ts';
 import { PlanContext } from './context.ts';
-import { mayWrite, pinOf } from './functions.ts';
+import { mayWrite, pinByHand } from './functions.ts';
 import type { PinReason, Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 import { planSet, planTransaction } from './session-command.ts';
@@ -92,7 +92,7 @@ function collect(value: unknown, traits: RowTraits): void {
     if ((into as { temporary: boolean }).temporary) traits.temporary = true;
   }
   if (kind === 'call') {
-    const pin = pinOf(value as Call);
+    const pin = pinByHand(value as Call);
     if (pin !== null && !traits.pins.includes(pin)) traits.pins.push(pin);
     if (mayWrite(value as Call)) traits.writes = true;
   }

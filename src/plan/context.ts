@@ -6,6 +6,7 @@ import { skipBlank } from '../sql/lexeme.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Catalog, Table } from '../topology/table.ts';
+import type { ConfigCall } from './action.ts';
 import type { KeySource, PinReason } from './plan.ts';
 
 export interface PlanInput {
@@ -42,6 +43,10 @@ export class PlanContext {
   /** Parameters that may be no integers and so cannot be read as a key. */
   uncertain: ReadonlySet<number> = new Set();
   readonly pins = new Set<PinReason>();
+  /** Reasons of pins that may be no more once the statement has run. */
+  readonly releases = new Set<PinReason>();
+  /** Calls of set_config(). */
+  readonly configs: ConfigCall[] = [];
   /** A table was named that is neither in the catalog nor one of the system's. */
   unknownTable = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */

@@ -50,10 +50,23 @@ function linesOf(plan: Plan): string[] {
 }
 
 function routedLines(plan: RoutedPlan): string[] {
-  const { verb, route, effect, pins, action, copy, merge, refusal, replan, unknownTable } = plan;
+  const {
+    verb,
+    route,
+    effect,
+    pins,
+    releases,
+    action,
+    copy,
+    merge,
+    refusal,
+    replan,
+    unknownTable,
+  } = plan;
   const lines = [`${verb || 'unparsed'} ${effect} on ${routeText(route)}`];
   if (copy !== null) lines.push(`copy ${copy}`);
   if (pins.length > 0) lines.push(`pins: ${pins.join(', ')}`);
+  if (releases.length > 0) lines.push(`may release: ${releases.join(', ')}`);
   if (action !== null) lines.push(`session: ${objectText(action)}`);
   if (replan) lines.push('planned again for several shards');
   if (unknownTable) lines.push('names an unknown table');

@@ -134,26 +134,32 @@ export function mayWrite(call: Call): boolean {
 const READS =
   /^(pg_|has_|inet_|to_reg|txid_|current_|generate_|unnest$|json_|jsonb_|regexp_|string_to|col_d|obj_d|shobj_d|format_type$|array_|nextval$|setval$|set_config$|setseed$|row_security|amvalidate$|acl|makeaclitem$|getdatabaseencoding$|session_user$|quote_|xpath|information_schema)/;
 
+/** Whether it gives back what SESSION_LOCK has taken. */
+export function releasesLock(call: Call): boolean {
+  return isBuiltIn(call) && call.name.startsWith('pg_advisory_unlock');
+}
+
 /** Why this call ties the session to its server connection; null when it does not. */
 export function pinOf(call: Call): PinReason | null {
   if (!isBuiltIn(call)) return null;
   if (SESSION_LOCK.has(call.name)) return 'advisory lock';
-  if (call.name === 'setseed' || call.name === 'nextval' || call.name === 'setval') {
-    return 'session state';
-  }
-  if (call.name !== 'set_config') return null;
-  return isTrue(call.args[2]) ? null : 'set_config';
+  return call.name === 'setseed' ? 'session state' : null;
 }
 
-/** Settings that reach no further than the output of the connection they are made on. */
-const OUTPUT_SETTINGS = words('bytea_output application_name client_min_messages');
+/**
+ * The same where the user has chosen the shard: set_config() is then not followed, and currval(),
+ * which is refused otherwise, may come behind nextval().
+ */
+export function pinByHand(call: Call): PinReason | null {
+  const pin = pinOf(call);
+  if (pin !== null || !isBuiltIn(call)) return pin;
+  if (isSequenceCall(call)) return 'session state';
+  return call.name === 'set_config' && !isTrue(call.args[2]) ? 'set_config' : null;
+}
 
-/** True for set_config() of what the planner reads statements by or other shards must follow. */
-export function isSharedSetting(call: Call): boolean {
-  if (!isBuiltIn(call) || call.name !== 'set_config') return false;
-  const [name] = call.args;
-  const isKnown = name?.kind === 'constant' && name.type === 'string';
-  return !(isKnown && OUTPUT_SETTINGS.has(name.text.toLowerCase()));
+/** nextval() and setval(): several shards would each do it. */
+export function isSequenceCall(call: Call): boolean {
+  return isBuiltIn(call) && (call.name === 'nextval' || call.name === 'setval');
 }
 
 function isTrue(expression: Expression | undefined): boolean {

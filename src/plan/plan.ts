@@ -1,10 +1,10 @@
 // Plan: what a statement will do, as frozen data that can be printed, compared and cached.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { HandRoute } from '../sql/hand-route.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
+import type { SessionAction } from './action.ts';
 import type { EngineMerge } from './engine-plan.ts';
 import type { InsertRowsMerge } from './staged.ts';
 
@@ -249,65 +249,6 @@ export type Merge =
   | CopyInMerge
   | CopyOutMerge;
 
-/** Which of PostgreSQL's transaction commands a statement is. */
-export type TransactionVerb =
-  | { readonly verb: 'begin' }
-  | { readonly verb: 'commit' | 'rollback'; readonly chain: boolean }
-  | { readonly verb: 'savepoint' | 'release' | 'rollbackTo'; readonly name: string };
-
-/** What the session itself does about a statement, besides or instead of sending it on. */
-export type SessionAction =
-  | { readonly action: 'transaction'; readonly command: TransactionVerb }
-  /**
-   * SET [SESSION | LOCAL]: `name` in lower case; `assignment` is the text behind SET [SESSION |
-   * LOCAL], to be replayed on other connections: `TimeZone TO 'UTC'`, `TIME ZONE 'UTC'`.
-   */
-  | {
-      readonly action: 'set';
-      readonly name: string;
-      readonly assignment: string;
-      readonly local: boolean;
-    }
-  /** RESET name, SET name TO DEFAULT; null is RESET ALL. */
-  | { readonly action: 'reset'; readonly name: string | null; readonly local: boolean }
-  /** SET drive.shard / drive.key / RESET of them: how this session's statements are routed. */
-  | { readonly action: 'routeByHand'; readonly hand: HandRoute | null }
-  | {
-      readonly action: 'showRoute';
-      readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
-    }
-  /** create_reference_table() and its kin; `table` as given: a name, qualified or not. */
-  | {
-      readonly action: 'tableKind';
-      /** The function's name, which is that of the answer's column. */
-      readonly call: string;
-      readonly table: string;
-      readonly kind: 'sharded' | 'reference' | 'home';
-      readonly key: string | null;
-    }
-  | { readonly action: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' }
-  /** PREPARE: `sql` is the text behind AS, with parameters of these types; 0: the server decides. */
-  | {
-      readonly action: 'prepare';
-      readonly name: string;
-      readonly sql: string;
-      readonly parameterTypes: readonly number[];
-    }
-  | {
-      readonly action: 'execute';
-      readonly name: string;
-      readonly args: readonly ExecuteArgument[];
-    }
-  /** null is DEALLOCATE ALL. */
-  | { readonly action: 'deallocate'; readonly name: string | null }
-  | { readonly action: 'cursor'; readonly verb: 'declare' | 'use'; readonly name: string | null };
-
-/** A constant given to EXECUTE: its SQL class and its value as text, '' for NULL. */
-export interface ExecuteArgument {
-  readonly type: 'integer' | 'decimal' | 'string' | 'boolean' | 'null';
-  readonly text: string;
-}
-
 export type Effect = 'read' | 'write' | 'ddl';
 
 interface PlanCommon {
@@ -326,6 +267,8 @@ export interface RoutedPlan extends PlanCommon {
   readonly fallback: EngineMerge | null;
   readonly effect: Effect;
   readonly pins: readonly PinReason[];
+  /** What may have been the reason of a pin and may be no more. */
+  readonly releases: readonly PinReason[];
   readonly action: SessionAction | null;
   /** COPY … FROM STDIN / TO STDOUT, COPY (query) TO STDOUT. */
   readonly copy: 'in' | 'out' | null;

@@ -10,7 +10,7 @@ import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
 import { PlanContext } from './context.ts';
 import type { KeySource, Plan, RoutedPlan } from './plan.ts';
-import { routedPlan } from './routed.ts';
+import { refusedFor, routedPlan } from './routed.ts';
 import { planRows } from './rows.ts';
 import { planSet, planTransaction } from './session-command.ts';
 import { planUtility } from './utility.ts';
@@ -173,7 +173,7 @@ function make(
   const { catalog } = topology;
   const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
   const context = new PlanContext(input, forceEngine);
-  const plan = withDoubt(planStatement(only.statement, context), context);
+  const plan = withFindings(planStatement(only.statement, context), context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
   return { plan, shapePlan };
 }
@@ -194,8 +194,15 @@ function planSequence(
   return { op: 'sequence', verb: parts[0]!.plan.verb, parts };
 }
 
-function withDoubt(plan: Plan, { unknownTable }: PlanContext): Plan {
-  return plan.op === 'routed' && unknownTable ? { ...plan, unknownTable } : plan;
+/** What was found out on the way and holds for the whole statement. */
+function withFindings(plan: Plan, context: PlanContext): Plan {
+  if (plan.op !== 'routed') return plan;
+  const { unknownTable, configs } = context;
+  const releases = [...plan.releases, ...context.releases];
+  if (configs.length === 0) return { ...plan, unknownTable, releases };
+  if (plan.action !== null) return refusedFor(plan.verb, 'setConfig');
+  const action = { action: 'setConfig', calls: configs } as const;
+  return { ...plan, unknownTable, releases, action };
 }
 
 function planStatement(statement: Statement, context: PlanContext): Plan {

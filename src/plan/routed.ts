@@ -29,6 +29,7 @@ export function routedPlan(
     fallback: null,
     effect,
     pins: [],
+    releases: [],
     action: null,
     copy: null,
     replan: false,

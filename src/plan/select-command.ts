@@ -2,8 +2,9 @@
 
 import type { Call, Expression } from '../sql/expression.ts';
 import type { SelectStatement } from '../sql/statement.ts';
+import type { SessionAction } from './action.ts';
 import { everywhere } from './ddl.ts';
-import type { Plan, SessionAction } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 
 type Arguments = readonly [min: number, max: number];

@@ -5,8 +5,9 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { handRoute } from '../sql/hand-route.ts';
 import type { SetStatement, TransactionStatement, UtilityStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
+import type { SessionAction, TransactionVerb } from './action.ts';
 import type { PlanInput } from './context.ts';
-import type { Plan, SessionAction, TransactionVerb } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
 
 export function planTransaction(statement: TransactionStatement): Plan {
@@ -15,12 +16,17 @@ export function planTransaction(statement: TransactionStatement): Plan {
   return { op: 'session', verb: statement.verb, action: { action: 'transaction', command } };
 }
 
-function transactionVerb({ verb, savepoint, chain }: TransactionStatement): TransactionVerb | null {
+function transactionVerb({
+  verb,
+  savepoint,
+  chain,
+  modes,
+}: TransactionStatement): TransactionVerb | null {
   const name = savepoint ?? '';
   switch (verb) {
     case 'BEGIN':
     case 'START':
-      return { verb: 'begin' };
+      return modes ? { verb: 'begin', modes } : { verb: 'begin' };
     case 'COMMIT':
       return { verb: 'commit', chain };
     case 'ROLLBACK':
@@ -39,6 +45,13 @@ function transactionVerb({ verb, savepoint, chain }: TransactionStatement): Tran
 /** As parse_bool (bool.c) takes them: prefixes too. */
 const ON = new Set(['on', 'true', 'tru', 'tr', 't', 'yes', 'ye', 'y', '1']);
 
+/** They last for one transaction, whatever SET says. */
+const TRANSACTION_SETTINGS = new Set([
+  'transaction_isolation',
+  'transaction_read_only',
+  'transaction_deferrable',
+]);
+
 export function planSet(statement: SetStatement, input: PlanInput): Plan {
   const { form, name, values, local } = statement;
   const resets = form === 'reset' || form === 'resetAll' || form === 'default';
@@ -56,7 +69,19 @@ export function planSet(statement: SetStatement, input: PlanInput): Plan {
   if (name === 'standard_conforming_strings' && !ON.has(values[0]?.toLowerCase() ?? '')) {
     return refusedFor(verb, 'stringEscapes');
   }
-  const isTransaction = form === 'multi' && name.startsWith('transaction');
+  if (name === 'seed') {
+    // The numbers that follow are the server connection's; to replay it would start them anew.
+    return routedPlan(verb, { kind: 'home' }, 'read', { pins: ['session state'] });
+  }
+  if (name === 'session characteristics') {
+    const modes = statement.modes.map(([mode, value]) => {
+      const setting = `default_${mode}`;
+      return { name: setting, assignment: `${setting} TO '${value}'` };
+    });
+    return setting(verb, { action: 'characteristics', modes });
+  }
+  const isTransaction =
+    TRANSACTION_SETTINGS.has(name) || (form === 'multi' && name.startsWith('transaction'));
   return setting(verb, {
     action: 'set',
     name,

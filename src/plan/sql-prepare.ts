@@ -3,8 +3,9 @@
 import type { Expression, TypeReference } from '../sql/expression.ts';
 import type { UtilityStatement } from '../sql/statement.ts';
 import { typeOidOf } from '../value/type-oid.ts';
+import type { ExecuteArgument } from './action.ts';
 import type { PlanInput } from './context.ts';
-import type { ExecuteArgument, Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { refusedFor } from './routed.ts';
 
 /** The statement prepared is planned when it is executed, like one of the protocol. */

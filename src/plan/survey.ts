@@ -11,15 +11,17 @@ import {
   isBuiltInType,
   isPerRow,
   isScalar,
-  isSharedSetting,
+  isSequenceCall,
   isUnknown,
   mayWrite,
   pinOf,
+  releasesLock,
   remembersSequence,
   runsText,
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
+import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
 
@@ -118,17 +120,19 @@ export class Survey {
     if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
     if (runsText(call)) throw new Refusal(refused('queryFunction'));
     if (call.name === 'set_config') {
+      const config = configCallOf(call);
+      if (config === null) throw new Refusal(refused('setConfig'));
       this.context.dependsOnValue = true;
-      if (isSharedSetting(call)) throw new Refusal(refused('setConfig'));
+      this.context.configs.push(config);
+      this.onlyOneShard('sequenceFunction');
     }
     if (this.context.input.catalog.routineTouchesSharded(call.name)) {
       throw new Refusal(refused('routine'));
     }
     const pin = pinOf(call);
-    if (pin !== null) {
-      this.context.pins.add(pin);
-      this.onlyOneShard('sequenceFunction');
-    }
+    if (pin !== null) this.context.pins.add(pin);
+    if (pin !== null || isSequenceCall(call)) this.onlyOneShard('sequenceFunction');
+    if (releasesLock(call)) this.context.releases.add('advisory lock');
     if (!isScalar(call) || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
     this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);

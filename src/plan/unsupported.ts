@@ -142,8 +142,8 @@ export const REFUSED = {
   },
   queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
   setConfig: {
-    what: 'set_config() of a setting that the planner or other shards must know',
-    hint: 'Use SET or SET LOCAL.',
+    what: 'set_config() of a computed name, of client_encoding, of standard_conforming_strings or of drive.*',
+    hint: 'Give the name and the last argument as constants or parameters, or use SET.',
   },
   settingsTable: { what: 'UPDATE of pg_settings', hint: 'Use SET.' },
   sequenceMemory: {

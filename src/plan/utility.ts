@@ -7,13 +7,14 @@ import type {
   UtilityStatement,
 } from '../sql/statement.ts';
 import type { Catalog } from '../topology/table.ts';
+import type { SessionAction } from './action.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { everywhere, planDdl, planNewTable } from './ddl.ts';
 import { planExplain } from './explain-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
-import type { Effect, PinReason, Plan, RoutedPlan, SessionAction } from './plan.ts';
+import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
@@ -41,6 +42,7 @@ export function traitsOf(statement: HomeStatement, context: PlanContext): Routed
   return routedPlan(verb, HOME, effectOf(statement.node), {
     pins: pinsOf(statement),
     action: actionOf(statement),
+    releases: RELEASES[statement.node] ?? [],
   });
 }
 
@@ -69,11 +71,15 @@ function pinsOf(statement: UtilityStatement): PinReason[] {
   return statement.temporary ? ['temporary table'] : [];
 }
 
+const RELEASES: { readonly [node: string]: readonly PinReason[] } = {
+  UnlistenStmt: ['listen'],
+  ClosePortalStmt: ['cursor with hold'],
+};
+
 function actionOf({ node, name }: UtilityStatement): SessionAction | null {
   if (node === 'DeclareCursorStmt') return { action: 'cursor', verb: 'declare', name };
-  if (node === 'FetchStmt' || node === 'ClosePortalStmt') {
-    return { action: 'cursor', verb: 'use', name };
-  }
+  if (node === 'FetchStmt') return { action: 'cursor', verb: 'use', name };
+  if (node === 'ClosePortalStmt') return { action: 'cursor', verb: 'close', name };
   return null;
 }
 

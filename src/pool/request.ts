@@ -1,6 +1,7 @@
 // ServerRequest: what a server connection owes for bytes sent, up to one ReadyForQuery.
 
 import type { SqlError } from '../base/errors.ts';
+import type { ErrorFields } from '../wire/error-response.ts';
 
 /**
  * What becomes of the reply to one message of an extended batch. `forward` passes it to the
@@ -26,6 +27,10 @@ export interface Receiver {
   frame(type: number, buffer: Buffer, start: number, end: number): void;
   /** The server now waits for CopyData. */
   copyInStarted(): void;
+  /** Relay requests: what is passed on instead of an ErrorResponse; null: the message as it is. */
+  instead?(error: ErrorFields): Buffer | null;
+  /** Relay requests: a ParameterStatus came. True: it is not to be passed on. */
+  reported?(name: string, value: string): boolean;
   /** ReadyForQuery with its status byte: the request is over; `failed` if it met an error. */
   finished(status: number, failed: boolean): void;
   /** The connection ended before ReadyForQuery. `failed`: a FATAL error was passed on already. */

@@ -5,7 +5,7 @@ import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Shard } from '../topology/shard.ts';
 import { BodyReader } from '../wire/bytes.ts';
-import { decodeErrorFields } from '../wire/error-response.ts';
+import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
@@ -221,12 +221,18 @@ export class ServerConnection {
       case BACKEND.readyForQuery:
         this.#ready(request);
         return;
-      case BACKEND.errorResponse:
-        this.#failed(request);
+      case BACKEND.errorResponse: {
+        const bytes = request.receiver.instead?.(this.#failed(request)) ?? null;
+        if (bytes === null) break;
+        this.#flushRun();
+        request.receiver.relay(bytes);
+        return;
+      }
+      case BACKEND.parameterStatus: {
+        const { name, value } = this.#parameterChanged();
+        if (request.receiver.reported?.(name, value) === true) return;
         break;
-      case BACKEND.parameterStatus:
-        this.#parameterChanged();
-        break;
+      }
       case BACKEND.copyInResponse:
         this.#extendRun();
         this.#flushRun();
@@ -296,7 +302,7 @@ export class ServerConnection {
     }
   }
 
-  #failed(request: ServerRequest): void {
+  #failed(request: ServerRequest): ErrorFields {
     // Answers due before the failed message were earned; those after it are skipped with it.
     if (request.steps !== null && !request.failed && request.relayed) this.#insertAnswers(request);
     request.failed = true;
@@ -305,6 +311,7 @@ export class ServerConnection {
     if (fields.severity === 'FATAL' || fields.severity === 'PANIC') {
       this.#fatal = this.#lossOf(fields.message);
     }
+    return fields;
   }
 
   #unasked(): void {
@@ -327,7 +334,7 @@ export class ServerConnection {
     }
   }
 
-  #errorFields() {
+  #errorFields(): ErrorFields {
     const { buffer, bodyStart, end } = this.#reader;
     return decodeErrorFields(new BodyReader(buffer, bodyStart, end));
   }

@@ -20,21 +20,33 @@ export function settingsOf(assignments: ReadonlyMap<string, string>): Settings {
 export function switchSql(from: Settings, to: Settings): string {
   const statements: string[] = [];
   for (const name of from.assignments.keys()) {
-    if (!to.assignments.has(name)) statements.push(`RESET ${quoteSettingName(name)}`);
+    if (IDENTITY.has(name) || to.assignments.has(name)) continue;
+    statements.push(`RESET ${quoteSettingName(name)}`);
   }
   for (const [name, assignment] of to.assignments) {
-    if (from.assignments.get(name) !== assignment) statements.push(`SET ${assignment}`);
+    if (IDENTITY.has(name) || from.assignments.get(name) === assignment) continue;
+    statements.push(`SET ${assignment}`);
   }
-  return statements.join(';');
+  // A role may be allowed less than the user, and who takes a role on depends on the session's user.
+  const before = [...IDENTITY].filter((name) => from.assignments.has(name)).reverse();
+  const after = [...IDENTITY].filter((name) => to.assignments.has(name));
+  return [
+    ...before.map((name) => `RESET ${name}`),
+    ...statements,
+    ...after.map((name) => `SET ${to.assignments.get(name)}`),
+  ].join(';');
 }
+
+/** Who the session is, in the order in which it becomes so. */
+const IDENTITY: ReadonlySet<string> = new Set(['session_authorization', 'role']);
+
+/** Settings that are lists and that a session may set. */
+const LISTS = new Set(['search_path', 'datestyle', 'temp_tablespaces']);
 
 /** The text behind SET for a value given outside of SQL (a startup packet). */
 export function assignmentOf(name: string, value: string): string {
   // Lists are split by SET itself only where they stand unquoted; one quoted list is one name.
-  const literal =
-    name.toLowerCase() === 'search_path' || name.toLowerCase() === 'datestyle'
-      ? listLiteral(value)
-      : quoteLiteral(value);
+  const literal = LISTS.has(name.toLowerCase()) ? listLiteral(value) : quoteLiteral(value);
   return `${quoteSettingName(name)} TO ${literal}`;
 }
 

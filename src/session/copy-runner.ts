@@ -9,8 +9,7 @@ import { encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { CopyInbox } from './copy-inbox.ts';
-import type { Execution } from './execution.ts';
-import type { RunnerDependencies } from './runner.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
 
 /** Answers with everything but ReadyForQuery. `connections`: one a target, owing nothing. */
 export async function runCopy(

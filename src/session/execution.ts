@@ -4,10 +4,14 @@ import type { BoundParameters } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { BoundValues } from '../plan/route.ts';
 import type { Step } from '../pool/request.ts';
-import type { ServerConnection } from '../pool/server-connection.ts';
-import type { AfterCopy } from './relay.ts';
-import type { OpenPortal } from './state.ts';
+import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { SessionContext } from './context.ts';
+import type { CopyInbox } from './copy-inbox.ts';
+import type { AfterCopy, Relay } from './relay.ts';
+import type { OpenPortal, SessionState } from './state.ts';
 
+/** One statement to be run, from whichever protocol it came. */
 export interface Execution {
   readonly sql: string;
   readonly plan: Plan;
@@ -32,3 +36,15 @@ export interface ExtendedExecution {
 /** A Query is answered with its RowDescription; in the extended protocol Describe asks for it. */
 export const isDescribed = ({ extended }: Execution): boolean =>
   extended === null || extended.describes === true;
+
+export interface RunnerDependencies {
+  readonly context: SessionContext;
+  readonly state: SessionState;
+  readonly client: ClientStream;
+  readonly relay: Relay;
+  readonly inbox: CopyInbox;
+  /** Called when the server asks for CopyData: the session passes the client's on. */
+  readonly copiesIn: () => void;
+  /** The session, for messages that belong to no request. */
+  readonly owner: ConnectionOwner;
+}

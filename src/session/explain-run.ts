@@ -19,8 +19,7 @@ import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import type { SessionContext } from './context.ts';
 import { explainEngine } from './engine-run.ts';
-import type { Execution } from './execution.ts';
-import type { RunnerDependencies } from './runner.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
 
 export interface ExplainRun {
   readonly execution: Execution;

@@ -5,13 +5,12 @@ import { hasHandRoute } from '../sql/hand-route.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { Batch } from './batch.ts';
-import { anyShard, type OneShardBatch, routeBatch } from './batch-route.ts';
+import { type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
 import { checkDecoded } from './encoding.ts';
 import { routeQuery } from './query-route.ts';
 import type { Shipment } from './relay-lane.ts';
 import type { RequestRunner } from './request-runner.ts';
-import { noFunctionCall } from './session-errors.ts';
 import type { SessionState } from './state.ts';
 
 export interface IntakeOwner {
@@ -21,6 +20,16 @@ export interface IntakeOwner {
   work(task: () => Promise<void>, ready: boolean): void;
   /** The client has said Terminate. */
   terminated(): void;
+}
+
+/** `reason` ends a batch before its Sync, to which everything is skipped now. */
+export class FailedBeforeSync extends Error {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    super('a batch has failed before its Sync');
+    this.reason = reason;
+  }
 }
 
 export class Intake {
@@ -73,7 +82,7 @@ export class Intake {
         this.#owner.terminated();
         break;
       case FRONTEND.functionCall:
-        this.#callFunction(buffer.subarray(start, end));
+        this.#callFunction(Buffer.from(buffer.subarray(start, end)));
         break;
       case FRONTEND.copyData:
       case FRONTEND.copyDone:
@@ -97,9 +106,8 @@ export class Intake {
       return;
     }
     if (!this.#batch.isEmpty) {
-      // Messages without Sync before a Query: they come first.
       this.#owner.work(async () => {
-        await this.#runBatch(false);
+        await this.#runUnsynced();
         this.#state.statements.delete('');
         await this.#runner.runQuery(sql);
       }, true);
@@ -160,13 +168,26 @@ export class Intake {
   }
 
   #callFunction(bytes: Buffer): void {
-    const shard = anyShard(this.#state, this.#context);
-    if (this.#mayRelay()) this.#owner.ship({ shard, content: bytes, writes: true, cost: null });
-    else this.#owner.work(() => Promise.reject(noFunctionCall()), true);
+    this.#owner.work(async () => {
+      await this.#runUnsynced();
+      await this.#runner.callFunction(bytes);
+    }, true);
+  }
+
+  /** Messages without Sync before a Query or FunctionCall come first; if they fail it is skipped. */
+  async #runUnsynced(): Promise<void> {
+    if (this.#batch.isEmpty) return;
+    try {
+      await this.#runBatch(false);
+    } catch (error) {
+      throw new FailedBeforeSync(error);
+    }
   }
 
   #mayRelay(): boolean {
-    return this.#state.isPlain && this.#state.transaction?.state !== 'failed';
+    const { isPlain, transaction } = this.#state;
+    // What a Flush has begun ends with Sync, which is the careful way's to do.
+    return isPlain && transaction?.state !== 'failed' && transaction?.implicit !== true;
   }
 
   #runBatch(synced: boolean): Promise<void> {

@@ -7,6 +7,16 @@ import { query } from '../pool/query.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
 
+/** What a server still has of it, as a query; other reasons end with DISCARD ALL only. */
+const HOLDS: { readonly [reason in PinReason]?: string } = {
+  'advisory lock': `SELECT FROM pg_catalog.pg_locks
+    WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()`,
+  listen: 'SELECT FROM pg_catalog.pg_listening_channels()',
+  'cursor with hold': 'SELECT FROM pg_catalog.pg_cursors WHERE is_holdable',
+  'temporary table': `SELECT FROM pg_catalog.pg_class
+    WHERE relnamespace = pg_catalog.pg_my_temp_schema()`,
+};
+
 interface Pin {
   readonly connection: ServerConnection;
   readonly reasons: Set<PinReason>;
@@ -15,6 +25,7 @@ interface Pin {
 /** At most one pinned connection a shard. A pinned connection is never in its pool's idle list. */
 export class Pins {
   #pins = new Map<number, Pin>();
+  #doubted = new Set<PinReason>();
   #cluster: Cluster;
 
   constructor(cluster: Cluster) {
@@ -63,14 +74,45 @@ export class Pins {
     return shards.flatMap((shard) => this.connection(shard) ?? []);
   }
 
+  /** What was the reason of a pin may be no more: `settle` asks the servers. */
+  doubt(reasons: readonly PinReason[]): void {
+    for (const reason of reasons) this.#doubted.add(reason);
+  }
+
+  /** A transaction was rolled back, and any of them with it. */
+  doubtAll(): void {
+    for (const { reasons } of this.#pins.values()) this.doubt([...reasons]);
+  }
+
+  /** Gives connections back that nothing is left on. To be called outside of a transaction. */
+  async settle(): Promise<void> {
+    if (this.#doubted.size === 0) return;
+    const doubted = [...this.#doubted];
+    this.#doubted.clear();
+    for (const connection of this.connections()) {
+      const { reasons } = this.#pins.get(connection.shard.id)!;
+      const asked = doubted.filter((reason) => reasons.has(reason) && HOLDS[reason] !== undefined);
+      if (asked.length === 0) continue;
+      const list = asked.map((reason) => `EXISTS (${HOLDS[reason]})`);
+      const { rows } = await query(connection, `SELECT ${list.join(', ')}`);
+      for (const [i, reason] of asked.entries()) if (rows[0]![i] === 'f') reasons.delete(reason);
+      if (reasons.size === 0) await this.#free(connection);
+    }
+  }
+
+  /** Also what no reason speaks of (a temporary function) must not reach the next borrower. */
+  async #free(connection: ServerConnection): Promise<void> {
+    await query(connection, 'DISCARD ALL');
+    connection.statements.clear();
+    connection.settings = NO_SETTINGS;
+    this.#pins.delete(connection.shard.id);
+    giveBack(this.#cluster, connection);
+  }
+
   /** DISCARD ALL: the servers forget the session's state and the connections become free. */
   async discardAll(): Promise<void> {
     for (const connection of this.connections()) {
-      await query(connection, 'DISCARD ALL');
-      connection.statements.clear();
-      connection.settings = NO_SETTINGS;
-      this.#pins.delete(connection.shard.id);
-      giveBack(this.#cluster, connection);
+      await this.#free(connection);
     }
   }
 

@@ -5,6 +5,7 @@ import { SHARED_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCopyFail } from '../wire/copy.ts';
+import { type ErrorFields, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
 import { SYNC } from '../wire/extended.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
@@ -46,12 +47,15 @@ export class Relay implements Receiver {
   /** Where the request under way runs. */
   connection: ServerConnection | null = null;
   copyingIn = false;
+  /** What stands before the statement in the client's string: errors count from its start. */
+  textBefore = '';
   /** The client has ended its data, its Sync is still to come. */
   #copyEnded = false;
   /** Of a CopyData message that the server has been sent in part. */
   #copyBytesOwed = 0;
   #afterCopy: AfterCopy = 'none';
   #client: ClientStream;
+  #reports: (name: string, value: string, withAnswer: boolean) => boolean;
   #request: ServerRequest;
   /** Bytes of the answer so far. */
   answerBytes = 0;
@@ -60,8 +64,16 @@ export class Relay implements Receiver {
   #sharedEnd: SharedRelayEnd | null = null;
   #waits = false;
 
-  constructor(client: ClientStream) {
+  /**
+   * `reports` is told of every ParameterStatus and whether it may pass on with the answer; true: it
+   * takes the report on itself.
+   */
+  constructor(
+    client: ClientStream,
+    reports: (name: string, value: string, withAnswer: boolean) => boolean,
+  ) {
     this.#client = client;
+    this.#reports = reports;
     this.#request = new ServerRequest(this, true);
   }
 
@@ -152,6 +164,15 @@ export class Relay implements Receiver {
       this.#waits = false;
       connection?.resume();
     });
+  }
+
+  instead(error: ErrorFields): Buffer | null {
+    const moved = movedBehind(error, this.textBefore);
+    return moved === error ? null : encodeErrorResponse(moved);
+  }
+
+  reported(name: string, value: string): boolean {
+    return this.#reports(name, value, this.#request.forwardReady);
   }
 
   frame(): void {

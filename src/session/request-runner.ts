@@ -1,20 +1,32 @@
 // RequestRunner: runs a client's Query or batch the careful way, one statement after the other.
 
-import { asSqlError } from '../base/errors.ts';
+import { asSqlError, SqlError } from '../base/errors.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, SequencePlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
 import { ServerError } from '../pool/query.ts';
-import { encodeErrorResponse } from '../wire/error-response.ts';
+import { charactersOf, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
 import type { BatchMessage } from './batch.ts';
 import { BatchRunner } from './batch-runner.ts';
+import type { RunnerDependencies } from './execution.ts';
+import { callFunction } from './function-call.ts';
 import { handPlan } from './hand.ts';
 import { StatementValues } from './prepared.ts';
-import { ErrorPassedOn, Runner, type RunnerDependencies } from './runner.ts';
+import { Runner } from './runner.ts';
+import { ErrorPassedOn } from './single.ts';
 
 function namesUnknownTable(plan: Plan): boolean {
   if (plan.op === 'sequence') return plan.parts.some((part) => namesUnknownTable(part.plan));
   return plan.op === 'routed' && plan.unknownTable;
+}
+
+/** The error of a part in terms of the whole string, in which `before` stands before it. */
+function movedError(error: unknown, before: string): unknown {
+  if (error instanceof ServerError) return new ServerError(movedBehind(error.fields, before));
+  if (!(error instanceof SqlError) || error.position === undefined) return error;
+  const { code, message, detail, hint, severity } = error;
+  const position = error.position + charactersOf(before);
+  return new SqlError({ code, message, detail, hint, severity, position });
 }
 
 /** Everything but ReadyForQuery is its business. */
@@ -38,9 +50,24 @@ export class RequestRunner {
       await this.#runStatement(sql, handPlan(sql, plan, state, context), literals);
       return;
     }
+    try {
+      await this.#runParts(sql, plan.parts);
+    } catch (error) {
+      throw movedError(error, this.#d.relay.textBefore);
+    } finally {
+      this.#d.relay.textBefore = '';
+    }
+  }
+
+  async #runParts(sql: string, parts: SequencePlan['parts']): Promise<void> {
+    const { context, state, relay } = this.#d;
     const { version } = context.topology();
     const { searchPath } = state.settings;
-    for (const part of plan.parts) {
+    let end = 0;
+    for (const part of parts) {
+      const start = sql.indexOf(part.sql, end);
+      end = start + part.sql.length;
+      relay.textBefore = sql.slice(0, start);
       // A part before this one may have changed the schema, the search path, or the route by hand.
       const isOld =
         context.topology().version !== version || state.settings.searchPath !== searchPath;
@@ -69,15 +96,22 @@ export class RequestRunner {
     return this.#batchRunner.run(messages, synced);
   }
 
+  /** A FunctionCall message. */
+  callFunction(bytes: Buffer): Promise<void> {
+    return callFunction(bytes, this.#d);
+  }
+
   /** Sync, or the end of a Query: what was implicitly begun ends here. */
   async end(): Promise<void> {
     const { state } = this.#d;
     const { transaction } = state;
-    if (transaction === null) await state.closePortals();
-    else if (transaction.implicit) {
+    if (transaction === null) {
+      await state.closePortals();
+    } else if (transaction.implicit) {
       this.#d.context.counters.transactions += 1;
       await state.endTransaction(transaction.state === 'failed' ? 'rollback' : 'commit');
     }
+    if (state.transaction === null) await state.pins.settle();
   }
 
   /** Tells the client, unless it knows, and puts an open transaction into the failed state. */

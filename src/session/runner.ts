@@ -9,25 +9,20 @@ import { targetsOf } from '../plan/route.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { PORTAL_SUSPENDED } from '../wire/extended.ts';
-import { EMPTY_QUERY_RESPONSE, encodeCommandComplete, encodeQuery } from '../wire/query.ts';
+import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
-import type { ClientStream } from './client-stream.ts';
-import type { SessionContext } from './context.ts';
-import type { CopyInbox } from './copy-inbox.ts';
 import { runCopy } from './copy-runner.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
-import { type Execution, isDescribed } from './execution.ts';
+import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runExplain } from './explain-run.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
-import type { Relay, RelayOutcome } from './relay.ts';
-import { runSessionAction, runSettingAction } from './session-actions.ts';
+import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
+import { relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
-import { closeRunning, type OpenPortal, type RunningGather, type SessionState } from './state.ts';
+import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
 import { isWriting, runWrite } from './write-run.ts';
-
-const IDLE = 'I'.charCodeAt(0);
 
 const NOT_MERGEABLE: SqlErrorFields = {
   code: SQLSTATE.featureNotSupported,
@@ -38,21 +33,6 @@ const NOT_MERGEABLE: SqlErrorFields = {
 /** Text the parser cannot read: the server says why, even in a failed transaction. */
 export function isUnreadable(plan: Plan): boolean {
   return plan.op === 'routed' && plan.verb === '';
-}
-
-/** The error has already been passed on to the client as the server sent it. */
-export class ErrorPassedOn extends Error {}
-
-export interface RunnerDependencies {
-  readonly context: SessionContext;
-  readonly state: SessionState;
-  readonly client: ClientStream;
-  readonly relay: Relay;
-  readonly inbox: CopyInbox;
-  /** Called when the server asks for CopyData: the session passes the client's on. */
-  readonly copiesIn: () => void;
-  /** The session, for messages that belong to no request. */
-  readonly owner: { asynchronousMessage(bytes: Buffer): void };
 }
 
 /**
@@ -101,19 +81,20 @@ export class Runner {
 
   async #routed(execution: Execution, plan: RoutedPlan): Promise<void> {
     const { state } = this.#d;
-    if (plan.action?.action === 'set' || plan.action?.action === 'reset') {
+    if (isSettingAction(plan.action)) {
       return runSettingAction(plan.action, execution.sql, state, (connection) =>
-        this.#relayOn(execution, connection),
+        relayExecution(this.#d, execution, connection),
       );
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
+    state.pins.doubt(plan.verb === 'DROP' ? ['temporary table'] : plan.releases);
     if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
     // What was copied, and what is planned, is told shard by shard, also where there is only one.
     const how = plan.merge?.how;
     const alone = targets.length === 1 && how !== 'copyIn' && how !== 'explain';
     if (alone) this.#d.context.counters.routes.careful += 1;
-    if (alone) await this.#single(execution, plan, targets[0]!);
+    if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
     else await this.#several(execution, plan, targets);
     if (plan.effect === 'ddl') {
       if (plan.route.kind === 'home') await keepHome(state, this.#d.context);
@@ -127,8 +108,8 @@ export class Runner {
     const { state, context } = this.#d;
     const { transaction } = state;
     const cursor = plan.action?.action === 'cursor' ? plan.action : null;
-    if (cursor !== null && cursor.verb === 'use' && cursor.name !== null) {
-      const shard = transaction?.cursors.get(cursor.name);
+    if (cursor !== null && cursor.verb !== 'declare' && cursor.name !== null) {
+      const shard = state.shardOfCursor(cursor.name);
       if (shard !== undefined) return [shard];
     }
     if (plan.route.kind === 'any' && transaction !== null) {
@@ -136,47 +117,6 @@ export class Runner {
       if (joined !== undefined) return [joined];
     }
     return targetsOf(plan.route, execution.values, context.topology());
-  }
-
-  async #single(execution: Execution, plan: RoutedPlan, shard: number): Promise<void> {
-    const { state } = this.#d;
-    const { transaction } = state;
-    const connection =
-      transaction === null
-        ? await state.borrow(shard, state.settings.current)
-        : await transaction.enlist(shard);
-    if (plan.effect !== 'read') transaction?.writers.add(shard);
-    if (plan.pins.length > 0) state.pins.add(connection, plan.pins, this.#d.owner);
-    try {
-      await this.#relayOn(execution, connection);
-    } finally {
-      if (transaction === null) state.giveBack(connection);
-    }
-    if (execution.extended !== null) execution.extended.open.shard = shard;
-    if (plan.action?.action === 'cursor') {
-      const { verb, name } = plan.action;
-      if (verb === 'declare' && name !== null) transaction?.cursors.set(name, shard);
-    }
-  }
-
-  async #relayOn(execution: Execution, connection: ServerConnection): Promise<void> {
-    const { relay, copiesIn } = this.#d;
-    const { bytes, steps } =
-      execution.extended === null
-        ? { bytes: encodeQuery(execution.sql), steps: null }
-        : execution.extended.encode(connection);
-    const afterCopy = execution.extended?.afterCopy ?? 'none';
-    this.#check(await relay.run(connection, bytes, steps, afterCopy, copiesIn), connection);
-  }
-
-  #check(outcome: RelayOutcome, connection: ServerConnection): void {
-    const { transaction } = this.#d.state;
-    if (outcome.lost !== null) {
-      transaction?.participantLost(connection.shard.id, outcome.lost);
-      if (!outcome.failed) throw outcome.lost;
-    }
-    if (transaction === null && outcome.status !== IDLE) connection.tainted = true;
-    if (outcome.failed) throw new ErrorPassedOn();
   }
 
   async #several(

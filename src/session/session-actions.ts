@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
-import type { SessionAction } from '../plan/plan.ts';
+import type { SessionAction } from '../plan/action.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -96,7 +96,15 @@ async function applyAloud(connection: ServerConnection, state: SessionState): Pr
   }
 }
 
-type SettingAction = Extract<SessionAction, { action: 'set' | 'reset' }>;
+type SettingAction = Extract<SessionAction, { action: 'set' | 'characteristics' | 'reset' }>;
+
+export function isSettingAction(action: SessionAction | null): action is SettingAction {
+  const name = action?.action;
+  return name === 'set' || name === 'characteristics' || name === 'reset';
+}
+
+const isLocal = (action: SettingAction): boolean =>
+  action.action !== 'characteristics' && action.local;
 
 /**
  * SET and RESET are run by a server, which checks them and reports new values; in a transaction by
@@ -116,12 +124,12 @@ export async function runSettingAction(
   const connection = await state.borrow(shard, state.settings.current);
   try {
     await relayOn(connection);
-    if (action.local) return;
+    if (isLocal(action)) return;
     applyToSession(action, state);
     connection.settings =
-      action.action === 'set'
-        ? state.settings.current
-        : afterServerReset(connection.settings, action.name);
+      action.action === 'reset'
+        ? afterServerReset(connection.settings, action.name)
+        : state.settings.current;
     await applyAloud(connection, state);
   } finally {
     state.giveBack(connection);
@@ -147,7 +155,7 @@ async function setInTransaction(
   await relayOn(first!);
   for (const connection of others) await query(connection, sql);
   transaction.record(sql);
-  if (action.local) return;
+  if (isLocal(action)) return;
   applyToSession(action, state);
   if (action.action !== 'reset') return;
   // RESET on a server gives the server's default; the session's may be another.
@@ -162,6 +170,7 @@ async function setInTransaction(
 }
 
 function applyToSession(action: SettingAction, state: SessionState): void {
-  if (action.action === 'set') state.settings.set(action.name, action.assignment);
-  else state.settings.reset(action.name);
+  if (action.action === 'reset') state.settings.reset(action.name);
+  else if (action.action === 'set') state.settings.set(action.name, action.assignment);
+  else for (const { name, assignment } of action.modes) state.settings.set(name, assignment);
 }

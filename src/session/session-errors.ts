@@ -13,11 +13,3 @@ export function canceled(): SqlError {
 export function clientGone(): SqlError {
   return new SqlError({ code: SQLSTATE.connectionFailure, message: 'the client has gone' });
 }
-
-export function noFunctionCall(): SqlError {
-  return new SqlError({
-    code: SQLSTATE.featureNotSupported,
-    message: 'the function call message needs a session without pinned or failed state',
-    hint: 'Call the function with SELECT.',
-  });
-}

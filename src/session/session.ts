@@ -15,7 +15,7 @@ import {
 import type { ClientStream } from './client-stream.ts';
 import { contextOf, type SessionContext } from './context.ts';
 import { CopyInbox } from './copy-inbox.ts';
-import { Intake } from './intake.ts';
+import { FailedBeforeSync, Intake } from './intake.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
 import { RelayLane, type RelayLaneOwner, type Shipment } from './relay-lane.ts';
 import { RequestRunner } from './request-runner.ts';
@@ -73,7 +73,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#client = client;
     this.#reader = reader;
     this.state = state;
-    const relay = new Relay(client);
+    const relay = new Relay(client, (name, value, withAnswer) =>
+      state.reports.reported(name, value, withAnswer),
+    );
     this.#relay = relay;
     const own = contextOf(context, state);
     this.#context = own;
@@ -257,13 +259,16 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     void this.#finish(task, ready);
   }
 
-  async #finish(task: () => Promise<void>, ready: boolean): Promise<void> {
+  async #finish(task: () => Promise<void>, complete: boolean): Promise<void> {
     const begunMs = performance.now();
+    let ready = complete;
     try {
       await task();
     } catch (error) {
+      const early = error instanceof FailedBeforeSync;
+      if (early) ready = false;
       if (!ready) this.#intake.skipToSync();
-      this.#runner.report(error);
+      this.#runner.report(early ? error.reason : error);
     }
     await this.#inbox.close();
     try {
@@ -287,10 +292,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   }
 
   #sayReady(): void {
-    for (const [name, value] of this.state.reports) {
+    for (const [name, value] of this.state.reports.due()) {
       this.#client.write(encodeParameterStatus(name, value));
     }
-    this.state.reports.clear();
     this.#client.write(READY[this.state.status]);
   }
 

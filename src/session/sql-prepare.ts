@@ -4,7 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { constantParameter } from '../execute/constant-parameter.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
-import type { SessionAction } from '../plan/plan.ts';
+import type { SessionAction } from '../plan/action.ts';
 import type { Step } from '../pool/request.ts';
 import { encodeBind, encodeDescribe, encodeExecute, SYNC } from '../wire/extended.ts';
 import { encodeCommandComplete } from '../wire/query.ts';

@@ -13,10 +13,10 @@ import { severalShards } from '../plan/unsupported.ts';
 import { castParameters } from '../sql/cast-parameters.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { withConnectionOf } from './everywhere.ts';
-import type { Execution } from './execution.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
 import { openGatherRun } from './gather-run.ts';
 import { StatementValues } from './prepared.ts';
-import type { Runner, RunnerDependencies } from './runner.ts';
+import type { Runner } from './runner.ts';
 import { closeRunning } from './state.ts';
 
 export interface StagedRun {

@@ -3,7 +3,7 @@
 import type { SqlError } from '../base/errors.ts';
 import { applySettings, giveBack } from '../execute/cluster.ts';
 import type { Gather } from '../execute/gather.ts';
-import { Transaction } from '../execute/transaction.ts';
+import { type DeclaredCursor, Transaction } from '../execute/transaction.ts';
 import type { HandRoute } from '../plan/plan.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
@@ -13,6 +13,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { SessionContext } from './context.ts';
 import { Pins } from './pins.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
+import { Reports } from './reports.ts';
 import { SessionSettings } from './settings.ts';
 
 /** A portal between Bind and the end of its transaction. */
@@ -40,8 +41,7 @@ export class SessionState {
   readonly portals = new Map<string, OpenPortal>();
   /** Connections in use by the statement under way, outside of a transaction and of pins. */
   readonly borrowed = new Set<ServerConnection>();
-  /** Reported settings that have changed without the client's having been told. */
-  readonly reports = new Map<string, string>();
+  readonly reports = new Reports();
   transaction: Transaction | null = null;
   /** Rows that each shard has taken of the last COPY FROM STDIN over several shards. */
   copied: ReadonlyMap<number, bigint> = new Map();
@@ -63,6 +63,8 @@ export class SessionState {
   /** The client has gone: nothing more may be started. */
   ended: SqlError | null = null;
 
+  /** Cursors WITH HOLD that have outlived their transaction. */
+  readonly #heldCursors = new Map<string, DeclaredCursor>();
   #context: SessionContext;
   #waiting: { readonly pool: ShardPool; readonly borrower: Borrower } | null = null;
 
@@ -177,12 +179,16 @@ export class SessionState {
     if (how === 'commit') {
       try {
         await transaction.commit(this.settings.current);
+        for (const [name, each] of transaction.cursors) {
+          if (each.hold) this.#heldCursors.set(name, each);
+        }
       } catch (error) {
         this.settings.current = transaction.settingsBefore;
         throw error;
       }
     } else {
       this.settings.current = transaction.settingsBefore;
+      this.pins.doubtAll();
       await transaction.rollback();
     }
     await this.publishSchemaChange();
@@ -207,6 +213,35 @@ export class SessionState {
       this.#topologyStale = false;
       this.topology = await this.#context.topologyWithin(await transaction.enlist(HOME_SHARD));
     }
+  }
+
+  /** undefined: no cursor of that name is known. */
+  shardOfCursor(name: string): number | undefined {
+    return (this.transaction?.cursors.get(name) ?? this.#heldCursors.get(name))?.shard;
+  }
+
+  cursorDeclared(name: string, shard: number, hold: boolean): void {
+    const { transaction } = this;
+    if (transaction === null) this.#heldCursors.set(name, { shard, hold });
+    else transaction.cursors = new Map(transaction.cursors).set(name, { shard, hold });
+  }
+
+  /** null: all of them. */
+  cursorClosed(name: string | null): void {
+    const { transaction } = this;
+    if (name === null) this.#heldCursors.clear();
+    else this.#heldCursors.delete(name);
+    if (transaction === null) return;
+    const open = [...transaction.cursors].filter(([each]) => name !== null && each !== name);
+    transaction.cursors = new Map(open);
+  }
+
+  /** The server connections with state of the session, but for one. */
+  keptConnections(but: ServerConnection): readonly ServerConnection[] {
+    const participants = this.transaction?.participants.values() ?? [];
+    const all = new Set([...participants, ...this.pins.connections()]);
+    all.delete(but);
+    return [...all];
   }
 
   async closePortals(): Promise<void> {

@@ -5,7 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { notInstalled } from '../execute/everywhere.ts';
 import { gatherTable, spreadTable, type TableMove } from '../execute/table-move.ts';
 import type { Transaction } from '../execute/transaction.ts';
-import type { SessionAction } from '../plan/plan.ts';
+import type { SessionAction } from '../plan/action.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';

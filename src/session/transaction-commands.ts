@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
-import type { TransactionVerb } from '../plan/plan.ts';
+import type { TransactionVerb } from '../plan/action.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import type { SessionState } from './state.ts';
@@ -19,7 +19,7 @@ export async function runTransactionCommand(
   let tag: string;
   switch (command.verb) {
     case 'begin':
-      tag = begin(sql, state, write);
+      tag = await begin(sql, command.modes ?? false, state, write);
       break;
     case 'commit':
       tag = await commit(command.chain, state, write);
@@ -33,16 +33,27 @@ export async function runTransactionCommand(
   write(encodeCommandComplete(tag));
 }
 
-function begin(sql: string, state: SessionState, write: WriteClient): string {
+async function begin(
+  sql: string,
+  modes: boolean,
+  state: SessionState,
+  write: WriteClient,
+): Promise<string> {
   const { transaction } = state;
   if (transaction?.state === 'failed') throw inFailedTransaction();
   if (transaction === null) {
     state.begin(sql, false);
-  } else if (transaction.implicit) {
+  } else {
+    if (!transaction.implicit) {
+      warn(write, SQLSTATE.activeSqlTransaction, 'there is already a transaction in progress');
+    }
+    if (modes) {
+      // The modes hold for the transaction that is open, if it is not too late for them.
+      await transaction.onEveryParticipant(sql);
+      transaction.record(sql);
+    }
     // BEGIN inside a query string with several statements makes its transaction a lasting one.
     transaction.implicit = false;
-  } else {
-    warn(write, SQLSTATE.activeSqlTransaction, 'there is already a transaction in progress');
   }
   return /^\s*start/i.test(sql) ? 'START TRANSACTION' : 'BEGIN';
 }

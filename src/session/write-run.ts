@@ -15,8 +15,9 @@ import { targetsOf } from '../plan/route.ts';
 import type { InsertRowsMerge } from '../plan/staged.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
+import type { RunnerDependencies } from './execution.ts';
 import { type Execution, isDescribed } from './execution.ts';
-import type { Runner, RunnerDependencies } from './runner.ts';
+import type { Runner } from './runner.ts';
 import { runStaged } from './staged-run.ts';
 
 type WritingMerge = WriteMerge | InsertMerge | ReferenceMerge | InsertRowsMerge;

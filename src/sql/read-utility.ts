@@ -50,8 +50,17 @@ function readSet(set: VariableSetStmt): SetStatement {
     form: SET_FORMS[set.kind as keyof typeof SET_FORMS] ?? 'value',
     name: (set.name ?? '').toLowerCase(),
     values,
+    modes: (set.args ?? []).flatMap(readMode),
     local: set.is_local ?? false,
   };
+}
+
+function readMode(node: Node): [name: string, value: string][] {
+  if (!('DefElem' in node)) return [];
+  const { defname = '', arg } = node.DefElem;
+  if (arg === undefined || !('A_Const' in arg)) return [];
+  const { sval, ival } = arg.A_Const;
+  return [[defname, sval?.sval ?? String(ival?.ival ?? 0)]];
 }
 
 function readTransaction(statement: TransactionStmt): TransactionStatement {
@@ -60,6 +69,7 @@ function readTransaction(statement: TransactionStmt): TransactionStatement {
     verb: (statement.kind ?? '').slice('TRANS_STMT_'.length),
     savepoint: statement.savepoint_name ?? null,
     chain: statement.chain ?? false,
+    modes: (statement.options?.length ?? 0) > 0,
   };
 }
 

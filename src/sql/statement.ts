@@ -162,6 +162,8 @@ export interface SetStatement {
   readonly form: 'value' | 'default' | 'current' | 'multi' | 'reset' | 'resetAll';
   readonly name: string;
   readonly values: readonly string[];
+  /** Transaction modes, each as the setting that it is: `transaction_isolation`, `serializable`. */
+  readonly modes: readonly (readonly [name: string, value: string])[];
   readonly local: boolean;
 }
 
@@ -170,6 +172,8 @@ export interface TransactionStatement {
   readonly verb: string;
   readonly savepoint: string | null;
   readonly chain: boolean;
+  /** BEGIN says an isolation level or another mode. */
+  readonly modes: boolean;
 }
 
 export interface CopyStatement {

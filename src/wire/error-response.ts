@@ -30,6 +30,21 @@ export function encodeErrorResponse(error: SqlError | ErrorFields): Buffer {
   return encodeFields(BACKEND.errorResponse, fields);
 }
 
+/** The error of a statement in terms of a text in which `before` stands before the statement. */
+export function movedBehind(error: ErrorFields, before: string): ErrorFields {
+  const position = error.all.get(FIELD.position);
+  if (before === '' || position === undefined) return error;
+  const moved = String(Number(position) + charactersOf(before));
+  return { ...error, all: new Map(error.all).set(FIELD.position, moved) };
+}
+
+/** As PostgreSQL counts them. */
+export function charactersOf(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
 /** A server's notice with all its fields. */
 export function encodeNoticeFields(notice: ErrorFields): Buffer {
   return encodeFields(BACKEND.noticeResponse, notice.all);

@@ -249,6 +249,21 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step(say.sync),
     ...queries('SELECT count(*) FROM notes'),
   ],
+  'statements behind a Flush end with their Sync': [
+    step([say.parse(NAME_OF, 's'), say.bind(['1', '1'], 's'), say.execute(), say.flush], 'C'),
+    step([say.bind(['2', '1'], 's'), say.execute(), say.sync]),
+    step([say.run("INSERT INTO notes VALUES (3, 'x')"), say.flush], 'C'),
+    step([say.run('SELECT count(*) FROM notes'), say.sync]),
+    ...queries('ROLLBACK', 'SELECT count(*) FROM notes'),
+  ],
+  'one text with several types of its parameters': [
+    step([say.parse('SELECT count(*) FROM files WHERE id = $1', 'a', [23]), say.sync]),
+    step([say.describe('statement', 'a'), say.sync]),
+    step([say.parse('SELECT count(*) FROM files WHERE id = $1', 'b', [20]), say.sync]),
+    step([say.describe('statement', 'b'), say.sync]),
+    step([say.bind([int8(1n)], 'b', '', { formats: [1] }), say.execute(), say.sync]),
+    step([say.bind([int4(1)], 'a', '', { formats: [1] }), say.execute(), say.sync]),
+  ],
   'Flush with nothing before it': [step([say.flush, say.sync])],
   'binary parameters and results': [
     step([

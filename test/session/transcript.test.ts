@@ -4,9 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { type Step, transcript } from '../support/transcript.ts';
+import { callScripts } from './call-scripts.ts';
+import { copyScripts } from './copy-scripts.ts';
+import { driverScripts } from './driver-scripts.ts';
 import { extendedScripts } from './extended-scripts.ts';
 import { portalScripts } from './portal-scripts.ts';
 import { simpleScripts } from './simple-scripts.ts';
+import { stateScripts } from './state-scripts.ts';
+import { stringScripts } from './string-scripts.ts';
 
 const SHARDED = 'CREATE TABLE files (user_id bigint, id int, name text, PRIMARY KEY (user_id, id))';
 /** Made through the proxy, which then also knows the other one. */
@@ -60,6 +65,11 @@ for (const [title, scripts] of [
   ['The simple protocol', simpleScripts],
   ['The extended protocol', extendedScripts],
   ['A portal', portalScripts],
+  ['The state of a session', stateScripts],
+  ['A string of statements', stringScripts],
+  ['A function call', callScripts],
+  ['COPY', copyScripts],
+  ['A habit of a driver', driverScripts],
 ] as const) {
   describe(`${title} is answered as by PostgreSQL`, () => {
     it.each(Object.entries(scripts))('%s', async (_, steps) => {

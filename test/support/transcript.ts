@@ -72,8 +72,12 @@ export async function transcript(client: RawClient, steps: readonly Step[]): Pro
     const messages = await client.until(until, count);
     lines.push(...messages.map(lineOf), '');
   }
+  // Whatever is left over of the answers would now stand in front of this one.
+  if (steps.at(-1)?.until === 'Z') lines.push(...(await client.query(END)).map(lineOf));
   return lines.join('\n');
 }
+
+const END = "SELECT 'the end'";
 
 /** Where in the server's sources an error was raised says nothing about behaviour. */
 const SOURCE_FIELDS = new Set(['F', 'L', 'R']);

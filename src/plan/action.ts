@@ -1,0 +1,86 @@
+// Session actions: what a session itself does about a statement.
+
+import type { HandRoute } from '../sql/hand-route.ts';
+
+/** Which of PostgreSQL's transaction commands a statement is. */
+export type TransactionVerb =
+  | { readonly verb: 'begin'; readonly modes?: true }
+  | { readonly verb: 'commit' | 'rollback'; readonly chain: boolean }
+  | { readonly verb: 'savepoint' | 'release' | 'rollbackTo'; readonly name: string };
+
+/** What the session itself does about a statement, besides or instead of sending it on. */
+export type SessionAction =
+  | { readonly action: 'transaction'; readonly command: TransactionVerb }
+  /**
+   * SET [SESSION | LOCAL]: `name` in lower case; `assignment` is the text behind SET [SESSION |
+   * LOCAL], to be replayed on other connections: `TimeZone TO 'UTC'`, `TIME ZONE 'UTC'`.
+   */
+  | {
+      readonly action: 'set';
+      readonly name: string;
+      readonly assignment: string;
+      readonly local: boolean;
+    }
+  /** SET SESSION CHARACTERISTICS: the defaults of transactions that it sets, each as SET has it. */
+  | {
+      readonly action: 'characteristics';
+      readonly modes: readonly { readonly name: string; readonly assignment: string }[];
+    }
+  /** The statement calls set_config(): what it has set is asked for when it has run. */
+  | { readonly action: 'setConfig'; readonly calls: readonly ConfigCall[] }
+  /** RESET name, SET name TO DEFAULT; null is RESET ALL. */
+  | { readonly action: 'reset'; readonly name: string | null; readonly local: boolean }
+  /** SET drive.shard / drive.key / RESET of them: how this session's statements are routed. */
+  | { readonly action: 'routeByHand'; readonly hand: HandRoute | null }
+  | {
+      readonly action: 'showRoute';
+      readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
+    }
+  /** create_reference_table() and its kin; `table` as given: a name, qualified or not. */
+  | {
+      readonly action: 'tableKind';
+      /** The function's name, which is that of the answer's column. */
+      readonly call: string;
+      readonly table: string;
+      readonly kind: 'sharded' | 'reference' | 'home';
+      readonly key: string | null;
+    }
+  | { readonly action: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' }
+  /** PREPARE: `sql` is the text behind AS, with parameters of these types; 0: the server decides. */
+  | {
+      readonly action: 'prepare';
+      readonly name: string;
+      readonly sql: string;
+      readonly parameterTypes: readonly number[];
+    }
+  | {
+      readonly action: 'execute';
+      readonly name: string;
+      readonly args: readonly ExecuteArgument[];
+    }
+  /** null is DEALLOCATE ALL. */
+  | { readonly action: 'deallocate'; readonly name: string | null }
+  | {
+      readonly action: 'cursor';
+      readonly verb: 'declare' | 'use' | 'close';
+      /** null is CLOSE ALL. */
+      readonly name: string | null;
+    };
+
+/** An argument of a call whose value is known when the statement runs. */
+export type ArgumentSource =
+  | { readonly from: 'constant'; readonly text: string }
+  /** A bound parameter, 0-based. */
+  | { readonly from: 'parameter'; readonly index: number };
+
+/** The first and the last argument of set_config(name, value, is_local). */
+export interface ConfigCall {
+  readonly name: ArgumentSource;
+  readonly local: ArgumentSource;
+}
+
+/** A constant given to EXECUTE: its SQL class and its value as text, '' for NULL. */
+export interface ExecuteArgument {
+  readonly type: 'integer' | 'decimal' | 'string' | 'boolean' | 'null';
+  readonly text: string;
+}

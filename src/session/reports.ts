@@ -1,0 +1,29 @@
+// Reports: ParameterStatus values that a client is told before its next ReadyForQuery.
+
+/** As PostgreSQL does it: once a request, and only what differs from what was told before. */
+export class Reports {
+  /** Changed without the client's having been told. */
+  #due = new Map<string, string>();
+  /** As last told since the login. */
+  #told = new Map<string, string>();
+
+  /** The client is to be told `value` with the next ReadyForQuery. */
+  set(name: string, value: string): void {
+    this.#due.set(name, value);
+  }
+
+  /** A server has reported it in its answer. False: `withAnswer`, it passes on as it is. */
+  reported(name: string, value: string, withAnswer: boolean): boolean {
+    if (withAnswer) this.#told.set(name, value);
+    else this.#due.set(name, value);
+    return !withAnswer;
+  }
+
+  /** What is to be told now, which then counts as told. */
+  due(): [name: string, value: string][] {
+    const due = [...this.#due].filter(([name, value]) => this.#told.get(name) !== value);
+    for (const [name, value] of due) this.#told.set(name, value);
+    this.#due.clear();
+    return due;
+  }
+}

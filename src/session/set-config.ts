@@ -1,0 +1,85 @@
+// set_config(): brings what a statement has set to the session and to the other shards.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { type BoundParameters, formatAt } from '../execute/parameters.ts';
+import type { ArgumentSource, ConfigCall } from '../plan/action.ts';
+import { isRefusedSetting } from '../plan/set-config.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { assignmentOf, quoteLiteral } from '../pool/settings.ts';
+import type { SessionState } from './state.ts';
+
+interface ConfigChange {
+  /** In lower case. */
+  readonly name: string;
+  readonly local: boolean;
+}
+
+/** What the calls set with these parameters. Throws 0A000 for what cannot be set this way. */
+export function configChanges(
+  calls: readonly ConfigCall[],
+  parameters: BoundParameters,
+): readonly ConfigChange[] {
+  return calls.flatMap((call) => {
+    const name = nameOf(call.name, parameters)?.toLowerCase();
+    // The server says what is wrong with NULL.
+    if (name === undefined) return [];
+    if (isRefusedSetting(name)) throw refusedSetting(name);
+    return [{ name, local: isTrue(call.local, parameters) }];
+  });
+}
+
+/**
+ * Whether a call was reached, and what came of its value, only the server knows: it is asked for the
+ * values of now.
+ */
+export async function noteConfig(
+  changes: readonly ConfigChange[],
+  connection: ServerConnection,
+  state: SessionState,
+): Promise<void> {
+  const { transaction, settings } = state;
+  const lasting = transaction === null ? changes.filter(({ local }) => !local) : changes;
+  if (lasting.length === 0) return;
+  const list = lasting.map(({ name }) => `current_setting(${quoteLiteral(name)}, true)`);
+  const { rows } = await query(connection, `SELECT ${list.join(', ')}`);
+  for (const [i, { name, local }] of lasting.entries()) {
+    const value = rows[0]![i] ?? null;
+    if (transaction !== null && value !== null) {
+      const arguments_ = `${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local}`;
+      const sql = `SELECT pg_catalog.set_config(${arguments_})`;
+      for (const other of transaction.participants.values()) {
+        if (other !== connection) await query(other, sql);
+      }
+      transaction.record(sql);
+    }
+    if (local) continue;
+    if (value === null) settings.reset(name);
+    else settings.set(name, assignmentOf(name, value));
+  }
+  if (transaction === null) connection.settings = settings.current;
+}
+
+function nameOf(source: ArgumentSource, { values }: BoundParameters): string | undefined {
+  if (source.from === 'constant') return source.text;
+  return values[source.index]?.toString('utf8');
+}
+
+/** As boolin() takes them; a binary true is a byte of 1. */
+const TRUE = /^\s*(t|tr|tru|true|y|ye|yes|on|1)\s*$/i;
+
+function isTrue(source: ArgumentSource, { values, formats }: BoundParameters): boolean {
+  if (source.from === 'constant') return TRUE.test(source.text);
+  const value = values[source.index];
+  if (value === null || value === undefined) return false;
+  return formatAt(formats, source.index) === 1 ? value[0] === 1 : TRUE.test(value.toString());
+}
+
+function refusedSetting(name: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: `not supported: set_config() of ${name}`,
+    hint: `Use SET ${name}.`,
+  });
+}
