@@ -166,6 +166,15 @@ export const SHARED_HEAD_MS_MAX = 50;
 /** How often pipelines are looked at for a stalled head. */
 export const SHARED_WATCH_MS = 25;
 
+/** Literals of one statement that become parameters; a long IN list is cheaper as text. */
+export const PARAMETERIZED_LITERALS_MAX = 32;
+
+/** After so many refusals by a server a statement is sent as its client wrote it, … */
+export const KEPT_REFUSALS_MAX = 3;
+
+/** … so many times, before it is tried again: what was wrong may have been the time of day. */
+export const KEPT_REST_STATEMENTS = 2_000;
+
 /** A shared connection with nothing to do for so long becomes an idle one. */
 export const SHARED_REST_MS = 1_000;
 

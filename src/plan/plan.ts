@@ -282,6 +282,14 @@ export interface RoutedPlan extends PlanCommon {
    * may be temporary, or missing, or made a moment ago past this proxy.
    */
   readonly unknownTable: boolean;
+  /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
+  readonly parameterized: ParameterizedSql | null;
+}
+
+/** `types`: the oid of each parameter; 0 leaves it to the server, as with a string literal. */
+export interface ParameterizedSql {
+  readonly sql: string;
+  readonly types: readonly number[];
 }
 
 /** The session answers by itself, or decides where its action goes (BEGIN, SET drive.shard, …). */

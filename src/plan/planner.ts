@@ -9,6 +9,7 @@ import type { Topology } from '../topology/topology.ts';
 import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
 import { PlanContext } from './context.ts';
+import { parameterizedSql } from './parameterized.ts';
 import type { KeySource, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
 import { planRows } from './rows.ts';
@@ -175,7 +176,9 @@ function make(
   const context = new PlanContext(input, forceEngine);
   const plan = withFindings(planStatement(only.statement, context), context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
-  return { plan, shapePlan };
+  if (shapePlan === null) return { plan, shapePlan };
+  const parameterized = parameterizedSql(only.statement, context.input);
+  return { plan, shapePlan: { ...shapePlan, parameterized } };
 }
 
 const exactOnly = (plan: Plan): Made => ({ plan, shapePlan: null });

@@ -34,6 +34,7 @@ export function routedPlan(
     copy: null,
     replan: false,
     unknownTable: false,
+    parameterized: null,
     ...fields,
   };
 }

@@ -57,6 +57,13 @@ export class ServerRequest {
   steps: readonly Step[] | null = null;
   nextStep = 0;
   failed = false;
+  /**
+   * The statement is sent in another form than the client's, and the server has not taken it yet: with
+   * an error or a notice before the first reply that is forwarded, the request is rejected.
+   */
+  onTrial = false;
+  /** Nothing of the answer was relayed, and nothing was done: it is to be sent in another form. */
+  rejected = false;
   /** The connection was lost within a message that has been passed on in part. */
   torn = false;
   /** Names of prepared statements that the request makes on the server. */
@@ -77,8 +84,11 @@ export class ServerRequest {
     forwardReady: boolean,
     steps: readonly Step[] | null,
     parses: readonly string[] = NO_NAMES,
+    onTrial = false,
   ): this {
     this.forwardReady = forwardReady;
+    this.onTrial = onTrial;
+    this.rejected = false;
     this.steps = steps;
     this.parses = parses;
     this.nextStep = 0;

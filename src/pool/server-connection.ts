@@ -5,14 +5,15 @@ import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Shard } from '../topology/shard.ts';
 import { BodyReader } from '../wire/bytes.ts';
-import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
+import type { ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
 import type { ServerRequest } from './request.ts';
-import { completesStep, mayComeInPieces } from './server-message.ts';
+import { completesStep, errorFieldsIn, mayComeInPieces } from './server-message.ts';
 import { NO_SETTINGS, type Settings } from './settings.ts';
 import { ShardCounters } from './shard-counters.ts';
+import { judge, skipStep } from './trial.ts';
 
 /** What a login learns. */
 export interface ServerIdentity {
@@ -214,6 +215,12 @@ export class ServerConnection {
 
   #relayed(request: ServerRequest): void {
     const reader = this.#reader;
+    if (request.onTrial) judge(request, reader);
+    if (request.rejected && reader.type !== BACKEND.parameterStatus) {
+      if (reader.type === BACKEND.readyForQuery) this.#ready(request);
+      else if (completesStep(reader.type)) skipStep(request);
+      return;
+    }
     switch (reader.type) {
       case BACKEND.dataRow:
       case BACKEND.copyData:
@@ -264,8 +271,10 @@ export class ServerConnection {
 
   #ready(request: ServerRequest): void {
     const status = this.#reader.buffer[this.#reader.bodyStart]!;
-    if (request.steps !== null && !request.failed) this.#insertAnswers(request);
-    if (request.forwardReady) this.#extendRun();
+    if (!request.rejected) {
+      if (request.steps !== null && !request.failed) this.#insertAnswers(request);
+      if (request.forwardReady) this.#extendRun();
+    }
     this.#flushRun();
     this.#finished(request, status);
   }
@@ -306,7 +315,7 @@ export class ServerConnection {
     // Answers due before the failed message were earned; those after it are skipped with it.
     if (request.steps !== null && !request.failed && request.relayed) this.#insertAnswers(request);
     request.failed = true;
-    const fields = this.#errorFields();
+    const fields = errorFieldsIn(this.#reader);
     this.counters.errors.add(fields.code);
     if (fields.severity === 'FATAL' || fields.severity === 'PANIC') {
       this.#fatal = this.#lossOf(fields.message);
@@ -327,16 +336,11 @@ export class ServerConnection {
         return;
       case BACKEND.errorResponse:
         // Only FATAL errors come unasked: a shutdown, or pg_terminate_backend.
-        this.#lost(this.#errorFields().message);
+        this.#lost(errorFieldsIn(this.#reader).message);
         return;
       default:
         throw new Error(`the server sent an unexpected message of type ${reader.type}`);
     }
-  }
-
-  #errorFields(): ErrorFields {
-    const { buffer, bodyStart, end } = this.#reader;
-    return decodeErrorFields(new BodyReader(buffer, bodyStart, end));
   }
 
   #parameterChanged(): ParameterStatus {

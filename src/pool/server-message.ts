@@ -1,6 +1,8 @@
 // Server messages by what they mean to the replies a connection owes.
 
 import { PIECEMEAL_BYTES_MIN } from '../base/limits.ts';
+import { BodyReader } from '../wire/bytes.ts';
+import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 
@@ -9,6 +11,11 @@ export function mayComeInPieces(reader: FrameReader): boolean {
   const type = reader.pendingType();
   if (type !== BACKEND.dataRow && type !== BACKEND.copyData) return false;
   return reader.pendingBytes() >= PIECEMEAL_BYTES_MIN;
+}
+
+/** The fields of the ErrorResponse or NoticeResponse that stands in `reader`. */
+export function errorFieldsIn({ buffer, bodyStart, end }: FrameReader): ErrorFields {
+  return decodeErrorFields(new BodyReader(buffer, bodyStart, end));
 }
 
 /** Replies that end the answer to one Parse, Bind, Close, Describe or Execute. */

@@ -6,10 +6,10 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import {
   type BindMessage,
   CLOSE_COMPLETE,
-  encodeBind,
   encodeClose,
   encodeDescribe,
   PARSE_COMPLETE,
+  renameBind,
   SYNC,
 } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
@@ -24,18 +24,22 @@ export interface EncodedBatch {
   readonly steps: readonly Step[] | null;
   /** Names of the statements the server is to parse for it. */
   readonly parses: readonly string[];
+  /** It runs a statement that the server keeps, where the client's had no name or was a Query. */
+  readonly keeps: boolean;
 }
 
 /**
  * The batch's messages as this connection needs them: client's names of statements become the
- * shared ones, statements it does not know are parsed first, known ones not again.
+ * shared ones, statements it does not know are parsed first, known ones not again. `keeps`: so do
+ * statements without a name.
  */
 export function encodeBatch(
   batch: OneShardBatch,
   connection: ServerConnection,
   state: SessionState,
+  keeps: boolean,
 ): EncodedBatch {
-  const encoder = new BatchEncoder(connection, state, batch);
+  const encoder = new BatchEncoder(connection, state, batch, keeps);
   for (const message of batch.messages) encoder.add(message);
   return encoder.finish();
 }
@@ -54,10 +58,29 @@ export function awaitsParse(
   });
 }
 
+/**
+ * Close messages that leave room for `count` more statements on the connection. They must be sent
+ * first: behind a message that fails they would be skipped.
+ */
+export function makeRoom({ statements, parsing }: ServerConnection, count: number): Buffer[] {
+  const closes: Buffer[] = [];
+  for (const name of statements) {
+    if (statements.size + parsing.size + count <= SERVER_STATEMENTS_MAX) break;
+    // From here on everything that is sent to the server is read after the Close.
+    statements.delete(name);
+    closes.push(encodeClose({ target: 'statement', name }));
+  }
+  return closes;
+}
+
 class BatchEncoder {
   #connection: ServerConnection;
   #state: SessionState;
   #batch: OneShardBatch;
+  #keeps: boolean;
+  /** A statement without a name is run by one that the server keeps. */
+  #kept = false;
+  #closes: Buffer[] = [];
   #chunks: Buffer[] = [];
   #steps: Step[] = [];
   #plain = true;
@@ -66,10 +89,16 @@ class BatchEncoder {
   /** Statements this batch has parsed already on the connection. */
   #parsed = new Set<string>();
 
-  constructor(connection: ServerConnection, state: SessionState, batch: OneShardBatch) {
+  constructor(
+    connection: ServerConnection,
+    state: SessionState,
+    batch: OneShardBatch,
+    keeps: boolean,
+  ) {
     this.#connection = connection;
     this.#state = state;
     this.#batch = batch;
+    this.#keeps = keeps;
   }
 
   add(message: BatchMessage): void {
@@ -94,12 +123,20 @@ class BatchEncoder {
 
   finish(): EncodedBatch {
     this.#chunks.push(SYNC);
-    const bytes = Buffer.concat(this.#chunks);
-    return { bytes, steps: this.#plain ? null : this.#steps, parses: [...this.#parsed] };
+    const bytes = Buffer.concat([...this.#closes, ...this.#chunks]);
+    const steps = this.#plain ? null : [...this.#closes.map(() => SWALLOW), ...this.#steps];
+    return { bytes, steps, parses: [...this.#parsed], keeps: this.#kept };
   }
 
   #parse(name: string, bytes: Buffer): void {
     const statement = this.#batch.statements.get(name)!;
+    if (name === '' && this.#keeps) {
+      this.#state.statements.set('', statement);
+      this.#ensure('', statement);
+      // Not before the server has taken the Bind: until then the client has heard nothing.
+      this.#steps.push({ do: 'answer', bytes: PARSE_COMPLETE, done: null });
+      return;
+    }
     if (name === '') {
       // A failed Parse leaves no unnamed statement; ours then fails again when it is bound.
       this.#state.statements.set('', statement);
@@ -120,8 +157,8 @@ class BatchEncoder {
   #bind(bind: BindMessage, bytes: Buffer): void {
     const statement = this.#statement(bind.statement);
     this.#ensure(bind.statement, statement);
-    if (bind.statement === '') this.#forward(bytes);
-    else this.#forward(encodeBind({ ...bind, statement: statement.serverName }));
+    if (bind.statement === '' && !this.#keeps) this.#forward(bytes);
+    else this.#forward(renameBind(bytes, bind, statement.serverName));
     const open = this.#batch.portals.get(bind.portal);
     if (open !== undefined && this.#state.transaction !== null) {
       this.#state.portals.set(bind.portal, open);
@@ -129,13 +166,16 @@ class BatchEncoder {
   }
 
   #describe(target: 'statement' | 'portal', name: string, bytes: Buffer): void {
-    if (target === 'portal' || name === '') {
-      if (target === 'statement') this.#ensure('', this.#statement(''));
+    if (target === 'portal') {
       this.#forward(bytes);
       return;
     }
     const statement = this.#statement(name);
     this.#ensure(name, statement);
+    if (name === '' && !this.#keeps) {
+      this.#forward(bytes);
+      return;
+    }
     this.#forward(encodeDescribe({ target, name: statement.serverName }));
   }
 
@@ -159,12 +199,16 @@ class BatchEncoder {
 
   /** Makes sure that the server has the statement when the next message comes to it. */
   #ensure(name: string, statement: PreparedStatement): void {
-    if (name === '') {
+    if (name === '' && this.#keeps) {
+      this.#kept = true;
+      this.#plain = false;
+    }
+    if (name === '' && !this.#keeps) {
       if (this.#unnamedParsed) return;
       this.#unnamedParsed = true;
       this.#plain = false;
       this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection.shard.id));
-      this.#steps.push({ do: 'swallow', done: null });
+      this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
     }
@@ -187,7 +231,7 @@ class BatchEncoder {
   ): void {
     const { statements } = this.#connection;
     const { serverName } = statement;
-    if (statements.size + this.#parsed.size >= SERVER_STATEMENTS_MAX) this.#evict();
+    this.#closes.push(...makeRoom(this.#connection, this.#parsed.size + 1));
     this.#plain = false;
     this.#parsed.add(serverName);
     this.#chunks.push(serverParse(statement, this.#connection.shard.id));
@@ -200,15 +244,6 @@ class BatchEncoder {
     });
   }
 
-  #evict(): void {
-    const { statements } = this.#connection;
-    for (const oldest of statements) {
-      this.#chunks.push(encodeClose({ target: 'statement', name: oldest }));
-      this.#steps.push({ do: 'swallow', done: () => statements.delete(oldest) });
-      return;
-    }
-  }
-
   #forward(bytes: Buffer): void {
     // If the Execute is a COPY from the client, it matters that something comes behind it.
     if (this.#executed) this.#plain = false;
@@ -218,3 +253,4 @@ class BatchEncoder {
 }
 
 const FORWARD: Step = { do: 'forward', done: null };
+const SWALLOW: Step = { do: 'swallow', done: null };

@@ -23,6 +23,8 @@ export interface OneShardBatch {
   readonly writes: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
   readonly cost: StatementCost | null;
+  /** Its text is likely to come again as it is: whatever varies is a parameter. */
+  readonly isRepeatable: boolean;
   readonly messages: readonly BatchMessage[];
   /** The statements and portals the batch makes, by the client's names. */
   readonly statements: ReadonlyMap<string, PreparedStatement>;
@@ -121,7 +123,8 @@ export function routeBatch(
   }
   if (shard < 0) shard = anyShard(state, context);
   const cost = costOf(messages, portals, context);
-  return { shard, writes, cost, messages, statements, portals };
+  const isRepeatable = cost !== null && hasNoLiterals(portals);
+  return { shard, writes, cost, isRepeatable, messages, statements, portals };
 }
 
 /**
@@ -142,6 +145,11 @@ function costOf(
   const [open] = portals.values();
   const { plan } = open!.portal.statement.planned;
   return plan.op === 'routed' ? context.costs.of(plan) : null;
+}
+
+function hasNoLiterals(portals: ReadonlyMap<string, OpenPortal>): boolean {
+  const [open] = portals.values();
+  return open!.portal.statement.planned.literals === null;
 }
 
 function portalName(message: BatchMessage): string | null {

@@ -118,8 +118,7 @@ export class Intake {
     if (this.#mayRelay() && !hasHandRoute(sql)) {
       const route = routeQuery(sql, this.#state, this.#context);
       if (route !== null) {
-        const { shard, writes, cost } = route;
-        this.#owner.ship({ shard, content: buffer.subarray(start, end), writes, cost });
+        this.#owner.ship({ ...route, content: buffer.subarray(start, end) });
         return;
       }
     }
@@ -151,7 +150,7 @@ export class Intake {
       if (batch !== null) {
         this.#batch.take();
         const { shard, writes, cost } = batch;
-        this.#owner.ship({ shard, content: batch, writes, cost });
+        this.#owner.ship({ shard, content: batch, writes, cost, literals: null });
         return;
       }
     }

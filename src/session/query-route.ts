@@ -1,10 +1,12 @@
 // Query routing: finds the one shard that can simply be sent the text of a simple Query.
 
 import { NO_PARAMETERS } from '../execute/parameters.ts';
+import type { RoutedPlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
 import { anyShard, isRelayable } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
+import { type KeptStatement, keptStatementOf } from './kept-statement.ts';
 import { StatementValues } from './prepared.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
@@ -13,6 +15,8 @@ export interface QueryRoute {
   readonly shard: number;
   readonly writes: boolean;
   readonly cost: StatementCost | null;
+  /** See Shipment. */
+  readonly literals: readonly string[] | null;
 }
 
 /** null: there is more to it, or something wrong with it, which the careful way reports. */
@@ -27,13 +31,36 @@ export function routeQuery(
     planned = context.planner.plan(sql, topology, state.settings.searchPath);
     const { plan, literals } = planned;
     if (!isRelayable(plan)) return null;
-    const writes = plan.effect !== 'read';
+    let shard: number;
+    if (plan.route.kind === 'any') shard = anyShard(state, context);
+    else {
+      const values = new StatementValues(literals, NO_PARAMETERS);
+      const targets = targetsOf(plan.route, values, topology);
+      if (targets.length !== 1) return null;
+      shard = targets[0]!;
+    }
     const cost = context.costs.of(plan);
-    if (plan.route.kind === 'any') return { shard: anyShard(state, context), writes, cost };
-    const values = new StatementValues(literals, NO_PARAMETERS);
-    const targets = targetsOf(plan.route, values, topology);
-    return targets.length === 1 ? { shard: targets[0]!, writes, cost } : null;
+    const kept = cost === null ? null : keptFor(cost, sql, planned, topology.version, context);
+    const given = kept === null ? null : (literals ?? NO_LITERALS);
+    return { shard, writes: plan.effect !== 'read', cost, literals: given };
   } catch {
     return null;
   }
+}
+
+const NO_LITERALS: readonly string[] = [];
+
+/** What servers keep of the statement, once it has shown that it comes again and is small. */
+function keptFor(
+  cost: StatementCost,
+  sql: string,
+  { plan, literals }: Planned,
+  version: number,
+  context: SessionContext,
+): KeptStatement | null {
+  if (!cost.isKeepable || !cost.isSmall) return null;
+  if (cost.kept !== null) return cost.kept;
+  cost.kept = keptStatementOf(sql, plan as RoutedPlan, literals, context.statementNames, version);
+  if (cost.kept === null) cost.neverKeep();
+  return cost.kept;
 }

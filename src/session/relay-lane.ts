@@ -5,9 +5,10 @@ import { applySettings } from '../execute/cluster.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
-import { awaitsParse, encodeBatch } from './batch-encode.ts';
+import { awaitsParse, type EncodedBatch, encodeBatch } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
+import { encodeKept } from './kept-statement.ts';
 import type { Relay, RelayOutcome, SharedRelayEnd } from './relay.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
@@ -19,6 +20,8 @@ export interface Shipment {
   readonly writes: boolean;
   /** What the statement has cost so far; null: it must have a connection to itself. */
   readonly cost: StatementCost | null;
+  /** Of a Query whose statement servers can keep: the literals of its text; else null. */
+  readonly literals: readonly string[] | null;
 }
 
 export interface RelayLaneOwner {
@@ -42,6 +45,8 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   #owner: RelayLaneOwner;
   #shipment: Shipment | null = null;
   #waits = false;
+  /** The shipment was sent as a statement that the server keeps. */
+  #isKept = false;
 
   constructor(context: SessionContext, state: SessionState, relay: Relay, owner: RelayLaneOwner) {
     this.#context = context;
@@ -81,18 +86,31 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   }
 
   /** Puts the shipment into a pipeline of several sessions; false when it needs its own connection. */
-  #share({ shard, content, cost }: Shipment): boolean {
+  #share({ shard, content, cost, literals }: Shipment): boolean {
     if (cost === null || !cost.isSmall) return false;
     const connection = this.#context.cluster.pools[shard]!.share(this.#state.settings.current);
     if (connection === null) return false;
-    if (Buffer.isBuffer(content)) {
-      this.#relay.startShared(connection, content, this, null, NO_NAMES);
-      return true;
-    }
-    if (awaitsParse(content, connection, this.#state)) return false;
-    const { bytes, steps, parses } = encodeBatch(content, connection, this.#state);
-    this.#relay.startShared(connection, bytes, this, steps, parses);
+    const encoded = this.#encodeShared(content, connection, cost, literals);
+    if (encoded === null) return false;
+    const { bytes, steps, parses, keeps } = encoded;
+    this.#isKept = keeps;
+    this.#relay.startShared(connection, bytes, this, steps, parses, keeps);
     return true;
+  }
+
+  /** null: the connection is about to learn the statement for somebody else. */
+  #encodeShared(
+    content: Buffer | OneShardBatch,
+    connection: ServerConnection,
+    { kept, isKeepable }: StatementCost,
+    literals: readonly string[] | null,
+  ): EncodedBatch | null {
+    if (!Buffer.isBuffer(content)) {
+      if (awaitsParse(content, connection, this.#state)) return null;
+      return encodeBatch(content, connection, this.#state, isKeepable && content.isRepeatable);
+    }
+    if (kept !== null && literals !== null) return encodeKept(kept, literals, connection);
+    return { bytes: content, steps: null, parses: NO_NAMES, keeps: false };
   }
 
   /**
@@ -182,7 +200,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
       this.#relay.start(connection, content, this, true, null, 'none');
       return;
     }
-    const { bytes, steps, parses } = encodeBatch(content, connection, this.#state);
+    const { bytes, steps, parses } = encodeBatch(content, connection, this.#state, false);
     this.#relay.start(connection, bytes, this, true, steps, 'clientSync', parses);
   }
 
@@ -195,7 +213,15 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   }
 
   relayEnded(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void {
-    this.#shipment!.cost?.observe(connection.lastServiceMs, this.#relay.answerBytes);
+    const { cost, shard } = this.#shipment!;
+    if (outcome.rejected) {
+      // Notices come with each Parse, and a statement that is kept is parsed once.
+      if (outcome.failed) cost!.refuse();
+      else cost!.neverKeep();
+      this.#acquire(shard);
+      return;
+    }
+    cost?.observe(connection.lastServiceMs, this.#relay.answerBytes, shared && this.#isKept);
     this.#shipment = null;
     const { transaction } = this.#state;
     if (shared) {

@@ -15,8 +15,10 @@ import type { ClientStream } from './client-stream.ts';
 export interface RelayOutcome {
   /** The server's transaction status as a code; 0 where the connection was lost. */
   readonly status: number;
-  /** An ErrorResponse was passed on. */
+  /** An ErrorResponse was passed on, or rejected the request. */
   readonly failed: boolean;
+  /** Nothing was passed on: the server did not take the statement in the form it was sent in. */
+  readonly rejected: boolean;
   readonly lost: SqlError | null;
 }
 
@@ -116,13 +118,14 @@ export class Relay implements Receiver {
     end: SharedRelayEnd,
     steps: readonly Step[] | null,
     parses: readonly string[],
+    onTrial: boolean,
   ): void {
     this.connection = connection;
     this.#end = end;
     this.#sharedEnd = end;
     this.answerBytes = 0;
     this.#request.displaced = this.#displaced;
-    connection.send(bytes, this.#request.reset(true, steps, parses));
+    connection.send(bytes, this.#request.reset(true, steps, parses, onTrial));
   }
 
   /** The request is nobody's any more: nothing of its answer is passed on. */
@@ -239,13 +242,13 @@ export class Relay implements Receiver {
 
   finished(status: number, failed: boolean): void {
     this.#fillCopyData();
-    this.#finish({ status, failed, lost: null });
+    this.#finish({ status, failed, rejected: this.#request.rejected, lost: null });
   }
 
   lost(error: SqlError, failed: boolean): void {
     // Inside of a message there is no place for an error: the client can only be cut off.
     if (this.#request.torn) this.#client.destroy();
-    this.#finish({ status: 0, failed, lost: error });
+    this.#finish({ status: 0, failed, rejected: false, lost: error });
   }
 
   #finish(outcome: RelayOutcome): void {

@@ -1,22 +1,59 @@
 // Statement costs: how long a plan's statements take and how much they answer, as measured.
 
-import { SHARED_ANSWER_BYTES_MAX, SHARED_STATEMENT_MS_MAX } from '../base/limits.ts';
+import {
+  KEPT_REFUSALS_MAX,
+  KEPT_REST_STATEMENTS,
+  SHARED_ANSWER_BYTES_MAX,
+  SHARED_STATEMENT_MS_MAX,
+} from '../base/limits.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
+import type { KeptStatement } from './kept-statement.ts';
 
 /** Weight of the newest measurement in the moving average. */
 const NEWEST = 1 / 8;
 
-/** Moving averages of one plan. */
+/** How much of a refusal is left after one more success. */
+const FORGIVEN = 0.99;
+
+/** Moving averages of one plan, and whether servers may keep its statement. */
 export class StatementCost {
+  /** The form in which servers keep it; null as long as nobody has needed it. */
+  kept: KeptStatement | null = null;
   #ms = Number.POSITIVE_INFINITY;
   #bytes = 0;
+  #refusals = 0;
+  /** Statements to come before the kept form is tried again; 0: it is in use. */
+  #rest: number;
+
+  constructor(isKeepable: boolean) {
+    this.#rest = isKeepable ? 0 : Number.POSITIVE_INFINITY;
+  }
 
   /** Cheap enough to share a connection. What was never measured is not. */
   get isSmall(): boolean {
     return this.#ms <= SHARED_STATEMENT_MS_MAX && this.#bytes <= SHARED_ANSWER_BYTES_MAX;
   }
 
-  observe(ms: number, bytes: number): void {
+  /** Servers may be sent Bind and Execute of a statement that they keep, instead of its text. */
+  get isKeepable(): boolean {
+    return this.#rest === 0;
+  }
+
+  /** From now on it is sent as its clients write it. */
+  neverKeep(): void {
+    this.#rest = Number.POSITIVE_INFINITY;
+  }
+
+  /** A server has answered the kept form with an error or a notice instead of rows. */
+  refuse(): void {
+    this.#refusals += 1;
+    if (this.#refusals < KEPT_REFUSALS_MAX || this.#rest > 0) return;
+    this.#refusals = 0;
+    this.#rest = KEPT_REST_STATEMENTS;
+  }
+
+  /** `kept`: in the kept form. */
+  observe(ms: number, bytes: number, kept: boolean): void {
     if (this.#ms === Number.POSITIVE_INFINITY) {
       this.#ms = ms;
       this.#bytes = bytes;
@@ -24,6 +61,10 @@ export class StatementCost {
     }
     this.#ms += (ms - this.#ms) * NEWEST;
     this.#bytes += (bytes - this.#bytes) * NEWEST;
+    if (this.#rest > 0) this.#rest -= 1;
+    else if (kept && this.isSmall) this.#refusals *= FORGIVEN;
+    // A plan made for any value can be slow where one for this value is not.
+    else if (kept) this.refuse();
   }
 }
 
@@ -39,7 +80,7 @@ export class StatementCosts {
     if (plan.effect !== 'read' || plan.copy !== null) return null;
     let cost = this.#costs.get(plan);
     if (cost === undefined) {
-      cost = new StatementCost();
+      cost = new StatementCost(plan.verb === 'SELECT');
       this.#costs.set(plan, cost);
     }
     return cost;

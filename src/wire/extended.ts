@@ -75,6 +75,19 @@ export function decodeBind(body: BodyReader): BindMessage {
   return { portal, statement, parameterFormats, parameters, resultFormats };
 }
 
+/** The bytes of `bind` with another statement's name. Source: PROTOCOL-MESSAGE-FORMATS. */
+export function renameBind(bytes: Buffer, bind: BindMessage, statement: string): Buffer {
+  const nameAt = 5 + Buffer.byteLength(bind.portal) + 1;
+  const rest = bytes.subarray(nameAt + Buffer.byteLength(bind.statement));
+  const nameBytes = Buffer.byteLength(statement);
+  const renamed = Buffer.allocUnsafe(nameAt + nameBytes + rest.length);
+  bytes.copy(renamed, 0, 0, nameAt);
+  renamed.writeInt32BE(renamed.length - 1, 1);
+  renamed.write(statement, nameAt);
+  rest.copy(renamed, nameAt + nameBytes);
+  return renamed;
+}
+
 function writeFormats(writer: MessageWriter, formats: readonly number[]): void {
   writer.uint16(formats.length);
   for (const format of formats) writer.int16(format);

@@ -1,0 +1,37 @@
+// Trials: statements sent in another form than the client's, until the server has taken them.
+
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { ErrorFields } from '../wire/error-response.ts';
+import type { FrameReader } from '../wire/frame.ts';
+import { BACKEND } from '../wire/message-type.ts';
+import type { ServerRequest } from './request.ts';
+import { completesStep, errorFieldsIn } from './server-message.ts';
+
+/**
+ * Looks at the next message for a request on trial. The trial ends with the first reply that is
+ * forwarded; an error or a notice before it rejects the request, whose whole answer is then dropped.
+ */
+export function judge(request: ServerRequest, reader: FrameReader): void {
+  const { type } = reader;
+  if (type === BACKEND.noticeResponse) request.rejected = true;
+  else if (type === BACKEND.errorResponse) {
+    request.rejected = !endsStatement(errorFieldsIn(reader));
+    request.failed = request.rejected;
+    request.onTrial = false;
+  } else if (completesStep(type) && request.steps![request.nextStep]?.do !== 'swallow') {
+    request.onTrial = false;
+  }
+}
+
+/** Errors that no other form of the statement would mend. */
+function endsStatement({ severity, code }: ErrorFields): boolean {
+  return severity === 'FATAL' || severity === 'PANIC' || code === SQLSTATE.queryCanceled;
+}
+
+/** What completes a step of a rejected request counts on the server, and is passed on to nobody. */
+export function skipStep(request: ServerRequest): void {
+  const steps = request.steps!;
+  while (steps[request.nextStep]?.do === 'answer') request.nextStep += 1;
+  steps[request.nextStep]?.done?.();
+  request.nextStep += 1;
+}

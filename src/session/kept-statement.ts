@@ -1,0 +1,106 @@
+// Kept statements: a simple Query sent as Bind and Execute of a statement that the server keeps.
+
+import type { RoutedPlan } from '../plan/plan.ts';
+import type { Step } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
+import { FRONTEND } from '../wire/message-type.ts';
+import { type EncodedBatch, makeRoom } from './batch-encode.ts';
+import type { StatementNames } from './prepared.ts';
+
+/**
+ * The server has parsed and planned it before, which is most of its work for a small read. Its first
+ * answer decides: with an error or a notice before the rows the Query is sent as its client wrote it,
+ * so that nobody hears of a statement that is not theirs.
+ */
+export interface KeptStatement {
+  readonly name: string;
+  /** The Parse message that makes it. */
+  readonly parse: Buffer;
+}
+
+/** null: the plan's statements must be sent as they are written. `literals` are those of Planned. */
+export function keptStatementOf(
+  sql: string,
+  plan: RoutedPlan,
+  literals: readonly string[] | null,
+  names: StatementNames,
+  version: number,
+): KeptStatement | null {
+  const form = literals === null ? { sql, types: [] } : plan.parameterized;
+  if (form === null) return null;
+  const name = names.nameOf(form.sql, form.types, version);
+  return { name, parse: encodeParse({ name, sql: form.sql, parameterTypes: [...form.types] }) };
+}
+
+const SWALLOW: Step = { do: 'swallow', done: null };
+const FORWARD: Step = { do: 'forward', done: null };
+const STEPS: readonly Step[] = [SWALLOW, FORWARD, FORWARD];
+const NO_NAMES: readonly string[] = [];
+
+const REST = Buffer.concat([
+  encodeDescribe({ target: 'portal', name: '' }),
+  encodeExecute({ portal: '', maxRows: 0 }),
+  SYNC,
+]);
+
+/**
+ * [Parse,] Bind, Describe, Execute, Sync for a Query whose text has these literals, as written; what
+ * answers the first two is swallowed.
+ */
+export function encodeKept(
+  { name, parse }: KeptStatement,
+  literals: readonly string[],
+  connection: ServerConnection,
+): EncodedBatch {
+  const { statements, parsing } = connection;
+  const bound = encodeLiterals(name, literals);
+  if (statements.delete(name)) {
+    // Last in the set is last in the order of use.
+    statements.add(name);
+    return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true };
+  }
+  // On its way for somebody else: it will be there when this is read.
+  if (parsing.has(name)) return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true };
+  const closes = makeRoom(connection, 1);
+  const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
+  return {
+    bytes: Buffer.concat([...closes, parse, bound]),
+    steps: [...closes.map(() => SWALLOW), parsed, ...STEPS],
+    parses: [name],
+    keeps: true,
+  };
+}
+
+/** Bind of the unnamed portal with text parameters, and all that follows. */
+function encodeLiterals(name: string, literals: readonly string[]): Buffer {
+  const values = literals.map(textOf);
+  let length = 4 + 1 + name.length + 1 + 2 + 2 + 2;
+  for (const value of values) length += 4 + Buffer.byteLength(value);
+  const buffer = Buffer.allocUnsafe(1 + length + REST.length);
+  buffer[0] = FRONTEND.bind;
+  buffer.writeInt32BE(length, 1);
+  buffer[5] = 0;
+  let at = 6 + buffer.write(name, 6);
+  buffer[at] = 0;
+  buffer.writeInt16BE(0, at + 1);
+  buffer.writeInt16BE(values.length, at + 3);
+  at += 5;
+  for (const value of values) {
+    const written = buffer.write(value, at + 4);
+    buffer.writeInt32BE(written, at);
+    at += 4 + written;
+  }
+  buffer.writeInt16BE(0, at);
+  REST.copy(buffer, at + 2);
+  return buffer;
+}
+
+const QUOTE = 39;
+
+/** What a literal means: a number as it stands, a string without its quotes. */
+function textOf(literal: string): string {
+  if (literal.charCodeAt(0) !== QUOTE) return literal;
+  const inner = literal.slice(1, -1);
+  return inner.includes("''") ? inner.replaceAll("''", "'") : inner;
+}
