@@ -249,3 +249,6 @@ export const VIEW_LOCK_TIMEOUT_MS = 500;
 
 /** Bytes of rows that one INSERT of the proxy's own carries to a shard, of those that may be split. */
 export const WRITE_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Sharding keys that one SELECT computes: a select list has at most 1,664 items. */
+export const KEYS_COMPUTED_AT_ONCE = 500;

@@ -76,6 +76,15 @@ export async function carriageOf(
   return { columns, whole: targets.some((target) => target[3] === 't') };
 }
 
+/** Types of a table's columns as SQL, without modifiers, by name. */
+export async function columnTypes(
+  connection: ServerConnection,
+  table: string,
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await query(connection, targetsSql(table));
+  return new Map(rows.map(([name, type]) => [name!, type!]));
+}
+
 /** Name, type, whether it is a string, and whether the table looks at a statement as a whole. */
 const targetsSql = (name: string) => `
   SELECT a.attname, pg_catalog.format_type(a.atttypid, -1), t.typcategory = 'S',
@@ -87,7 +96,7 @@ const targetsSql = (name: string) => `
   WHERE a.attrelid = ${quoteLiteral(name)}::pg_catalog.regclass AND a.attnum > 0
     AND NOT a.attisdropped ORDER BY a.attnum`;
 
-/** The shard of each row. A row that no server will take goes to home, which says so. */
+/** The shard of each row. */
 export async function shardsOfRows(
   home: ServerConnection,
   rows: readonly Buffer[],
@@ -97,11 +106,40 @@ export async function shardsOfRows(
 ): Promise<readonly number[]> {
   if (key.index === null) return rows.map(() => HOME_SHARD);
   const keys = await keysOfRows(home, rows, columns, key.index, key.type);
-  return keys.map((value) => {
-    if (value !== null) return placement.shardOf(value);
-    if (key.notNull) return HOME_SHARD;
-    throw new SqlError(refused('insertDefault'));
-  });
+  return keys.map((value) => shardOfKey(value, key, placement));
+}
+
+/** The rows with these keys as one more column. */
+export function withKeys(
+  carriage: Carriage,
+  rows: readonly Buffer[],
+  keys: readonly (bigint | null)[],
+  key: RowsKey,
+  placement: Placement,
+): { rows: readonly Buffer[]; carriage: Carriage; rowShards: readonly number[] } {
+  const own = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs: null };
+  return {
+    rows: rows.map((row, i) => withInteger(row, keys[i] ?? null)),
+    carriage: { ...carriage, columns: [...carriage.columns, own] },
+    rowShards: keys.map((value) => shardOfKey(value, key, placement)),
+  };
+}
+
+/** A DataRow body with one more column, an int8. */
+function withInteger(row: Buffer, value: bigint | null): Buffer {
+  const body = Buffer.allocUnsafe(row.length + (value === null ? 4 : 12));
+  row.copy(body);
+  body.writeUInt16BE(row.readUInt16BE(0) + 1, 0);
+  body.writeInt32BE(value === null ? -1 : 8, row.length);
+  if (value !== null) body.writeBigInt64BE(value, row.length + 4);
+  return body;
+}
+
+/** A row that no server will take goes to home, which says so. */
+function shardOfKey(value: bigint | null, key: RowsKey, placement: Placement): number {
+  if (value !== null) return placement.shardOf(value);
+  if (key.notNull) return HOME_SHARD;
+  throw new SqlError(refused('insertDefault'));
 }
 
 const INTEGERS: ReadonlySet<number> = new Set([TYPE.int2, TYPE.int4, TYPE.int8]);

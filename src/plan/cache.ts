@@ -59,7 +59,7 @@ function bytesOf(plan: Plan): number {
   }
   if (merge.how === 'reference') return PLAN_BYTES + 2 * (merge.rows?.homeSql.length ?? 0);
   if (merge.how === 'insertRows') {
-    return PLAN_BYTES + keys + 2 * (merge.source.length + merge.before.length + merge.after.length);
+    return PLAN_BYTES + keys + 4 * JSON.stringify(merge).length;
   }
   if (merge.how === 'explain') {
     return PLAN_BYTES + 2 * (merge.prefix.length + merge.sql.length) + bytesOf(merge.inner);
@@ -68,7 +68,12 @@ function bytesOf(plan: Plan): number {
   if (merge.how === 'copyIn' || merge.how === 'copyOut') return PLAN_BYTES + keys;
   if (merge.how !== 'insert') return PLAN_BYTES + keys + 2 * merge.shardSql.before.length;
   const rows = merge.rows.reduce((sum, row) => sum + 2 * row.length + KEY_BYTES, 0);
-  return PLAN_BYTES + keys + rows + 2 * (merge.before.length + merge.after.length);
+  const computed = (merge.computed?.rows ?? []).reduce(
+    (sum, { before, after }) =>
+      sum + KEY_BYTES + [...before, ...after].reduce((length, item) => length + 2 * item.length, 0),
+    0,
+  );
+  return PLAN_BYTES + keys + rows + computed + 2 * (merge.before.length + merge.after.length);
 }
 
 /** The leaves of the input for transactions are much the same as the others. */

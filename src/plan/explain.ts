@@ -18,6 +18,7 @@ import type {
   ShardSql,
   SortKey,
 } from './plan.ts';
+import type { ComputedRow, ValuesQuery } from './staged.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
 export function explainPlan(plan: Plan): string {
@@ -132,6 +133,7 @@ function mergeLines(merge: Merge): string[] {
       return [`merge: ${merge.format} streams${merge.header ? ' with one header' : ''}`];
     case 'insert': {
       const rows = merge.rows.map((row, i) => `  ${keyText(merge.keys[i]!)}: ${row}`);
+      rows.push(...(merge.computed?.rows ?? []).map(computedText));
       return [`merge: insert by row: ${merge.before}…${merge.after}`, ...rows];
     }
     case 'insertRows': {
@@ -139,7 +141,7 @@ function mergeLines(merge: Merge): string[] {
       const by = key?.index == null ? 'without a key' : `by column ${key.index}`;
       const to = table.kind === 'sharded' ? by : `to ${table.kind}`;
       return [
-        `rows: ${source}`,
+        `rows: ${typeof source === 'string' ? source : valuesQueryText(source)}`,
         `merge: insert rows ${to}${whole ? ' at once' : ''}: ${before}…${after}`,
       ];
     }
@@ -163,6 +165,17 @@ function mergeLines(merge: Merge): string[] {
       ];
     }
   }
+}
+
+function computedText({ before, key, after }: ComputedRow): string {
+  const isText = typeof key === 'string';
+  const name = isText ? key : 'sql' in key ? `computed ${key.sql}` : keyText(key);
+  return `  ${name}: (${[...before, '…', ...after].join(', ')})`;
+}
+
+function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
+  const items = rows.map((row) => `(${row.join(', ')})`);
+  return `${clause}VALUES ${items.join(', ')} as ${columns.join(', ')}`;
 }
 
 function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMerge): string[] {

@@ -2,7 +2,7 @@
 
 import type { Expression, SubQuery } from '../sql/expression.ts';
 import { partsOf } from '../sql/expression.ts';
-import { insertText } from '../sql/insert-text.ts';
+import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
 import type { InsertStatement, SelectStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { TYPE } from '../value/type-oid.ts';
@@ -18,7 +18,7 @@ import { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 
 /** Anything but VALUES by itself, whose rows are planned one by one. */
-export function isInsertSelect(source: SelectStatement | null): source is SelectStatement {
+export function isInsertSelect(source: SelectStatement | null): boolean {
   if (source === null) return false;
   return (
     source.body.kind !== 'values' ||
@@ -47,7 +47,8 @@ export function tieSource(
   }
   const value = constantOutput(source, index);
   const constant = value === null ? null : keySourceOf(value, context);
-  if (constant !== null) key.restrict([constant]);
+  const isNull = constant?.from === 'constant' && constant.value === null;
+  if (constant !== null && !isNull) key.restrict([constant]);
   return false;
 }
 
@@ -72,22 +73,70 @@ export function insertRows(
   if (text === null) throw new NoMerge('text');
   if (statement.with !== null && statement.source?.with != null) throw new NoMerge('insertWith');
   checkTail(statement, leaf, survey);
-  const names = statement.columns ?? table?.columns.map(({ name }) => name) ?? null;
+  const rows = isInsertSelect(statement.source)
+    ? queriedRows(statement, table, text)
+    : valuesRows(statement, table, text, context);
+  const key = table?.kind === 'sharded' ? rowsKey(table, rows.given ?? []) : null;
+  const isByDefault = key !== null && key.index === null && key.hasDefault;
+  if (isByDefault && text.overriding === 'user') throw new NoMerge('insertWith');
   return {
     how: 'insertRows',
-    source: `${text.with}${text.source}`,
+    ...rows,
     table: writtenTable(statement, table),
-    before: text.into,
+    target: text.target,
     after: text.tail,
-    given: names,
-    key: table?.kind === 'sharded' ? rowsKey(table, names ?? []) : null,
+    key,
     whole: (statement.conflict?.assignments.length ?? 0) > 0,
+  };
+}
+
+type Rows = Pick<InsertRowsMerge, 'source' | 'before' | 'given'>;
+
+function queriedRows({ columns }: InsertStatement, table: Table | null, text: InsertText): Rows {
+  const given = columns ?? table?.columns.map(({ name }) => name) ?? null;
+  if (text.hasParts) throw new NoMerge('text');
+  return { source: `${text.with}${text.source}`, before: text.into, given };
+}
+
+/** The columns that are given a value in every row. One by one, as one PostgreSQL casts them. */
+function valuesRows(
+  { columns, source }: InsertStatement,
+  table: Table | null,
+  text: InsertText,
+  { input }: PlanContext,
+): Rows {
+  const names = columns ?? table?.columns.map(({ name }) => name) ?? null;
+  const rows = valuesText(input.sql, input.tokens, text.first);
+  if (rows === null || names === null || text.hasParts) throw new NoMerge('text');
+  const values = source?.body.kind === 'values' ? source.body.rows : [];
+  const isDefault = (row: number, item: number) => values[row]?.[item]?.kind === 'default';
+  const kept: number[] = [];
+  for (const item of rows[0]!.items.keys()) {
+    const defaults = rows.filter((_, row) => isDefault(row, item)).length;
+    if (defaults > 0 && defaults < rows.length) throw new NoMerge('insertWith');
+    if (defaults === 0) kept.push(item);
+  }
+  const given = kept.map((item) => names[item] ?? '');
+  if (given.length === 0) throw new NoMerge('insertWith');
+  const overriding =
+    text.overriding === null ? '' : `OVERRIDING ${text.overriding.toUpperCase()} VALUE `;
+  return {
+    source: {
+      with: text.with,
+      rows: rows.map(({ items }) => kept.map((item) => items[item]!)),
+      columns: given,
+    },
+    before: `${text.target} (${given.map(quoted).join(', ')}) ${overriding}`,
+    given,
   };
 }
 
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-function writtenTable({ relation, alias }: InsertStatement, table: Table | null): WrittenTable {
+export function writtenTable(
+  { relation, alias }: InsertStatement,
+  table: Table | null,
+): WrittenTable {
   const schema = table?.schema ?? relation.schema;
   const name = quoted(table?.name ?? relation.name);
   const kind = table?.kind === 'sharded' || table?.kind === 'reference' ? table.kind : 'home';
@@ -106,15 +155,18 @@ const KEY_TYPES: ReadonlyMap<number, RowsKey['type']> = new Map([
   [TYPE.int8, 'int8'],
 ]);
 
-function rowsKey(table: Table, names: readonly string[]): RowsKey {
+/** Of a sharded table, among the columns that are given. Throws Refusal. */
+export function rowsKey(table: Table, names: readonly string[]): RowsKey {
   const column = table.columns.find(({ name }) => name === table.keyColumn);
   const type = KEY_TYPES.get(column?.typeOid ?? 0);
   if (column === undefined || type === undefined) throw new NoMerge('text');
   const index = names.indexOf(column.name);
-  if (index < 0 && (column.hasDefault || !column.notNull)) {
+  const hasDefault = column.hasDefault && !column.generated;
+  if (index < 0 && !hasDefault && (column.generated || !column.notNull)) {
     throw new Refusal(refused('insertDefault'));
   }
-  return { index: index < 0 ? null : index, type, notNull: column.notNull };
+  const { name, notNull } = column;
+  return { index: index < 0 ? null : index, column: name, type, notNull, hasDefault };
 }
 
 /** ON CONFLICT and RETURNING are computed where the row is: they may use nothing but it. */

@@ -1,16 +1,15 @@
 // INSERT: rows go to the shards of their keys.
 
-import { valuesRows } from '../sql/clause.ts';
 import type { InsertStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
 import { insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
+import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
 import { checkTarget } from './modify.ts';
-import type { InsertMerge, KeySource, Plan, WriteMerge } from './plan.ts';
-import { keySourceOf } from './restriction.ts';
+import type { InsertMerge, Plan, WriteMerge } from './plan.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
@@ -26,20 +25,11 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   const { table, leaf, keys } = found;
   const merge = (): InsertMerge | WriteMerge => {
     if (found.tied) return { how: 'write' };
-    if (keys === null || statement.with !== null) throw new NoMerge('insertWith');
-    return mergeOf(keys, context);
+    if (keys === null || table === null || statement.with !== null) throw new NoMerge('insertWith');
+    return insertValues(statement, table, keys, context);
   };
-  const plans = { merge, engine: null };
-  if (!isInsertSelect(statement.source))
-    return shardedPlan('INSERT', survey, context, 'write', plans);
   const staged = () => insertRows(statement, table, leaf, context, survey);
-  return shardedPlan('INSERT', survey, context, 'write', { ...plans, staged });
-}
-
-function mergeOf(keys: readonly KeySource[], context: PlanContext): InsertMerge {
-  const text = valuesRows(context.input.sql, context.input.tokens);
-  if (text === null || text.rows.length !== keys.length) throw new NoMerge('text');
-  return { how: 'insert', ...text, keys };
+  return shardedPlan('INSERT', survey, context, 'write', { merge, engine: null, staged });
 }
 
 /** What an INSERT writes to, and by which keys. */
@@ -48,7 +38,7 @@ export interface SurveyedInsert {
   /** The table in ON CONFLICT and RETURNING. */
   readonly leaf: Leaf;
   /** Of each row of VALUES into a sharded table; null for anything else. */
-  readonly keys: readonly KeySource[] | null;
+  readonly keys: readonly RowKey[] | null;
   /** Its query makes every row on the shard that it belongs to. */
   readonly tied: boolean;
 }
@@ -65,27 +55,32 @@ export function surveyInsert(
   checkTarget(statement, table, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
   let leaf: Leaf;
-  let keys: readonly KeySource[] | null = null;
+  let keys: readonly RowKey[] | null = null;
   if (sharded !== null) {
     leaf = shardedLeaf(sharded, statement.alias, [], survey);
     if (!isInsertSelect(statement.source)) {
       keys = rowKeys(statement, sharded, context);
-      leaf.keys.get(sharded.keyColumn!)!.restrict(keys);
+      const known = keys.flatMap((key) => (typeof key === 'string' ? [] : [key]));
+      if (known.length === keys.length) leaf.keys.get(sharded.keyColumn!)!.restrict(known);
     }
     checkConflict(statement, sharded, leaf);
   } else {
     survey.relation(statement.relation);
     leaf = unknownLeaf(statement);
   }
+  const { source } = statement;
   let tied = false;
-  if (statement.source !== null) {
-    const level = surveySelect(statement.source, survey, null, tables, 'derived');
-    if (sharded !== null && isInsertSelect(statement.source)) {
-      const names = statement.columns ?? sharded.columns.map((column) => column.name);
+  if (source !== null && isInsertSelect(source)) {
+    const level = surveySelect(source, survey, null, tables, 'derived');
+    if (sharded !== null) {
       const key = leaf.keys.get(sharded.keyColumn!)!;
-      const index = names.indexOf(sharded.keyColumn!);
-      tied = tieSource(level, statement.source, index, key, context);
+      const index = keyIndex(statement, sharded);
+      tied = tieSource(level, source, index, key, context);
     }
+  } else if (source?.body.kind === 'values') {
+    const values =
+      keys === null ? source.body.rows.flat() : valuesBesideKeys(statement, keys, table!);
+    surveyExpressions(values, new Scope(null), survey, tables, sharded !== null);
   }
   const scope = new Scope(null);
   scope.leaves.push(leaf);
@@ -105,46 +100,6 @@ function unknownLeaf(statement: InsertStatement): Leaf {
     sharded: false,
     nullableKeys: NO_NAMES,
   };
-}
-
-function rowKeys(
-  statement: InsertStatement,
-  table: Table,
-  context: PlanContext,
-): readonly KeySource[] {
-  const { source, columns } = statement;
-  if (source === null) return [keyOfDefault(table)];
-  if (source.body.kind !== 'values') return [];
-  const names = columns ?? table.columns.map((column) => column.name);
-  const index = names.indexOf(table.keyColumn!);
-  return source.body.rows.map((row) => {
-    const value = index < 0 ? undefined : row[index];
-    if (value === undefined || value.kind === 'default') return keyOfDefault(table);
-    const key = keySourceOf(value, context);
-    if (key === null) {
-      const uncertain = value.kind === 'parameter' && context.uncertain.has(value.index);
-      throw new Refusal(refused(uncertain ? 'parameterType' : 'insertKey'));
-    }
-    if (key.from === 'constant' && key.value === null) checkNotNull(table);
-    return key;
-  });
-}
-
-const isRequired = (table: Table) =>
-  table.columns.find((column) => column.name === table.keyColumn)?.notNull ?? false;
-
-/** Without a value and a default the server refuses the row, on whichever shard. */
-function keyOfDefault(table: Table): KeySource {
-  const column = table.columns.find((each) => each.name === table.keyColumn);
-  if (column === undefined || column.hasDefault || !column.notNull) {
-    throw new Refusal(refused('insertDefault'));
-  }
-  return { from: 'constant', value: null };
-}
-
-/** A NULL key belongs to no shard; text that is no integer never gets that far. */
-function checkNotNull(table: Table): void {
-  if (!isRequired(table)) throw new Refusal(refused('insertDefault'));
 }
 
 /** ON CONFLICT DO UPDATE may set the key to the inserted row's own: that row is on this shard. */

@@ -6,7 +6,7 @@ import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 import type { SessionAction } from './action.ts';
 import type { EngineMerge } from './engine-plan.ts';
-import type { InsertRowsMerge } from './staged.ts';
+import type { ComputedKeys, InsertRowsMerge } from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
 export type { EngineInput, EngineLeaf, EngineMerge } from './engine-plan.ts';
@@ -150,6 +150,8 @@ export interface InsertMerge {
   readonly rows: readonly string[];
   readonly keys: readonly KeySource[];
   readonly after: string;
+  /** Keys that must be computed before the rows can be told apart: `rows` and `keys` are empty. */
+  readonly computed: ComputedKeys | null;
 }
 
 /** COPY FROM STDIN: every server is sent the statement, and the rows that are its own. */

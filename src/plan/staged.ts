@@ -1,5 +1,7 @@
 // Staged writes: rows are computed by a query of their own, then written where they belong.
 
+import type { KeySource } from './plan.ts';
+
 /** A table that rows are written to, as SQL and by its kind. */
 export interface WrittenTable {
   /** Quoted; qualified where the schema is known. */
@@ -17,8 +19,10 @@ export interface WrittenTable {
  */
 export interface InsertRowsMerge {
   readonly how: 'insertRows';
-  readonly source: string;
+  readonly source: string | ValuesQuery;
   readonly table: WrittenTable;
+  /** INSERT INTO and the table. */
+  readonly target: string;
   /** A shard is sent `before`, a query that gives its rows, `after`. */
   readonly before: string;
   readonly after: string;
@@ -32,9 +36,36 @@ export interface InsertRowsMerge {
 
 /** The sharding key among the columns of a query. */
 export interface RowsKey {
-  /** 0-based; null: it is left out, and no server takes a row without it. */
+  /** 0-based; null: it is left out. */
   readonly index: number | null;
+  readonly column: string;
+  /** What a row without it gets; else no server takes that row. */
+  readonly hasDefault: boolean;
   readonly type: 'int2' | 'int4' | 'int8';
   /** The servers themselves refuse a NULL. */
   readonly notNull: boolean;
+}
+
+/** VALUES whose items are cast to the types of the columns that they are for. */
+export interface ValuesQuery {
+  /** WITH …, or ''. */
+  readonly with: string;
+  readonly rows: readonly (readonly string[])[];
+  /** The columns they are for, unquoted. */
+  readonly columns: readonly string[];
+}
+
+/** The keys of an INSERT … VALUES of which some are expressions or defaults. */
+export interface ComputedKeys {
+  /** The table, as SQL. */
+  readonly table: string;
+  readonly key: RowsKey;
+  readonly rows: readonly ComputedRow[];
+}
+
+export interface ComputedRow {
+  /** The items of the row on both sides of its key. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  readonly key: KeySource | 'default' | { readonly sql: string };
 }

@@ -123,14 +123,6 @@ export const REFUSED = {
     what: 'INSERT without a value for the sharding key',
     hint: 'List the key column and give it a value.',
   },
-  insertKey: {
-    what: 'INSERT with a sharding key that is not a constant or a parameter',
-    hint: 'Compute the key first and send its value.',
-  },
-  parameterType: {
-    what: 'a parameter that is both a sharding key and a value of a type that is not known',
-    hint: 'Give each its own parameter.',
-  },
   updateKey: {
     what: 'UPDATE of the sharding key',
     hint: 'Delete the row and insert it with the new key.',

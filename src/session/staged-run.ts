@@ -1,143 +1,41 @@
 // Staged run: computes the rows that a statement writes by a query of their own, then writes them.
 
-import { SqlError } from '../base/errors.ts';
-import { isUserType, typeNames } from '../execute/carried.ts';
-import type { Description } from '../execute/describe.ts';
 import { insertRows } from '../execute/insert-rows.ts';
-import { carriageOf, carriedFormats, RowSet, shardsOfRows } from '../execute/row-set.ts';
-import { openShardStream } from '../execute/shard-stream.ts';
+import { carriageOf, columnTypes, shardsOfRows, withKeys } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
-import type { RoutedPlan } from '../plan/plan.ts';
-import type { InsertRowsMerge } from '../plan/staged.ts';
-import { severalShards } from '../plan/unsupported.ts';
-import { castParameters } from '../sql/cast-parameters.ts';
+import type { InsertRowsMerge, ValuesQuery } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
-import type { Execution, RunnerDependencies } from './execution.ts';
-import { openGatherRun } from './gather-run.ts';
-import { StatementValues } from './prepared.ts';
-import type { Runner } from './runner.ts';
-import { closeRunning } from './state.ts';
-
-export interface StagedRun {
-  readonly d: RunnerDependencies;
-  readonly runner: Pick<Runner, 'description' | 'connections' | 'targets'>;
-  readonly execution: Execution;
-  /** Of the client's statement. */
-  readonly description: Description;
-}
+import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
 
 /** Rejects with SqlError or ServerError. What only reads is read before a transaction begins. */
 export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise<WriteResult> {
-  const { d } = run;
-  const source = await sourceOf(run, merge.source);
-  if (d.state.transaction === null && source.plan.effect === 'read') {
+  const { state } = run.d;
+  const source = await sourceOf(run, await queryText(run, merge));
+  if (state.transaction === null && source.plan.effect === 'read') {
     const read = await readRows(run, source);
-    return d.state.inTransaction(() => write(run, merge, read));
+    return state.inTransaction(() => write(run, merge, read));
   }
-  return d.state.inTransaction(async () => write(run, merge, await readRows(run, source)));
+  return state.inTransaction(async () => write(run, merge, await readRows(run, source)));
 }
 
-type Source = Execution & { readonly plan: RoutedPlan };
-
-/** The query with its own plan. Throws what it is refused with. */
-async function sourceOf({ d, execution, description }: StagedRun, text: string): Promise<Source> {
-  const { context, state } = d;
-  const { sql, types } = await portable(text, description.parameterTypes, d);
-  const parameters = { ...execution.parameters, types };
-  const plan = context.planner.planExact(sql, context.topology(), state.settings.searchPath);
-  if (plan.op === 'refused') throw new SqlError(plan.error);
-  if (plan.op !== 'routed') throw new Error('a query of a write has become something else');
-  return {
-    sql,
-    plan,
-    values: new StatementValues(null, parameters),
-    parameters,
-    resultFormats: [],
-    extended: null,
-  };
+async function queryText({ d }: StagedRun, { source, table }: InsertRowsMerge): Promise<string> {
+  if (typeof source === 'string') return source;
+  const types = await withConnectionOf(d.state)(HOME_SHARD, (home) =>
+    columnTypes(home, table.name),
+  );
+  return valuesText(source, types);
 }
 
-/** Types made by users have other oids on every server, but one name. */
-async function portable(
-  sql: string,
-  types: readonly number[],
-  d: RunnerDependencies,
-): Promise<{ sql: string; types: readonly number[] }> {
-  const own = types.filter(isUserType);
-  if (own.length === 0) return { sql, types };
-  const names = await withConnectionOf(d.state)(HOME_SHARD, (home) => typeNames(home, own));
-  return {
-    sql: castParameters(
-      sql,
-      types.map((oid) => names.get(oid) ?? null),
-    ),
-    types: types.map((oid) => (names.has(oid) ? 0 : oid)),
-  };
-}
-
-interface ReadRows {
-  readonly set: RowSet;
-  readonly description: Description;
-}
-
-/** All rows of the query, in the formats in which they are carried. */
-async function readRows(run: StagedRun, source: Source): Promise<ReadRows> {
-  const { d, runner } = run;
-  const { plan, sql, parameters } = source;
-  const description = await runner.description(plan, sql, parameters.types);
-  const set = new RowSet(d.context.mergeBytesMax);
-  const execution = { ...source, resultFormats: carriedFormats(description.fields ?? []) };
-  const targets = runner.targets(execution, plan);
-  // The types as they are to be sent, by which no server's own number for a type gets elsewhere.
-  const sent = { ...description, parameterTypes: parameters.types };
-  if (targets.length === 1) await readOne(run, execution, targets[0]!, set);
-  else await readSeveral(run, execution, targets, sent, set);
-  return { set, description };
-}
-
-async function readOne(
-  { d }: StagedRun,
-  { plan, sql, parameters, resultFormats }: Source,
-  shard: number,
-  set: RowSet,
-): Promise<void> {
-  const { state, owner } = d;
-  if (plan.effect !== 'read') state.transaction?.writers.add(shard);
-  await withConnectionOf(state)(shard, async (connection) => {
-    if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);
-    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
-    try {
-      for (let rows = await stream.next(); rows !== null; rows = await stream.next()) {
-        set.add(rows);
-      }
-    } finally {
-      await stream.discard();
-    }
-  });
-}
-
-async function readSeveral(
-  { d, runner }: StagedRun,
-  execution: Source,
-  targets: readonly number[],
-  description: Description,
-  set: RowSet,
-): Promise<void> {
-  const { context, state } = d;
-  const { merge, refusal } = execution.plan;
-  if (merge?.how !== 'concat' && merge?.how !== 'aggregate' && merge?.how !== 'engine') {
-    throw new SqlError(refusal ?? severalShards('text'));
-  }
-  const connections = () => runner.connections(targets);
-  const run = { execution, merge, description, state, context, connections };
-  const running = await openGatherRun(run);
-  try {
-    set.add(running.rest);
-    for await (const rows of running.gather.batches) set.add(rows);
-  } finally {
-    await closeRunning(running);
-  }
+function valuesText(
+  { with: clause, rows, columns }: ValuesQuery,
+  types: ReadonlyMap<string, string>,
+): string {
+  const items = rows.map((row) =>
+    row.map((item, i) => `(${item})::${types.get(columns[i]!) ?? 'pg_catalog.text'}`).join(', '),
+  );
+  return `${clause}VALUES ${items.map((row) => `(${row})`).join(', ')}`;
 }
 
 async function write(
@@ -147,17 +45,22 @@ async function write(
 ): Promise<WriteResult> {
   const { context, state } = d;
   const { placement, shards } = context.topology();
-  const { rows } = read.set;
   const { table, given, key } = merge;
   const fields = read.description.fields ?? [];
-  const { carriage, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
+  const isByDefault = key !== null && key.index === null && key.hasDefault;
+  const keys = isByDefault ? await defaultKeys(d, table.name, key, read.set.rows.length) : null;
+  const { rows, carriage, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
     const made = await carriageOf(home, fields, table, given);
-    const places = key === null ? [] : await shardsOfRows(home, rows, made.columns, key, placement);
-    return { carriage: { ...made, whole: made.whole || merge.whole }, rowShards: places };
+    const own = { ...made, whole: made.whole || merge.whole };
+    if (keys !== null && key !== null) return withKeys(own, read.set.rows, keys, key, placement);
+    const all = { rows: read.set.rows, carriage: own };
+    if (key === null) return { ...all, rowShards: [] };
+    const places = await shardsOfRows(home, all.rows, made.columns, key, placement);
+    return { ...all, rowShards: places };
   });
   return insertRows({
     transaction: state.transaction!,
-    merge,
+    merge: isByDefault ? { ...merge, before: beforeKey(merge, fields.length) } : merge,
     rows,
     carriage,
     rowShards,
@@ -167,4 +70,11 @@ async function write(
     columnCount: description.fields?.length ?? 0,
     bytesMax: context.mergeBytesMax,
   });
+}
+
+/** With the key, which the statement leaves to its default, as the last column. */
+function beforeKey({ target, given, key }: InsertRowsMerge, width: number): string {
+  const names = [...(given ?? []).slice(0, width), key!.column];
+  const list = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ');
+  return `${target} (${list}) OVERRIDING SYSTEM VALUE `;
 }

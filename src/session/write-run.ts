@@ -15,8 +15,9 @@ import { targetsOf } from '../plan/route.ts';
 import type { InsertRowsMerge } from '../plan/staged.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
-import type { RunnerDependencies } from './execution.ts';
-import { type Execution, isDescribed } from './execution.ts';
+import { withComputedKeys } from './computed-keys.ts';
+import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
+import type { StagedRun } from './row-source.ts';
 import type { Runner } from './runner.ts';
 import { runStaged } from './staged-run.ts';
 
@@ -36,13 +37,10 @@ export interface WriteRun {
 
 /** Answers with everything but ReadyForQuery, when all shards have committed. */
 export async function runWrite(run: WriteRun): Promise<void> {
-  const { d, runner, execution, merge } = run;
+  const { d, runner, execution } = run;
   const { sql, plan, parameters } = execution;
   const description = await runner.description(plan, sql, parameters.types);
-  const result =
-    merge.how === 'insertRows'
-      ? await runStaged({ d, runner, execution, description }, merge)
-      : await d.state.inTransaction(() => write(run, merge, description));
+  const result = await resultOf({ d, runner, execution, description }, run);
   if (isDescribed(execution) && description.fields !== null) {
     d.client.write(encodeRowDescription(description.fields));
   }
@@ -50,6 +48,15 @@ export async function runWrite(run: WriteRun): Promise<void> {
     if (!d.client.write(frameDataRow(row))) await d.client.drained();
   }
   d.client.write(encodeCommandComplete(result.tag));
+}
+
+async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {
+  const { merge } = run;
+  const { d, description } = staged;
+  if (merge.how === 'insertRows') return runStaged(staged, merge);
+  const isComputed = merge.how === 'insert' && merge.computed !== null;
+  const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
+  return d.state.inTransaction(() => write(run, known, description));
 }
 
 function write(
@@ -72,6 +79,8 @@ function write(
   }
   const shardOf = (key: KeySource) =>
     targetsOf({ kind: 'keys', keys: [key] }, values, context.topology())[0]!;
-  const rowShards = merge.how === 'insert' ? merge.keys.map(shardOf) : [];
-  return writeShards({ ...request, merge, targets, rowShards });
+  if (merge.how === 'write') return writeShards({ ...request, merge, targets, rowShards: [] });
+  const rowShards = merge.keys.map(shardOf);
+  const own = [...new Set(rowShards)].sort((a, b) => a - b);
+  return writeShards({ ...request, merge, targets: own, rowShards });
 }

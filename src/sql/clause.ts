@@ -216,31 +216,3 @@ export function closing(tokens: readonly Token[], open: number): number | null {
 function tokensIn(tokens: readonly Token[], { start, end }: Range): readonly Token[] {
   return tokens.filter((token) => token.start >= start && token.end <= end);
 }
-
-/** The rows of INSERT … VALUES: the text before, each row in its brackets, the text behind. */
-export function valuesRows(
-  sql: string,
-  tokens: readonly Token[],
-): { readonly before: string; readonly rows: readonly string[]; readonly after: string } | null {
-  const depths = depthsOf(tokens);
-  const values = tokens.findIndex(
-    (token, i) => depths[i] === 0 && token.kind === 'word' && token.text === 'values',
-  );
-  if (values < 0) return null;
-  const rows: string[] = [];
-  let i = values + 1;
-  for (;;) {
-    if (tokens[i]?.text !== '(') return null;
-    const close = closing(tokens, i);
-    if (close === null) return null;
-    rows.push(sql.slice(tokens[i]!.start, tokens[close]!.end));
-    i = close + 1;
-    if (tokens[i]?.text !== ',') break;
-    i++;
-  }
-  return {
-    before: sql.slice(0, tokens[values + 1]!.start),
-    rows,
-    after: i < tokens.length ? ` ${sql.slice(tokens[i]!.start)}` : '',
-  };
-}

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Said, WriteServers } from './write-servers.ts';
-import { INSERTS } from './write-statements.ts';
+import { INSERTS, VALUES } from './write-statements.ts';
 
 describe.each([3, 2])('over %i shards', (shardCount) => {
   let servers: WriteServers;
@@ -25,7 +25,10 @@ describe.each([3, 2])('over %i shards', (shardCount) => {
     expect(shards, sql).toEqual(plain);
   }
 
-  describe.each([['INSERT with computed rows', INSERTS]])('%s', (_, statements) => {
+  describe.each([
+    ['INSERT with computed rows', INSERTS],
+    ['INSERT of VALUES to be computed', VALUES],
+  ])('%s', (_, statements) => {
     const simple = statements.filter(({ parameters }) => parameters === undefined);
 
     it.each([

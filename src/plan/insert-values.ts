@@ -1,0 +1,120 @@
+// INSERT … VALUES: each row by its key, which may have to be computed first.
+
+import type { Expression } from '../sql/expression.ts';
+import { type InsertText, insertText, type RowText, valuesText } from '../sql/insert-text.ts';
+import type { InsertStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { quoted, rowsKey, writtenTable } from './insert-select.ts';
+import type { InsertMerge, KeySource } from './plan.ts';
+import { keySourceOf } from './restriction.ts';
+import { NoMerge } from './splice.ts';
+import type { ComputedKeys } from './staged.ts';
+import { refused } from './unsupported.ts';
+
+/** The key of a row: known with its parameters, an expression to be computed, or the default. */
+export type RowKey = KeySource | 'computed' | 'default';
+
+export function keyIndex({ columns }: InsertStatement, table: Table): number {
+  const names = columns ?? table.columns.map((column) => column.name);
+  return names.indexOf(table.keyColumn!);
+}
+
+/** Throws Refusal for a key that is surely NULL where the servers would take it. */
+export function rowKeys(
+  statement: InsertStatement,
+  table: Table,
+  context: PlanContext,
+): readonly RowKey[] {
+  const { source } = statement;
+  if (source === null) return [keyOfDefault(table)];
+  if (source.body.kind !== 'values') throw new Error('only VALUES have rows to be told apart');
+  const index = keyIndex(statement, table);
+  return source.body.rows.map((row) => {
+    const value = index < 0 ? undefined : row[index];
+    if (value === undefined || value.kind === 'default') return keyOfDefault(table);
+    const key = keySourceOf(value, context);
+    if (key === null) return 'computed';
+    if (key.from === 'constant' && key.value === null && !columnOfKey(table)?.notNull) {
+      throw new Refusal(refused('insertDefault'));
+    }
+    return key;
+  });
+}
+
+const columnOfKey = (table: Table) => table.columns.find(({ name }) => name === table.keyColumn);
+
+/** Without a value and a default the server refuses the row, on whichever shard. */
+function keyOfDefault(table: Table): RowKey {
+  const column = columnOfKey(table);
+  if (column?.hasDefault === true && !column.generated) return 'default';
+  if (column?.notNull !== true || column.generated) throw new Refusal(refused('insertDefault'));
+  return { from: 'constant', value: null };
+}
+
+/** What the servers compute of each row, without the keys that are computed before. */
+export function valuesBesideKeys(
+  statement: InsertStatement,
+  keys: readonly RowKey[],
+  table: Table,
+): readonly Expression[] {
+  const { source } = statement;
+  if (source?.body.kind !== 'values') return [];
+  const index = keyIndex(statement, table);
+  return source.body.rows.flatMap((row, i) =>
+    row.filter((_, j) => j !== index || keys[i] !== 'computed'),
+  );
+}
+
+/** Throws NoMerge. */
+export function insertValues(
+  statement: InsertStatement,
+  table: Table,
+  keys: readonly RowKey[],
+  { input }: PlanContext,
+): InsertMerge {
+  const { sql, tokens } = input;
+  const text = insertText(sql, tokens, statement);
+  if (text === null) throw new NoMerge('text');
+  const rows = rowsOf(statement, text, input);
+  if (rows.length !== keys.length) throw new NoMerge('text');
+  const known = keys.flatMap((key) => (typeof key === 'string' ? [] : [key]));
+  if (known.length === keys.length && statement.source !== null) {
+    const given = { rows: rows.map((row) => row.text), keys: known, computed: null };
+    return { how: 'insert', before: `${text.into}VALUES `, after: text.tail, ...given };
+  }
+  const index = keyIndex(statement, table);
+  const width = rows[0]!.items.length;
+  const isGiven = index >= 0 && index < width;
+  if (keys.includes('default') && text.overriding === 'user') throw new NoMerge('insertWith');
+  const names = (statement.columns ?? table.columns.map(({ name }) => name)).slice(0, width);
+  const into = isGiven
+    ? text.into
+    : `${text.target} (${[...names, table.keyColumn!].map(quoted).join(', ')}) `;
+  if (!isGiven && text.hasParts) throw new NoMerge('text');
+  // A default may be that of an identity, for which a value is to be given only so.
+  const overriding = isGiven && text.overriding !== null ? '' : 'OVERRIDING SYSTEM VALUE ';
+  const at = isGiven ? index : width;
+  const computed: ComputedKeys = {
+    table: writtenTable(statement, table).name,
+    key: rowsKey(table, [table.keyColumn!]),
+    rows: rows.map(({ items }, i) => {
+      const key = keys[i]!;
+      const source = key === 'computed' ? { sql: items[at]! } : key;
+      return { before: items.slice(0, at), key: source, after: items.slice(at + 1) };
+    }),
+  };
+  const before = `${into}${keys.includes('default') ? overriding : ''}VALUES `;
+  return { how: 'insert', before, rows: [], keys: [], after: text.tail, computed };
+}
+
+function rowsOf(
+  statement: InsertStatement,
+  text: InsertText,
+  { sql, tokens }: PlanContext['input'],
+): readonly RowText[] {
+  if (statement.source === null) return [{ text: '()', items: [] }];
+  const rows = valuesText(sql, tokens, text.first);
+  if (rows === null) throw new NoMerge('text');
+  return rows;
+}

@@ -1,0 +1,129 @@
+// Row source: a query of the proxy's own for a statement that writes, and all of its rows.
+
+import { SqlError } from '../base/errors.ts';
+import { isUserType, typeNames } from '../execute/carried.ts';
+import type { Description } from '../execute/describe.ts';
+import { portableTypes } from '../execute/parameters.ts';
+import { carriedFormats, RowSet } from '../execute/row-set.ts';
+import { openShardStream } from '../execute/shard-stream.ts';
+import type { RoutedPlan } from '../plan/plan.ts';
+import { severalShards } from '../plan/unsupported.ts';
+import { castParameters } from '../sql/cast-parameters.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { withConnectionOf } from './everywhere.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
+import { openGatherRun } from './gather-run.ts';
+import { StatementValues } from './prepared.ts';
+import type { Runner } from './runner.ts';
+import { closeRunning } from './state.ts';
+
+export interface StagedRun {
+  readonly d: RunnerDependencies;
+  readonly runner: Pick<Runner, 'description' | 'connections' | 'targets'>;
+  readonly execution: Execution;
+  /** Of the client's statement. */
+  readonly description: Description;
+}
+
+export type Source = Execution & { readonly plan: RoutedPlan };
+
+/** The query with its own plan. Throws what it is refused with. */
+export async function sourceOf(
+  { d, execution, description }: StagedRun,
+  text: string,
+): Promise<Source> {
+  const { context, state } = d;
+  const { sql, types } = await portable(text, description.parameterTypes, d);
+  const parameters = { ...execution.parameters, types };
+  const plan = context.planner.planExact(sql, context.topology(), state.settings.searchPath);
+  if (plan.op === 'refused') throw new SqlError(plan.error);
+  if (plan.op !== 'routed') throw new Error('a query of a write has become something else');
+  return {
+    sql,
+    plan,
+    values: new StatementValues(null, parameters),
+    parameters,
+    resultFormats: [],
+    extended: null,
+  };
+}
+
+/** Types made by users have other oids on every server, but one name. */
+async function portable(
+  sql: string,
+  types: readonly number[],
+  d: RunnerDependencies,
+): Promise<{ sql: string; types: readonly number[] }> {
+  const own = types.filter(isUserType);
+  if (own.length === 0) return { sql, types };
+  const names = await withConnectionOf(d.state)(HOME_SHARD, (home) => typeNames(home, own));
+  const cast = castParameters(
+    sql,
+    types.map((oid) => names.get(oid) ?? null),
+  );
+  return { sql: cast, types: portableTypes(types, cast) };
+}
+
+export interface ReadRows {
+  readonly set: RowSet;
+  readonly description: Description;
+}
+
+/** All rows of the query, in the formats in which they are carried. */
+export async function readRows(run: StagedRun, source: Source): Promise<ReadRows> {
+  const { d, runner } = run;
+  const { plan, sql, parameters } = source;
+  const description = await runner.description(plan, sql, parameters.types);
+  const set = new RowSet(d.context.mergeBytesMax);
+  const execution = { ...source, resultFormats: carriedFormats(description.fields ?? []) };
+  const targets = runner.targets(execution, plan);
+  // The types as they are to be sent, by which no server's own number for a type gets elsewhere.
+  const sent = { ...description, parameterTypes: parameters.types };
+  if (targets.length === 1) await readOne(run, execution, targets[0]!, set);
+  else await readSeveral(run, execution, targets, sent, set);
+  return { set, description };
+}
+
+async function readOne(
+  { d }: StagedRun,
+  { plan, sql, parameters, resultFormats }: Source,
+  shard: number,
+  set: RowSet,
+): Promise<void> {
+  const { state, owner } = d;
+  if (plan.effect !== 'read') state.transaction?.writers.add(shard);
+  await withConnectionOf(state)(shard, async (connection) => {
+    if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);
+    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
+    try {
+      for (let rows = await stream.next(); rows !== null; rows = await stream.next()) {
+        set.add(rows);
+      }
+    } finally {
+      await stream.discard();
+    }
+  });
+}
+
+async function readSeveral(
+  { d, runner }: StagedRun,
+  execution: Source,
+  targets: readonly number[],
+  description: Description,
+  set: RowSet,
+): Promise<void> {
+  const { context, state } = d;
+  const { merge, refusal } = execution.plan;
+  if (merge?.how !== 'concat' && merge?.how !== 'aggregate' && merge?.how !== 'engine') {
+    throw new SqlError(refusal ?? severalShards('text'));
+  }
+  const connections = () => runner.connections(targets);
+  const run = { execution, merge, description, state, context, connections };
+  const running = await openGatherRun(run);
+  try {
+    set.add(running.rest);
+    for await (const rows of running.gather.batches) set.add(rows);
+  } finally {
+    await closeRunning(running);
+  }
+}
