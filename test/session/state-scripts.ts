@@ -121,7 +121,7 @@ export const stateScripts: Readonly<Record<string, readonly Step[]>> = {
     'SET my.setting = 1',
     "SELECT current_setting('my.setting')",
     'RESET my.setting',
-    "SELECT current_setting('my.setting', true)",
+    "SELECT coalesce(current_setting('my.setting', true), '')",
     "SELECT current_setting('my.other')",
   ),
   'set_config is SET': queries(
@@ -203,7 +203,7 @@ export const stateScripts: Readonly<Record<string, readonly Step[]>> = {
     'FETCH c',
     'SELECT pg_advisory_unlock(815)',
     'SELECT count(*) FROM pg_listening_channels()',
-    "SELECT current_setting('my.setting', true)",
+    "SELECT coalesce(current_setting('my.setting', true), '')",
   ),
   'temporary tables in all forms': queries(
     'CREATE TEMP TABLE scratch (a int) ON COMMIT DELETE ROWS',

@@ -64,10 +64,18 @@ export function step(send: Buffer | readonly Buffer[], until = 'Z', count = 1): 
   return { send: Buffer.isBuffer(send) ? [send] : send, until, count };
 }
 
-/** Runs the steps, one after the other; the lines of the answer, with an empty one between steps. */
-export async function transcript(client: RawClient, steps: readonly Step[]): Promise<string> {
+/**
+ * Runs the steps, one after the other; the lines of the answer, with an empty one between steps.
+ * `between` is awaited before each.
+ */
+export async function transcript(
+  client: RawClient,
+  steps: readonly Step[],
+  between: () => Promise<void> = async () => undefined,
+): Promise<string> {
   const lines: string[] = [];
   for (const { send, until, count } of steps) {
+    await between();
     client.send(...send);
     const messages = await client.until(until, count);
     lines.push(...messages.map(lineOf), '');
