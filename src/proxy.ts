@@ -1,7 +1,6 @@
 // The composition root of the proxy: builds the rooms and connects them, and nothing else.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Console } from './admin/console.ts';
 import { CoarseClock } from './base/clock.ts';
 import { SqlError } from './base/errors.ts';
@@ -14,6 +13,7 @@ import {
 } from './base/limits.ts';
 import type { Logger } from './base/log.ts';
 import { SQLSTATE } from './base/sqlstate.ts';
+import { VERSION } from './base/version.ts';
 import type { Operations } from './commands/operations.ts';
 import { changedSettings, isReloadable } from './commands/settings.ts';
 import { Statistics } from './commands/statistics.ts';
@@ -54,10 +54,6 @@ export interface RunningProxy {
 const PLAN_CACHE_BYTES = 64 * 1024 * 1024;
 const STATEMENT_NAMES_MAX = 10_000;
 const POOL_TICK_MS = 250;
-
-const { version: VERSION } = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 /** What the proxy asks of the process it runs in. */
 export interface ProxyHost {

@@ -1,6 +1,7 @@
 // The API's one door to @fastify/swagger: the OpenAPI document, made from the routes' schemas.
 
 import fastifySwagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { VERSION } from '../base/version.ts';
 
 export { fastifySwagger };
 
@@ -14,7 +15,7 @@ export const OPENAPI: FastifyDynamicSwaggerOptions = {
         'File metadata of a drive application, sharded over PostgreSQL by user_id. ' +
         'Integers of format int64 are exact JSON numbers over the whole range of int8: read them ' +
         'with a parser that keeps them so.',
-      version: '0.1.0',
+      version: VERSION,
     },
     tags: [
       { name: 'files', description: 'Writing and reading file records' },

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SHARDS_MAX } from '../base/limits.ts';
+import { VERSION } from '../base/version.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
 import { type ExplainOptions, explain } from './explain.ts';
 import { describeFailure } from './failure.ts';
@@ -37,6 +38,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 function commands(done: (exitCode: number) => void): Command {
   const program = new Command('drive')
     .description('A sharding proxy for PostgreSQL, with an API and an embedded cluster to try it.')
+    .version(`drive ${VERSION}`, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'drive:')) })

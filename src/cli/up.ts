@@ -25,10 +25,20 @@ export async function up(options: UpOptions): Promise<number> {
   requireNoOwner(options.data);
   await requireFreePort(config.proxy.port, config.proxy.host, 'the proxy', '--proxy-port');
   await requireFreePort(config.api.port, config.api.host, 'the API', '--api-port');
-  return serve((lifetime) => start(options, config, lifetime));
+  let home: string | null = null;
+  const exitCode = await serve(async (lifetime) => {
+    home = await start(options, config, lifetime);
+  });
+  if (home !== null) process.stdout.write(`\n  Stopped. The data is in ${home}.\n`);
+  return exitCode;
 }
 
-async function start(options: UpOptions, config: Config, lifetime: Lifetime): Promise<void> {
+/** Resolves when all is up with the place of the data as people are shown it; null: stopped before. */
+async function start(
+  options: UpOptions,
+  config: Config,
+  lifetime: Lifetime,
+): Promise<string | null> {
   const begun = performance.now();
   const log = createLog(config.log.level, config.log.pretty);
   const cluster = await startCluster({
@@ -63,16 +73,18 @@ async function start(options: UpOptions, config: Config, lifetime: Lifetime): Pr
     API: `${config.api.host}:${api.port}`,
   };
   cluster.announce(addresses);
-  if (lifetime.isStopping) return;
+  if (lifetime.isStopping) return null;
+  const data = shortest(cluster.home);
   const text = banner({
     config: withShards,
     proxyPort: proxy.port,
     apiPort: api.port,
-    data: shortest(cluster.home),
+    data,
     seconds: (performance.now() - begun) / 1000,
     isColoured: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
   });
   process.stdout.write(text);
+  return data;
 }
 
 /** A path below the working directory is shown from there, any other in full. */

@@ -32,7 +32,10 @@ export function claimClusterFile(home: string, shards: number): ClusterFile {
     writeWhole(path, file);
     return file;
   }
-  const file = JSON.parse(readFileSync(path, 'utf8')) as ClusterFile;
+  const file = readWhole<ClusterFile>(path);
+  if (file === null) {
+    throw new LocalError(`${path} is damaged: restore it, or use another directory with --data`);
+  }
   if (file.shards === shards) return file;
   throw new LocalError(
     `the data in ${home} is spread over ${file.shards} shards, not ${shards}, and its rows would have ` +
@@ -46,7 +49,9 @@ const lockPath = (dataDirectory: string): string => join(dataDirectory, 'drive.l
 export function findOwner(dataDirectory: string): Owner | null {
   const path = lockPath(dataDirectory);
   if (!existsSync(path)) return null;
-  const owner = JSON.parse(readFileSync(path, 'utf8')) as Owner;
+  const owner = readWhole<Owner>(path);
+  // A machine that lost its power can leave an empty lock; servers left behind are found anyway.
+  if (owner === null) return null;
   return processIdentity(owner.pid) === owner.identity ? owner : null;
 }
 
@@ -88,8 +93,18 @@ export function requireNoOwner(dataDirectory: string): void {
   if (owner === null) return;
   throw new LocalError(
     `the cluster in ${dataDirectory} is running already (process ${owner.pid}): end it with ` +
-      'drive stop, or use another directory with --data',
+      'npx drive stop, or use another directory with --data',
   );
+}
+
+/** null: it is no JSON. */
+function readWhole<T>(path: string): T | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 /** Other processes see the old content or the new one, never a part. */

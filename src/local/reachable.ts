@@ -12,7 +12,7 @@ import {
   statSync,
   symlinkSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Account } from './account.ts';
 import { LocalError } from './local-error.ts';
 
@@ -43,7 +43,7 @@ export function canReach(directory: string, account: Account): boolean {
  */
 export function dataHome(dataDirectory: string, account: Account): string {
   try {
-    mkdirSync(dataDirectory, { recursive: true });
+    makeFolders(resolve(dataDirectory));
     accessSync(dataDirectory, constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -60,6 +60,20 @@ export function dataHome(dataDirectory: string, account: Account): string {
   chmodSync(home, 0o755);
   symlinkSync(home, link);
   return home;
+}
+
+/** As mkdir -p. Node's own recursive mkdir never ends where no folder can be made, as in /proc. */
+function makeFolders(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return;
+    const above = dirname(path);
+    if (code !== 'ENOENT' || existsSync(above)) throw error;
+    makeFolders(above);
+    mkdirSync(path);
+  }
 }
 
 /** The directory that holds the data of `dataDirectory`; null if it was never used. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { serverProcesses } from '../../src/local/process-table.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const directory = temporaryDirectory();
@@ -42,6 +43,25 @@ describe('bin/drive.js', () => {
     await expect.poll(() => out, { timeout: 20_000 }).toContain('the data stays');
     child.kill(signal);
     expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+});
+
+describe('npm start', () => {
+  it('ends with everything it began when npm gets SIGTERM', async () => {
+    const data = join(directory, 'npm');
+    const ports = ['--shard-port', '0', '--proxy-port', '0', '--api-port', '0'];
+    // Without the installation before it: the packages are there.
+    const args = ['start', '--ignore-scripts', '--', '--data', data, '--shards', '1', ...ports];
+    const npm = spawn('npm', args, { cwd: join(BIN, '..') });
+    let out = '';
+    npm.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    await expect.poll(() => out, { timeout: 20_000 }).toContain('the data stays');
+    npm.kill('SIGTERM');
+    await once(npm, 'close');
+    expect(out).toContain('Stopped. The data is in');
+    expect(serverProcesses(join(data, 'shard-0'))).toEqual([]);
   });
 });
 

@@ -1,9 +1,11 @@
 // What `drive` refuses: one line that says what to do, an exit code, nothing left running.
 
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VERSION } from '../../src/base/version.ts';
+import { processIdentity } from '../../src/local/process-table.ts';
 import { runDrive } from '../support/drive-process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -73,6 +75,47 @@ describe('drive up refuses', () => {
   });
 });
 
+describe('drive up refuses a data directory', () => {
+  it('that cannot be made', async () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    for (const data of [file, join(file, 'below'), '/proc/none/at-all']) {
+      const { code, out, err } = await runDrive(['up', '--data', data], ANY_PORTS);
+      expect({ code, out }).toEqual({ code: 1, out: '' });
+      expect(err).toMatch(
+        /^drive: the data directory \S+ cannot be written \(E[A-Z]+\): .*--data\n$/,
+      );
+    }
+  });
+
+  it('whose cluster file is damaged', async () => {
+    const data = join(directory, 'damaged');
+    mkdirSync(data);
+    writeFileSync(join(data, 'cluster.json'), '{"shards":');
+    const { code, err } = await runDrive(['up', '--data', data], ANY_PORTS);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^drive: \S+cluster\.json is damaged: .*--data\n$/);
+    expect(existsSync(join(data, 'drive.lock'))).toBe(false);
+  });
+
+  it('that is in use', async () => {
+    const data = join(directory, 'used');
+    mkdirSync(data);
+    const lock = { pid: process.pid, identity: processIdentity(process.pid), addresses: {} };
+    writeFileSync(join(data, 'drive.lock'), JSON.stringify(lock));
+    expect(await runDrive(['up', '--data', data], ANY_PORTS)).toEqual({
+      code: 1,
+      out: '',
+      err:
+        `drive: the cluster in ${data} is running already (process ${process.pid}): ` +
+        'end it with npx drive stop, or use another directory with --data\n',
+    });
+    // As a machine that lost its power may leave it.
+    writeFileSync(join(data, 'drive.lock'), '');
+    expect(await runDrive(['status', '--data', data])).toMatchObject({ code: 3 });
+  });
+});
+
 describe('Without embedded servers', () => {
   it('drive proxy and drive install ask for shards', async () => {
     for (const command of ['proxy', 'install']) {
@@ -95,6 +138,7 @@ it('drive --help shows the commands, drive up --help the variables', async () =>
   for (const command of ['up', 'proxy', 'api', 'install', 'status', 'stop']) {
     expect(help.out).toContain(`\n  ${command}`);
   }
+  expect(await runDrive(['--version'])).toEqual({ code: 0, out: `drive ${VERSION}\n`, err: '' });
   const { out } = await runDrive(['up', '--help']);
   for (const name of ['SHARDS', 'SHARD_PORT', 'PROXY_PORT', 'API_PORT', 'DATA', 'CONFIG']) {
     expect(out.replace(/\s+/g, ' ')).toContain(`env: DRIVE_${name})`);
