@@ -50,7 +50,8 @@ async function* messagesOf(
 ): AsyncGenerator<Buffer, void> {
   yield shards[0]!.response;
   for (const [index, shard] of shards.entries()) {
-    shard.cut = cutOf(merge, index === 0, index === shards.length - 1);
+    // One stream alone is passed on as it is.
+    if (shards.length > 1) shard.cut = cutOf(merge, index === 0, index === shards.length - 1);
     for (let batch = await shard.next(); batch !== null; batch = await shard.next()) {
       yield batch;
     }

@@ -5,6 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
 import { commitTwoPhase, rolledBack, type TwoPhase, unknownOutcome } from './two-phase.ts';
 
 /** What a participant that joins later must be told first. */
@@ -20,12 +21,14 @@ interface ScriptLine {
 export interface DeclaredCursor {
   readonly shard: number;
   readonly hold: boolean;
+  /** On the connection beside the transaction. */
+  readonly apart: boolean;
 }
 
 export interface TransactionDependencies {
   readonly twoPhase: TwoPhase;
   /** A connection to the shard with these settings: pinned to the session, or from the pool. */
-  borrow(shard: number, settings: Settings): Promise<ServerConnection>;
+  borrow(shard: number, settings: Settings, apart?: boolean): Promise<ServerConnection>;
   giveBack(connection: ServerConnection): void;
   /** The end of the transaction, or of a savepoint, has changed what a server reports. */
   report(name: string, value: string): void;
@@ -45,6 +48,11 @@ export class Transaction {
   /** The session's settings at BEGIN: what ROLLBACK returns to. */
   readonly settingsBefore: Settings;
   readonly participants = new Map<number, ServerConnection>();
+  /**
+   * Beside the transaction: a connection of the home shard with its settings and savepoints, for
+   * what can never be prepared. It is committed first.
+   */
+  apart: ServerConnection | null = null;
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
   /** Cursors declared in it, the shard they live on, and whether they outlive it. */
@@ -95,6 +103,22 @@ export class Transaction {
     return connection;
   }
 
+  /** The connection beside the transaction, which may write even where the transaction may not. */
+  async enlistApart(): Promise<ServerConnection> {
+    if (this.apart !== null) return this.apart;
+    const connection = await this.#dependencies.borrow(HOME_SHARD, this.settingsBefore, true);
+    const script = this.#script.map((line) => line.sql);
+    try {
+      await query(connection, [this.begin, 'SET TRANSACTION READ WRITE', ...script].join('\n;'));
+    } catch (error) {
+      connection.tainted = true;
+      this.#dependencies.giveBack(connection);
+      throw error;
+    }
+    this.apart = connection;
+    return connection;
+  }
+
   /** A statement that was run on every participant and must be run on those to come. */
   record(sql: string): void {
     this.#push(sql, null, this.settingsBefore);
@@ -132,8 +156,8 @@ export class Transaction {
   }
 
   /** The connection of a participant is gone: the transaction can only be rolled back. */
-  participantLost(shard: number, error: SqlError): void {
-    this.participants.delete(shard);
+  participantLost(connection: ServerConnection, error: SqlError): void {
+    if (connection !== this.apart) this.participants.delete(connection.shard.id);
     this.#lost = error;
     this.state = 'failed';
   }
@@ -153,6 +177,7 @@ export class Transaction {
     for (const shard of [...this.participants.keys()].sort((a, b) => a - b)) {
       await query(this.participants.get(shard)!, sql);
     }
+    if (this.apart !== null) await query(this.apart, sql);
   }
 
   /**
@@ -162,6 +187,7 @@ export class Transaction {
   async commit(settings: Settings): Promise<void> {
     const shards = [...this.participants.keys()].sort((a, b) => a - b);
     try {
+      await this.#commitApart(settings);
       const writers = shards.length < 2 ? shards : await this.#writersAmong(shards);
       if (writers.length > 1) {
         const connections = writers.map((shard) => this.participants.get(shard)!);
@@ -188,7 +214,31 @@ export class Transaction {
       }
       this.#settle(shard, this.settingsBefore);
     });
-    await Promise.all(ends);
+    await Promise.all([...ends, this.#rollbackApart()]);
+  }
+
+  /** Cursors WITH HOLD are computed to their end now, and may fail. */
+  async #commitApart(settings: Settings): Promise<void> {
+    if (this.apart === null) return;
+    const { tag } = await query(this.apart, 'COMMIT');
+    if (tag !== 'COMMIT') throw rolledBack(this.apart);
+    const connection = this.apart;
+    this.apart = null;
+    connection.settings = settings;
+    this.#dependencies.giveBack(connection);
+  }
+
+  async #rollbackApart(): Promise<void> {
+    const connection = this.apart;
+    if (connection === null) return;
+    this.apart = null;
+    try {
+      await query(connection, 'ROLLBACK');
+    } catch (error) {
+      if (error instanceof ServerError) connection.tainted = true;
+    }
+    connection.settings = this.settingsBefore;
+    this.#dependencies.giveBack(connection);
   }
 
   #settle(shard: number, settings: Settings): void {

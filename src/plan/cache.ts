@@ -64,6 +64,9 @@ function bytesOf(plan: Plan): number {
   if (merge.how === 'explain') {
     return PLAN_BYTES + 2 * (merge.prefix.length + merge.sql.length) + bytesOf(merge.inner);
   }
+  if (merge.how === 'engineCopy' || merge.how === 'cursor') {
+    return PLAN_BYTES + keys + 2 * merge.before.length + engineBytes(merge.engine);
+  }
   if (merge.how === 'engine') return PLAN_BYTES + keys + engineBytes(merge);
   if (merge.how === 'copyIn' || merge.how === 'copyOut') return PLAN_BYTES + keys;
   if (merge.how !== 'insert') return PLAN_BYTES + keys + 2 * merge.shardSql.before.length;

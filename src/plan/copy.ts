@@ -1,13 +1,14 @@
 // COPY: where the rows go to, and where they come from.
 
-import type { CopyOption, CopyStatement, RowStatement } from '../sql/statement.ts';
+import type { CopyOption, CopyStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
-import { PlanContext } from './context.ts';
+import type { PlanContext } from './context.ts';
 import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
+import type { EngineCopyMerge } from './engine-plan.ts';
+import { engineOf, planInner } from './inner-statement.ts';
 import type { CopyOutMerge, Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor } from './routed.ts';
-import { planRows } from './rows.ts';
 
 const EVERYWHERE = { kind: 'all' } as const;
 
@@ -90,33 +91,42 @@ const everywhere = (traits: RoutedPlan, merge: RoutedPlan['merge']): RoutedPlan 
   merge,
 });
 
-/** A query goes where it would go by itself; several shards are asked for rows as they are. */
+/** A query goes where it would go by itself; what must be merged is computed over copies. */
 function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
-  const { query, onServer } = statement;
-  context.mergeable = false;
-  const plan = planRows(query!, context);
-  if (plan.op !== 'routed') return { ...plan, verb: 'COPY' };
+  const { onServer } = statement;
+  const { sql, tokens } = context.input;
+  const { start, end } = insideParentheses(tokens);
+  const plan = planInner(sql.slice(start, end), context);
+  if (plan?.op === 'refused') return { ...plan, verb: 'COPY' };
+  if (plan?.op !== 'routed') return traits;
   const fields = { ...traits, effect: plan.effect, pins: plan.pins };
   const { kind } = plan.route;
-  const merge = outMerge(statement.options);
-  const isSpread = kind === 'all' || kind === 'keys';
-  if (!isSpread || onServer || merge === null || !isPlainConcat(query!, context)) {
+  const out = outMerge(statement.options);
+  if ((kind !== 'all' && kind !== 'keys') || onServer || out === null) {
     return forwarded(fields, plan, 'copyQuery');
   }
+  if (isPlainConcat(plan)) return { ...fields, route: plan.route, merge: out };
+  const engine = engineOf(plan);
+  if (engine === null) return forwarded(fields, plan, 'copyQuery');
+  const merge: EngineCopyMerge = {
+    how: 'engineCopy',
+    engine,
+    before: sql.slice(0, start),
+    after: sql.slice(end),
+    out,
+  };
   return { ...fields, route: plan.route, merge };
 }
 
 /** By itself the query is answered by the shards' rows one after the other. */
-function isPlainConcat(query: RowStatement, { input }: PlanContext): boolean {
-  const tokens = insideParentheses(input.tokens);
-  const plan = planRows(query, new PlanContext({ ...input, tokens }));
-  if (plan.op !== 'routed' || plan.merge?.how !== 'concat') return false;
-  const { sort, distinct, limit, offset } = plan.merge;
+function isPlainConcat({ merge }: RoutedPlan): boolean {
+  if (merge?.how !== 'concat') return false;
+  const { sort, distinct, limit, offset } = merge;
   return sort.length === 0 && !distinct && limit === null && offset === null;
 }
 
-/** What stands between the first parenthesis and the one that closes it. */
-function insideParentheses(tokens: readonly Token[]): readonly Token[] {
+/** The text between the first parenthesis and the one that closes it. */
+function insideParentheses(tokens: readonly Token[]): { start: number; end: number } {
   const open = tokens.findIndex(({ text }) => text === '(');
   let depth = 0;
   const close = tokens.findIndex(({ kind, text }, i) => {
@@ -125,5 +135,5 @@ function insideParentheses(tokens: readonly Token[]): readonly Token[] {
     if (text === ')') depth -= 1;
     return depth === 0;
   });
-  return tokens.slice(open + 1, close);
+  return { start: tokens[open]!.end, end: tokens[close]!.start };
 }

@@ -1,7 +1,7 @@
 // Engine plan: what one server computes over copies of the tables' rows of all shards.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { KeySource } from './plan.ts';
+import type { CopyOutMerge, KeySource } from './plan.ts';
 
 /** A table whose rows the engine gets a copy of: the n-th is pg_temp.drive_leaf_<n>, from 1. */
 export interface EngineLeaf {
@@ -45,4 +45,23 @@ export interface EngineMerge {
   readonly readsHome: boolean;
   /** For a statement that may not run in a transaction. */
   readonly refusal: SqlErrorFields;
+}
+
+/** COPY of a query that the engine computes: it is sent `before`, the query, `after`. */
+export interface EngineCopyMerge {
+  readonly how: 'engineCopy';
+  readonly engine: EngineMerge;
+  readonly before: string;
+  readonly after: string;
+  readonly out: CopyOutMerge;
+}
+
+/** DECLARE: the engine has the cursor, of the copies as they are now. */
+export interface CursorMerge {
+  readonly how: 'cursor';
+  readonly engine: EngineMerge;
+  /** What stands before the query. */
+  readonly before: string;
+  readonly name: string;
+  readonly holdable: boolean;
 }

@@ -1,11 +1,10 @@
 // EXPLAIN: plans the statement that is explained, and what the servers are asked about it.
 
-import { parseSql } from '../sql/parser.ts';
-import { type Token, withoutSemicolons } from '../sql/token.ts';
-import { PlanContext } from './context.ts';
+import type { Token } from '../sql/token.ts';
+import type { PlanContext } from './context.ts';
+import { planInner } from './inner-statement.ts';
 import type { ExplainMerge, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor } from './routed.ts';
-import { planRows } from './rows.ts';
 
 /** `traits`: the plan of the same EXPLAIN where one server answers it as it is. */
 export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
@@ -14,17 +13,8 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const first = tokens[options.end];
   const last = tokens.at(-1)!;
   const text = first === undefined ? '' : sql.slice(first.start, last.end);
-  const parsed = parseSql(text);
-  const statement = parsed?.statements[0]?.statement;
-  if (first === undefined || parsed === null || statement === undefined) return traits;
-  if (!isRows(statement)) return traits;
-  const own = new PlanContext(
-    { ...context.input, sql: text, tokens: withoutSemicolons(parsed.tokens), literalStarts: [] },
-    context.forceEngine,
-  );
-  const inner = planRows(statement, own);
-  context.dependsOnValue = true;
-  context.unknownTable ||= own.unknownTable;
+  const inner = planInner(text, context);
+  if (first === undefined || inner === null) return traits;
   if (inner.op === 'refused') return inner;
   if (inner.op !== 'routed' || inner.merge?.how === 'everywhere') return traits;
   const { analyzes, format } = options;
@@ -46,12 +36,6 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   };
   return { ...fields, route: inner.route, merge };
 }
-
-const ROWS = new Set(['select', 'insert', 'update', 'delete', 'merge']);
-
-const isRows = (statement: {
-  readonly kind: string;
-}): statement is Parameters<typeof planRows>[0] => ROWS.has(statement.kind);
 
 interface ExplainOptions {
   readonly analyzes: boolean;

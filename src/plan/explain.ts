@@ -19,6 +19,7 @@ import type {
   SortKey,
 } from './plan.ts';
 import type { ComputedRow, ValuesQuery } from './staged.ts';
+import { severalShards } from './unsupported.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
 export function explainPlan(plan: Plan): string {
@@ -115,6 +116,17 @@ function mergeLines(merge: Merge): string[] {
       return ['merge: add counts'];
     case 'engine':
       return engineLines(merge);
+    case 'engineCopy':
+      return ['copied from the engine', ...engineLines(merge.engine)];
+    case 'cursor':
+      return [
+        'a cursor of the engine',
+        ...engineLines(merge.engine),
+        `WHERE CURRENT OF it: ${errorText(severalShards('currentOf'))}`,
+        ...(merge.holdable
+          ? [`beside other state: ${errorText(severalShards('cursorHold'))}`]
+          : []),
+      ];
     case 'explain': {
       const words = [merge.format, ...(merge.analyzes ? ['run'] : [])];
       const inner = routedLines(merge.inner).map((line) => `  ${line}`);

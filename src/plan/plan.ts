@@ -5,7 +5,7 @@ import type { RelationName } from '../sql/statement.ts';
 import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 import type { SessionAction } from './action.ts';
-import type { EngineMerge } from './engine-plan.ts';
+import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
 import type { ComputedKeys, InsertRowsMerge } from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
@@ -240,6 +240,8 @@ export interface ExplainMerge {
 
 export type Merge =
   | ExplainMerge
+  | EngineCopyMerge
+  | CursorMerge
   | ReferenceMerge
   | EngineMerge
   | EverywhereMerge

@@ -69,10 +69,18 @@ export const SEVERAL_SHARDS = {
   },
   tableSample: { what: 'TABLESAMPLE', hint: ONE_SHARD },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
-  declare: { what: 'DECLARE CURSOR', hint: ONE_SHARD },
+  declare: { what: 'DECLARE CURSOR of a statement that shard 0 cannot compute', hint: ONE_SHARD },
+  cursorHold: {
+    what: 'a cursor WITH HOLD in a session that has other state on shard 0',
+    hint: 'Declare it first, or without HOLD, or drop temporary tables and locks before.',
+  },
+  currentOf: {
+    what: 'WHERE CURRENT OF a cursor',
+    hint: 'Restrict the cursor to one key, or write by the primary key.',
+  },
   copyQuery: {
-    what: 'COPY of a query whose rows must be merged: ORDER BY, LIMIT, DISTINCT, aggregates',
-    hint: 'COPY the rows as they are, or a query for one key, or SET drive.shard = n.',
+    what: 'COPY of a query that shard 0 cannot compute, or to a file of the server',
+    hint: 'COPY to STDOUT, or a query for one key, or SET drive.shard = n.',
   },
   writingWith: { what: 'a WITH that writes', hint: ONE_SHARD },
   insertWith: {

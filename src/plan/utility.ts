@@ -13,6 +13,7 @@ import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { everywhere, planDdl, planNewTable } from './ddl.ts';
 import { planExplain } from './explain-statement.ts';
+import { engineOf, planInner } from './inner-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
 import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
@@ -117,7 +118,11 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (kept !== null) return kept;
   const ddl = planDdl(statement, traits, context);
   if (ddl !== null) return ddl;
-  if (statement.inner !== null) return planInner(statement, statement.inner, traits, context);
+  if (statement.inner !== null) {
+    if (statement.node === 'ExplainStmt') return planExplain(traits, context);
+    if (statement.node === 'DeclareCursorStmt') return planDeclare(statement, traits, context);
+    return planMade(statement.inner, traits, context);
+  }
   if (statement.calls.length > 0) return planCall(statement, traits, context);
   return traits;
 }
@@ -154,27 +159,30 @@ function mayTouch(body: string, names: ReadonlySet<string>, catalog: Catalog): b
   });
 }
 
-/** DECLARE goes where its query goes, when that is one shard. */
-function planInner(
-  statement: UtilityStatement,
-  inner: RowStatement,
-  traits: RoutedPlan,
-  context: PlanContext,
-): Plan {
-  if (statement.node === 'ExplainStmt') return planExplain(traits, context);
+/** CREATE TABLE AS and its kin. */
+function planMade(inner: RowStatement, traits: RoutedPlan, context: PlanContext): Plan {
   context.mergeable = false;
   const plan = planRows(inner, context);
   if (plan.op !== 'routed') return plan;
   const { kind } = plan.route;
-  if (statement.node === 'DeclareCursorStmt') {
-    const pins = [...traits.pins, ...plan.pins];
-    const fields = { ...traits, pins, effect: plan.effect };
-    return forwarded(fields, plan, 'declare');
-  }
-  if (kind === 'keys' || kind === 'all') {
-    return refusedFor(traits.verb, 'createAs');
-  }
-  return traits;
+  return kind === 'keys' || kind === 'all' ? refusedFor(traits.verb, 'createAs') : traits;
+}
+
+/** A cursor is where its query goes when that is one shard, else on the engine. */
+function planDeclare(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {
+  const { sql, tokens } = context.input;
+  const at = tokens.findIndex(({ kind, text }, i) => i > 1 && kind === 'word' && text === 'for');
+  const start = tokens[at]?.end ?? 0;
+  const plan = planInner(sql.slice(start), context);
+  if (plan?.op !== 'routed') return plan ?? traits;
+  const fields = { ...traits, pins: [...traits.pins, ...plan.pins], effect: plan.effect };
+  const engine = engineOf(plan);
+  if (plan.route.kind !== 'all' && plan.route.kind !== 'keys') return { ...fields, route: HOME };
+  if (engine === null) return forwarded(fields, plan, 'declare');
+  const { holdable, name } = statement;
+  const head = sql.slice(0, start);
+  const merge = { how: 'cursor', engine, before: head, name: name ?? '', holdable } as const;
+  return { ...fields, route: plan.route, merge };
 }
 
 /** A materialized view that is on each shard what that shard's rows give; null: any other statement. */

@@ -28,7 +28,7 @@ export async function runCopy(
   routes.gathered += 1;
   const lent = await connections();
   try {
-    await copyOut(d.client, lent.connections, execution.sql, merge);
+    await sendCopyOut(d.client, lent.connections, execution.sql, merge);
   } finally {
     lent.release();
   }
@@ -79,7 +79,8 @@ async function fill(copy: CopyIn, inbox: CopyInbox): Promise<CopyInResult> {
   }
 }
 
-async function copyOut(
+/** Answers with everything but ReadyForQuery. */
+export async function sendCopyOut(
   client: ClientStream,
   connections: readonly ServerConnection[],
   sql: string,

@@ -1,18 +1,31 @@
 // Engine run: gives the merge engine its connections, and takes them back.
 
+import { randomUUID } from 'node:crypto';
 import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
-import { type LeafRows, leafSql, openEngine } from '../execute/engine/engine.ts';
+import {
+  copyRows,
+  endEngine,
+  type LeafRows,
+  leafSql,
+  openEngine,
+  withoutPosition,
+} from '../execute/engine/engine.ts';
 import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
+import { openShardStream } from '../execute/shard-stream.ts';
 import type { Transaction } from '../execute/transaction.ts';
+import type { CursorMerge, EngineCopyMerge } from '../plan/engine-plan.ts';
 import type { EngineInput, EngineLeaf, EngineMerge, ExplainMerge } from '../plan/plan.ts';
 import { type BoundValues, keysOf } from '../plan/route.ts';
+import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { SessionContext } from './context.ts';
-import type { Execution } from './execution.ts';
+import { sendCopyOut } from './copy-runner.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
+
 import type { RunningGather, SessionState } from './state.ts';
 
 /** The shards that have rows of a leaf, and the keys that select them there. */
@@ -61,6 +74,75 @@ export async function openEngineRun(
     release();
     throw error;
   }
+}
+
+/** COPY TO STDOUT of what the engine computes. */
+export async function runEngineCopy(
+  merge: EngineCopyMerge,
+  execution: Execution,
+  { state, context, client }: RunnerDependencies,
+): Promise<void> {
+  const borrowed: ServerConnection[] = [];
+  try {
+    const prepared = await prepare(merge.engine, execution, state, context, borrowed);
+    const { engine, input } = prepared;
+    const { spillBytesMax } = context;
+    const { views } = merge.engine;
+    await copyRows({ ...prepared, views, parameters: NO_PARAMETERS, spillBytesMax });
+    let isWell = false;
+    try {
+      const sql = merge.before + input.sql + merge.after;
+      await sendCopyOut(client, [engine], sql, merge.out);
+      isWell = true;
+    } catch (error) {
+      throw withoutPosition(error);
+    } finally {
+      await endEngine(engine, isWell);
+    }
+  } finally {
+    for (const connection of borrowed) state.giveBack(connection);
+  }
+}
+
+const SAVEPOINT = 'SAVEPOINT drive_cursor';
+const UNDO = 'ROLLBACK TO SAVEPOINT drive_cursor';
+const KEEP = 'RELEASE SAVEPOINT drive_cursor';
+
+/** DECLARE beside the session's transaction, over copies of the rows that are kept as long. */
+export async function declareOnEngine(
+  merge: CursorMerge,
+  execution: Execution,
+  description: Description,
+  state: SessionState,
+  context: SessionContext,
+): Promise<ServerConnection> {
+  const transaction = state.transaction!;
+  const parameters = { ...execution.parameters, types: description.parameterTypes };
+  await transaction.enlist(HOME_SHARD);
+  const apart = await transaction.enlistApart();
+  const prepared = await prepare(merge.engine, execution, state, context, [], apart);
+  const { views } = merge.engine;
+  const { spillBytesMax } = context;
+  await copyRows({ ...prepared, abandon: UNDO, views, parameters, spillBytesMax });
+  try {
+    const sql = merge.before + prepared.input.sql;
+    const stream = await openShardStream(apart, { sql, parameters, resultFormats: [] });
+    while ((await stream.next()) !== null);
+    // The next cursor's copies have the same names.
+    await query(apart, [...renamings(prepared.input.leaves.length), KEEP].join(';'));
+  } catch (error) {
+    if (!apart.closed) await query(apart, `${UNDO};${KEEP}`);
+    throw withoutPosition(error);
+  }
+  return apart;
+}
+
+function renamings(count: number): string[] {
+  const key = randomUUID();
+  return Array.from({ length: count }, (_, i) => {
+    const name = `drive_leaf_${i + 1}`;
+    return `ALTER TABLE pg_temp.${name} RENAME TO "${name} ${key}"`;
+  });
 }
 
 /** The plans of what each shard is asked for, then the engine's own. */
@@ -117,6 +199,7 @@ async function prepare(
   state: SessionState,
   context: SessionContext,
   borrowed: ServerConnection[],
+  apart: ServerConnection | null = null,
 ): Promise<Prepared> {
   const { transaction } = state;
   const input = transaction === null ? merge.alone : inputWithin(merge, transaction);
@@ -125,7 +208,7 @@ async function prepare(
   const { engine, begin, readers } =
     transaction === null
       ? await lend(places, state, borrowed)
-      : await enlist(places, transaction, state, borrowed);
+      : await enlist(places, transaction, state, borrowed, apart);
   const rows = places.map(({ leaf, shards, keys }): LeafRows => {
     const fromEngine = transaction === null && shards.includes(HOME_SHARD);
     const others = shards.filter((shard) => !fromEngine || shard !== HOME_SHARD);
@@ -187,11 +270,13 @@ async function enlist(
   transaction: Transaction,
   state: SessionState,
   borrowed: ServerConnection[],
+  apart: ServerConnection | null,
 ): Promise<Lent> {
   const readers = new Map<number, ServerConnection>();
   for (const shard of [...new Set([HOME_SHARD, ...shardsOf(places)])].sort((a, b) => a - b)) {
     readers.set(shard, await transaction.enlist(shard));
   }
+  if (apart !== null) return { engine: apart, begin: SAVEPOINT, readers };
   const engine = await state.borrow(HOME_SHARD, transaction.settingsBefore, true);
   borrowed.push(engine);
   const begin = [transaction.begin, ...transaction.recorded].join('\n;');

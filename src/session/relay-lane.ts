@@ -231,7 +231,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
       if (outcome.status !== IDLE) connection.tainted = true;
       this.#state.giveBack(connection);
     } else if (outcome.lost !== null) {
-      transaction.participantLost(connection.shard.id, outcome.lost);
+      transaction.participantLost(connection, outcome.lost);
     } else if (outcome.status === FAILED) {
       transaction.state = 'failed';
     }

@@ -4,6 +4,7 @@ import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { type Description, describe } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
+import type { SessionAction } from '../plan/action.ts';
 import type { AggregateMerge, ConcatMerge, EngineMerge, Plan, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -12,13 +13,15 @@ import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { runCopy } from './copy-runner.ts';
+import { declareCursor } from './cursor-run.ts';
+import { runEngineCopy } from './engine-run.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runExplain } from './explain-run.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
-import { relayExecution, runSingle } from './single.ts';
+import { apartOf, relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
@@ -29,6 +32,11 @@ const NOT_MERGEABLE: SqlErrorFields = {
   message: 'this statement cannot run on several shards',
   hint: 'Give the sharding key a value, so that one shard can answer it.',
 };
+
+type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
+
+const isCursorUse = (action: SessionAction | null): action is CursorAction =>
+  action?.action === 'cursor' && action.verb !== 'declare';
 
 /** Text the parser cannot read: the server says why, even in a failed transaction. */
 export function isUnreadable(plan: Plan): boolean {
@@ -107,16 +115,18 @@ export class Runner {
   targets(execution: Execution, plan: RoutedPlan): readonly number[] {
     const { state, context } = this.#d;
     const { transaction } = state;
-    const cursor = plan.action?.action === 'cursor' ? plan.action : null;
-    if (cursor !== null && cursor.verb !== 'declare' && cursor.name !== null) {
-      const shard = state.shardOfCursor(cursor.name);
-      if (shard !== undefined) return [shard];
-    }
+    const shard = this.#cursorShard(plan);
+    if (shard !== undefined) return [shard];
     if (plan.route.kind === 'any' && transaction !== null) {
       const [joined] = transaction.participants.keys();
       if (joined !== undefined) return [joined];
     }
     return targetsOf(plan.route, execution.values, context.topology());
+  }
+
+  #cursorShard({ action }: RoutedPlan): number | undefined {
+    if (!isCursorUse(action) || action.name === null) return undefined;
+    return this.#d.state.shardOfCursor(action.name);
   }
 
   async #several(
@@ -141,6 +151,11 @@ export class Runner {
       const described = isDescribed(execution);
       const run = { execution, merge, description, targets, described, connections };
       await runExplain(this.#d, run);
+    } else if (merge.how === 'engineCopy') {
+      await runEngineCopy(merge, parts, this.#d);
+    } else if (merge.how === 'cursor') {
+      const description = await this.description(plan, execution.sql, execution.parameters.types);
+      await declareCursor(merge, parts, description, this.#d);
     } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }
@@ -171,13 +186,16 @@ export class Runner {
     if (known?.of === of) return known.description;
     const { state } = this.#d;
     const { transaction } = state;
+    const cursor = plan.op === 'routed' && isCursorUse(plan.action) ? plan : null;
+    const shard = cursor === null ? HOME_SHARD : (this.#cursorShard(cursor) ?? HOME_SHARD);
     const connection =
       transaction === null
-        ? await state.borrow(HOME_SHARD, state.settings.current)
-        : await transaction.enlist(HOME_SHARD);
+        ? await state.borrow(shard, state.settings.current)
+        : ((cursor && apartOf(cursor, state)) ?? (await transaction.enlist(shard)));
     try {
       const description = await describe(connection, sql, parameterTypes);
-      this.#descriptions.set(plan, { of, description });
+      // Another cursor of the same name may have other columns.
+      if (cursor === null) this.#descriptions.set(plan, { of, description });
       return description;
     } finally {
       if (transaction === null) state.giveBack(connection);

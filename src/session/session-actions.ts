@@ -153,6 +153,7 @@ async function setInTransaction(
   if (transaction.participants.size === 0) await transaction.enlist(HOME_SHARD);
   const [first, ...others] = transaction.participants.values();
   await relayOn(first!);
+  if (transaction.apart !== null) others.push(transaction.apart);
   for (const connection of others) await query(connection, sql);
   transaction.record(sql);
   if (isLocal(action)) return;

@@ -11,6 +11,8 @@ const READING_MERGES: ReadonlySet<string> = new Set([
   'engine',
   'copyOut',
   'explain',
+  'engineCopy',
+  'cursor',
 ]);
 
 /**

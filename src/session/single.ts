@@ -4,6 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { SessionAction } from '../plan/action.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -40,7 +41,7 @@ export async function relayOn(
 function check(state: SessionState, outcome: RelayOutcome, connection: ServerConnection): void {
   const { transaction } = state;
   if (outcome.lost !== null) {
-    transaction?.participantLost(connection.shard.id, outcome.lost);
+    transaction?.participantLost(connection, outcome.lost);
     if (!outcome.failed) throw outcome.lost;
   }
   if (transaction === null && outcome.status !== IDLE) connection.tainted = true;
@@ -71,10 +72,11 @@ export async function runSingle(
   const changes =
     action?.action === 'setConfig' ? configChanges(action.calls, execution.parameters) : [];
   if (action?.action === 'cursor') checkCursor(action, shard, state);
+  const apart = apartOf(plan, state);
   const connection =
     transaction === null
       ? await state.borrow(shard, state.settings.current)
-      : await transaction.enlist(shard);
+      : (apart ?? (await transaction.enlist(shard)));
   if (plan.effect !== 'read') transaction?.writers.add(shard);
   if (plan.pins.length > 0) state.pins.add(connection, plan.pins, d.owner);
   try {
@@ -84,7 +86,19 @@ export async function runSingle(
   } finally {
     if (transaction === null) state.giveBack(connection);
   }
-  if (execution.extended !== null) execution.extended.open.shard = shard;
+  if (execution.extended !== null && apart === null) execution.extended.open.shard = shard;
+}
+
+/** The connection beside the transaction where the statement's cursor is there; else null. */
+export function apartOf(
+  { action, effect }: RoutedPlan,
+  state: SessionState,
+): ServerConnection | null {
+  if (action?.action !== 'cursor' || action.verb === 'declare' || action.name === null) return null;
+  if (state.transaction?.cursors.get(action.name)?.apart !== true) return null;
+  // WHERE CURRENT OF would write the copy.
+  if (effect !== 'read') throw new SqlError(severalShards('currentOf'));
+  return state.transaction.apart;
 }
 
 type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
@@ -109,7 +123,8 @@ async function noteCursor(
 ): Promise<void> {
   if (verb === 'declare') {
     if (name === null) return;
-    state.cursorDeclared(name, connection.shard.id, plan.pins.includes('cursor with hold'));
+    const hold = plan.pins.includes('cursor with hold');
+    state.cursorDeclared(name, { shard: connection.shard.id, hold, apart: false });
   } else if (verb === 'close') {
     state.cursorClosed(name);
     if (name === null) for (const each of state.keptConnections(connection)) await query(each, sql);

@@ -94,7 +94,7 @@ export class SessionState {
   begin(sql: string, implicit: boolean): Transaction {
     this.transaction = new Transaction(sql, implicit, this.settings.current, {
       twoPhase: this.#context.twoPhase,
-      borrow: (shard, settings) => this.borrow(shard, settings),
+      borrow: (shard, settings, apart) => this.borrow(shard, settings, apart),
       giveBack: (connection) => this.giveBack(connection),
       report: (name, value) => this.reports.set(name, value),
     });
@@ -184,6 +184,7 @@ export class SessionState {
         }
       } catch (error) {
         this.settings.current = transaction.settingsBefore;
+        this.pins.doubtAll();
         throw error;
       }
     } else {
@@ -220,10 +221,10 @@ export class SessionState {
     return (this.transaction?.cursors.get(name) ?? this.#heldCursors.get(name))?.shard;
   }
 
-  cursorDeclared(name: string, shard: number, hold: boolean): void {
+  cursorDeclared(name: string, place: DeclaredCursor): void {
     const { transaction } = this;
-    if (transaction === null) this.#heldCursors.set(name, { shard, hold });
-    else transaction.cursors = new Map(transaction.cursors).set(name, { shard, hold });
+    if (transaction === null) this.#heldCursors.set(name, place);
+    else transaction.cursors = new Map(transaction.cursors).set(name, place);
   }
 
   /** null: all of them. */
@@ -240,6 +241,7 @@ export class SessionState {
   keptConnections(but: ServerConnection): readonly ServerConnection[] {
     const participants = this.transaction?.participants.values() ?? [];
     const all = new Set([...participants, ...this.pins.connections()]);
+    if (this.transaction?.apart != null) all.add(this.transaction.apart);
     all.delete(but);
     return [...all];
   }

@@ -178,15 +178,13 @@ describe('COPY TO STDOUT', () => {
     },
   );
 
-  test.each([
-    'COPY (SELECT * FROM copied ORDER BY id) TO STDOUT',
-    'COPY (SELECT count(*) FROM copied) TO STDOUT',
-    'COPY (SELECT * FROM copied LIMIT 3) TO STDOUT',
-    'COPY (SELECT DISTINCT name FROM copied) TO STDOUT',
-  ])('%s is refused with a hint', async (sql) => {
-    const { error } = await copyOut(proxy, sql);
+  test('a query that only a row’s own server can answer is refused with a hint', async () => {
+    const { error } = await copyOut(
+      proxy,
+      'COPY (SELECT ctid, count(*) FROM copied GROUP BY 1) TO STDOUT',
+    );
     expect(error?.[0]).toBe('0A000');
-    expect(error?.[2]).toContain('COPY the rows as they are');
+    expect(error?.[2]).toContain('Restrict every sharded table to one key');
   });
 });
 

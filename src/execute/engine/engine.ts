@@ -23,11 +23,13 @@ export interface LeafRows {
   readonly fromEngine: boolean;
 }
 
-export interface EngineRequest {
-  /** A connection to the home shard, outside of any transaction. It stays the caller's. */
+export interface CopiesRequest {
+  /** A connection to the home shard. It stays the caller's. */
   readonly engine: ServerConnection;
-  /** BEGIN and what else makes the engine's transaction like the session's. */
+  /** Makes what the copies go with: a transaction like the session's, or a savepoint. */
   readonly begin: string;
+  /** Undoes all since `begin`: ROLLBACK if not given. */
+  readonly abandon?: string;
   readonly input: EngineInput;
   /** Quoted names of views that the user must be allowed to read. */
   readonly views: readonly string[];
@@ -36,8 +38,11 @@ export interface EngineRequest {
   readonly definer: ServerConnection | null;
   /** Types as one server resolved them. */
   readonly parameters: BoundParameters;
-  readonly resultFormats: readonly number[];
   readonly spillBytesMax: number;
+}
+
+export interface EngineRequest extends CopiesRequest {
+  readonly resultFormats: readonly number[];
 }
 
 /**
@@ -46,18 +51,29 @@ export interface EngineRequest {
  */
 export async function openEngine(request: EngineRequest): Promise<Gather> {
   const { engine, input, parameters, resultFormats } = request;
+  await copyRows(request);
   try {
-    let readOnly = await begin(request, []);
-    if (GROUPS.test(input.sql) && !(await isGroupedRight(request))) {
-      await query(engine, 'ROLLBACK');
-      readOnly = await begin(request, await primaryKeysOf(request.definer ?? engine, input.leaves));
-    }
-    await copyLeaves(request);
-    if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
     const statement = { sql: input.sql, parameters, resultFormats };
     return gatherOf(engine, await openShardStream(engine, statement));
   } catch (error) {
-    await rollback(engine);
+    await abandon(request);
+    throw withoutPosition(error);
+  }
+}
+
+/** What is behind `begin` when it resolves are the copies. Rejects as `openEngine` does. */
+export async function copyRows(request: CopiesRequest): Promise<void> {
+  const { engine, input, definer } = request;
+  try {
+    let readOnly = await begin(request, []);
+    if (GROUPS.test(input.sql) && !(await isGroupedRight(request))) {
+      await query(engine, request.abandon ?? 'ROLLBACK');
+      readOnly = await begin(request, await primaryKeysOf(definer ?? engine, input.leaves));
+    }
+    await copyLeaves(request);
+    if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
+  } catch (error) {
+    await abandon(request);
     throw withoutPosition(error);
   }
 }
@@ -70,7 +86,7 @@ const GROUPS = /\bgroup\b/i;
  * False where a column that is not grouped is meant to follow from a grouped primary key, which the
  * copies do not have: an index for every statement that groups would cost too much.
  */
-async function isGroupedRight({ engine, input, parameters }: EngineRequest): Promise<boolean> {
+async function isGroupedRight({ engine, input, parameters }: CopiesRequest): Promise<boolean> {
   try {
     await describe(engine, input.sql, parameters.types);
     return true;
@@ -85,7 +101,7 @@ async function isGroupedRight({ engine, input, parameters }: EngineRequest): Pro
  * the primary key of each leaf, where it is to have one.
  */
 async function begin(
-  { engine, begin, input, views, definer }: EngineRequest,
+  { engine, begin, input, views, definer }: CopiesRequest,
   keys: readonly (string | null)[],
 ): Promise<boolean> {
   const checks = views.map((view) => `SELECT FROM ${view} LIMIT 0`);
@@ -106,7 +122,7 @@ async function begin(
   return rows.at(-1)?.[0] === 'on';
 }
 
-async function copyLeaves(request: EngineRequest): Promise<void> {
+async function copyLeaves(request: CopiesRequest): Promise<void> {
   const { engine, rows, spillBytesMax } = request;
   const budget = new CopyBudget(spillBytesMax);
   for (const [i, { leaf, keys, sources, fromEngine }] of rows.entries()) {
@@ -152,17 +168,23 @@ function gatherOf(engine: ServerConnection, stream: ShardStream): Gather {
     close: async () => {
       await generator.return(undefined);
       await stream.discard();
-      if (ended === 'badly') await rollback(engine);
-      else await query(engine, 'COMMIT');
+      await endEngine(engine, ended !== 'badly');
     },
   };
 }
 
-/** The copies go with the transaction. A server that is lost has rolled back, too. */
-async function rollback(engine: ServerConnection): Promise<void> {
+/** Ends the transaction of the copies, which go with it. */
+export async function endEngine(engine: ServerConnection, isWell: boolean): Promise<void> {
+  if (isWell) await query(engine, 'COMMIT');
+  else await abandon({ engine });
+}
+
+/** A server that is lost has rolled back, too. */
+async function abandon(request: Pick<CopiesRequest, 'engine' | 'abandon'>): Promise<void> {
+  const { engine, abandon = 'ROLLBACK' } = request;
   if (engine.closed) return;
   try {
-    await query(engine, 'ROLLBACK');
+    await query(engine, abandon);
   } catch (error) {
     engine.tainted = true;
     if (!(error instanceof ServerError) && !engine.closed) throw error;
@@ -170,7 +192,7 @@ async function rollback(engine: ServerConnection): Promise<void> {
 }
 
 /** Positions count characters of the engine's text, which the client has not sent. */
-function withoutPosition(error: unknown): unknown {
+export function withoutPosition(error: unknown): unknown {
   if (!(error instanceof ServerError) || !error.fields.all.has('P')) return error;
   const all = new Map(error.fields.all);
   all.delete('P');

@@ -1,0 +1,38 @@
+// Inner statements: what EXPLAIN, COPY and DECLARE are about, planned as a statement of its own.
+
+import { parseSql } from '../sql/parser.ts';
+import type { RowStatement, Statement } from '../sql/statement.ts';
+import { withoutSemicolons } from '../sql/token.ts';
+import { PlanContext } from './context.ts';
+import type { EngineMerge, Plan, RoutedPlan } from './plan.ts';
+import { planRows } from './rows.ts';
+
+/** A part of the statement's text; null: not one of the statements that read or write rows. */
+export function planInner(text: string, context: PlanContext): Plan | null {
+  const parsed = parseSql(text);
+  const statement = parsed?.statements[0]?.statement;
+  if (parsed === null || statement === undefined || !isRows(statement)) return null;
+  const own = new PlanContext(
+    {
+      ...context.input,
+      sql: text,
+      tokens: withoutSemicolons(parsed.tokens),
+      literalStarts: [],
+    },
+    context.forceEngine,
+  );
+  const plan = planRows(statement, own);
+  // The literals of the inner text have other places in the whole.
+  context.dependsOnValue = true;
+  context.unknownTable ||= own.unknownTable;
+  return plan;
+}
+
+const ROWS = new Set<Statement['kind']>(['select', 'insert', 'update', 'delete', 'merge']);
+
+const isRows = (statement: Statement): statement is RowStatement => ROWS.has(statement.kind);
+
+/** How one server would compute the statement over copies; null: it cannot. */
+export function engineOf({ merge, fallback }: RoutedPlan): EngineMerge | null {
+  return merge?.how === 'engine' ? merge : fallback;
+}
