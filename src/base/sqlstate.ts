@@ -34,6 +34,7 @@ export const SQLSTATE = {
   duplicatePreparedStatement: '42P05',
   undefinedColumn: '42703',
   undefinedTable: '42P01',
+  insufficientPrivilege: '42501',
   undefinedObject: '42704',
   groupingError: '42803',
   datatypeMismatch: '42804',

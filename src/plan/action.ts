@@ -21,6 +21,15 @@ export type SessionAction =
       readonly assignment: string;
       readonly local: boolean;
     }
+  /**
+   * SELECT pg_backend_pid(), pg_cancel_backend(n) or pg_terminate_backend(n): of the process ids that
+   * clients are given. `processId` null: its own is asked for.
+   */
+  | {
+      readonly action: 'backend';
+      readonly call: 'pg_backend_pid' | 'pg_cancel_backend' | 'pg_terminate_backend';
+      readonly processId: ArgumentSource | null;
+    }
   /** SET SESSION CHARACTERISTICS: the defaults of transactions that it sets, each as SET has it. */
   | {
       readonly action: 'characteristics';

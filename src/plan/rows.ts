@@ -9,7 +9,7 @@ import type { Plan } from './plan.ts';
 import { planReferenceWrite } from './reference-write.ts';
 import { refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
-import { planSetval, planTableKind } from './select-command.ts';
+import { planBackend, planSetval, planTableKind } from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
@@ -25,7 +25,9 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
   }
   try {
     const kind =
-      statement.kind === 'select' ? (planTableKind(statement) ?? planSetval(statement)) : null;
+      statement.kind === 'select'
+        ? (planTableKind(statement) ?? planSetval(statement) ?? planBackend(statement, context))
+        : null;
     if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') return planSelect(statement, survey, context);
     const reference = planReferenceWrite(statement, survey, context);

@@ -3,6 +3,8 @@
 import type { Call, Expression } from '../sql/expression.ts';
 import type { SelectStatement } from '../sql/statement.ts';
 import type { SessionAction } from './action.ts';
+import { argumentSource } from './argument.ts';
+import type { PlanContext } from './context.ts';
 import { everywhere } from './ddl.ts';
 import type { Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
@@ -36,6 +38,30 @@ export function planSetval(select: SelectStatement): Plan | null {
   if (!call.args.every(isLiteral)) return null;
   const fields = { homeMayBeAlone: true, restarts: true };
   return everywhere(routedPlan('SELECT', { kind: 'all' }, 'write'), fields);
+}
+
+/**
+ * A call about the process ids that clients are given; the server's own are another matter. Among
+ * other things in a statement the calls mean the server's.
+ */
+export function planBackend(select: SelectStatement, context: PlanContext): Plan | null {
+  const call = callOf(select);
+  if (call === null || (call.schema !== null && call.schema !== 'pg_catalog')) return null;
+  const { name, args } = call;
+  const [first] = args;
+  if (name === 'pg_backend_pid') {
+    return args.length === 0 ? backendPlan({ call: name, processId: null }) : null;
+  }
+  if (name !== 'pg_cancel_backend' && name !== 'pg_terminate_backend') return null;
+  const processId = args.length === 1 ? argumentSource(first!) : null;
+  if (processId === null) return null;
+  context.dependsOnValue = true;
+  return backendPlan({ call: name, processId });
+}
+
+function backendPlan(fields: Omit<Extract<SessionAction, { action: 'backend' }>, 'action'>): Plan {
+  const action = { action: 'backend', ...fields } as const;
+  return routedPlan('SELECT', { kind: 'home' }, 'read', { action });
 }
 
 function isLiteral(expression: Expression): boolean {

@@ -64,6 +64,8 @@ export class ServerRequest {
   onTrial = false;
   /** Nothing of the answer was relayed, and nothing was done: it is to be sent in another form. */
   rejected = false;
+  /** SQLSTATE of the error that rejected it. */
+  rejectedBy = '';
   /** The connection was lost within a message that has been passed on in part. */
   torn = false;
   /** Names of prepared statements that the request makes on the server. */
@@ -89,6 +91,7 @@ export class ServerRequest {
     this.forwardReady = forwardReady;
     this.onTrial = onTrial;
     this.rejected = false;
+    this.rejectedBy = '';
     this.steps = steps;
     this.parses = parses;
     this.nextStep = 0;

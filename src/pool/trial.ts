@@ -15,7 +15,9 @@ export function judge(request: ServerRequest, reader: FrameReader): void {
   const { type } = reader;
   if (type === BACKEND.noticeResponse) request.rejected = true;
   else if (type === BACKEND.errorResponse) {
-    request.rejected = !endsStatement(errorFieldsIn(reader));
+    const error = errorFieldsIn(reader);
+    request.rejected = !endsStatement(error);
+    request.rejectedBy = error.code;
     request.failed = request.rejected;
     request.onTrial = false;
   } else if (completesStep(type) && request.steps![request.nextStep]?.do !== 'swallow') {

@@ -26,6 +26,8 @@ export interface EncodedBatch {
   readonly parses: readonly string[];
   /** It runs a statement that the server keeps, where the client's had no name or was a Query. */
   readonly keeps: boolean;
+  /** It runs a new statement of the client in the form in which the server has known it longer. */
+  readonly reuses: boolean;
 }
 
 /**
@@ -80,6 +82,8 @@ class BatchEncoder {
   #keeps: boolean;
   /** A statement without a name is run by one that the server keeps. */
   #kept = false;
+  #reuses = false;
+  #forwarded = false;
   #closes: Buffer[] = [];
   #chunks: Buffer[] = [];
   #steps: Step[] = [];
@@ -125,7 +129,7 @@ class BatchEncoder {
     this.#chunks.push(SYNC);
     const bytes = Buffer.concat([...this.#closes, ...this.#chunks]);
     const steps = this.#plain ? null : [...this.#closes.map(() => SWALLOW), ...this.#steps];
-    return { bytes, steps, parses: [...this.#parsed], keeps: this.#kept };
+    return { bytes, steps, parses: [...this.#parsed], keeps: this.#kept, reuses: this.#reuses };
   }
 
   #parse(name: string, bytes: Buffer): void {
@@ -158,7 +162,7 @@ class BatchEncoder {
     const statement = this.#statement(bind.statement);
     this.#ensure(bind.statement, statement);
     if (bind.statement === '' && !this.#keeps) this.#forward(bytes);
-    else this.#forward(renameBind(bytes, bind, statement.serverName));
+    else this.#forward(renameBind(bytes, bind, statement.serverName), statement);
     const open = this.#batch.portals.get(bind.portal);
     if (open !== undefined && this.#state.transaction !== null) {
       this.#state.portals.set(bind.portal, open);
@@ -176,7 +180,7 @@ class BatchEncoder {
       this.#forward(bytes);
       return;
     }
-    this.#forward(encodeDescribe({ target, name: statement.serverName }));
+    this.#forward(encodeDescribe({ target, name: statement.serverName }), statement);
   }
 
   #close(target: 'statement' | 'portal', name: string, bytes: Buffer): void {
@@ -211,6 +215,9 @@ class BatchEncoder {
       this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
+    } else if (statement.isNew && !this.#forwarded && !this.#parsed.has(statement.serverName)) {
+      this.#reuses = true;
+      this.#plain = false;
     }
   }
 
@@ -244,11 +251,21 @@ class BatchEncoder {
     });
   }
 
-  #forward(bytes: Buffer): void {
+  /** `statement`: its reply tells the client of the statement's columns, or may be taken to. */
+  #forward(bytes: Buffer, statement: PreparedStatement | null = null): void {
     // If the Execute is a COPY from the client, it matters that something comes behind it.
     if (this.#executed) this.#plain = false;
+    this.#forwarded = true;
     this.#chunks.push(bytes);
-    this.#steps.push(FORWARD);
+    if (statement?.isNew !== true) {
+      this.#steps.push(FORWARD);
+      return;
+    }
+    this.#plain = false;
+    const done = () => {
+      statement.isNew = false;
+    };
+    this.#steps.push({ do: 'forward', done });
   }
 }
 

@@ -42,6 +42,7 @@ export function prepare(
   return {
     sql,
     parameterTypes,
+    isNew: true,
     serverName: context.statementNames.nameOf(sql, parameterTypes, topology.version),
     planned: context.planner.plan(sql, topology, searchPath),
     planVersion: topology.version,

@@ -58,10 +58,11 @@ export function encodeKept(
   if (statements.delete(name)) {
     // Last in the set is last in the order of use.
     statements.add(name);
-    return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true };
+    return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true, reuses: false };
   }
   // On its way for somebody else: it will be there when this is read.
-  if (parsing.has(name)) return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true };
+  if (parsing.has(name))
+    return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true, reuses: false };
   const closes = makeRoom(connection, 1);
   const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
   return {
@@ -69,6 +70,7 @@ export function encodeKept(
     steps: [...closes.map(() => SWALLOW), parsed, ...STEPS],
     parses: [name],
     keeps: true,
+    reuses: false,
   };
 }
 

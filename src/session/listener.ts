@@ -233,6 +233,10 @@ export class Listener {
     counters.logins += 1;
     this.#sessions.set(processId, { session, secret, identity });
     if (this.#rules.poolsBySession(identity.user)) state.poolsFor = session;
+    state.backends = {
+      processId,
+      signal: (other, how) => this.#signal(other, how, identity.user),
+    };
     session.onClosed = () => {
       this.#sessions.delete(processId);
       counters.goneBytesReceived += session.traffic.bytesRead;
@@ -247,6 +251,19 @@ export class Listener {
     const found = this.#sessions.get(processId);
     if (found === undefined || found.secret.length !== secret.length) return;
     if (timingSafeEqual(found.secret, secret)) await found.session.cancel();
+  }
+
+  async #signal(
+    processId: number,
+    how: 'cancel' | 'terminate',
+    user: string,
+  ): Promise<true | null> {
+    const found = this.#sessions.get(processId);
+    if (found === undefined) return null;
+    if (found.identity.user !== user) throw notYours(how);
+    if (how === 'cancel') await found.session.cancel();
+    else found.session.terminate(terminated());
+    return true;
   }
 
   #freeProcessId(): number {
@@ -308,6 +325,24 @@ function tooManyOfUser(user: string, max: number): SqlError {
     message: `too many connections for role "${user}"`,
     hint: `Its bound is ${max}: make clientsMax of the user larger.`,
     severity: 'FATAL',
+  });
+}
+
+function terminated(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.adminShutdown,
+    message: 'terminating connection due to administrator command',
+    severity: 'FATAL',
+  });
+}
+
+function notYours(how: 'cancel' | 'terminate'): SqlError {
+  const what = how === 'cancel' ? 'cancel query' : 'terminate process';
+  return new SqlError({
+    code: SQLSTATE.insufficientPrivilege,
+    message: `permission denied to ${what}`,
+    detail: `It belongs to another user.`,
+    hint: 'An operator may end it: KILL on the console.',
   });
 }
 

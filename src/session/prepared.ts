@@ -12,7 +12,9 @@ export interface PreparedStatement {
   /** As declared in Parse; 0 or missing: the server decides. */
   readonly parameterTypes: readonly number[];
   /** The name under which servers know it: one for all clients with this text and these types. */
-  readonly serverName: string;
+  serverName: string;
+  /** The client has not been told of its columns yet: they may still be any. */
+  isNew: boolean;
   planned: Planned;
   planVersion: number;
   searchPath: readonly string[] | null;
@@ -109,8 +111,14 @@ export class StatementNames {
     }
   }
 
+  /** Another name for the statement from here on: servers hold it in a form that is out of date. */
+  renew(sql: string, parameterTypes: readonly number[], version: number): string {
+    this.#names.delete(keyOf(sql, parameterTypes, version));
+    return this.nameOf(sql, parameterTypes, version);
+  }
+
   nameOf(sql: string, parameterTypes: readonly number[], version: number): string {
-    const key = `${version}\0${parameterTypes.join(',')}\0${sql}`;
+    const key = keyOf(sql, parameterTypes, version);
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     if (this.#names.size >= this.#max) this.#names.delete(this.#names.keys().next().value!);
@@ -120,6 +128,9 @@ export class StatementNames {
     return name;
   }
 }
+
+const keyOf = (sql: string, parameterTypes: readonly number[], version: number): string =>
+  `${version}\0${parameterTypes.join(',')}\0${sql}`;
 
 /** The Parse that gives a shard's server connection this statement under its shared name. */
 export function serverParse(statement: PreparedStatement, shard: number): Buffer {

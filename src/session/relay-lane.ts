@@ -1,6 +1,7 @@
 // RelayLane: the short way of a statement that one server answers, with nothing awaited on it.
 
 import type { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -35,6 +36,8 @@ export interface RelayLaneOwner {
 
 const NO_NAMES: readonly string[] = [];
 const IDLE = 'I'.charCodeAt(0);
+/** cached plan must not change result type (plancache.c), and other things. */
+const STALE_PLAN = SQLSTATE.featureNotSupported;
 const FAILED = 'E'.charCodeAt(0);
 
 /** Carries one shipment at a time; each ends in exactly one of laneEnded and laneFailed. */
@@ -47,6 +50,8 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   #waits = false;
   /** The shipment was sent as a statement that the server keeps. */
   #isKept = false;
+  /** It was rejected once: now every answer is the client's. */
+  #isSecond = false;
 
   constructor(context: SessionContext, state: SessionState, relay: Relay, owner: RelayLaneOwner) {
     this.#context = context;
@@ -65,6 +70,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     const { transaction } = this.#state;
     const { routes } = this.#context.counters;
     this.#shipment = shipment;
+    this.#isSecond = false;
     if (transaction === null) {
       if (this.#share(shipment)) {
         routes.pipelined += 1;
@@ -92,9 +98,9 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     if (connection === null) return false;
     const encoded = this.#encodeShared(content, connection, cost, literals);
     if (encoded === null) return false;
-    const { bytes, steps, parses, keeps } = encoded;
+    const { bytes, steps, parses, keeps, reuses } = encoded;
     this.#isKept = keeps;
-    this.#relay.startShared(connection, bytes, this, steps, parses, keeps);
+    this.#relay.startShared(connection, bytes, this, steps, parses, keeps || reuses);
     return true;
   }
 
@@ -110,7 +116,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
       return encodeBatch(content, connection, this.#state, isKeepable && content.isRepeatable);
     }
     if (kept !== null && literals !== null) return encodeKept(kept, literals, connection);
-    return { bytes: content, steps: null, parses: NO_NAMES, keeps: false };
+    return { bytes: content, steps: null, parses: NO_NAMES, keeps: false, reuses: false };
   }
 
   /**
@@ -200,8 +206,11 @@ export class RelayLane implements SharedRelayEnd, Borrower {
       this.#relay.start(connection, content, this, true, null, 'none');
       return;
     }
-    const { bytes, steps, parses } = encodeBatch(content, connection, this.#state, false);
-    this.#relay.start(connection, bytes, this, true, steps, 'clientSync', parses);
+    const encoded = encodeBatch(content, connection, this.#state, false);
+    const { bytes, steps, parses, reuses } = encoded;
+    const onTrial = reuses && transaction === null && !this.#isSecond;
+    this.#isKept = false;
+    this.#relay.start(connection, bytes, this, true, steps, 'clientSync', parses, onTrial);
   }
 
   relayDisplaced(): void {
@@ -213,7 +222,14 @@ export class RelayLane implements SharedRelayEnd, Borrower {
   }
 
   relayEnded(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void {
-    const { cost, shard } = this.#shipment!;
+    const { cost, shard, content } = this.#shipment!;
+    if (outcome.rejected && !this.#isKept) {
+      if (!shared) this.#state.giveBack(connection);
+      if (outcome.rejectedBy === STALE_PLAN) this.#renewNames(content as OneShardBatch);
+      this.#isSecond = true;
+      this.#acquire(shard);
+      return;
+    }
     if (outcome.rejected) {
       // Notices come with each Parse, and a statement that is kept is parsed once.
       if (outcome.failed) cost!.refuse();
@@ -236,6 +252,23 @@ export class RelayLane implements SharedRelayEnd, Borrower {
       transaction.state = 'failed';
     }
     this.#owner.laneEnded(outcome);
+  }
+
+  /**
+   * A table has changed past the proxy since a server learned a statement, so that its plan must not
+   * be used. The client has prepared it only now: to its mind there is no older form.
+   */
+  #renewNames({ messages, statements }: OneShardBatch): void {
+    const { statementNames, topology } = this.#context;
+    for (const message of messages) {
+      if (message.kind !== 'bind' && message.kind !== 'describe') continue;
+      const isPortal = message.kind === 'describe' && message.describe.target === 'portal';
+      const name = message.kind === 'bind' ? message.bind.statement : message.describe.name;
+      const statement = statements.get(name) ?? this.#state.statements.get(name);
+      if (isPortal || !statement?.isNew) continue;
+      const { sql, parameterTypes } = statement;
+      statement.serverName = statementNames.renew(sql, parameterTypes, topology().version);
+    }
   }
 
   relayCopiesIn(): void {

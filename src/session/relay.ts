@@ -19,6 +19,8 @@ export interface RelayOutcome {
   readonly failed: boolean;
   /** Nothing was passed on: the server did not take the statement in the form it was sent in. */
   readonly rejected: boolean;
+  /** SQLSTATE of the error that rejected it; '' where there was none. */
+  readonly rejectedBy: string;
   readonly lost: SqlError | null;
 }
 
@@ -102,13 +104,14 @@ export class Relay implements Receiver {
     steps: readonly Step[] | null,
     afterCopy: AfterCopy,
     parses?: readonly string[],
+    onTrial = false,
   ): void {
     this.#afterCopy = afterCopy;
     this.connection = connection;
     this.#end = end;
     this.answerBytes = 0;
     this.#request.displaced = null;
-    connection.send(bytes, this.#request.reset(forwardReady, steps, parses));
+    connection.send(bytes, this.#request.reset(forwardReady, steps, parses, onTrial));
   }
 
   /** The same on a connection that other sessions use, too. */
@@ -242,13 +245,14 @@ export class Relay implements Receiver {
 
   finished(status: number, failed: boolean): void {
     this.#fillCopyData();
-    this.#finish({ status, failed, rejected: this.#request.rejected, lost: null });
+    const { rejected, rejectedBy } = this.#request;
+    this.#finish({ status, failed, rejected, rejectedBy, lost: null });
   }
 
   lost(error: SqlError, failed: boolean): void {
     // Inside of a message there is no place for an error: the client can only be cut off.
     if (this.#request.torn) this.#client.destroy();
-    this.#finish({ status: 0, failed, rejected: false, lost: error });
+    this.#finish({ status: 0, failed, rejected: false, rejectedBy: '', lost: error });
   }
 
   #finish(outcome: RelayOutcome): void {

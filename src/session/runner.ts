@@ -12,6 +12,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
+import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { runCopy } from './copy-runner.ts';
 import { declareCursor } from './cursor-run.ts';
 import { runEngineCopy } from './engine-run.ts';
@@ -94,6 +95,10 @@ export class Runner {
         relayExecution(this.#d, execution, connection),
       );
     }
+    if (plan.action?.action === 'backend' && state.backends !== null) {
+      const value = await backendAnswer(plan.action, execution, state.backends);
+      if (value !== null) return this.#tell(value, execution, plan);
+    }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     state.pins.doubt(plan.verb === 'DROP' ? ['temporary table'] : plan.releases);
     if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
@@ -109,6 +114,14 @@ export class Runner {
       state.noteSchemaChange();
     }
     await state.publishSchemaChange();
+  }
+
+  /** Answers with one value of the proxy's own. */
+  async #tell(value: BackendValue, execution: Execution, plan: RoutedPlan): Promise<void> {
+    const { sql, parameters } = execution;
+    this.#d.context.counters.routes.local += 1;
+    const description = await this.description(plan, sql, parameters.types);
+    writeValue(value, execution, description, this.#d.client);
   }
 
   /** The shards of this execution, by hand or by its route. */

@@ -10,6 +10,7 @@ import type { Settings } from '../pool/settings.ts';
 import type { Borrower, ShardPool } from '../pool/shard-pool.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
+import type { Backends } from './backend.ts';
 import type { SessionContext } from './context.ts';
 import { Pins } from './pins.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
@@ -54,6 +55,8 @@ export class SessionState {
    * who hears of it. null: transaction pooling.
    */
   poolsFor: ConnectionOwner | null = null;
+  /** The clients of the proxy; set once the session has begun. */
+  backends: Backends | null = null;
   /** A statement has changed the schema; the topology is to learn of it when it is committed. */
   schemaChanged = false;
   /** Inside a transaction that has changed the schema: what its own statements see. */
