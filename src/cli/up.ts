@@ -5,7 +5,7 @@ import { createLog } from '../base/log.ts';
 import { type Config, requireApiLogin } from '../control/config.ts';
 import { startCluster } from '../local/cluster.ts';
 import { requireNoOwner } from '../local/cluster-file.ts';
-import { requireFreePort } from '../local/port.ts';
+import { requireDistinctPorts, requireFreePort, type WantedPort } from '../local/port.ts';
 import { banner } from './banner.ts';
 import { type Lifetime, serve } from './lifetime.ts';
 import { configFor, type ServeOptions } from './serve.ts';
@@ -23,6 +23,7 @@ export async function up(options: UpOptions): Promise<number> {
   const config = configFor(options, UP_DEFAULTS);
   requireApiLogin(config);
   requireNoOwner(options.data);
+  requireDistinctPorts(portsOf(options, config));
   await requireFreePort(config.proxy.port, config.proxy.host, 'the proxy', '--proxy-port');
   await requireFreePort(config.api.port, config.api.host, 'the API', '--api-port');
   let home: string | null = null;
@@ -31,6 +32,21 @@ export async function up(options: UpOptions): Promise<number> {
   });
   if (home !== null) process.stdout.write(`\n  Stopped. The data is in ${home}.\n`);
   return exitCode;
+}
+
+/** All that one start listens on. */
+function portsOf({ shards, shardPort }: UpOptions, { proxy, api, metrics }: Config): WantedPort[] {
+  const shardPorts = Array.from({ length: shards }, (_, id) => ({
+    port: shardPort === 0 ? 0 : shardPort + id,
+    what: `shard ${id}`,
+    flag: '--shard-port',
+  }));
+  return [
+    ...shardPorts,
+    { port: proxy.port, what: 'the proxy', flag: '--proxy-port' },
+    { port: api.port, what: 'the API', flag: '--api-port' },
+    { port: metrics?.port ?? 0, what: 'the metrics', flag: 'metrics.port' },
+  ];
 }
 
 /** Resolves when all is up with the place of the data as people are shown it; null: stopped before. */

@@ -1,6 +1,7 @@
 // Settings from the environment: DRIVE_… for every single setting, DB_SHARD_<n>_… for shards.
 
 import { ConfigError } from './config-error.ts';
+import { nearest } from './config-fault.ts';
 import type { Environment } from './config-file.ts';
 import type { SchemaNode } from './config-schema.ts';
 
@@ -27,9 +28,25 @@ function settingPaths(schema: SchemaNode, above: readonly string[] = []): string
   });
 }
 
-/** The settings that `env` has, in the order of the schema; empty values count as not set. */
+/** Flags of `drive up` that are no settings. */
+const FLAG_VARIABLES = ['DRIVE_SHARDS', 'DRIVE_SHARD_PORT', 'DRIVE_DATA', 'DRIVE_CONFIG'];
+
+/** Letters by which a name may miss one of ours and still be meant as it; others are not our business. */
+const MISSPELT_BY = 2;
+
+/**
+ * The settings that `env` has, in the order of the schema; empty values count as not set. Throws
+ * ConfigError on a name that is nearly one of ours.
+ */
 export function settingsFrom(env: Environment, schema: SchemaNode): Variable[] {
-  return settingPaths(schema).flatMap((path) => {
+  const paths = settingPaths(schema);
+  const known = new Set([...paths.map(variableName), ...FLAG_VARIABLES]);
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith('DRIVE_') || known.has(name)) continue;
+    const near = nearest(name, [...known], MISSPELT_BY);
+    if (near !== null) throw new ConfigError(`${name} is no setting. Did you mean ${near}?`);
+  }
+  return paths.flatMap((path) => {
     const name = variableName(path);
     const value = env[name];
     return value === undefined || value === '' ? [] : [{ name, path, value }];

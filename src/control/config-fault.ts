@@ -78,16 +78,18 @@ function valueAt(content: unknown, path: readonly string[]): unknown {
   return value;
 }
 
-/** The known name that a typing mistake is closest to; null if none is close. */
-function nearest(name: string, known: readonly string[]): string | null {
+/** The known name that a typing mistake is closest to; null if none is as close as `most` letters. */
+export function nearest(
+  name: string,
+  known: readonly string[],
+  most = Math.max(2, name.length / 3),
+): string | null {
   const lower = name.toLowerCase();
   const ranked = known
     .map((candidate) => ({ candidate, distance: distance(lower, candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best !== undefined && best.distance <= Math.max(2, name.length / 3)
-    ? best.candidate
-    : null;
+  return best !== undefined && best.distance <= most ? best.candidate : null;
 }
 
 /** Levenshtein's distance. */

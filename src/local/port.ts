@@ -7,9 +7,38 @@ import { LocalError } from './local-error.ts';
 /** The cluster's servers listen here only: nobody else on the network needs them. */
 export const LOOPBACK = '127.0.0.1';
 
+const PORT_MAX = 65_535;
+
 /** A port nobody listens on at this moment. */
 export function freePort(): Promise<number> {
   return bind(0, LOOPBACK);
+}
+
+/** A port that something is going to listen on; 0: any free one. */
+export interface WantedPort {
+  readonly port: number;
+  /** Who needs it: "shard 0", "the proxy". */
+  readonly what: string;
+  /** What chooses it. */
+  readonly flag: string;
+}
+
+/** Throws a LocalError for a port that does not exist or that two of `wanted` are to have. */
+export function requireDistinctPorts(wanted: readonly WantedPort[]): void {
+  const owners = new Map<number, WantedPort>();
+  for (const each of wanted.filter(({ port }) => port !== 0)) {
+    const { port, what, flag } = each;
+    if (port > PORT_MAX) {
+      throw new LocalError(`there is no port ${port} for ${what}: choose a lower one with ${flag}`);
+    }
+    const other = owners.get(port);
+    if (other !== undefined) {
+      throw new LocalError(
+        `port ${port} is for both ${other.what} and ${what}: choose another with ${flag}`,
+      );
+    }
+    owners.set(port, each);
+  }
 }
 
 /**

@@ -54,6 +54,28 @@ describe('drive up refuses', () => {
     expect(err).toMatch(/^drive: /);
   });
 
+  it.each([
+    [
+      { DRIVE_PROXY_PORT: '5433', DRIVE_SHARD_PORT: '5432' },
+      'port 5433 is for both shard 1 and the proxy: choose another with --proxy-port',
+    ],
+    [
+      { DRIVE_PROXY_PORT: '8000', DRIVE_API_PORT: '8000' },
+      'port 8000 is for both the proxy and the API: choose another with --api-port',
+    ],
+    [
+      { DRIVE_SHARD_PORT: '65535' },
+      'there is no port 65536 for shard 1: choose a lower one with --shard-port',
+    ],
+    [{ DRIVE_PROXY_PRT: '1' }, 'DRIVE_PROXY_PRT is no setting. Did you mean DRIVE_PROXY_PORT?'],
+    [{ DRIVE_SHARD: '3' }, 'DRIVE_SHARD is no setting. Did you mean DRIVE_SHARDS?'],
+  ])('%o', async (env, message) => {
+    const data = join(directory, 'ports');
+    const { code, out, err } = await runDrive(['up', '--data', data], { ...ANY_PORTS, ...env });
+    expect({ code, out, err }).toEqual({ code: 1, out: '', err: `drive: ${message}\n` });
+    expect(existsSync(data)).toBe(false);
+  });
+
   it('a typing mistake in the config file, before anything starts', async () => {
     const config = join(directory, 'drive.yaml');
     writeFileSync(config, 'proxy:\n  prot: 1\n');
