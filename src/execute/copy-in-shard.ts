@@ -155,7 +155,7 @@ export class CopyInShard implements Receiver {
     this.#open();
   }
 
-  relay(): void {
+  relay(): never {
     throw new Error('a part of a COPY asks for whole messages');
   }
 

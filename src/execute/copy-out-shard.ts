@@ -135,7 +135,7 @@ export class CopyOutShard implements Receiver {
     }
   }
 
-  relay(): void {
+  relay(): never {
     throw new Error('a part of a COPY asks for whole messages');
   }
 

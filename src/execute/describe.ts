@@ -46,7 +46,7 @@ class Describer implements Receiver {
     this.#reject = reject;
   }
 
-  relay(): void {
+  relay(): never {
     throw new Error('a describer asks for whole messages');
   }
 

@@ -132,7 +132,7 @@ export class ShardStream implements Receiver {
     }
   }
 
-  relay(): void {
+  relay(): never {
     throw new Error('a stream asks for whole messages');
   }
 

@@ -77,7 +77,7 @@ class Collector implements Receiver {
     this.#onNotice = onNotice;
   }
 
-  relay(): void {
+  relay(): never {
     throw new Error('a collector asks for whole messages');
   }
 

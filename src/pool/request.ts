@@ -19,10 +19,10 @@ export type StepDone = () => void;
 /** The owner of a request. Calls come synchronously from the read of the server's socket. */
 export interface Receiver {
   /**
-   * Relay requests: messages (or pieces of one) to pass on as they are. The bytes are never reused
-   * by the connection.
+   * Relay requests: messages (or pieces of one) to pass on as they are. True: they are passed on, and
+   * nobody needs the bytes any more.
    */
-  relay(bytes: Buffer): void;
+  relay(bytes: Buffer): boolean;
   /** Frames requests: one whole message; its body is buffer[start, end). */
   frame(type: number, buffer: Buffer, start: number, end: number): void;
   /** The server now waits for CopyData. */
@@ -38,7 +38,7 @@ export interface Receiver {
 }
 
 const NOBODY: Receiver = {
-  relay: () => undefined,
+  relay: () => true,
   frame: () => undefined,
   copyInStarted: () => undefined,
   finished: () => undefined,

@@ -7,6 +7,7 @@ import type { Shard } from '../topology/shard.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
+import { FrameRun } from '../wire/frame-run.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
 import type { ServerRequest } from './request.ts';
@@ -31,8 +32,6 @@ export interface ConnectionOwner {
 
 /** What operators ask about a socket. */
 export type SocketFacts = Pick<Socket, 'bytesRead' | 'bytesWritten' | 'localAddress' | 'localPort'>;
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Requests are answered strictly in the order of `send`. Each ends with its own ReadyForQuery, so an
@@ -82,9 +81,9 @@ export class ServerConnection {
   #nowMs = 0;
   #closed = false;
   #fatal: SqlError | null = null;
-  #runBuffer: Buffer = EMPTY;
-  #runStart = 0;
-  #runEnd = 0;
+  #run = new FrameRun();
+  /** Somebody may still need bytes of the chunk being worked on. */
+  #retained = false;
 
   /** Takes over an authenticated socket and the reader that holds what was read of it. */
   constructor(
@@ -146,7 +145,12 @@ export class ServerConnection {
   sendMore(bytes: Buffer): boolean {
     if (this.#closed) return true;
     this.#flush();
-    return this.#socket.write(bytes);
+    return this.#socket.write(bytes) || this.#socket.writableLength === 0;
+  }
+
+  /** Everything that was sent has been handed to the system. */
+  get isFlushed(): boolean {
+    return this.#outgoing.length === 0 && this.#socket.writableLength === 0;
   }
 
   /** Whether the server is answering `request` now, or is the next to. */
@@ -191,11 +195,13 @@ export class ServerConnection {
   #received(chunk: Buffer): void {
     this.#reader.push(chunk);
     this.#nowMs = performance.now();
+    this.#retained = false;
     try {
       this.#consume();
     } catch (error) {
       this.#lost(error instanceof Error ? error.message : String(error));
     }
+    if (!this.#retained) this.#reader.free(chunk);
   }
 
   #consume(): void {
@@ -256,6 +262,7 @@ export class ServerConnection {
 
   #framed(request: ServerRequest): void {
     const reader = this.#reader;
+    this.#retained = true;
     if (reader.type === BACKEND.readyForQuery) {
       this.#finished(request, reader.buffer[reader.bodyStart]!);
       return;
@@ -325,6 +332,7 @@ export class ServerConnection {
 
   #unasked(): void {
     const reader = this.#reader;
+    this.#retained = true;
     const bytes = reader.buffer.subarray(reader.start, reader.end);
     switch (reader.type) {
       case BACKEND.parameterStatus:
@@ -351,22 +359,17 @@ export class ServerConnection {
   }
 
   #extendRun(): void {
-    const reader = this.#reader;
-    if (reader.buffer !== this.#runBuffer || reader.start !== this.#runEnd) {
-      this.#flushRun();
-      this.#runBuffer = reader.buffer;
-      this.#runStart = reader.start;
-    }
-    this.#runEnd = reader.end;
+    const before = this.#run.extend(this.#reader);
+    if (before !== null) this.#passOn(before);
   }
 
   #flushRun(): void {
-    const buffer = this.#runBuffer;
-    if (buffer === EMPTY) return;
-    const bytes = buffer.subarray(this.#runStart, this.#runEnd);
-    this.#runBuffer = EMPTY;
-    this.#runEnd = 0;
-    this.#owed[0]!.receiver.relay(bytes);
+    const run = this.#run.take();
+    if (run !== null) this.#passOn(run);
+  }
+
+  #passOn(bytes: Buffer): void {
+    if (!this.#owed[0]!.receiver.relay(bytes)) this.#retained = true;
   }
 
   #lossOf(reason: string): SqlError {

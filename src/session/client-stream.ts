@@ -20,7 +20,8 @@ export class ClientStream {
 
   /** False: the client does not keep up; wait with whenDrained before writing much more. */
   write(bytes: Buffer): boolean {
-    return this.#closed ? true : this.#socket.write(bytes);
+    // What a stream says counts a large chunk even where the system has taken it already.
+    return this.#closed || this.#socket.write(bytes) || this.#socket.writableLength === 0;
   }
 
   /** Written and not yet taken by the client's side of the connection. */

@@ -8,6 +8,7 @@ import { encodeCopyFail } from '../wire/copy.ts';
 import { type ErrorFields, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
 import { SYNC } from '../wire/extended.ts';
 import type { FrameReader } from '../wire/frame.ts';
+import { FrameRun } from '../wire/frame-run.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
 
@@ -154,9 +155,15 @@ export class Relay implements Receiver {
     });
   }
 
-  relay(bytes: Buffer): void {
+  relay(bytes: Buffer): boolean {
     this.answerBytes += bytes.length;
-    if (this.#client.write(bytes) || this.#waits) return;
+    if (this.#client.write(bytes)) return this.#client.backlogBytes === 0;
+    if (!this.#waits) this.#holdBack();
+    return false;
+  }
+
+  /** The client does not keep up: its server waits for it. */
+  #holdBack(): void {
     const { connection } = this;
     if (this.#sharedEnd !== null) {
       if (this.#client.backlogBytes < SHARED_BACKLOG_BYTES_MAX) return;
@@ -198,6 +205,27 @@ export class Relay implements Receiver {
    * session must answer, was taken. Throws 08P01 for what has no place in a COPY.
    */
   passCopyData(reader: FrameReader): 'passed' | 'terminated' | 'synced' {
+    const run = new FrameRun();
+    try {
+      return this.#takeCopyData(reader, run);
+    } finally {
+      this.#sendCopyData(run.take());
+    }
+  }
+
+  /** All of the client's data so far has left, and more is to come. */
+  get hasPassedCopyData(): boolean {
+    return this.copyingIn && this.connection?.isFlushed === true;
+  }
+
+  #sendCopyData(bytes: Buffer | null): void {
+    const { connection } = this;
+    if (bytes === null || connection === null || connection.sendMore(bytes)) return;
+    this.#client.pauseReading();
+    connection.whenWritable(() => this.#client.resumeReading());
+  }
+
+  #takeCopyData(reader: FrameReader, run: FrameRun): 'passed' | 'terminated' | 'synced' {
     const connection = this.connection!;
     for (;;) {
       if (!reader.next()) {
@@ -206,15 +234,15 @@ export class Relay implements Receiver {
       }
       if (reader.type === FRONTEND.terminate) return 'terminated';
       if (!isCopyMessage(reader.type)) throw notInCopy(reader.type);
-      if (!connection.sendMore(reader.buffer.subarray(reader.start, reader.end))) {
-        this.#client.pauseReading();
-        connection.whenWritable(() => this.#client.resumeReading());
-      }
+      this.#sendCopyData(run.extend(reader));
       this.#copyBytesOwed = reader.pieceBytes;
       if (reader.type === FRONTEND.copyDone || reader.type === FRONTEND.copyFail) {
         this.#copyEnded = true;
         this.copyingIn = this.#afterCopy === 'clientSync';
-        if (this.#afterCopy === 'ownSync') connection.sendMore(SYNC);
+        if (this.#afterCopy === 'ownSync') {
+          this.#sendCopyData(run.take());
+          connection.sendMore(SYNC);
+        }
       } else if (reader.type === FRONTEND.sync && this.#afterCopy !== 'none') {
         // Where the COPY has failed already, Sync ends it without CopyDone.
         if (!this.#copyEnded && !this.#request.failed) continue;

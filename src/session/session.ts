@@ -108,8 +108,10 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     const socket = this.#socket;
     this.#reader.lengthMax = CLIENT_MESSAGE_BYTES_MAX;
     socket.on('data', (chunk: Buffer) => {
+      const { copyingIn } = this.#relay;
       this.#reader.push(chunk);
       this.#advance();
+      if (copyingIn && this.#relay.hasPassedCopyData) this.#reader.free(chunk);
     });
     socket.on('close', () => this.#gone());
     socket.on('error', (error) => {

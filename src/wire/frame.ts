@@ -5,12 +5,15 @@ import { protocolViolation } from '../base/errors.ts';
 /** Type byte (absent in startup packets) and length word. */
 const HEADER_BYTES = 5;
 
+/** Servers send 8 kB at once, and more is read where they are ahead; smaller chunks are left alone. */
+const FREED_BYTES_MIN = 4_096;
+
 const EMPTY = Buffer.alloc(0);
 
 /**
  * Feed it chunks with `push`, then call `next` until it gives false. After a true the message stands
  * in `buffer` from `start` (its type byte) over `bodyStart` to `end`. The bytes are slices of the
- * pushed chunks (or of one copy where a message straddles chunks) and are never reused by the
+ * pushed chunks (or of a copy where a message straddles chunks) and are never reused by the
  * reader: a view on them stays valid as long as it is referenced.
  *
  * A message that has not arrived whole can be passed on in pieces with `nextPiece`.
@@ -111,7 +114,6 @@ export class FrameReader {
    * until `complete` is true again.
    */
   nextPiece(): void {
-    this.#join();
     this.start = this.#position;
     this.type = this.buffer[this.start]!;
     this.bodyStart = this.start + HEADER_BYTES;
@@ -135,10 +137,23 @@ export class FrameReader {
     return rest;
   }
 
+  /**
+   * Gives back the memory of a large chunk whose messages nobody needs any more. It lies outside of
+   * the heap, and the collector would come for it only by collecting everything.
+   */
+  free(chunk: Buffer): void {
+    if (chunk.length < FREED_BYTES_MIN || this.#chunkBytes > 0) return;
+    const rest = this.buffer.length - this.#position;
+    if (rest > FREED_BYTES_MIN) return;
+    this.buffer = rest === 0 ? EMPTY : Buffer.from(this.buffer.subarray(this.#position));
+    this.#position = 0;
+    const memory = chunk.buffer as ArrayBuffer;
+    if (memory.byteLength === chunk.length) memory.transfer(0);
+  }
+
   #nextOfPiece(): boolean {
-    if (this.#position === this.buffer.length) this.#join();
+    if (!this.#has(1)) return false;
     const available = this.buffer.length - this.#position;
-    if (available === 0) return false;
     const size = Math.min(available, this.#pieceBytes);
     this.start = this.#position;
     this.bodyStart = this.start;
@@ -151,12 +166,35 @@ export class FrameReader {
 
   /** True when `count` bytes are together in `buffer` from the position on. */
   #has(count: number): boolean {
+    if (this.#position === this.buffer.length && this.#chunkBytes > 0) {
+      this.buffer = this.#chunks.shift()!;
+      this.#chunkBytes -= this.buffer.length;
+      this.#position = 0;
+    }
     const available = this.buffer.length - this.#position;
     if (available >= count) return true;
-    // Joining only once the whole message is here keeps a huge message linear in cost.
-    if (this.#chunkBytes === 0 || available + this.#chunkBytes < count) return false;
-    this.#join();
+    // Copying only once the whole message is here keeps a huge message linear in cost.
+    if (available + this.#chunkBytes < count) return false;
+    this.#gather(count);
     return true;
+  }
+
+  /** Brings `count` bytes together; of the chunks behind them nothing is copied. */
+  #gather(count: number): void {
+    const gathered = Buffer.allocUnsafe(count);
+    let filled = this.buffer.copy(gathered, 0, this.#position);
+    let used = 0;
+    while (filled < count) {
+      const chunk = this.#chunks[used]!;
+      const taken = chunk.copy(gathered, filled);
+      filled += taken;
+      this.#chunkBytes -= taken;
+      if (taken === chunk.length) used += 1;
+      else this.#chunks[used] = chunk.subarray(taken);
+    }
+    this.#chunks.splice(0, used);
+    this.buffer = gathered;
+    this.#position = 0;
   }
 
   #join(): void {

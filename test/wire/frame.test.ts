@@ -247,3 +247,37 @@ describe('FrameReader in pieces', () => {
     expect(reader.pendingType()).toBe(0x44);
   });
 });
+
+describe('FrameReader.free', () => {
+  const large = message(0x64, Buffer.alloc(20_000, 'x'));
+  const next = message(0x44, Buffer.from('the next message'));
+
+  it('gives back the memory of a large chunk, and keeps what of it is still to be given out', () => {
+    const reader = new FrameReader(LENGTH_MAX);
+    const chunk = Buffer.from(new Uint8Array(Buffer.concat([large, next.subarray(0, 9)])).buffer);
+    reader.push(chunk);
+    expect(drain(reader)).toHaveLength(1);
+    reader.free(chunk);
+    expect(chunk.length).toBe(0);
+    expect(feed(reader, [next.subarray(9)])).toEqual([
+      { type: 0x44, body: Buffer.from('the next message').toString('hex') },
+    ]);
+  });
+
+  it('leaves a chunk alone that shares its memory, or holds much of what is to come', () => {
+    const shared = new FrameReader(LENGTH_MAX);
+    const memory = Buffer.from(new Uint8Array(Buffer.concat([large, next])).buffer);
+    const slice = memory.subarray(0, large.length);
+    shared.push(slice);
+    drain(shared);
+    shared.free(slice);
+    expect(slice).toEqual(large);
+
+    const early = new FrameReader(LENGTH_MAX);
+    const part = Buffer.from(new Uint8Array(large.subarray(0, 15_000)).buffer);
+    early.push(part);
+    expect(drain(early)).toEqual([]);
+    early.free(part);
+    expect(feed(early, [large.subarray(15_000)])).toHaveLength(1);
+  });
+});

@@ -81,7 +81,7 @@ export class CopySink implements Receiver {
     this.#open();
   }
 
-  relay(): void {
+  relay(): never {
     throw new Error('a sink asks for whole messages');
   }
 
