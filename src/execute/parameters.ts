@@ -15,12 +15,16 @@ export interface BoundParameters {
 }
 
 /**
- * Parameter types as a shard is told them. The oids of types made by users are those of the home
- * shard; elsewhere the server finds the type as the home shard did, from the statement.
+ * Parameter types as a shard is told them for `sql`. The oids of types made by users are those of the
+ * home shard; elsewhere the server finds the type as the home shard did, from the statement.
  */
-export function typesOn(shard: number, types: readonly number[]): number[] {
+export function typesOn(shard: number, types: readonly number[], sql: string): number[] {
   if (shard === HOME_SHARD) return [...types];
-  return types.map((oid) => (oid < FIRST_USER_TYPE_OID ? oid : 0));
+  return types.map((oid, i) => {
+    if (oid < FIRST_USER_TYPE_OID) return oid;
+    // The rows of an INSERT that go to other shards have taken their parameters along.
+    return new RegExp(`\\$${i + 1}(?!\\d)`).test(sql) ? 0 : TYPE.text;
+  });
 }
 
 export const NO_PARAMETERS: BoundParameters = Object.freeze({ values: [], formats: [], types: [] });

@@ -34,7 +34,7 @@ export function openShardStream(
       encodeParse({
         name: '',
         sql: statement.sql,
-        parameterTypes: typesOn(connection.shard.id, types),
+        parameterTypes: typesOn(connection.shard.id, types, statement.sql),
       }),
       encodeBind({
         portal: '',

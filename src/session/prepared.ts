@@ -135,5 +135,6 @@ const keyOf = (sql: string, parameterTypes: readonly number[], version: number):
 /** The Parse that gives a shard's server connection this statement under its shared name. */
 export function serverParse(statement: PreparedStatement, shard: number): Buffer {
   const { serverName, sql, parameterTypes } = statement;
-  return encodeParse({ name: serverName, sql, parameterTypes: typesOn(shard, parameterTypes) });
+  const types = typesOn(shard, parameterTypes, sql);
+  return encodeParse({ name: serverName, sql, parameterTypes: types });
 }

@@ -93,6 +93,7 @@ export const ANSWERED: readonly AnsweredStatement[] = [
   ordered('SELECT mood, $1::mood FROM narrow ORDER BY mood, user_id', ['sad']),
   anyOrder('SELECT user_id FROM narrow WHERE mood = $1', ['ok']),
   anyOrder('SELECT user_id FROM narrow WHERE user_id = 1 AND mood = $1::mood', ['sad']),
+  ordered('INSERT INTO narrow VALUES (1, $1), (2, $2), (3, $1) RETURNING *', ['sad', 'ok']),
   // Keys that a narrower key column cannot hold.
   anyOrder('SELECT user_id FROM narrow WHERE user_id IN (1, 2147483648)'),
   anyOrder(
