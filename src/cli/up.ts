@@ -61,6 +61,7 @@ async function start(
     dataDirectory: options.data,
     shards: options.shards,
     firstPort: options.shardPort,
+    clientDatabase: config.proxy.database,
     log,
   });
   lifetime.add({

@@ -8,7 +8,7 @@ import { serverAccount } from './account.ts';
 import { findBinaries } from './binaries.ts';
 import { claimClusterFile, type Ownership, takeOwnership } from './cluster-file.ts';
 import { clearLeftovers, ensureDataDirectory, SUPERUSER } from './data-directory.ts';
-import { ensureDatabase } from './database.ts';
+import { ensureDatabase, ensureName } from './database.ts';
 import { LocalError } from './local-error.ts';
 import { freePort, LOOPBACK, requireFreePort } from './port.ts';
 import { dataHome, existingHome } from './reachable.ts';
@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly durable?: boolean;
   /** Server parameters for all servers. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The name of the database that the proxy has, to be found on the home shard (ensureName). */
+  readonly clientDatabase?: string;
 }
 
 export interface LocalCluster {
@@ -86,6 +88,8 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
       return { id, host: LOOPBACK, port, database: `drive_shard_${id}`, ...SHARD_ROLE };
     });
     await all(result, (shard) => ensureDatabase(shard, superuser));
+    const { clientDatabase } = options;
+    if (clientDatabase !== undefined) await ensureName(clientDatabase, result[0]!, superuser);
     await installSchema(result);
     return handle({ shards: result, servers, superuser, home }, ownership);
   } catch (error) {

@@ -28,6 +28,21 @@ export async function ensureDatabase(shard: Shard, superuser: Login): Promise<vo
   });
 }
 
+/**
+ * Makes an empty database that lends its name: clients of the proxy that look for theirs in
+ * pg_database (pgAdmin's and DBeaver's trees) find it there, and connect by that name to the proxy.
+ * Nobody is meant to connect to it on the server itself.
+ */
+export async function ensureName(name: string, shard: Shard, superuser: Login): Promise<void> {
+  await withClient({ ...shard, ...superuser, database: 'postgres' }, async (client) => {
+    const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+    if (found.rowCount !== 0) return;
+    const [database, role] = [name, shard.user].map((each) => client.escapeIdentifier(each));
+    await client.query(`CREATE DATABASE ${database} OWNER ${role} CONNECTION LIMIT 0`);
+    await client.query(`COMMENT ON DATABASE ${database} IS 'all shards, through the proxy'`);
+  });
+}
+
 /** Drops a database, ending the sessions that use it. */
 export async function dropDatabase(shard: Shard, superuser: Login): Promise<void> {
   await withClient({ ...shard, ...superuser, database: 'postgres' }, async (client) => {

@@ -67,6 +67,9 @@ describe('drive up', () => {
       const rows = await ask(urlOf(banner, `shard ${id}`), 'SELECT count(*) FROM file_metadata');
       expect(rows).toEqual([[count]]);
     }
+    // pgAdmin and DBeaver look for the database they are connected to, to show it in their trees.
+    const names = 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate';
+    expect((await ask(proxy, names)).flat()).toContain(proxy.pathname.slice(1));
     const answer = await fetch(urlOf(banner, 'API'));
     expect(await answer.json()).toMatchObject({ status: 'running', num_shards: 3 });
   });
