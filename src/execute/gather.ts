@@ -6,7 +6,8 @@ import type { FieldDescription } from '../wire/row.ts';
 import type { Description } from './describe.ts';
 import { mergeRows, shardFormats } from './merge/merge-rows.ts';
 import { type BoundParameters, formatAt, resolveBound } from './parameters.ts';
-import { openShardStream, type ShardStream } from './shard-stream.ts';
+import { openPortalStream, type PortalStream } from './portal-stream.ts';
+import { openShardStream, type ShardStatement, type ShardStream } from './shard-stream.ts';
 
 export interface GatherRequest {
   /** One per shard, in shard order, owing nothing. They stay the caller's. */
@@ -17,6 +18,11 @@ export interface GatherRequest {
   readonly parameters: BoundParameters;
   /** As in Bind: none, one for all, or one per column. */
   readonly resultFormats: readonly number[];
+  /**
+   * The merge may stop at any row while its transaction goes on: the shards are asked for so many
+   * rows at once. null: it runs to its end, or has the connections to itself.
+   */
+  readonly batchRows: number | null;
   /** Bounds of what a merge may hold in memory. */
   readonly rowsMax: number;
   readonly bytesMax: number;
@@ -53,7 +59,7 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       output.map((field) => field.format),
     ),
   };
-  const inputs = await openAll(request.connections, statement);
+  const inputs = await openAll(request, statement);
   const batches = mergeRows({
     merge,
     inputs,
@@ -78,11 +84,15 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
 }
 
 async function openAll(
-  connections: readonly ServerConnection[],
-  statement: Parameters<typeof openShardStream>[1],
-): Promise<ShardStream[]> {
-  const opened = await Promise.allSettled(
-    connections.map((connection) => openShardStream(connection, statement)),
+  { connections, batchRows }: GatherRequest,
+  statement: ShardStatement,
+): Promise<(ShardStream | PortalStream)[]> {
+  const opened = await Promise.allSettled<ShardStream | PortalStream>(
+    connections.map((connection) =>
+      batchRows === null
+        ? openShardStream(connection, statement)
+        : openPortalStream(connection, statement, batchRows),
+    ),
   );
   const failure = opened.find((each) => each.status === 'rejected');
   const streams = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));

@@ -1,6 +1,7 @@
 // Gather run: starts the merge of a SELECT over several shards, streamed or by the merge engine.
 
 import { SqlError } from '../base/errors.ts';
+import { MERGE_BATCH_ROWS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { openGather } from '../execute/gather.ts';
@@ -40,7 +41,7 @@ export async function openGatherRun(run: GatherRun): Promise<RunningGather> {
 
 /** With its first rows, so that types that cannot be merged are met before the client is told. */
 async function openStreamed(
-  { execution, description, context, connections: connect }: GatherRun,
+  { execution, description, state, context, connections: connect }: GatherRun,
   merge: ConcatMerge | AggregateMerge,
 ): Promise<RunningGather> {
   const { connections, release } = await connect();
@@ -53,6 +54,7 @@ async function openStreamed(
       description,
       parameters: execution.parameters,
       resultFormats: execution.resultFormats,
+      batchRows: state.transaction === null ? null : batchRowsOf(execution),
       rowsMax: context.mergeRowsMax,
       bytesMax: context.mergeBytesMax,
     });
@@ -65,4 +67,10 @@ async function openStreamed(
     if (running === null) release();
     else if (!begun) await closeRunning(running);
   }
+}
+
+/** null: the client wants all rows at once. */
+function batchRowsOf({ extended }: Execution): number | null {
+  const maxRows = extended?.maxRows ?? 0;
+  return maxRows === 0 ? null : Math.min(maxRows, MERGE_BATCH_ROWS);
 }

@@ -1,0 +1,143 @@
+// PortalStream: the rows of one shard, asked for batch by batch from a portal in a transaction.
+
+import { randomUUID } from 'node:crypto';
+import type { SqlError } from '../base/errors.ts';
+import { ServerError } from '../pool/query.ts';
+import { type Receiver, ServerRequest } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { BodyReader } from '../wire/bytes.ts';
+import { decodeErrorFields } from '../wire/error-response.ts';
+import {
+  encodeBind,
+  encodeClose,
+  encodeDescribe,
+  encodeExecute,
+  encodeParse,
+  SYNC,
+} from '../wire/extended.ts';
+import { BACKEND } from '../wire/message-type.ts';
+import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import type { ShardStatement } from './shard-stream.ts';
+
+/**
+ * As openShardStream, on a connection in a transaction block. Between two batches the server owes
+ * nothing, so that other statements of the transaction can run. `batchRows`: at most so many rows
+ * are asked for at once.
+ */
+export async function openPortalStream(
+  connection: ServerConnection,
+  statement: ShardStatement,
+  batchRows: number,
+): Promise<PortalStream> {
+  const stream = new PortalStream(connection, batchRows);
+  await stream.open(statement);
+  return stream;
+}
+
+export class PortalStream implements Receiver {
+  fields: readonly FieldDescription[] = [];
+
+  readonly #connection: ServerConnection;
+  readonly #batchRows: number;
+  readonly #name = `drive_${randomUUID()}`;
+  #rows: Buffer[] = [];
+  /** closed: the portal is at its end or gone. */
+  #state: 'asked' | 'suspended' | 'closed' = 'closed';
+  #hasMore = false;
+  #error: Error | null = null;
+  #settled: Promise<void> = Promise.resolve();
+  #settle: () => void = () => undefined;
+
+  constructor(connection: ServerConnection, batchRows: number) {
+    this.#connection = connection;
+    this.#batchRows = batchRows;
+  }
+
+  /** With the first batch. Rejects as `next` does, with nothing owed. */
+  async open({ sql, parameters, resultFormats }: ShardStatement): Promise<void> {
+    const name = this.#name;
+    await this.#ask([
+      encodeParse({ name: '', sql, parameterTypes: [...parameters.types] }),
+      encodeBind({
+        portal: name,
+        statement: '',
+        parameterFormats: [...parameters.formats],
+        parameters: [...parameters.values],
+        resultFormats: [...resultFormats],
+      }),
+      encodeDescribe({ target: 'portal', name }),
+      encodeExecute({ portal: name, maxRows: this.#batchRows }),
+    ]);
+    if (this.#error !== null) throw this.#error;
+  }
+
+  /** The next DataRow bodies, or null at the end. The bytes are the caller's to keep. */
+  async next(): Promise<readonly Buffer[] | null> {
+    for (;;) {
+      if (this.#state === 'asked') await this.#settled;
+      if (this.#rows.length > 0) {
+        const batch = this.#rows;
+        this.#rows = [];
+        return batch;
+      }
+      if (this.#error !== null) throw this.#error;
+      if (this.#state === 'closed') return null;
+      await this.#ask([encodeExecute({ portal: this.#name, maxRows: this.#batchRows })]);
+    }
+  }
+
+  /** No more rows are wanted. Resolves when the server owes nothing. */
+  async discard(): Promise<void> {
+    if (this.#state === 'asked') await this.#settled;
+    this.#rows = [];
+    if (this.#state !== 'suspended' || this.#connection.closed) return;
+    await this.#ask([encodeClose({ target: 'portal', name: this.#name })]);
+  }
+
+  #ask(messages: readonly Buffer[]): Promise<void> {
+    this.#state = 'asked';
+    this.#hasMore = false;
+    this.#settled = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#connection.send(Buffer.concat([...messages, SYNC]), new ServerRequest(this, false));
+    return this.#settled;
+  }
+
+  frame(type: number, buffer: Buffer, start: number, end: number): void {
+    switch (type) {
+      case BACKEND.dataRow:
+        this.#rows.push(buffer.subarray(start, end));
+        break;
+      case BACKEND.rowDescription:
+        this.fields = decodeRowDescription(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.portalSuspended:
+        this.#hasMore = true;
+        break;
+      case BACKEND.errorResponse:
+        this.#error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
+        break;
+      default:
+    }
+  }
+
+  relay(): boolean {
+    throw new Error('a stream asks for whole messages');
+  }
+
+  copyInStarted(): void {
+    throw new Error('a merge never copies');
+  }
+
+  finished(): void {
+    this.#state = this.#hasMore && this.#error === null ? 'suspended' : 'closed';
+    this.#settle();
+  }
+
+  lost(error: SqlError): void {
+    this.#error ??= error;
+    this.#state = 'closed';
+    this.#settle();
+  }
+}
