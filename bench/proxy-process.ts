@@ -30,6 +30,8 @@ export async function startProxyProcess(options: ProxyOptions): Promise<RunningP
     shards: shards.map(({ id: _, ...shard }) => shard),
     proxy: {
       port: 0,
+      // One process: it is measured as one, and shares the cores with the servers and the load.
+      workers: 1,
       users: [{ name: shards[0]?.user, password: verifier }],
       trust: trust ? ['127.0.0.1/32'] : [],
       clientsMax,

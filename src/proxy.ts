@@ -14,16 +14,20 @@ import {
 import type { Logger } from './base/log.ts';
 import { SQLSTATE } from './base/sqlstate.ts';
 import { VERSION } from './base/version.ts';
+import type { Answer, Command } from './commands/command.ts';
 import type { Operations } from './commands/operations.ts';
-import { changedSettings, isReloadable } from './commands/settings.ts';
+import type { RunCommand } from './commands/over-workers.ts';
+import { readAgain, seatRules, waitingSettings } from './commands/settings.ts';
 import { Statistics } from './commands/statistics.ts';
 import type { Config } from './control/config.ts';
 import { Recovery } from './control/recovery.ts';
-import { poolOf, reloaded } from './control/reload.ts';
+import { poolOf, reloaded, type Share, WHOLE } from './control/reload.ts';
 import { TopologyStore } from './control/topology-store.ts';
 import type { Cluster } from './execute/cluster.ts';
-import { gidSource } from './execute/two-phase.ts';
+import { Gids } from './execute/two-phase.ts';
+import { latenciesOf, metricsOf } from './observe/metrics.ts';
 import { MetricsServer } from './observe/metrics-server.ts';
+import { Exposition, type Snapshot } from './observe/prometheus.ts';
 import { Planner } from './plan/planner.ts';
 import { login } from './pool/login.ts';
 import { ShardPool } from './pool/shard-pool.ts';
@@ -32,22 +36,41 @@ import { ClientTls } from './session/client-tls.ts';
 import type { SessionContext } from './session/context.ts';
 import { Listener, type ListenerRules } from './session/listener.ts';
 import { StatementNames } from './session/prepared.ts';
+import { Seats } from './session/seats.ts';
 import { SessionCounters } from './session/session-counters.ts';
+import { noSiblings, type Siblings, type Signal } from './session/siblings.ts';
 import { StatementCosts } from './session/statement-cost.ts';
 import { UserLookup } from './session/user-lookup.ts';
 import { loadParser } from './sql/parser.ts';
 import { moduloPlacement } from './topology/placement.ts';
 import type { Shard } from './topology/shard.ts';
 import { HOME_SHARD } from './topology/shard.ts';
+import type { BackendKey } from './wire/status.ts';
 import { TERMINATE } from './wire/terminate.ts';
 
 export interface RunningProxy {
   readonly port: number;
   /** null: the configuration asks for none. */
   readonly metricsPort: number | null;
+  readonly operations: Operations;
   /** As the console's RELOAD: resolves with what needs a new start, a line each. */
   reload(): Promise<readonly string[]>;
   close(): Promise<void>;
+}
+
+/** What a worker does when its siblings, or the primary, ask for it. */
+export interface ProxyWorker extends RunningProxy {
+  /** Puts a configuration in force; returns what needs a new start. Throws SqlError. */
+  apply(config: Config): readonly string[];
+  cancel(key: BackendKey): Promise<void>;
+  /** null: there is no such client. Rejects with SqlError. */
+  signal(signal: Signal): Promise<true | null>;
+  /** Resolves when the schema of now is known. */
+  loadSchema(): Promise<void>;
+  resize(share: Share): void;
+  /** Takes no more clients; resolves when the last has gone. */
+  drain(): Promise<void>;
+  measure(): Promise<Snapshot>;
 }
 
 /** Texts kept for prepared statements and plans; beyond it the least recently used are forgotten. */
@@ -63,6 +86,24 @@ export interface ProxyHost {
   shutdown?(): void;
   /** Tests: one server computes what is otherwise merged in a stream. */
   readonly forceEngine?: boolean;
+  /** This process is one of several; null or not given: it is all of the proxy. */
+  readonly worker?: WorkerHost | null;
+}
+
+/** What a worker has from the primary, and asks of it. */
+export interface WorkerHost {
+  /** In the gids of its transactions. */
+  readonly name: string;
+  readonly siblings: Siblings;
+  /** The bound socket of all workers. */
+  readonly fd: number;
+  readonly share: Share;
+  /** Called once the schema is known and before the first client. */
+  beforeClients(operations: Operations): void;
+  /** Runs a command in all workers. Rejects with SqlError. */
+  run(command: Command, argument: string, operations: Operations): Promise<Answer>;
+  reload(): Promise<readonly string[]>;
+  restart(): Promise<readonly string[]>;
 }
 
 /**
@@ -73,45 +114,58 @@ export async function startProxy(
   config: Config,
   log: Logger,
   host: ProxyHost = {},
-): Promise<RunningProxy> {
+): Promise<ProxyWorker> {
   await loadParser();
+  const { worker = null } = host;
+  const name = worker?.name ?? randomBytes(8).toString('hex');
+  const seats = new Seats(seatRules(config));
+  const siblings =
+    worker?.siblings ?? noSiblings(name, { take: (isConsole) => seats.seat(isConsole) });
   let current = config;
-  const cluster = makeCluster(config, () => current);
+  let share = worker?.share ?? WHOLE;
+  const cluster = makeCluster(config, share, () => current);
   const clock = new CoarseClock();
-  const topology = new TopologyStore({
-    shards: config.shards,
-    placement: moduloPlacement(config.shards.length),
-    rules: config.sharding,
-    cluster,
-    log,
-  });
+  const topology = makeTopology(config, cluster, () => current, log);
+  const gids = new Gids(name);
   const planner = new Planner({
     cacheBytesMax: PLAN_CACHE_BYTES,
     forceEngine: host.forceEngine ?? false,
   });
-  const context = makeContext(planner, cluster, topology, clock, () => current, log);
+  const context = makeContext({ planner, cluster, topology, clock, gids, siblings, log }, () => {
+    return current;
+  });
   const { counters } = context;
   const clients = () => listener.clients();
   const { database } = config.proxy;
   const statistics = new Statistics({ counters, pools: cluster.pools, clients, database });
-  const reload = async (): Promise<readonly string[]> => {
-    const next = readAgain(host, config, log);
+  const resize = (next: Share): void => {
+    share = next;
+    for (const pool of cluster.pools) pool.reconfigure(poolOf(current, pool.shard.id, share));
+  };
+  const apply = (next: Config): readonly string[] => {
+    // All that can fail comes first.
     listener.reconfigure(listenerRules(next, log));
-    for (const pool of cluster.pools) pool.reconfigure(poolOf(next, pool.shard.id));
+    seats.rules = seatRules(next);
     // A level that somebody else has set stays until the configuration has another.
     if (next.log.level !== current.log.level) log.level = next.log.level;
-    const waiting = changedSettings(current, next).filter((key) => !isReloadable(key));
+    const waiting = waitingSettings(current, next);
     current = reloaded(current, next);
+    resize(share);
     log.info({ needStart: waiting }, 'the configuration has been read again');
-    return waiting.map((key) => `${key} takes effect when the proxy is started anew`);
+    return waiting;
   };
+  const reload =
+    worker?.reload ?? (async () => readAgain(() => apply(host.readConfig?.() ?? config)));
   const operations: Operations = {
     ...{ version: VERSION, pools: cluster.pools, planner: context.planner },
     ...{ statementNames: context.statementNames, counters, statistics, clients, reload },
+    worker: siblings.number,
+    isDraining: () => listener.isDraining,
     config: () => current,
     topology: () => topology.current,
     strangerCount: () => listener.strangerCount,
     nowMs: () => clock.nowMs,
+    restart: worker?.restart ?? (() => Promise.reject(nothingToRestart())),
     // The operator is to be answered first.
     shutdown: () => void setImmediate(host.shutdown ?? (() => void close())),
   };
@@ -120,16 +174,22 @@ export async function startProxy(
     setInterval(() => watch(cluster, clock), SHARED_WATCH_MS),
     setInterval(() => statistics.tick(), STATS_PERIOD_MS),
   ];
-  const metrics = config.metrics === null ? null : new MetricsServer(operations, log);
+  const exposition = new Exposition(metricsOf(operations), latenciesOf(operations));
+  // Those of several workers are served by the primary.
+  const place = worker === null ? config.metrics : null;
+  const metrics = place === null ? null : new MetricsServer(() => exposition.text(), log);
   const stop = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
     for (const pool of cluster.pools) pool.close();
     await metrics?.close();
   };
+  const run: RunCommand = async (command, argument) =>
+    worker === null ? command.run(argument, operations) : worker.run(command, argument, operations);
+  const { host: address, port: wanted } = config.proxy;
   const listener = new Listener(context, listenerRules(config, log), {
-    host: config.proxy.host,
-    port: config.proxy.port,
-    console: new Console(operations, log),
+    place: worker === null ? { host: address, port: wanted } : { fd: worker.fd },
+    console: new Console(run, () => current, log),
+    siblings,
   });
   let closing: Promise<void> | null = null;
   const close = (): Promise<void> => {
@@ -138,41 +198,67 @@ export async function startProxy(
   };
   try {
     await firstLoad(topology, log);
-    const recovery = new Recovery(cluster, log);
+    const recovery = new Recovery({ cluster, gids, living: () => siblings.living(), log });
     void recovery.run();
     timers.push(setInterval(() => listener.watch(), SESSION_WATCH_MS));
     timers.push(
       setInterval(() => void housekeeping(topology, recovery, log), HOUSEKEEPING_INTERVAL_MS),
     );
-    const { metrics: place } = config;
+    worker?.beforeClients(operations);
     const metricsPort = place === null ? null : await metrics!.listen(place.host, place.port);
     const port = await listener.listen();
-    return { port, metricsPort, reload, close };
+    return {
+      ...{ port, metricsPort, operations, reload, close, apply, resize },
+      cancel: (key) => listener.cancel(key),
+      signal: (signal) => listener.signal(signal),
+      loadSchema: () => topology.loadNow(),
+      drain: () => listener.drain(),
+      measure: () => exposition.snapshot(),
+    };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+/** 55000: a process cannot be replaced while clients hold on to it. */
+function nothingToRestart(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.objectNotInPrerequisiteState,
+    message: 'a proxy of one process cannot be restarted while it serves',
+    hint: 'Start it with proxy.workers: 2 or more.',
+  });
+}
+
+interface ContextParts {
+  readonly planner: Planner;
+  readonly cluster: Cluster;
+  readonly topology: TopologyStore;
+  readonly clock: CoarseClock;
+  readonly gids: Gids;
+  readonly siblings: Siblings;
+  readonly log: Logger;
+}
+
 function makeContext(
-  planner: Planner,
-  cluster: Cluster,
-  topology: TopologyStore,
-  clock: CoarseClock,
+  { planner, cluster, topology, clock, gids, siblings, log }: ContextParts,
   config: () => Config,
-  log: Logger,
 ): SessionContext {
   return {
     topology: () => topology.current,
     planner,
     cluster,
-    twoPhase: { cluster, nextGid: gidSource(randomBytes(8).toString('hex')), log },
+    twoPhase: { cluster, gids, log },
     statementNames: new StatementNames(STATEMENT_NAMES_MAX),
     costs: new StatementCosts(),
     counters: new SessionCounters(),
     clock,
     serverParameters: () => topology.serverParameters,
-    schemaChanged: () => topology.load(),
+    schemaChanged: async () => {
+      await topology.loadNow();
+      await siblings.schemaChanged();
+    },
+    refreshSchema: () => topology.load(),
     topologyWithin: (connection) => topology.within(connection),
     database: config().proxy.database,
     get mergeRowsMax() {
@@ -193,9 +279,6 @@ function listenerRules(config: Config, log: Logger): ListenerRules {
   const { users, auth, trust, tls, authQuery } = config.proxy;
   const lookup = authQuery === null ? null : makeLookup(config, authQuery, log);
   const modes = new Map(users.map(({ name, poolMode }) => [name, poolMode]));
-  const bounded = users.flatMap(({ name, clientsMax }) =>
-    clientsMax === undefined ? [] : [[name, clientsMax] as const],
-  );
   return {
     authenticator: new Authenticator({
       ...{ users, method: auth, trust },
@@ -203,9 +286,7 @@ function listenerRules(config: Config, log: Logger): ListenerRules {
       clientCert: tls?.clientCert ?? 'optional',
     }),
     tls: tls === null ? null : { clients: new ClientTls(tls), required: tls.required },
-    clientsMax: config.proxy.clientsMax,
     authTimeoutMs: config.proxy.authTimeoutMs,
-    clientsMaxOf: new Map(bounded),
     timeouts: config.proxy,
     poolsBySession: (user) => (modes.get(user) ?? config.pool.mode) === 'session',
   };
@@ -224,25 +305,43 @@ function makeLookup(
   return new UserLookup({ connect, query, cacheMs, nowMs, log });
 }
 
-/** Throws SqlError F0000 with what is wrong: nothing has changed then. */
-function readAgain(host: ProxyHost, config: Config, log: Logger): Config {
-  try {
-    const next = host.readConfig?.() ?? config;
-    // All that can fail comes before anything is put in force.
-    listenerRules(next, log);
-    return next;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new SqlError({ code: SQLSTATE.configFileError, message }, { cause: error });
-  }
+function makeCluster(config: Config, share: Share, now: () => Config): Cluster {
+  const nowMs = () => performance.now();
+  const connect = connector(now);
+  const dependencies = { connect, nowMs, random: Math.random, terminate: TERMINATE };
+  const poolFor = (shard: Shard) =>
+    new ShardPool(shard, poolOf(config, shard.id, share), dependencies);
+  return { pools: config.shards.map(poolFor) };
 }
 
-function makeCluster(config: Config, now: () => Config): Cluster {
-  const nowMs = () => performance.now();
-  const connect = (shard: Shard) => login(shard, { timeoutMs: now().pool.connectTimeoutMs, nowMs });
-  const dependencies = { connect, nowMs, random: Math.random, terminate: TERMINATE };
-  const poolFor = (shard: Shard) => new ShardPool(shard, poolOf(config, shard.id), dependencies);
-  return { pools: config.shards.map(poolFor) };
+const connector = (now: () => Config) => (shard: Shard) =>
+  login(shard, {
+    timeoutMs: now().pool.connectTimeoutMs,
+    nowMs: () => performance.now(),
+  });
+
+function makeTopology(
+  config: Config,
+  cluster: Cluster,
+  now: () => Config,
+  log: Logger,
+): TopologyStore {
+  const connect = connector(now);
+  return new TopologyStore({
+    shards: config.shards,
+    placement: moduloPlacement(config.shards.length),
+    rules: config.sharding,
+    cluster,
+    async beside(shard, use) {
+      const connection = await connect(shard);
+      try {
+        return await use(connection);
+      } finally {
+        connection.close(TERMINATE);
+      }
+    },
+    log,
+  });
 }
 
 function tick(cluster: Cluster): void {

@@ -27,10 +27,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: ['base', 'execute', 'pool', 'topology'],
   commands: ['base', 'control', 'topology', 'plan', 'pool', 'session'],
   admin: ['base', 'commands', 'control', 'wire'],
+  // A worker is a whole proxy.
+  workers: ['base', 'commands', 'control', 'observe', 'session', 'wire', 'proxy.ts'],
   api: ['base', 'commands', 'control'],
   // A command starts the parts whole; nothing else of theirs is its business.
-  cli: ['base', 'commands', 'control', 'local', 'proxy.ts', 'api/server.ts'],
+  cli: ['base', 'commands', 'control', 'local', 'proxy.ts', 'workers/start.ts', 'api/server.ts'],
   'main.ts': ['cli'],
+  'worker.ts': ['workers'],
 };
 
 /** The composition root connects all rooms. */

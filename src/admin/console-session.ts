@@ -5,7 +5,7 @@ import { asSqlError, protocolViolation, SqlError } from '../base/errors.ts';
 import { CONSOLE_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { Operations } from '../commands/operations.ts';
+import { noticesOf, type RunCommand } from '../commands/over-workers.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { encodeErrorResponse, encodeNotice } from '../wire/error-response.ts';
 import {
@@ -28,7 +28,7 @@ import { encodeColumns, encodeRows } from './answer.ts';
 import { type ConsoleStatement, readStatement, splitStatements } from './statement.ts';
 
 export interface ConsoleDependencies {
-  readonly operations: Operations;
+  readonly run: RunCommand;
   readonly log: Logger;
   readonly user: string;
 }
@@ -164,12 +164,13 @@ export class ConsoleSession {
     if (statement.kind === 'empty') return this.#write(EMPTY_QUERY_RESPONSE);
     if (statement.kind === 'ignored') return this.#write(encodeCommandComplete(statement.tag));
     const { command, argument } = statement;
-    const { operations, log, user } = this.#d;
+    const { run, log, user } = this.#d;
     if (command.role === 'operates') {
       log.info({ user, command: command.name, argument }, 'an operator gives a command');
     }
-    const { table, tag, notices } = await command.run(argument, operations);
-    for (const notice of notices) this.#write(encodeNotice('NOTICE', '00000', notice));
+    const answer = await run(command, argument);
+    const { table, tag } = answer;
+    for (const notice of noticesOf(answer)) this.#write(encodeNotice('NOTICE', '00000', notice));
     if (table !== null) {
       if (described) this.#write(encodeColumns(table.columns, formats));
       this.#write(Buffer.concat(encodeRows(table, formats)));

@@ -4,25 +4,28 @@ import type { Socket } from 'node:net';
 import { SqlError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { Operations } from '../commands/operations.ts';
-import { CONSOLE_DATABASE } from '../control/config.ts';
+import type { RunCommand } from '../commands/over-workers.ts';
+import { CONSOLE_DATABASE, type Config } from '../control/config.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { ConsoleSession } from './console-session.ts';
 
 export class Console {
   readonly database = CONSOLE_DATABASE;
-  #operations: Operations;
+  #run: RunCommand;
+  #config: () => Config;
   #log: Logger;
   #sessions = new Set<ConsoleSession>();
 
-  constructor(operations: Operations, log: Logger) {
-    this.#operations = operations;
+  /** `config`: the configuration in force. */
+  constructor(run: RunCommand, config: () => Config, log: Logger) {
+    this.#run = run;
+    this.#config = config;
     this.#log = log;
   }
 
   /** Throws 28000, FATAL, for a user who is not among the operators of the configuration. */
   admit(user: string): void {
-    if (this.#operations.config().proxy.admins.includes(user)) return;
+    if (this.#config().proxy.admins.includes(user)) return;
     throw new SqlError({
       code: SQLSTATE.invalidAuthorizationSpecification,
       message: `user "${user}" may not use the console`,
@@ -34,7 +37,7 @@ export class Console {
   /** Takes over a client that has been told ReadyForQuery. */
   open(socket: Socket, reader: FrameReader, user: string): void {
     const session = new ConsoleSession(socket, reader, {
-      operations: this.#operations,
+      run: this.#run,
       log: this.#log,
       user,
     });

@@ -118,6 +118,15 @@ export const CANCEL_KEY_BYTES = 32;
 /** Process ids given to clients: positive int4, as a real backend's. */
 export const PROCESS_ID_MAX = 0x7fffffff;
 
+/** Worker processes of one proxy; more cores than this have not been tried. */
+export const WORKERS_MAX = 64;
+
+/** Numbers for workers, which process ids name; twice as many are alive while a restart is under way. */
+export const WORKER_NUMBERS = 256;
+
+/** Connections that wait to be accepted; the system cuts it down to its own bound (somaxconn). */
+export const LISTEN_BACKLOG = 4096;
+
 /** Sets of startup settings whose validity and ParameterStatus values are remembered. */
 export const STARTUP_SETTINGS_MAX = 1_000;
 
@@ -126,6 +135,9 @@ export const SHUTDOWN_GRACE_MS = 10_000;
 
 /** A prepared part older than this has lost its proxy: a healthy second phase takes milliseconds. */
 export const RECOVERY_GRACE_MS = 5_000;
+
+/** The same where its proxy is known to be alive: it hangs on a server that does not answer. */
+export const RECOVERY_LIVING_GRACE_MS = 30_000;
 
 /** How often prepared parts are looked for, and the catalog for changes made past the proxy. */
 export const HOUSEKEEPING_INTERVAL_MS = 5_000;
@@ -252,3 +264,33 @@ export const WRITE_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** Sharding keys that one SELECT computes: a select list has at most 1,664 items. */
 export const KEYS_COMPUTED_AT_ONCE = 500;
+
+/** Questions between two processes of the proxy that wait for their answers; some for each login. */
+export const CHANNEL_ASKS_MAX = 20_000;
+
+/** A process of the proxy answers within this time: it has only to look at its own memory. */
+export const CHANNEL_DEADLINE_MS = 5_000;
+
+/** A cancel request that is passed on: the time a shard gets to take it, and the way there. */
+export const CANCEL_PASS_MS = CANCEL_TIMEOUT_MS + 1_000;
+
+/** A worker that has not learnt of a schema change after this long is ended: it would plan wrongly. */
+export const SCHEMA_TOLD_MS = 10_000;
+
+/** A worker starts in about a second, once the home shard can be reached. */
+export const WORKER_START_MS = HOME_SHARD_START_MS + 15_000;
+
+/** RELOAD and RESTART, asked for through a worker. */
+export const RESTART_MS = WORKER_START_MS + 15_000;
+
+/** A worker that is told to end is killed after this long. */
+export const WORKER_END_MS = SHUTDOWN_GRACE_MS + 5_000;
+
+/** A worker that ends sooner than this after its start counts as one that cannot live. */
+export const WORKER_STEADY_MS = 10_000;
+
+/** After the second such loss in a row the next worker is started so much later, then twice … */
+export const WORKER_RETRY_MS = 200;
+
+/** … up to this: long enough that a loop of failures costs nothing, short enough for a repair. */
+export const WORKER_RETRY_MS_MAX = 5_000;

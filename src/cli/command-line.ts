@@ -1,7 +1,7 @@
 // The command line `drive …`: its commands and flags; the project's one door to commander.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { SHARDS_MAX } from '../base/limits.ts';
+import { SHARDS_MAX, WORKERS_MAX } from '../base/limits.ts';
 import { VERSION } from '../base/version.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
 import { type ExplainOptions, explain } from './explain.ts';
@@ -55,10 +55,15 @@ function commands(done: (exitCode: number) => void): Command {
   add<UpOptions>(
     'up',
     'embedded PostgreSQL shards, the proxy and the API, until Ctrl-C',
-    [shards(), shardPort(), proxyPort(), apiPort(), data(), config()],
+    [shards(), shardPort(), proxyPort(), apiPort(), workers(), data(), config()],
     up,
   );
-  add('proxy', 'the proxy, in front of the configured shards', [proxyPort(), config()], serveProxy);
+  add(
+    'proxy',
+    'the proxy, in front of the configured shards',
+    [proxyPort(), workers(), config()],
+    serveProxy,
+  );
   add('api', 'the API, behind it a proxy that runs elsewhere', [apiPort(), config()], serveApi);
   add('install', 'put the schema of sql/ on the configured shards', [config()], install);
   add<DoctorOptions>(
@@ -99,6 +104,11 @@ const apiPort = () =>
   new Option('--api-port <port>', 'port of the API (8000); 0: any free port')
     .env('DRIVE_API_PORT')
     .argParser(wholeNumber(0, 65_535));
+
+const workers = () =>
+  new Option('--workers <n>', 'processes of the proxy (proxy: one per core; up: 1)')
+    .env('DRIVE_WORKERS')
+    .argParser(wholeNumber(1, WORKERS_MAX));
 
 const data = () =>
   new Option('--data <directory>', 'where the embedded shards keep their data')

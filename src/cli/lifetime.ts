@@ -10,7 +10,7 @@ export interface Part {
   readonly kill?: () => void;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const;
 
 /**
  * Runs `start`, then waits for a signal, then closes all parts. Resolves with the exit code; throws
@@ -50,6 +50,7 @@ export class Lifetime {
   readonly #parts: Part[] = [];
   #requestedAtMs: number | null = null;
   #reload: (() => void) | null = null;
+  #restart: (() => void) | null = null;
 
   constructor(partMs: number) {
     this.#partMs = partMs;
@@ -67,8 +68,15 @@ export class Lifetime {
     this.#reload = reload;
   }
 
+  /** What SIGUSR2 means; without it, nothing. */
+  onRestart(restart: () => void): void {
+    this.#restart = restart;
+  }
+
   signalled(signal: NodeJS.Signals): void {
-    if (signal === 'SIGHUP' && this.#reload !== null && !this.isStopping) this.#reload();
+    if (signal === 'SIGUSR2') {
+      if (!this.isStopping) this.#restart?.();
+    } else if (signal === 'SIGHUP' && this.#reload !== null && !this.isStopping) this.#reload();
     else this.requestStop();
   }
 

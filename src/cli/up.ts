@@ -8,6 +8,7 @@ import { requireNoOwner } from '../local/cluster-file.ts';
 import { requireDistinctPorts, requireFreePort, type WantedPort } from '../local/port.ts';
 import { banner } from './banner.ts';
 import { type Lifetime, serve } from './lifetime.ts';
+import { runProxy } from './run-proxy.ts';
 import { configFor, type ServeOptions } from './serve.ts';
 
 export interface UpOptions extends ServeOptions {
@@ -17,7 +18,11 @@ export interface UpOptions extends ServeOptions {
 }
 
 /** The banner should stay readable: the log is for what is wrong, unless the config says else. */
-const UP_DEFAULTS = { log: { level: 'warn', pretty: process.stderr.isTTY === true } };
+const UP_DEFAULTS = {
+  log: { level: 'warn', pretty: process.stderr.isTTY === true },
+  // The servers and the load want the cores, too.
+  proxy: { workers: 1 },
+};
 
 export async function up(options: UpOptions): Promise<number> {
   const config = configFor(options, UP_DEFAULTS);
@@ -74,14 +79,13 @@ async function start(
       log.error({ server: server.name, reason }, 'a shard has stopped; the others go on');
     });
   }
-  const { startProxy } = await import('../proxy.ts');
   const { startApi } = await import('../api/server.ts');
-  const withShards: Config = { ...config, shards: cluster.shards };
-  const proxy = await startProxy(withShards, log, {
-    readConfig: () => ({ ...configFor(options, UP_DEFAULTS), shards: cluster.shards }),
-    shutdown: () => lifetime.requestStop(),
+  const readConfig = (): Config => ({
+    ...configFor(options, UP_DEFAULTS),
+    shards: cluster.shards,
   });
-  lifetime.add({ name: 'the proxy', close: () => proxy.close() });
+  const withShards: Config = { ...config, shards: cluster.shards };
+  const proxy = await runProxy(withShards, log, { readConfig, lifetime });
   const proxyPort = config.api.proxyPort === config.proxy.port ? proxy.port : config.api.proxyPort;
   const api = await startApi({ ...withShards, api: { ...config.api, proxyPort } }, log);
   lifetime.add({ name: 'the API', close: () => api.close() });

@@ -10,14 +10,16 @@ import { PROXY_COMMANDS } from './show-proxy.ts';
 import { SOCKET_COMMANDS } from './show-sockets.ts';
 import { STATEMENT_COMMANDS } from './show-statements.ts';
 import { STATS_COMMANDS } from './show-stats.ts';
+import { WORKER_COMMANDS } from './show-workers.ts';
 
-const HELP = show('HELP', 'this list', columns('command about'), () =>
+const HELP = show('HELP', 'this list', 'here', columns('command about'), () =>
   COMMANDS.map(({ name, usage, about }) => [`${name} ${usage}`.trim(), about]),
 );
 
 export const COMMANDS: readonly Command[] = [
   HELP,
   ...PROXY_COMMANDS,
+  ...WORKER_COMMANDS,
   ...POOL_COMMANDS,
   ...SOCKET_COMMANDS,
   ...STATS_COMMANDS,
@@ -41,11 +43,16 @@ export function findCommand(text: string): Call {
   const [first = '', second = ''] = words.map((word) => word.toUpperCase());
   const length = first === 'SHOW' ? 2 : 1;
   const name = length === 2 ? `${first} ${second}` : first;
-  const command = COMMANDS.find((each) => each.name === name);
+  const command = commandNamed(name);
   const rest = words.slice(length).map(unquoted);
   if (command === undefined) throw unknownCommand(text);
   if (rest.length > (command.usage === '' ? 0 : 1)) throw unknownCommand(text);
   return { command, argument: rest[0] ?? '' };
+}
+
+/** The command of exactly this name. */
+export function commandNamed(name: string): Command | undefined {
+  return COMMANDS.find((each) => each.name === name);
 }
 
 function unquoted(word: string): string {

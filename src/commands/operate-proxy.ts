@@ -1,4 +1,4 @@
-// KILL, RELOAD and SHUTDOWN: what an operator does to clients and to the proxy.
+// KILL, RELOAD, RESTART and SHUTDOWN: what an operator does to clients and to the proxy.
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
@@ -13,7 +13,7 @@ function kill(chosen: readonly Client[], tag: string): Answer {
     severity: 'FATAL',
   });
   for (const { session } of chosen) session.terminate(error);
-  return done(tag, [`clients ended: ${chosen.length}`]);
+  return { ...done(tag), ended: chosen.length };
 }
 
 function byId(argument: string, { clients }: Operations): Client[] {
@@ -48,6 +48,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     usage: '<client id, user or database>',
     about: 'end clients at once, with 57P01',
     role: 'operates',
+    over: 'any',
     columns: null,
     run(argument, operations) {
       const chosen = byId(argument, operations);
@@ -59,6 +60,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     usage: '<client id>',
     about: 'end one client at once, with 57P01',
     role: 'operates',
+    over: 'any',
     columns: null,
     run(argument, operations) {
       const chosen = byId(argument, operations);
@@ -71,14 +73,25 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     usage: '',
     about: 'read the configuration and the certificates again; clients stay connected',
     role: 'operates',
+    over: 'here',
     columns: null,
     run: async (_, operations) => done('RELOAD', await operations.reload()),
+  },
+  {
+    name: 'RESTART',
+    usage: '',
+    about: 'start new workers, with the program and the configuration of now; the old ones drain',
+    role: 'operates',
+    over: 'here',
+    columns: null,
+    run: async (_, operations) => done('RESTART', await operations.restart()),
   },
   {
     name: 'SHUTDOWN',
     usage: '',
     about: 'take no more clients, let transactions end, and end the proxy',
     role: 'operates',
+    over: 'here',
     columns: null,
     run(_, operations) {
       operations.shutdown();

@@ -35,6 +35,7 @@ function verb(
     usage: needsShard ? '<shard>' : '[shard]',
     about,
     role: 'operates',
+    over: 'every',
     columns: null,
     async run(argument, operations) {
       if (needsShard && argument === '') throw whichShard(name);

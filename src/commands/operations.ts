@@ -22,6 +22,10 @@ export interface Operations {
   readonly counters: SessionCounters;
   readonly statistics: Statistics;
   clients(): Iterable<Client>;
+  /** This process's number among the workers of the proxy; 0 where it is alone. */
+  readonly worker: number;
+  /** It takes no more clients. */
+  isDraining(): boolean;
   /** Clients in their handshake. */
   strangerCount(): number;
   /** performance.now(), late by a few milliseconds: what sessions are timed by. */
@@ -31,6 +35,11 @@ export interface Operations {
    * each. Rejects with SqlError when it is wrong: nothing has changed then.
    */
   reload(): Promise<readonly string[]>;
+  /**
+   * Puts new workers in the place of those that run. Resolves, with what could not be put in force,
+   * when the new ones take the clients to come. Rejects with SqlError: nothing has changed then.
+   */
+  restart(): Promise<readonly string[]>;
   /** Begins to end the process, gracefully. */
   shutdown(): void;
 }

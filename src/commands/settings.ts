@@ -1,7 +1,9 @@
 // Settings: the configuration as a list of names and values, and which of them RELOAD can change.
 
-import type { Config } from '../control/config.ts';
-import { loadConfig } from '../control/config.ts';
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { type Config, loadConfig } from '../control/config.ts';
+import type { SeatRules } from '../session/seats.ts';
 
 export interface Setting {
   /** `proxy.port`, `shards[0].host`. */
@@ -15,7 +17,7 @@ const SECRET = '[secret]';
 /** What takes effect while clients stay connected; everything else needs a new start. */
 const RELOADABLE: readonly RegExp[] = [
   /^proxy\.(users|admins|trust|tls|authQuery)\b/,
-  /^proxy\.(auth|clientsMax|authTimeoutMs)$/,
+  /^proxy\.(auth|clientsMax|authTimeoutMs|drainTimeoutMs)$/,
   /^proxy\.(statementTimeoutMs|idleInTransactionTimeoutMs|idleTimeoutMs)$/,
   /^pool\./,
   /^shards\[\d+\]\.poolSize$/,
@@ -31,6 +33,31 @@ export function isReloadable(key: string): boolean {
 export function listSettings(config: Config): Setting[] {
   const presets = new Map(flat(loadConfig({ env: {} }), ''));
   return flat(config, '').map(([key, value]) => ({ key, value, preset: presets.get(key) ?? null }));
+}
+
+/** The places that a configuration gives to clients. */
+export function seatRules({ proxy: { clientsMax, users } }: Config): SeatRules {
+  const bounded = users.flatMap(({ name, clientsMax: own }) =>
+    own === undefined ? [] : [[name, own] as const],
+  );
+  return { clientsMax, clientsMaxOf: new Map(bounded) };
+}
+
+/** What `read` makes of the configuration of now. Throws SqlError F0000 with what is wrong with it. */
+export function readAgain<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new SqlError({ code: SQLSTATE.configFileError, message }, { cause: error });
+  }
+}
+
+/** What of `next` a running proxy cannot put in force, a line each. */
+export function waitingSettings(current: Config, next: Config): readonly string[] {
+  return changedSettings(current, next)
+    .filter((key) => !isReloadable(key))
+    .map((key) => `${key} takes effect when the proxy is started anew`);
 }
 
 /** The keys whose values differ, secrets included. */

@@ -6,21 +6,21 @@ import { columns, show } from './command.ts';
 import type { Operations } from './operations.ts';
 
 const POOLS = columns(
-  'database user cl_active:int4 cl_waiting:int4 cl_active_cancel_req:int4 ' +
-    'cl_waiting_cancel_req:int4 sv_active:int4 sv_active_cancel:int4 sv_being_canceled:int4 ' +
-    'sv_idle:int4 sv_used:int4 sv_tested:int4 sv_login:int4 maxwait:int4 maxwait_us:int4 ' +
+  'database user cl_active:int4+ cl_waiting:int4+ cl_active_cancel_req:int4+ ' +
+    'cl_waiting_cancel_req:int4+ sv_active:int4+ sv_active_cancel:int4+ sv_being_canceled:int4+ ' +
+    'sv_idle:int4+ sv_used:int4+ sv_tested:int4+ sv_login:int4+ maxwait:int4> maxwait_us:int4> ' +
     'pool_mode load_balance_hosts',
 );
 
 const DATABASES = columns(
   'name host port:int4 database force_user pool_size:int4 min_pool_size:int4 ' +
     'reserve_pool_size:int4 server_lifetime:int4 pool_mode load_balance_hosts ' +
-    'max_connections:int4 current_connections:int4 max_client_connections:int4 ' +
-    'current_client_connections:int4 paused:int4 disabled:int4',
+    'max_connections:int4 current_connections:int4+ max_client_connections:int4 ' +
+    'current_client_connections:int4+ paused:int4 disabled:int4',
 );
 
 const SHARDS = columns(
-  'shard_id:int4 database host port:int4 status error connections:int4 waiting:int4 errors:int8',
+  'shard_id:int4 database host port:int4 status< error< connections:int4+ waiting:int4+ errors:int8+',
 );
 
 /** pgbouncer splits a duration into seconds and the microseconds beyond them. */
@@ -93,11 +93,15 @@ function statusOf(pool: ShardPool): 'up' | 'down' | 'paused' | 'disabled' {
 }
 
 export const POOL_COMMANDS = [
-  show('POOLS', 'clients and server connections of each shard', POOLS, ({ pools, config }) =>
-    pools.map((pool) => poolRow(pool, config().pool.mode)),
+  show(
+    'POOLS',
+    'clients and server connections of each shard',
+    'combined',
+    POOLS,
+    ({ pools, config }) => pools.map((pool) => poolRow(pool, config().pool.mode)),
   ),
-  show('DATABASES', 'the database names clients may use', DATABASES, databaseRows),
-  show('SHARDS', 'where the shards are and whether they answer', SHARDS, ({ pools }) =>
+  show('DATABASES', 'the database names clients may use', 'combined', DATABASES, databaseRows),
+  show('SHARDS', 'where the shards are and whether they answer', 'combined', SHARDS, ({ pools }) =>
     pools.map((pool) => {
       const { id, database, host, port } = pool.shard;
       return [

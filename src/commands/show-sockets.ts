@@ -9,13 +9,13 @@ import { splitWait } from './show-pools.ts';
 const SOCKETS = columns(
   'type user database replication state addr port:int4 local_addr local_port:int4 connect_time ' +
     'request_time wait:int4 wait_us:int4 close_needed:int4 ptr link remote_pid:int4 tls ' +
-    'application_name prepared_statements:int4 id:int4',
+    'application_name prepared_statements:int4 id:int4 worker:int4',
 );
 
-const PINS = columns('client_id:int4 user shard_id:int4 server_pid:int4 reasons');
+const PINS = columns('client_id:int4 user shard_id:int4 server_pid:int4 reasons worker:int4');
 
 /** As pgbouncer writes times: `2026-01-31 23:59:59 UTC`. */
-function timeText(time: Date): string {
+export function timeText(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
@@ -42,7 +42,7 @@ function applicationName({ session }: Client): string {
   return /'(.*)'\s*$/s.exec(assignment)?.[1]?.replaceAll("''", "'") ?? '';
 }
 
-function clientRow(client: Client, nowMs: number): Value[] {
+function clientRow(client: Client, nowMs: number, worker: number): Value[] {
   const { identity, session } = client;
   const state = clientState(client);
   return [
@@ -51,11 +51,11 @@ function clientRow(client: Client, nowMs: number): Value[] {
     ...[timeText(identity.connectedAt), wallTime(session.sinceMs)],
     ...splitWait(state === 'waiting' ? nowMs - session.sinceMs : 0),
     ...[0, `c${identity.id}`, serversOf(client).map(serverName).join(','), 0, identity.tls],
-    ...[applicationName(client), session.state.statements.size, identity.id],
+    ...[applicationName(client), session.state.statements.size, identity.id, worker],
   ];
 }
 
-function serverRows({ pools, clients }: Operations): Value[][] {
+function serverRows({ pools, clients, worker }: Operations): Value[][] {
   const users = new Map<ServerConnection, string[]>();
   for (const client of clients()) {
     for (const server of serversOf(client)) {
@@ -66,7 +66,8 @@ function serverRows({ pools, clients }: Operations): Value[][] {
     Object.entries(pool.connections()).flatMap(([use, connections]) =>
       connections.map((server) => {
         const isActive = use === 'leased' || server.owedCount > 0;
-        return serverRow(server, isActive ? 'active' : 'idle', users.get(server) ?? []);
+        const state = isActive ? 'active' : 'idle';
+        return [...serverRow(server, state, users.get(server) ?? []), worker];
       }),
     ),
   );
@@ -84,15 +85,20 @@ function serverRow(server: ServerConnection, state: string, users: readonly stri
 }
 
 export const SOCKET_COMMANDS = [
-  show('CLIENTS', 'clients that are let in', SOCKETS, (operations) =>
-    [...operations.clients()].map((client) => clientRow(client, operations.nowMs())),
+  show('CLIENTS', 'clients that are let in', 'rows', SOCKETS, ({ clients, nowMs, worker }) =>
+    [...clients()].map((client) => clientRow(client, nowMs(), worker)),
   ),
-  show('SERVERS', 'connections to the shards', SOCKETS, serverRows),
-  show('PINS', 'server connections that clients must keep, and why', PINS, ({ clients }) =>
-    [...clients()].flatMap(({ identity, session }) =>
-      [...session.state.pins.entries()].map(({ shard, processId, reasons }) => [
-        ...[identity.id, identity.user, shard, processId, reasons.join(', ')],
-      ]),
-    ),
+  show('SERVERS', 'connections to the shards', 'rows', SOCKETS, serverRows),
+  show(
+    'PINS',
+    'server connections that clients must keep, and why',
+    'rows',
+    PINS,
+    ({ clients, worker }) =>
+      [...clients()].flatMap(({ identity, session }) =>
+        [...session.state.pins.entries()].map(({ shard, processId, reasons }) => [
+          ...[identity.id, identity.user, shard, processId, reasons.join(', '), worker],
+        ]),
+      ),
   ),
 ];

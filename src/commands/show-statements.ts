@@ -4,8 +4,8 @@ import { CONSOLE_ROWS_MAX, CONSOLE_TEXT_CHARS_MAX } from '../base/limits.ts';
 import type { Plan } from '../plan/plan.ts';
 import { columns, show } from './command.ts';
 
-const PLANS = columns('statement by route merge effect pins');
-const PREPARED = columns('name statement catalog_version:int8 servers:int4');
+const PLANS = columns('statement by route merge effect pins worker:int4');
+const PREPARED = columns('name statement catalog_version:int8 servers:int4 worker:int4');
 
 function shortened(text: string): string {
   const line = text.replaceAll('\0', ' ').trim();
@@ -31,7 +31,7 @@ function* first<T>(items: Iterable<T>, count: number): Generator<T> {
 }
 
 export const STATEMENT_COMMANDS = [
-  show('PLANS', 'the plan cache, most recently used first', PLANS, ({ planner }) =>
+  show('PLANS', 'the plan cache, most recently used first', 'rows', PLANS, ({ planner, worker }) =>
     [...first(planner.cached(), CONSOLE_ROWS_MAX)].map(({ text, isShape, plan }) => [
       shortened(text),
       isShape ? 'shape' : 'text',
@@ -39,11 +39,13 @@ export const STATEMENT_COMMANDS = [
       plan.op === 'routed' ? (plan.merge?.how ?? null) : null,
       plan.op === 'routed' ? plan.effect : null,
       plan.op === 'routed' ? plan.pins.join(', ') : '',
+      worker,
     ]),
   ),
   show(
     'PREPARED',
     'prepared statements and on how many servers they are',
+    'rows',
     PREPARED,
     (operations) => {
       const servers = new Map<string, number>();
@@ -54,7 +56,7 @@ export const STATEMENT_COMMANDS = [
       }
       const names = first(operations.statementNames.entries(), CONSOLE_ROWS_MAX);
       return [...names].map(({ name, sql, version }) => [
-        ...[name, shortened(sql), version, servers.get(name) ?? 0],
+        ...[name, shortened(sql), version, servers.get(name) ?? 0, operations.worker],
       ]);
     },
   ),

@@ -2,7 +2,7 @@
 
 import Type, { type Static, type TProperties, type TSchema } from 'typebox';
 import { Default, Errors } from 'typebox/value';
-import { SHARDS_MAX } from '../base/limits.ts';
+import { SHARDS_MAX, WORKERS_MAX } from '../base/limits.ts';
 import { SSL_MODES } from '../topology/shard.ts';
 
 /** A section: unknown names are errors, a missing section has all its defaults. */
@@ -180,6 +180,18 @@ const ProxySection = section('What clients connect to.', {
     default: [],
   }),
   tls: Type.Optional(Type.Object(Tls.properties, { ...Tls, description: 'off if not given' })),
+  workers: Type.Optional(
+    Type.Integer({
+      description:
+        'processes that share the port and its clients; one per core if not given; `drive up`: 1',
+      minimum: 1,
+      maximum: WORKERS_MAX,
+    }),
+  ),
+  drainTimeoutMs: milliseconds(
+    'after a restart, clients may stay with the old workers for, in ms; then they are ended: 57P01',
+    { default: 60_000 },
+  ),
   clientsMax: count(
     'client connections at once, to bound memory; more than any pool serves at a time',
     { default: 2_000 },
@@ -203,9 +215,12 @@ const Pool = section('Connections of the proxy to each shard.', {
       'from its first statement there to its end',
     default: 'transaction',
   }),
-  size: count("per shard; below PostgreSQL's own max_connections of 100, with room for others", {
-    default: 50,
-  }),
+  size: count(
+    "per shard, of all workers together; below PostgreSQL's own max_connections of 100, with room for others",
+    {
+      default: 50,
+    },
+  ),
   waitTimeoutMs: milliseconds("wait for a free one, in ms; pgbouncer's query_wait_timeout", {
     default: 120_000,
   }),

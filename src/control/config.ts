@@ -62,6 +62,9 @@ export interface Config {
       readonly clientCa?: string;
       readonly clientCert: 'optional' | 'verify-ca' | 'verify-full';
     } | null;
+    /** null: one per core. */
+    readonly workers: number | null;
+    readonly drainTimeoutMs: number;
     readonly clientsMax: number;
     readonly authTimeoutMs: number;
     /** 0: never. */
@@ -159,7 +162,7 @@ function finish(content: ConfigContent): Config {
     if (rule.key === undefined || rule.kind === 'sharded') continue;
     throw new ConfigError(`sharding.tables.${name}.key: only a sharded table has a key`);
   }
-  const { tls = null, authQuery = null } = proxy;
+  const { tls = null, authQuery = null, workers = null } = proxy;
   for (const [id, shard] of shards.entries()) requireTrust(shard, `shards[${id}]`);
   const sslmode = api.sslmode ?? (tls?.required ? 'require' : 'disable');
   requireTrust({ ...api, sslmode }, 'api');
@@ -180,7 +183,7 @@ function finish(content: ConfigContent): Config {
       })),
     ),
     sharding,
-    proxy: { ...proxy, users, tls, admins, authQuery },
+    proxy: { ...proxy, users, tls, admins, authQuery, workers },
     pool,
     merge,
     api: {

@@ -1,14 +1,19 @@
 // Recovery: finishes two-phase commits whose proxy did not live to finish them.
 
-import { DECISION_KEPT_HOURS, RECOVERY_GRACE_MS } from '../base/limits.ts';
+import {
+  DECISION_KEPT_HOURS,
+  RECOVERY_GRACE_MS,
+  RECOVERY_LIVING_GRACE_MS,
+} from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
-import { deciderOf, settleDecision } from '../execute/two-phase.ts';
+import { type Gids, readGid, settleDecision } from '../execute/two-phase.ts';
 import { query, ServerError } from '../pool/query.ts';
 import { NO_SETTINGS, quoteLiteral } from '../pool/settings.ts';
 
 const ABANDONED_SQL = `
-  SELECT gid FROM pg_catalog.pg_prepared_xacts
+  SELECT gid, prepared < pg_catalog.now() - interval '${RECOVERY_LIVING_GRACE_MS} milliseconds'
+  FROM pg_catalog.pg_prepared_xacts
   WHERE database = pg_catalog.current_database()
     AND prepared < pg_catalog.now() - interval '${RECOVERY_GRACE_MS} milliseconds'
     AND pg_catalog.starts_with(gid, 'drive_')`;
@@ -19,18 +24,30 @@ const PURGE_SQL = `
 
 const UNDEFINED_OBJECT = '42704';
 
+export interface RecoveryOptions {
+  readonly cluster: Cluster;
+  /** This process's own. */
+  readonly gids: Gids;
+  /** The names of the processes of this proxy that are alive. */
+  living(): Promise<readonly string[]>;
+  readonly log: Logger;
+}
+
 /**
  * Any proxy may do it, several at once: the decider's row says what is right, and a part that
- * somebody else has finished meanwhile is finished.
+ * somebody else has finished meanwhile is finished. What a living process of this proxy has under way
+ * is given more time, for an abort would be right but needless.
  */
 export class Recovery {
+  #options: RecoveryOptions;
   #cluster: Cluster;
   #log: Logger;
   #running = false;
 
-  constructor(cluster: Cluster, log: Logger) {
-    this.#cluster = cluster;
-    this.#log = log;
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+    this.#cluster = options.cluster;
+    this.#log = options.log;
   }
 
   /** One round over the shards that are up. Never rejects: what fails is logged and comes again. */
@@ -52,39 +69,50 @@ export class Recovery {
   }
 
   async #finishOn(shard: number): Promise<void> {
-    for (const gid of await this.#column(shard, ABANDONED_SQL)) {
-      const decider = deciderOf(gid);
-      if (decider === null || this.#cluster.pools[decider] === undefined) {
+    for (const [gid, isStuck] of await this.#rows(shard, ABANDONED_SQL)) {
+      const read = readGid(gid!);
+      const decider = read?.decider ?? -1;
+      if (read === null || this.#cluster.pools[decider] === undefined) {
         this.#log.error({ shard, gid }, 'a prepared transaction names no shard of this cluster');
         continue;
       }
-      const decision = await settleDecision(this.#cluster, decider, gid);
-      const verb = decision === 'commit' ? 'COMMIT PREPARED' : 'ROLLBACK PREPARED';
-      try {
-        await this.#column(shard, `${verb} ${quoteLiteral(gid)}`);
-        this.#log.warn({ shard, gid, verb }, 'finished a transaction that its proxy had left');
-      } catch (error) {
-        // Somebody else was faster.
-        if (!(error instanceof ServerError && error.fields.code === UNDEFINED_OBJECT)) throw error;
-      }
+      if (isStuck !== 't' && (await this.#isUnderWay(gid!, read.name))) continue;
+      await this.#finish(shard, gid!, decider);
+    }
+  }
+
+  async #isUnderWay(gid: string, name: string): Promise<boolean> {
+    const { gids, living } = this.#options;
+    if (name === gids.name) return gids.isOpen(gid);
+    return (await living()).includes(name);
+  }
+
+  async #finish(shard: number, gid: string, decider: number): Promise<void> {
+    const decision = await settleDecision(this.#cluster, decider, gid);
+    const verb = decision === 'commit' ? 'COMMIT PREPARED' : 'ROLLBACK PREPARED';
+    try {
+      await this.#rows(shard, `${verb} ${quoteLiteral(gid)}`);
+      this.#log.warn({ shard, gid, verb }, 'finished a transaction that its proxy had left');
+    } catch (error) {
+      // Somebody else was faster.
+      if (!(error instanceof ServerError && error.fields.code === UNDEFINED_OBJECT)) throw error;
     }
   }
 
   async #purge(): Promise<void> {
     for (const { shard } of this.#cluster.pools) {
       try {
-        await this.#column(shard.id, PURGE_SQL);
+        await this.#rows(shard.id, PURGE_SQL);
       } catch (error) {
         this.#log.debug({ shard: shard.id, err: error }, 'old decisions could not be purged');
       }
     }
   }
 
-  async #column(shard: number, sql: string): Promise<string[]> {
+  async #rows(shard: number, sql: string): Promise<readonly (readonly (string | null)[])[]> {
     const connection = await borrow(this.#cluster, shard, NO_SETTINGS);
     try {
-      const { rows } = await query(connection, sql);
-      return rows.flatMap((row) => row[0] ?? []);
+      return (await query(connection, sql)).rows;
     } finally {
       giveBack(this.#cluster, connection);
     }

@@ -5,12 +5,12 @@ import type { Config } from './config.ts';
 
 /** `next` where it can be put in force while clients stay connected, `current` elsewhere. */
 export function reloaded(current: Config, next: Config): Config {
-  const { host, port, database } = current.proxy;
+  const { host, port, database, workers } = current.proxy;
   const shards = current.shards.map((shard, i) => withPoolSize(shard, next.shards[i]?.poolSize));
   return Object.freeze({
     ...current,
     shards: Object.freeze(shards),
-    proxy: Object.freeze({ ...next.proxy, host, port, database }),
+    proxy: Object.freeze({ ...next.proxy, host, port, database, workers }),
     pool: next.pool,
     merge: next.merge,
     log: Object.freeze({ ...current.log, level: next.log.level }),
@@ -22,8 +22,22 @@ function withPoolSize(shard: Shard, poolSize: number | undefined): Shard {
   return Object.freeze(poolSize === undefined ? rest : { ...rest, poolSize });
 }
 
-/** The bounds of one shard's pool. */
-export function poolOf({ pool, shards }: Config, shard: number): Config['pool'] {
-  const size = shards[shard]?.poolSize;
-  return size === undefined ? pool : { ...pool, size };
+/** One worker's part of what is bounded for all together: the `index`th of `of`, from 0. */
+export interface Share {
+  readonly index: number;
+  readonly of: number;
 }
+
+/** The bounds of one shard's pool in one worker, which has one connection at least. */
+export function poolOf(
+  { pool, shards }: Config,
+  shard: number,
+  { index, of }: Share = WHOLE,
+): Config['pool'] {
+  const size = shards[shard]?.poolSize ?? pool.size;
+  const part = Math.floor(size / of) + (index < size % of ? 1 : 0);
+  return { ...pool, size: Math.max(part, 1) };
+}
+
+/** The share of a process that is all of the proxy. */
+export const WHOLE: Share = { index: 0, of: 1 };

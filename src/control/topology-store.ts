@@ -1,7 +1,7 @@
 // TopologyStore: holds the topology of now and renews it when the schema has changed.
 
 import type { Logger } from '../base/log.ts';
-import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
+import { applySettings, type Cluster, giveBack } from '../execute/cluster.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
@@ -23,6 +23,8 @@ export interface TopologyStoreOptions {
   readonly placement: Placement;
   readonly rules: ShardingRules;
   readonly cluster: Cluster;
+  /** Runs `use` on a connection of its own, beside the pools. */
+  beside<T>(shard: Shard, use: (connection: ServerConnection) => Promise<T>): Promise<T>;
   readonly log: Logger;
 }
 
@@ -34,8 +36,9 @@ export class TopologyStore {
   /** The last answer of each shard; a shard that was never asked is not in it. */
   #collations = new Map<number, DatabaseCollation>();
   #serverParameters: ReadonlyMap<string, string> = new Map();
-  #loading: Promise<void> | null = null;
-  #loadAgain = false;
+  /** Loads begin one after the other; what a later one has found is not undone by an earlier. */
+  #begun = 0;
+  #installed = 0;
   /** Below those of shared topologies, which count up from 1. */
   #privateVersion = -1;
 
@@ -58,20 +61,10 @@ export class TopologyStore {
    * Renews the catalog; the version grows only if it has changed. A change that was made before the
    * call is in it. Rejects when the home shard cannot be asked: the old topology stays.
    */
-  async load(): Promise<void> {
-    if (this.#loading !== null) {
-      // The load under way may have read before the change that this call is about.
-      this.#loadAgain = true;
-      await this.#loading;
-      return;
-    }
-    this.#loading = this.#loadUntilCurrent();
-    try {
-      await this.#loading;
-    } finally {
-      this.#loading = null;
-    }
-  }
+  readonly load = latest(() => this.#loadOnce(false));
+
+  /** The same without waiting for a free connection: somebody's answer hangs on it. */
+  readonly loadNow = latest(() => this.#loadOnce(true));
 
   /**
    * What a transaction that has changed the schema sees: a topology for its own statements, with a
@@ -89,21 +82,18 @@ export class TopologyStore {
     return Object.freeze({ version: this.#privateVersion, shards, placement, catalog });
   }
 
-  async #loadUntilCurrent(): Promise<void> {
-    do {
-      this.#loadAgain = false;
-      await this.#loadOnce();
-    } while (this.#loadAgain);
-  }
-
-  async #loadOnce(): Promise<void> {
-    const { shards, placement, rules, cluster, log } = this.#options;
-    const others = shards.filter(({ id }) => id !== HOME_SHARD && !this.#collations.has(id));
+  async #loadOnce(isUrgent: boolean): Promise<void> {
+    const { shards, placement, rules, log } = this.#options;
+    this.#begun += 1;
+    const begun = this.#begun;
+    // Those that were down when they were asked; an urgent load does not wait for them.
+    const unknown = shards.filter(({ id }) => id !== HOME_SHARD && !this.#collations.has(id));
+    const others = isUrgent ? [] : unknown;
     const seen = new Map<number, ShardSchema>();
     const [home] = await Promise.all([
-      this.#read(cluster, HOME_SHARD),
+      this.#read(HOME_SHARD, isUrgent),
       ...others.map(({ id }) =>
-        this.#read(cluster, id).then(
+        this.#read(id, false).then(
           (read) => seen.set(id, read.schema),
           (error: unknown) => {
             log.warn({ shard: id, err: error }, 'a shard could not be asked for its schema');
@@ -113,8 +103,14 @@ export class TopologyStore {
     ]);
     const { schema, text } = home;
     const known = `${text}${JSON.stringify([...this.#collations])}`;
-    if (known === this.#text) return;
-    const views = await this.#views(schema);
+    if (begun < this.#installed) return;
+    if (known === this.#text) {
+      this.#installed = begun;
+      return;
+    }
+    const views = await this.#views(schema, isUrgent);
+    if (begun < this.#installed) return;
+    this.#installed = begun;
     // Views that could not be read are asked for again at the next look.
     this.#text = views === null ? '' : known;
     const collations = [...this.#collations.values()];
@@ -128,33 +124,67 @@ export class TopologyStore {
   }
 
   /** null: somebody is just changing one of them. */
-  async #views(schema: ShardSchema): Promise<ViewQueries | null> {
-    const { cluster, log } = this.#options;
-    const connection = await borrow(cluster, HOME_SHARD, NO_SETTINGS);
+  async #views(schema: ShardSchema, isUrgent: boolean): Promise<ViewQueries | null> {
     try {
-      return await readViews(connection, schema);
+      return await this.#with(HOME_SHARD, isUrgent, (connection) => readViews(connection, schema));
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      log.warn({ err: error }, 'the views could not be read');
+      this.#options.log.warn({ err: error }, 'the views could not be read');
       return null;
-    } finally {
-      giveBack(cluster, connection);
     }
   }
 
-  async #read(cluster: Cluster, shard: number) {
-    const connection = await borrow(cluster, shard, NO_SETTINGS);
-    try {
+  async #read(shard: number, isUrgent: boolean) {
+    return this.#with(shard, isUrgent, async (connection) => {
       const read = await readSchema(connection);
       this.#collations.set(shard, read.schema.collation);
       if (shard === HOME_SHARD && this.#serverParameters.size === 0) {
         this.#serverParameters = new Map(connection.identity.parameters);
       }
       return read;
+    });
+  }
+
+  async #with<T>(
+    shard: number,
+    isUrgent: boolean,
+    use: (connection: ServerConnection) => Promise<T>,
+  ): Promise<T> {
+    const { cluster, shards, beside } = this.#options;
+    const pool = cluster.pools[shard]!;
+    const connection = isUrgent ? pool.tryAcquire(NO_SETTINGS) : await pool.lease(NO_SETTINGS);
+    if (connection === null) return beside(shards[shard]!, use);
+    try {
+      await applySettings(connection, NO_SETTINGS);
+      return await use(connection);
     } finally {
       giveBack(cluster, connection);
     }
   }
+}
+
+/**
+ * `run`, once at a time: a call while it is under way has it run once more, for what it has read may
+ * be older than the call, and resolves with that run.
+ */
+function latest(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  let again = false;
+  const untilCurrent = async (): Promise<void> => {
+    try {
+      do {
+        again = false;
+        await run();
+      } while (again);
+    } finally {
+      running = null;
+    }
+  };
+  return () => {
+    if (running !== null) again = true;
+    running ??= untilCurrent();
+    return running;
+  };
 }
 
 /** None where another transaction has locked some of them, which must not fail this one. */

@@ -10,27 +10,47 @@ import { borrow, type Cluster, giveBack } from './cluster.ts';
 
 export interface TwoPhase {
   readonly cluster: Cluster;
-  /** Gives a new global identifier whose decider is `shard`. */
-  nextGid(shard: number): string;
+  readonly gids: Gids;
   readonly log: Logger;
 }
 
 /** Every gid begins so; the number behind it is the decider's shard. */
 const GID_PREFIX = 'drive_';
 
-/** A source of gids, unique over all proxies: `drive_<decider>_<proxy>_<counter>`. */
-export function gidSource(proxyId: string): (shard: number) => string {
-  let counter = 0;
-  return (shard) => {
-    counter += 1;
-    return `${GID_PREFIX}${shard}_${proxyId}_${counter}`;
-  };
+/** The global identifiers of one process, unique over all: `drive_<decider>_<name>_<counter>`. */
+export class Gids {
+  /** Digits and small letters. */
+  readonly name: string;
+  #counter = 0;
+  #open = new Set<string>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** A new one whose decider is `shard`; it is open until `done`. */
+  next(shard: number): string {
+    this.#counter += 1;
+    const gid = `${GID_PREFIX}${shard}_${this.name}_${this.#counter}`;
+    this.#open.add(gid);
+    return gid;
+  }
+
+  /** Its commit is over, finished or left to recovery. */
+  done(gid: string): void {
+    this.#open.delete(gid);
+  }
+
+  /** Whether its commit is under way in this process. */
+  isOpen(gid: string): boolean {
+    return this.#open.has(gid);
+  }
 }
 
-/** The decider's shard of a gid of ours; null for anybody else's. */
-export function deciderOf(gid: string): number | null {
-  const match = /^drive_(\d+)_[0-9a-z]+_\d+$/.exec(gid);
-  return match === null ? null : Number(match[1]);
+/** What a gid of ours says; null for anybody else's. */
+export function readGid(gid: string): { readonly decider: number; readonly name: string } | null {
+  const match = /^drive_(\d+)_([0-9a-z]+)_\d+$/.exec(gid);
+  return match === null ? null : { decider: Number(match[1]), name: match[2]! };
 }
 
 /**
@@ -44,8 +64,20 @@ export async function commitTwoPhase(
   twoPhase: TwoPhase,
   connections: readonly ServerConnection[],
 ): Promise<void> {
+  const gid = twoPhase.gids.next(connections[0]!.shard.id);
+  try {
+    await commitAs(gid, twoPhase, connections);
+  } finally {
+    twoPhase.gids.done(gid);
+  }
+}
+
+async function commitAs(
+  gid: string,
+  twoPhase: TwoPhase,
+  connections: readonly ServerConnection[],
+): Promise<void> {
   const [decider, ...others] = connections as [ServerConnection, ...ServerConnection[]];
-  const gid = twoPhase.nextGid(decider.shard.id);
   const prepared: ServerConnection[] = [];
   try {
     for (const connection of others) {

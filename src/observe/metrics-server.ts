@@ -3,23 +3,21 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../base/log.ts';
-import type { Operations } from '../commands/operations.ts';
-import { latenciesOf, metricsOf } from './metrics.ts';
-import { Exposition } from './prometheus.ts';
+import { CONTENT_TYPE } from './prometheus.ts';
 
 export class MetricsServer {
   #server: Server;
 
-  constructor(operations: Operations, log: Logger) {
-    const exposition = new Exposition(metricsOf(operations), latenciesOf(operations));
+  /** `read`: all metrics as text. */
+  constructor(read: () => Promise<string>, log: Logger) {
     this.#server = createServer((request, response) => {
       const [path] = (request.url ?? '').split('?');
       if (path !== '/metrics' || (request.method !== 'GET' && request.method !== 'HEAD')) {
         response.writeHead(404, { 'content-type': 'text/plain' }).end('There is only /metrics.\n');
         return;
       }
-      exposition.text().then(
-        (text) => response.writeHead(200, { 'content-type': exposition.contentType }).end(text),
+      read().then(
+        (text) => response.writeHead(200, { 'content-type': CONTENT_TYPE }).end(text),
         (error: unknown) => {
           log.error({ err: error }, 'the metrics could not be read');
           response.writeHead(500).end();

@@ -15,9 +15,10 @@ function perShard(
   name: string,
   help: string,
   read: (pool: ShardPool) => number,
+  combine: Metric['combine'] = 'sum',
 ): Metric {
   const readings = () => pools.map((pool) => ({ labels: labelOf(pool), value: read(pool) }));
-  return { type, name, help, labels: ['shard'], read: readings };
+  return { type, name, help, labels: ['shard'], combine, read: readings };
 }
 
 /** One reading for each of some names. */
@@ -148,11 +149,19 @@ function shardMetrics(operations: Operations): Metric[] {
     shard('gauge', 'drive_pool_waiting', 'Statements that wait for a connection.', (pool) => {
       return pool.counts.waiting;
     }),
-    shard('gauge', 'drive_shard_up', '1 unless the shard is down or disabled.', (pool) =>
-      pool.downBecause === null ? 1 : 0,
+    shard(
+      'gauge',
+      'drive_shard_up',
+      '1 unless the shard is down or disabled.',
+      (pool) => (pool.downBecause === null ? 1 : 0),
+      'min',
     ),
-    shard('gauge', 'drive_shard_paused', '1 while the shard is paused.', (pool) =>
-      pool.operated === 'paused' ? 1 : 0,
+    shard(
+      'gauge',
+      'drive_shard_paused',
+      '1 while the shard is paused.',
+      (pool) => (pool.operated === 'paused' ? 1 : 0),
+      'max',
     ),
     shard('counter', 'drive_server_requests_total', 'Requests a shard has answered.', (pool) => {
       return pool.counters.service.count;

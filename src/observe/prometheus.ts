@@ -1,6 +1,6 @@
 // The project's one door to prom-client: counters and gauges whose values are read when asked for.
 
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { LATENCY_BOUNDS_MS, type Latency } from '../base/latency.ts';
 
 /** One number and what it belongs to. */
@@ -15,15 +15,33 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
+  /** What the readings of several workers make together; their sum if not given. */
+  readonly combine?: 'sum' | 'min' | 'max';
   read(): readonly Reading[];
 }
+
+type Durations = Pick<Latency, 'buckets' | 'sumMs' | 'count'>;
 
 /** Durations in fixed buckets. */
 export interface LatencyMetric {
   readonly name: string;
   readonly help: string;
-  read(): readonly { readonly labels: Reading['labels']; readonly latency: Latency }[];
+  read(): readonly { readonly labels: Reading['labels']; readonly latency: Durations }[];
 }
+
+/** Everything a process has measured so far, as plain data. */
+export interface Snapshot {
+  /** As prom-client has it. */
+  readonly metrics: readonly object[];
+  readonly latencies: readonly {
+    readonly name: string;
+    readonly help: string;
+    readonly series: readonly { readonly labels: Reading['labels']; readonly latency: Durations }[];
+  }[];
+}
+
+/** The media type of what Prometheus is told. */
+export const CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 /** What Prometheus is told. */
 export class Exposition {
@@ -37,18 +55,81 @@ export class Exposition {
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
+  async text(): Promise<string> {
+    return textOf(await this.#registry.metrics(), this.#measured());
   }
 
-  async text(): Promise<string> {
-    const histograms = this.#latencies.map(histogramText);
-    return `${(await this.#registry.metrics()).trimEnd()}\n${histograms.join('')}`;
+  async snapshot(): Promise<Snapshot> {
+    return { metrics: await this.#registry.getMetricsAsJSON(), latencies: this.#measured() };
+  }
+
+  #measured(): Snapshot['latencies'] {
+    return this.#latencies.map(({ name, help, read }) => ({
+      name,
+      help,
+      series: read().map(({ labels, latency: { buckets, sumMs, count } }) => ({
+        labels,
+        latency: { buckets: [...buckets], sumMs, count },
+      })),
+    }));
   }
 }
 
-function register({ type, name, help, labels, read }: Metric, registry: Registry): void {
-  const options = { name, help, labelNames: labels, registers: [registry] };
+/** What several processes have measured, as if one had. */
+export async function combined(snapshots: readonly Snapshot[]): Promise<Snapshot> {
+  const registry = AggregatorRegistry.aggregate(snapshots.map(({ metrics }) => metrics));
+  const names = new Set(snapshots.flatMap(({ latencies }) => latencies.map(({ name }) => name)));
+  const latencies = [...names].map((name) => {
+    const same = snapshots.flatMap((each) => each.latencies.filter((one) => one.name === name));
+    return { name, help: same[0]!.help, series: addUp(same.flatMap(({ series }) => series)) };
+  });
+  return { metrics: await registry.getMetricsAsJSON(), latencies };
+}
+
+/** What of it only grows. */
+export function countsOf({ metrics, latencies }: Snapshot): Snapshot {
+  return {
+    metrics: metrics.filter((each) => 'type' in each && each.type === 'counter'),
+    latencies,
+  };
+}
+
+/** What several processes have measured, and `own`, which only one does, as one text. */
+export async function combinedText(
+  snapshots: readonly Snapshot[],
+  own: readonly Metric[],
+): Promise<string> {
+  const registry = new Registry();
+  for (const metric of own) register(metric, registry);
+  const mine = { metrics: await registry.getMetricsAsJSON(), latencies: [] };
+  const { metrics, latencies } = await combined([...snapshots, mine]);
+  return textOf(await AggregatorRegistry.aggregate([metrics]).metrics(), latencies);
+}
+
+type Series = Snapshot['latencies'][number]['series'];
+
+function addUp(series: Series): Series {
+  const sums = new Map<string, Series[number]>();
+  for (const { labels, latency } of series) {
+    const key = labelText(labels);
+    const sum = sums.get(key)?.latency;
+    const buckets = latency.buckets.map((count, i) => count + (sum?.buckets[i] ?? 0));
+    const sumMs = latency.sumMs + (sum?.sumMs ?? 0);
+    sums.set(key, {
+      labels,
+      latency: { buckets, sumMs, count: latency.count + (sum?.count ?? 0) },
+    });
+  }
+  return [...sums.values()];
+}
+
+function textOf(metrics: string, latencies: Snapshot['latencies']): string {
+  return `${metrics.trimEnd()}\n${latencies.map(histogramText).join('')}`;
+}
+
+function register(metric: Metric, registry: Registry): void {
+  const { type, name, help, labels, combine = 'sum', read } = metric;
+  const options = { name, help, labelNames: labels, registers: [registry], aggregator: combine };
   if (type === 'gauge') {
     new Gauge({
       ...options,
@@ -69,8 +150,8 @@ function register({ type, name, help, labels, read }: Metric, registry: Registry
 }
 
 /** prom-client's histograms count observations one by one; ours are counted already. */
-function histogramText({ name, help, read }: LatencyMetric): string {
-  const lines = read().flatMap(({ labels, latency }) => {
+function histogramText({ name, help, series }: Snapshot['latencies'][number]): string {
+  const lines = series.flatMap(({ labels, latency }) => {
     let below = 0;
     const buckets = [...LATENCY_BOUNDS_MS, Number.POSITIVE_INFINITY].map((boundMs, i) => {
       below += latency.buckets[i]!;

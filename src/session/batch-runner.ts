@@ -102,7 +102,7 @@ export class BatchRunner {
     const isUnknown = plan.op === 'routed' && plan.unknownTable;
     if (isUnknown && !this.#state.pins.has('temporary table')) {
       // It may have been made a moment ago, past this proxy.
-      await this.#context.schemaChanged();
+      await this.#context.refreshSchema();
       plan = this.#plan(statement);
     }
     if (plan.op === 'refused') throw new SqlError(plan.error);

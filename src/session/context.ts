@@ -23,8 +23,10 @@ export interface SessionContext {
   readonly clock: CoarseClock;
   /** ParameterStatus values of a server connection without settings. */
   serverParameters(): ReadonlyMap<string, string>;
-  /** After DDL, or where a table is unknown: resolves when the topology knows the schema of now. */
+  /** After DDL: resolves when every process of the proxy plans with the schema of now. */
   schemaChanged(): Promise<void>;
+  /** Where a table is unknown: resolves when this process knows the schema of now. */
+  refreshSchema(): Promise<void>;
   /** The topology inside a transaction that has changed the schema, by its home connection. */
   topologyWithin(connection: ServerConnection): Promise<Topology>;
   /** The configured database name of the sharded whole. */

@@ -1,14 +1,9 @@
 // Listener: the port clients connect to, and the register of their sessions.
 
-import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { asSqlError, SqlError } from '../base/errors.ts';
-import {
-  CANCEL_KEY_BYTES,
-  CONSOLE_CLIENTS_RESERVED,
-  PROCESS_ID_MAX,
-  SHUTDOWN_GRACE_MS,
-} from '../base/limits.ts';
+import { CANCEL_KEY_BYTES, LISTEN_BACKLOG, SHUTDOWN_GRACE_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import { PROTOCOL_3_2 } from '../wire/startup.ts';
@@ -21,28 +16,37 @@ import type { SessionContext } from './context.ts';
 import type { Conversation } from './conversation.ts';
 import { Greeter } from './greeting.ts';
 import { shakeHands, type TlsRules } from './handshake.ts';
+import type { Seat } from './seats.ts';
 import { Session } from './session.ts';
+import { drawProcessId, type Siblings, type Signal, workerOf } from './siblings.ts';
 import { type StartupRequest, shardOfDatabase } from './startup.ts';
 import { SessionState } from './state.ts';
 import { enforceTimeouts, type Timeouts } from './timeouts.ts';
 
+/** Where to listen. */
+export type ListenerPlace =
+  | {
+      readonly host: string;
+      /** 0: any free one. */
+      readonly port: number;
+    }
+  | {
+      /** A bound socket that other processes may have, too. */
+      readonly fd: number;
+    };
+
 export interface ListenerOptions {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
+  readonly place: ListenerPlace;
   readonly console: ConsoleDoor;
+  readonly siblings: Siblings;
 }
 
 /** What may change while clients are served. */
 export interface ListenerRules {
   readonly authenticator: Authenticator;
   readonly tls: TlsRules | null;
-  /** Clients at most, authenticated or not. */
-  readonly clientsMax: number;
   /** From the connection to ReadyForQuery. */
   readonly authTimeoutMs: number;
-  /** Clients of one user at most; who is not in it has no bound of its own. */
-  readonly clientsMaxOf: ReadonlyMap<string, number>;
   readonly timeouts: Timeouts;
   /** Users whose clients keep the connections they have used. */
   poolsBySession(user: string): boolean;
@@ -63,6 +67,7 @@ export class Listener {
   /** By the process id its client was given. */
   #sessions = new Map<number, Registered>();
   #closing: SqlError | null = null;
+  #drained: PromiseWithResolvers<void> | null = null;
   #onEmpty: (() => void) | null = null;
 
   constructor(context: SessionContext, rules: ListenerRules, options: ListenerOptions) {
@@ -77,10 +82,10 @@ export class Listener {
 
   /** Resolves with the port once clients are served. Rejects with the system's error. */
   listen(): Promise<number> {
-    const { host, port } = this.#options;
+    const { place } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: 4096 }, () => {
+      this.#server.listen({ ...place, backlog: LISTEN_BACKLOG }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => {
           this.#context.log.error({ err: error }, 'the listening socket failed');
@@ -112,13 +117,33 @@ export class Listener {
     for (const { session } of this.#sessions.values()) enforceTimeouts(session, timeouts, nowMs);
   }
 
+  /** It takes no more clients. */
+  get isDraining(): boolean {
+    return this.#drained !== null || this.#closing !== null;
+  }
+
+  /**
+   * Takes no more clients and serves those that are here, however long they stay. Resolves when the
+   * last has gone.
+   */
+  drain(): Promise<void> {
+    this.#drained ??= Promise.withResolvers<void>();
+    if (this.#server.listening) this.#server.close();
+    this.#checkDrained();
+    return this.#drained.promise;
+  }
+
+  #checkDrained(): void {
+    if (this.#strangers.size + this.#sessions.size === 0) this.#drained?.resolve();
+  }
+
   /**
    * Takes no more clients, ends idle sessions with 57P01 and the others when their transaction is
    * over or SHUTDOWN_GRACE_MS have passed. Resolves when all are gone.
    */
   async close(): Promise<void> {
     this.#closing = shuttingDown();
-    this.#server.close();
+    if (this.#server.listening) this.#server.close();
     for (const { session } of this.#sessions.values()) session.shutdown(this.#closing);
     // Who is not let in yet has nothing to lose.
     for (const socket of this.#strangers) socket.destroy();
@@ -135,7 +160,10 @@ export class Listener {
 
   async #welcome(socket: Socket): Promise<void> {
     this.#strangers.add(socket);
-    socket.once('close', () => this.#strangers.delete(socket));
+    socket.once('close', () => {
+      this.#strangers.delete(socket);
+      this.#checkDrained();
+    });
     let client: Conversation | null = null;
     const { authTimeoutMs, tls } = this.#rules;
     const timer = setTimeout(() => {
@@ -152,7 +180,7 @@ export class Listener {
         // The end of the connection tells the client that the cancel has arrived, as in PostgreSQL:
         // what it sends next must not be hit. Until then nothing of it is read.
         client.socket.pause();
-        await this.#cancel(handshake.key);
+        await this.cancel(handshake.key);
         dismiss(client.socket, client, NOTHING);
       } else {
         await this.#admit(handshake.client, handshake.request, handshake.version, socket);
@@ -170,18 +198,33 @@ export class Listener {
     version: number,
     socket: Socket,
   ): Promise<void> {
-    const { clientsMax, authenticator } = this.#rules;
     if (this.#closing !== null) throw this.#closing;
-    // An overload is when the operator must get in.
     const isConsole = request.database === this.#options.console.database;
-    const max = isConsole ? clientsMax + CONSOLE_CLIENTS_RESERVED : clientsMax;
-    if (this.#strangers.size + this.#sessions.size > max) throw tooManyClients(clientsMax);
-    await authenticator.authenticate(request.user, socket.remoteAddress ?? '', client);
-    if (isConsole) {
-      await this.#openConsole(client, request, socket);
-      return;
+    const seat = await this.#options.siblings.take(isConsole);
+    let isSeated = false;
+    try {
+      await this.#rules.authenticator.authenticate(
+        request.user,
+        socket.remoteAddress ?? '',
+        client,
+      );
+      await seat.claim(request.user);
+      isSeated = isConsole
+        ? await this.#openConsole(client, request, socket, seat)
+        : await this.#openSession(client, request, version, socket, seat);
+    } finally {
+      if (!isSeated) seat.leave();
     }
-    this.#requireRoom(request.user);
+  }
+
+  /** False when the client has gone meanwhile. */
+  async #openSession(
+    client: Conversation,
+    request: StartupRequest,
+    version: number,
+    socket: Socket,
+    seat: Seat,
+  ): Promise<boolean> {
     const { database } = this.#context;
     const { shards } = this.#context.topology();
     const fixedShard = shardOfDatabase(request.database, database, shards);
@@ -189,35 +232,34 @@ export class Listener {
     const processId = this.#freeProcessId();
     const key: BackendKey = { processId, secret: randomBytes(secretBytes) };
     const greeting = await this.#greeter.greet(request.settings, fixedShard, key);
-    if (client.gone) return;
+    if (client.gone) return false;
     if (this.#closing !== null) throw this.#closing;
     client.write(greeting);
     client.detach();
     this.#strangers.delete(socket);
     const state = new SessionState(this.#context, request.settings, fixedShard);
-    this.#begin(client, state, key, identify(processId, request, client.socket));
+    this.#begin(client, state, key, identify(processId, request, client.socket), seat);
+    return true;
   }
 
-  async #openConsole(client: Conversation, request: StartupRequest, socket: Socket): Promise<void> {
+  async #openConsole(
+    client: Conversation,
+    request: StartupRequest,
+    socket: Socket,
+    seat: Seat,
+  ): Promise<boolean> {
     const { console } = this.#options;
     console.admit(request.user);
     const key = { processId: this.#freeProcessId(), secret: randomBytes(4) };
     // Drivers send settings of all kinds, which mean nothing here.
     const greeting = await this.#greeter.greet(new Map(), null, key);
-    if (client.gone) return;
+    if (client.gone) return false;
     client.write(greeting);
     client.detach();
     this.#strangers.delete(socket);
+    client.socket.once('close', () => seat.leave());
     console.open(client.socket, client.reader, request.user);
-  }
-
-  /** Throws 53300, FATAL. */
-  #requireRoom(user: string): void {
-    const max = this.#rules.clientsMaxOf.get(user);
-    if (max === undefined) return;
-    let count = 0;
-    for (const { identity } of this.#sessions.values()) if (identity.user === user) count += 1;
-    if (count >= max) throw tooManyOfUser(user, max);
+    return true;
   }
 
   #begin(
@@ -225,6 +267,7 @@ export class Listener {
     state: SessionState,
     key: BackendKey,
     identity: ClientIdentity,
+    seat: Seat,
   ): void {
     const { processId, secret } = key;
     const { socket, reader } = client;
@@ -235,29 +278,37 @@ export class Listener {
     if (this.#rules.poolsBySession(identity.user)) state.poolsFor = session;
     state.backends = {
       processId,
-      signal: (other, how) => this.#signal(other, how, identity.user),
+      signal: (other, how) => this.signal({ processId: other, how, user: identity.user }),
     };
     session.onClosed = () => {
       this.#sessions.delete(processId);
       counters.goneBytesReceived += session.traffic.bytesRead;
       counters.goneBytesSent += session.traffic.bytesWritten;
+      seat.leave();
+      this.#checkDrained();
       if (this.#sessions.size === 0) this.#onEmpty?.();
     };
     session.start();
   }
 
-  /** A request with a wrong key is dropped without a word, as PostgreSQL does. */
-  async #cancel({ processId, secret }: BackendKey): Promise<void> {
+  /**
+   * A cancel request. Resolves when the servers have been told. One with a wrong key is dropped
+   * without a word, as PostgreSQL does.
+   */
+  async cancel(key: BackendKey): Promise<void> {
+    const { processId, secret } = key;
+    const { siblings } = this.#options;
+    if (workerOf(processId) !== siblings.number) return siblings.cancel(key);
     const found = this.#sessions.get(processId);
     if (found === undefined || found.secret.length !== secret.length) return;
     if (timingSafeEqual(found.secret, secret)) await found.session.cancel();
   }
 
-  async #signal(
-    processId: number,
-    how: 'cancel' | 'terminate',
-    user: string,
-  ): Promise<true | null> {
+  /** Signals a client; null: there is none. Rejects with SqlError 42501. */
+  async signal(signal: Signal): Promise<true | null> {
+    const { processId, how, user } = signal;
+    const { siblings } = this.#options;
+    if (workerOf(processId) !== siblings.number) return siblings.signal(signal);
     const found = this.#sessions.get(processId);
     if (found === undefined) return null;
     if (found.identity.user !== user) throw notYours(how);
@@ -268,7 +319,7 @@ export class Listener {
 
   #freeProcessId(): number {
     for (;;) {
-      const processId = randomInt(1, PROCESS_ID_MAX);
+      const processId = drawProcessId(this.#options.siblings.number);
       if (!this.#sessions.has(processId)) return processId;
     }
   }
@@ -306,24 +357,6 @@ function shuttingDown(): SqlError {
     code: SQLSTATE.adminShutdown,
     message: 'terminating connection due to administrator command',
     detail: 'The proxy is shutting down.',
-    severity: 'FATAL',
-  });
-}
-
-function tooManyClients(clientsMax: number): SqlError {
-  return new SqlError({
-    code: SQLSTATE.tooManyConnections,
-    message: 'sorry, too many clients already',
-    hint: `The proxy takes ${clientsMax} clients: make proxy.clientsMax larger.`,
-    severity: 'FATAL',
-  });
-}
-
-function tooManyOfUser(user: string, max: number): SqlError {
-  return new SqlError({
-    code: SQLSTATE.tooManyConnections,
-    message: `too many connections for role "${user}"`,
-    hint: `Its bound is ${max}: make clientsMax of the user larger.`,
     severity: 'FATAL',
   });
 }

@@ -87,7 +87,7 @@ export class RequestRunner {
     const planNow = () => context.planner.plan(sql, context.topology(), state.settings.searchPath);
     const planned = planNow();
     if (!namesUnknownTable(planned.plan) || state.pins.has('temporary table')) return planned;
-    await context.schemaChanged();
+    await context.refreshSchema();
     return planNow();
   }
 

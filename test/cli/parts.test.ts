@@ -55,7 +55,7 @@ it('drive api reaches the shards through drive proxy, and both end cleanly', asy
   expect((await runDrive(['install'], env)).code).toBe(0);
   const proxy = start(['proxy', '--proxy-port', '0']);
   const line = await proxy.untilOutput(/\n/);
-  const [, port] = /^drive proxy: 127\.0\.0\.1:(\d+), shards: 2\n$/.exec(line) ?? [];
+  const [, port] = /^drive proxy: 127\.0\.0\.1:(\d+), shards: 2, workers: \d+\n$/.exec(line) ?? [];
   const api = start(['api', '--api-port', '0'], { DRIVE_API_PROXY_PORT: port ?? '' });
   const [, url] = /^drive api: (\S+), proxy: /.exec(await api.untilOutput(/\n/)) ?? [];
   const answer = await fetch(url ?? '');
@@ -77,7 +77,7 @@ it('drive explain prints what the proxy makes of a statement, or why it refuses 
   expect((await runDrive(['install'], env)).code).toBe(0);
   const proxy = start(['proxy', '--proxy-port', '0']);
   const line = await proxy.untilOutput(/\n/);
-  const [, port] = /^drive proxy: 127\.0\.0\.1:(\d+), shards: 2\n$/.exec(line) ?? [];
+  const [, port] = /^drive proxy: 127\.0\.0\.1:(\d+), shards: 2, workers: \d+\n$/.exec(line) ?? [];
   const explain = (...args: string[]) => runDrive(['explain', '--proxy-port', port!, ...args], env);
   const text = await explain('SELECT count(*) FROM file_metadata');
   expect(text).toMatchObject({ code: 0, err: '' });

@@ -1,0 +1,71 @@
+// Runs the proxy: in this process if it is to be one, else as the primary of its workers.
+
+import { availableParallelism } from 'node:os';
+import { WORKERS_MAX } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import type { Config } from '../control/config.ts';
+import type { Lifetime } from './lifetime.ts';
+
+export interface ProxyService {
+  readonly port: number;
+  /** null: the configuration asks for none. */
+  readonly metricsPort: number | null;
+  readonly workers: number;
+  reload(): Promise<readonly string[]>;
+}
+
+export interface ProxyServiceOptions {
+  /** The configuration as it is now. Throws ConfigError. */
+  readConfig(): Config;
+  /** What it is a part of. */
+  readonly lifetime: Lifetime;
+}
+
+/** Resolves when clients are served. Rejects as startProxy does. */
+export async function runProxy(
+  config: Config,
+  log: Logger,
+  options: ProxyServiceOptions,
+): Promise<ProxyService> {
+  return workersOf(config) === 1
+    ? runAlone(config, log, options)
+    : runWorkers(config, log, options);
+}
+
+async function runAlone(
+  config: Config,
+  log: Logger,
+  { readConfig, lifetime }: ProxyServiceOptions,
+): Promise<ProxyService> {
+  const { startProxy } = await import('../proxy.ts');
+  const shutdown = () => lifetime.requestStop();
+  const { port, metricsPort, reload, close, operations } = await startProxy(config, log, {
+    readConfig,
+    shutdown,
+  });
+  lifetime.add({ name: 'the proxy', close });
+  lifetime.onRestart(() => {
+    operations.restart().catch((error: Error) => log.warn(error.message));
+  });
+  return { port, metricsPort, reload, workers: 1 };
+}
+
+async function runWorkers(
+  config: Config,
+  log: Logger,
+  { readConfig, lifetime }: ProxyServiceOptions,
+): Promise<ProxyService> {
+  const { startWorkers } = await import('../workers/start.ts');
+  const shutdown = () => lifetime.requestStop();
+  const workers = await startWorkers(config, log, { readConfig, workersOf, shutdown });
+  lifetime.add({ name: 'the proxy', close: () => workers.close(), kill: () => workers.kill() });
+  lifetime.onRestart(() => {
+    workers.restart().catch((error: Error) => log.error(`no restart: ${error.message}`));
+  });
+  const { port, metricsPort, count } = workers;
+  return { port, metricsPort, workers: count, reload: () => workers.reload() };
+}
+
+function workersOf({ proxy }: Config): number {
+  return Math.min(proxy.workers ?? availableParallelism(), WORKERS_MAX);
+}
