@@ -60,11 +60,33 @@ const WRITES = [
   'ROLLBACK TO s',
   'COMMIT',
   'ROLLBACK',
+  "SELECT set_config('application_name', 'fuzz %', false)",
+  "SELECT set_config('work_mem', '%MB', true)",
+  'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY',
+  'SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE',
+  'SET ROLE NONE',
+  'SET seed = 0.%',
+  'SELECT pg_try_advisory_lock(%)',
+  'SELECT pg_advisory_unlock(%)',
+  'SELECT pg_advisory_unlock_all()',
+  'UNLISTEN *',
+  'DECLARE h CURSOR WITH HOLD FOR SELECT n FROM generate_series(1, %) n',
+  'FETCH 3 FROM h',
+  'CLOSE h',
+  'CLOSE ALL',
+  'SELECT pg_backend_pid()',
+  'SELECT pg_cancel_backend(%)',
+  'BEGIN; SELECT %; COMMIT; SELECT %',
+  'SELECT %; BEGIN READ ONLY',
+  'SELECT %; SELECT 1/0; SELECT %',
   'DECLARE c CURSOR FOR SELECT generate_series(1, %)',
   'FETCH 5 FROM c',
 ];
 
 const LARGE = 'SELECT repeat($$z$$, 1000), n FROM generate_series(1, 20000) n';
+
+/** int4pl(2, 3), in text. */
+const SUM = Buffer.from('0000008d00010000000200000001320000000133' + '0000', 'hex');
 
 function fill(template: string, random: Random): string {
   return template.replaceAll('%', () => String(random.int(0, KEY_MAX)));
@@ -104,7 +126,8 @@ export function conversation(random: Random): Buffer[] {
     if (part < 4) messages.push(encodeQuery(statement(random)));
     else if (part < 8) messages.push(...pipeline(random));
     else if (part === 8) messages.push(...copy(random));
-    else messages.push(random.chance(0.3) ? encodeQuery(LARGE) : rawMessage('F', random.bytes(14)));
+    else if (random.chance(0.3)) messages.push(encodeQuery(LARGE));
+    else messages.push(rawMessage('F', random.chance(0.5) ? SUM : random.bytes(14)));
   }
   if (random.chance(0.5)) messages.push(rawMessage('X'));
   return messages;
