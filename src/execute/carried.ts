@@ -3,7 +3,7 @@
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
-import { decodeDataRow } from '../wire/row.ts';
+import { decodeDataRow, type FieldDescription } from '../wire/row.ts';
 
 /** Types whose binary form is the same on every server and that an array may hold. */
 const BINARY: ReadonlySet<number> = new Set([
@@ -39,6 +39,16 @@ export async function typeNames(
   return new Map(wanted.map((oid, i) => [oid, rows[i]![0]!]));
 }
 
+/** The columns of a query, as the server of `connection` describes them. */
+export async function carriedColumns(
+  connection: ServerConnection,
+  fields: readonly FieldDescription[],
+): Promise<readonly CarriedColumn[]> {
+  const oids = fields.map(({ typeOid }) => typeOid);
+  const names = await typeNames(connection, oids);
+  return oids.map((typeOid) => ({ typeOid, type: names.get(typeOid)!, readAs: null }));
+}
+
 /** A query that gives the rows; `first`: the number of the first array's parameter. */
 export function carriedSql(columns: readonly CarriedColumn[], first: number): string {
   const arrays = columns.map(({ typeOid, type }, i) => {
@@ -58,6 +68,10 @@ export function carriedValues(columns: readonly CarriedColumn[]): string[] {
     return carriedFormat(typeOid) === 1 ? `made.c${i + 1}` : `made.c${i + 1}::${type}`;
   });
 }
+
+/** As a relation `made` with the columns c1, c2, … */
+export const carriedRelation = (columns: readonly CarriedColumn[], first: number): string =>
+  `(${carriedSql(columns, first)}) AS made (${columns.map((_, i) => `c${i + 1}`).join(', ')})`;
 
 /** The arrays, in binary, of rows in the formats of `carriedFormat`. */
 export function carriedArrays(

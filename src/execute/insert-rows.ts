@@ -5,7 +5,7 @@ import type { InsertRowsMerge } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { carriedArrays, carriedSql } from './carried.ts';
-import { type BoundParameters, formatAt, portableTypes } from './parameters.ts';
+import { type BoundParameters, withArrays } from './parameters.ts';
 import { writeReference } from './reference-write.ts';
 import type { Carriage } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
@@ -129,13 +129,7 @@ function parametersOf(
   rows: readonly Buffer[],
   sql: string,
 ): BoundParameters {
-  const { values, formats, types } = parameters;
-  const arrays = carriedArrays(carriage.columns, rows);
-  return {
-    values: [...values, ...arrays],
-    formats: [...values.map((_, i) => formatAt(formats, i)), ...arrays.map(() => 1)],
-    types: [...portableTypes(types, sql), ...arrays.map(() => 0)],
-  };
+  return withArrays(parameters, carriedArrays(carriage.columns, rows), sql);
 }
 
 function* batchesOf(rows: readonly Buffer[], { whole }: Carriage): Generator<readonly Buffer[]> {

@@ -46,6 +46,19 @@ export function portableTypes(types: readonly number[], sql: string): number[] {
   });
 }
 
+/** The client's parameters, with types as one server resolved them, and arrays in binary behind. */
+export function withArrays(
+  { values, formats, types }: BoundParameters,
+  arrays: readonly Buffer[],
+  sql: string,
+): BoundParameters {
+  return {
+    values: [...values, ...arrays],
+    formats: [...values.map((_, i) => formatAt(formats, i)), ...arrays.map(() => 1)],
+    types: [...portableTypes(types, sql), ...arrays.map(() => 0)],
+  };
+}
+
 /** The value of LIMIT (`what` = LIMIT) or OFFSET; null is no bound. Throws 2201W, 2201X, 22P02. */
 export function resolveBound(
   bound: RowBound,

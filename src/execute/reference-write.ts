@@ -139,7 +139,8 @@ function bodyOf(values: readonly (Buffer | null)[]): Buffer {
 
 const DATA_ROW_HEADER_BYTES = 5;
 
-function differs(shard: number, tag: string, wanted: string): SqlError {
+/** XX001: `shard` has answered `tag` where the home shard had `wanted`. */
+export function differs(shard: number, tag: string, wanted: string): SqlError {
   const count = parseCommandTag(tag).rows ?? 0n;
   return new SqlError({
     code: SQLSTATE.dataCorrupted,

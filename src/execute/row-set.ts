@@ -15,10 +15,10 @@ import { columnAt, type FieldDescription } from '../wire/row.ts';
 import {
   type CarriedColumn,
   carriedArrays,
+  carriedColumns,
   carriedFormat,
   carriedSql,
   carriedValues,
-  typeNames,
 } from './carried.ts';
 import { openShardStream } from './shard-stream.ts';
 
@@ -61,17 +61,14 @@ export async function carriageOf(
   table: WrittenTable,
   given: readonly string[] | null,
 ): Promise<Carriage> {
-  const names = await typeNames(
-    home,
-    fields.map(({ typeOid }) => typeOid),
-  );
+  const own = await carriedColumns(home, fields);
   const { rows: targets } = await query(home, targetsSql(table.name));
-  const columns = fields.map(({ typeOid }, i): CarriedColumn => {
+  const columns = own.map((column, i): CarriedColumn => {
     const name = given?.[i];
     const target = name === undefined ? targets[i] : targets.find(([each]) => each === name);
     // Text that the server takes for a column of another type was an unknown literal.
-    const isRead = typeOid === TYPE.text && target !== undefined && target[2] !== 't';
-    return { typeOid, type: names.get(typeOid)!, readAs: isRead ? target[1]! : null };
+    const isRead = column.typeOid === TYPE.text && target !== undefined && target[2] !== 't';
+    return { ...column, readAs: isRead ? target[1]! : null };
   });
   return { columns, whole: targets.some((target) => target[3] === 't') };
 }
@@ -136,7 +133,7 @@ function withInteger(row: Buffer, value: bigint | null): Buffer {
 }
 
 /** A row that no server will take goes to home, which says so. */
-function shardOfKey(value: bigint | null, key: RowsKey, placement: Placement): number {
+export function shardOfKey(value: bigint | null, key: RowsKey, placement: Placement): number {
   if (value !== null) return placement.shardOf(value);
   if (key.notNull) return HOME_SHARD;
   throw new SqlError(refused('insertDefault'));
@@ -172,7 +169,8 @@ async function keysOfRows(
   return keys;
 }
 
-function integerOf(value: Buffer | null): bigint | null {
+/** Of an int2, int4 or int8 in binary. */
+export function integerOf(value: Buffer | null): bigint | null {
   if (value === null) return null;
   if (value.length === 8) return value.readBigInt64BE();
   return BigInt(value.length === 4 ? value.readInt32BE() : value.readInt16BE());

@@ -18,7 +18,7 @@ import type {
   ShardSql,
   SortKey,
 } from './plan.ts';
-import type { ComputedRow, ValuesQuery } from './staged.ts';
+import type { ComputedRow, ModifyRowsMerge, ValuesQuery } from './staged.ts';
 import { severalShards } from './unsupported.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
@@ -157,6 +157,8 @@ function mergeLines(merge: Merge): string[] {
         `merge: insert rows ${to}${whole ? ' at once' : ''}: ${before}…${after}`,
       ];
     }
+    case 'modifyRows':
+      return modifyLines(merge);
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
       if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);
@@ -183,6 +185,17 @@ function computedText({ before, key, after }: ComputedRow): string {
   const isText = typeof key === 'string';
   const name = isText ? key : 'sql' in key ? `computed ${key.sql}` : keyText(key);
   return `  ${name}: (${[...before, '…', ...after].join(', ')})`;
+}
+
+function modifyLines(merge: ModifyRowsMerge): string[] {
+  const { verb, table, target, from, where, assignments, returning } = merge;
+  const values = assignments.map(({ column, sql }) => `${column} = ${sql ?? 'DEFAULT'}`);
+  const items = values.length === 0 ? '' : ` ${values.join(', ')}`;
+  const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
+  return [
+    `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
+    `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returning}`,
+  ];
 }
 
 function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {

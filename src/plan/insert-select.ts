@@ -3,7 +3,7 @@
 import type { Expression, SubQuery } from '../sql/expression.ts';
 import { partsOf } from '../sql/expression.ts';
 import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
-import type { InsertStatement, SelectStatement } from '../sql/statement.ts';
+import type { InsertStatement, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { TYPE } from '../value/type-oid.ts';
 import { CommonTables } from './common-tables.ts';
@@ -134,7 +134,7 @@ function valuesRows(
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 export function writtenTable(
-  { relation, alias }: InsertStatement,
+  { relation, alias }: WritingStatement,
   table: Table | null,
 ): WrittenTable {
   const schema = table?.schema ?? relation.schema;

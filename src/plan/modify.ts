@@ -11,7 +11,7 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
-import type { KeyClass } from './key-class.ts';
+import { KeyClass } from './key-class.ts';
 import {
   surveyCondition,
   surveyExpressions,
@@ -19,6 +19,7 @@ import {
   surveySelect,
   withTables,
 } from './level.ts';
+import { modifyRows } from './modify-rows.ts';
 import type { KeySource, Plan, WriteMerge } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { refusedFor, refusedPlan, routedPlan, shardedPlan } from './routed.ts';
@@ -34,7 +35,7 @@ type Modify = UpdateStatement | DeleteStatement | MergeStatement;
 const VERBS = { update: 'UPDATE', delete: 'DELETE', merge: 'MERGE' } as const;
 
 export function planModify(statement: Modify, survey: Survey, context: PlanContext): Plan {
-  const { anchored } = surveyModify(statement, survey, new CommonTables());
+  const { anchored, scope } = surveyModify(statement, survey, new CommonTables(), true);
   surveyUnused(survey);
   const verb = VERBS[statement.kind];
   const cursor = statement.kind === 'merge' ? null : statement.cursor;
@@ -44,7 +45,11 @@ export function planModify(statement: Modify, survey: Survey, context: PlanConte
     if (!anchored) throw new NoMerge('noFrom');
     return { how: 'write' };
   };
-  return shardedPlan(verb, survey, context, 'write', { merge, engine: null });
+  const plans = { merge, engine: null };
+  if (statement.kind === 'merge') return shardedPlan(verb, survey, context, 'write', plans);
+  const table = context.table(statement.relation);
+  const staged = () => modifyRows(statement, table, scope, survey, context);
+  return shardedPlan(verb, survey, context, 'write', { ...plans, staged });
 }
 
 /** The session knows on which shard it has declared the cursor; the server, that there is none. */
@@ -56,12 +61,13 @@ function planCurrentOf(verb: string, cursor: string, survey: Survey): Plan {
   return routedPlan(verb, { kind: 'home' }, 'write', { action });
 }
 
-/** Also for one inside a WITH. Throws Refusal. */
+/** Also for one inside a WITH. `moves`: the key may be set to another. Throws Refusal. */
 export function surveyModify(
   statement: Modify,
   survey: Survey,
   outer: CommonTables,
-): { readonly anchored: boolean } {
+  moves = false,
+): { readonly anchored: boolean; readonly scope: Scope } {
   const tables = withTables(statement.with, survey, null, outer);
   const scope = new Scope(null);
   const table = survey.context.table(statement.relation);
@@ -81,11 +87,13 @@ export function surveyModify(
     parts.push(...statement.rowSources);
     for (const { value } of statement.assignments) if (value !== null) parts.push(value);
     if (table?.keyColumn != null) {
-      checkKey(statement.assignments, table.keyColumn, leaf, scope, survey);
+      const moved = keyAssigned(statement.assignments, table, leaf, scope, survey);
+      if (moved !== null && !moves) throw new Refusal(refused('updateKey'));
+      if (moved !== null) survey.classes.push(moved);
     }
   }
   surveyExpressions(parts, scope, survey, tables, anchored);
-  return { anchored };
+  return { anchored, scope };
 }
 
 /** Throws Refusal for what cannot be written through the proxy. */
@@ -111,22 +119,27 @@ function targetLeaf(statement: Modify, table: Table | null, survey: Survey): Lea
   return { name, schema, columns, ...rest };
 }
 
-/** SET of the key column is fine only where it surely keeps the row on its shard. */
-function checkKey(
+/** The keys that rows get; null where SET surely keeps every row on its shard. Throws Refusal. */
+function keyAssigned(
   assignments: readonly Assignment[],
-  keyColumn: string,
+  table: Table,
   leaf: Leaf,
   scope: Scope,
-  survey: Survey,
-): void {
-  const { context } = survey;
-  const key = leaf.keys.get(keyColumn)!;
-  for (const { column, value } of assignments) {
-    if (column !== keyColumn) continue;
-    if (value === null || !keepsKey(value, key, scope, context)) {
-      throw new Refusal(refused('updateKey'));
-    }
-  }
+  { context }: Survey,
+): KeyClass | null {
+  const key = leaf.keys.get(table.keyColumn!)!;
+  const assignment = assignments.find(({ column }) => column === table.keyColumn);
+  if (assignment === undefined) return null;
+  const { value } = assignment;
+  if (value !== null && keepsKey(value, key, scope, context)) return null;
+  const moved = new KeyClass();
+  const source = value === null || value.kind === 'default' ? null : keySourceOf(value, context);
+  if (source === null) return moved;
+  const isNull = source.from === 'constant' && source.value === null;
+  const column = table.columns.find(({ name }) => name === table.keyColumn);
+  if (isNull && column?.notNull !== true) throw new Refusal(refused('insertDefault'));
+  moved.restrict([source]);
+  return moved;
 }
 
 function keepsKey(value: Expression, key: KeyClass, scope: Scope, context: PlanContext): boolean {

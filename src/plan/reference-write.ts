@@ -9,9 +9,10 @@ import { isScalar } from './functions.ts';
 import { surveyInsert } from './insert.ts';
 import { insertRows, quoted } from './insert-select.ts';
 import { surveyModify } from './modify.ts';
+import { modifyRows } from './modify-rows.ts';
 import type { Plan, ReferenceMerge } from './plan.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
-import type { InsertRowsMerge } from './staged.ts';
+import type { InsertRowsMerge, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
@@ -30,10 +31,18 @@ export function planReferenceWrite(
     surveyUnused(survey);
     const isPlain = !survey.writesInWith && (statement.conflict?.assignments.length ?? 0) === 0;
     if (survey.classes.length > 0 && isPlain) {
-      return fromShards(() => insertRows(statement, table, leaf, context, survey));
+      return computed('INSERT', () => insertRows(statement, table, leaf, context, survey));
     }
-  } else surveyModify(statement, survey, new CommonTables());
-  surveyUnused(survey);
+  } else {
+    const { scope } = surveyModify(statement, survey, new CommonTables());
+    surveyUnused(survey);
+    if (statement.kind !== 'merge' && statement.cursor === null) {
+      const isSteady = survey.classes.length === 0 && isRepeatable(statement, table, survey);
+      const verb = statement.kind.toUpperCase();
+      const make = () => modifyRows(statement, table, scope, survey, context);
+      if (!isSteady) return computed(verb, make);
+    }
+  }
   if (statement.kind === 'merge' || survey.classes.length > 0 || survey.writesInWith) {
     throw new Refusal(refused('referenceWrite'));
   }
@@ -53,11 +62,21 @@ export function planReferenceWrite(
   return routedPlan(statement.kind.toUpperCase(), { kind: 'all' }, 'write', { merge });
 }
 
-/** Rows of sharded tables are computed first. */
-function fromShards(make: () => InsertRowsMerge): Plan {
+/** The rows are computed first, once, and the same ones written everywhere. */
+function computed(verb: string, make: () => InsertRowsMerge | ModifyRowsMerge): Plan {
   const merge = attempt(make);
-  if (!('how' in merge)) return refusedPlan('INSERT', merge);
-  return routedPlan('INSERT', { kind: 'all' }, 'write', { merge });
+  if (!('how' in merge)) return refusedPlan(verb, merge);
+  return routedPlan(verb, { kind: 'all' }, 'write', { merge });
+}
+
+function isRepeatable(statement: WritingStatement, table: Table, survey: Survey): boolean {
+  try {
+    checkSteady(statement, table, survey);
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
 }
 
 /** The INSERT as the home shard is sent it: with the whole row behind what the client wants back. */

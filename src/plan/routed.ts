@@ -4,7 +4,7 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { PlanContext } from './context.ts';
 import type { Effect, EngineMerge, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
 import { NoMerge } from './splice.ts';
-import type { InsertRowsMerge } from './staged.ts';
+import type { InsertRowsMerge, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import {
   NOT_STREAMED,
@@ -53,7 +53,7 @@ export interface MergePlans {
   /** The same answer by one server over copies of the rows; null: not for this kind of statement. */
   readonly engine: (() => EngineMerge) | null;
   /** The rows are computed first, then written; it may do so with home tables. */
-  readonly staged?: () => InsertRowsMerge;
+  readonly staged?: () => InsertRowsMerge | ModifyRowsMerge;
 }
 
 /** The plan of a statement on sharded tables: by the keys of all of them, or on all shards. */
@@ -67,7 +67,7 @@ export function shardedPlan(
   const isMixed = survey.readsHome;
   const computes = plans.engine !== null || plans.staged !== undefined;
   if (isMixed && (!computes || !context.mergeable)) return refusedFor(verb, 'mixed');
-  const merged = context.mergeable ? mergeOrRefusal(survey, context, plans) : NOTHING_MERGED;
+  const merged = context.mergeable ? mergeOrRefusal(verb, survey, context, plans) : NOTHING_MERGED;
   const pins = [...context.pins];
   // With home tables one shard is enough only if it is the home shard, which is left to the engine.
   const keys = isMixed ? null : survey.keys;
@@ -80,11 +80,16 @@ type Merged = Pick<RoutedPlan, 'merge' | 'refusal' | 'fallback'>;
 
 const NOTHING_MERGED: Merged = { merge: null, refusal: null, fallback: null };
 
-function mergeOrRefusal(survey: Survey, context: PlanContext, plans: MergePlans): Merged {
+function mergeOrRefusal(
+  verb: string,
+  survey: Survey,
+  context: PlanContext,
+  plans: MergePlans,
+): Merged {
   const streamed = survey.readsHome ? refused('mixed') : streamedMerge(survey, plans.merge);
   const engine = plans.engine === null ? null : attempt(plans.engine);
   if (!('how' in streamed)) {
-    const only = engine ?? (plans.staged === undefined ? streamed : attempt(plans.staged));
+    const only = engine ?? stagedOr(plans.staged, streamed, survey.readsHome || verb === 'INSERT');
     return 'how' in only
       ? { merge: only, refusal: null, fallback: null }
       : { merge: null, refusal: only, fallback: null };
@@ -95,6 +100,16 @@ function mergeOrRefusal(survey: Survey, context: PlanContext, plans: MergePlans)
   return context.forceEngine
     ? { merge: engine, refusal: null, fallback: null }
     : { merge: streamed, refusal: null, fallback: engine };
+}
+
+/** `isTold`: why its rows cannot be computed first says more than what keeps the shards from it. */
+function stagedOr(
+  staged: MergePlans['staged'],
+  streamed: SqlErrorFields,
+  isTold: boolean,
+): Merge | SqlErrorFields {
+  const merge = staged === undefined ? streamed : attempt(staged);
+  return 'how' in merge || isTold ? merge : streamed;
 }
 
 function streamedMerge(survey: Survey, merge: () => Merge): Merge | SqlErrorFields {

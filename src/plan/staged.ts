@@ -69,3 +69,33 @@ export interface ComputedRow {
   readonly after: readonly string[];
   readonly key: KeySource | 'default' | { readonly sql: string };
 }
+
+/**
+ * UPDATE or DELETE whose rows, and their new values, a query of its own computes first. Rows are
+ * found again by their primary key.
+ */
+export interface ModifyRowsMerge {
+  readonly how: 'modifyRows';
+  readonly verb: 'UPDATE' | 'DELETE';
+  readonly table: WrittenTable;
+  /** WITH …, or ''. */
+  readonly with: string;
+  /** [ONLY] t [*] [AS a] */
+  readonly target: string;
+  /** FROM or USING, or ''. */
+  readonly from: string;
+  /** WHERE …, or ''. */
+  readonly where: string;
+  readonly assignments: readonly AssignedColumn[];
+  /** RETURNING … of the table's own columns, or ''. */
+  readonly returning: string;
+  /** The sharding key's column; null: the table is not sharded. */
+  readonly key: RowsKey | null;
+}
+
+export interface AssignedColumn {
+  /** Unquoted. */
+  readonly column: string;
+  /** null: DEFAULT. */
+  readonly sql: string | null;
+}

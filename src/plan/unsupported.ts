@@ -120,19 +120,19 @@ export const REFUSED = {
     hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
   },
   referenceWrite: {
-    what: 'writing a reference table by MERGE, a cursor, within WITH, or from sharded tables',
-    hint: 'Use INSERT, UPDATE and DELETE by themselves, with values or with rows of other tables.',
+    what: 'writing a reference table by MERGE, a cursor, within WITH, or ON CONFLICT DO UPDATE with rows of sharded tables',
+    hint: 'Use INSERT, UPDATE and DELETE by themselves.',
   },
   referenceUnsteady: {
     what: 'a write of a reference table that could do something else on each shard',
     hint: 'Its copies must stay equal: send values instead of now(), random(), DEFAULT, LIMIT and functions of your own, and with ON CONFLICT DO UPDATE give every column that has a default a value.',
   },
   insertDefault: {
-    what: 'INSERT without a value for the sharding key',
+    what: 'a row without a value for its sharding key',
     hint: 'List the key column and give it a value.',
   },
   updateKey: {
-    what: 'UPDATE of the sharding key',
+    what: 'setting the sharding key by ON CONFLICT or within WITH',
     hint: 'Delete the row and insert it with the new key.',
   },
   merge: { what: 'MERGE into a sharded table', hint: 'Use INSERT … ON CONFLICT.' },

@@ -115,7 +115,8 @@ export function depthsOf(tokens: readonly Token[]): number[] {
   });
 }
 
-function clauseAt(tokens: readonly Token[], i: number): ClauseName | null {
+/** The clause that begins with the token; null: none. */
+export function clauseAt(tokens: readonly Token[], i: number): ClauseName | null {
   const token = tokens[i]!;
   if (token.kind !== 'word' || !CLAUSES.has(token.text)) return null;
   const before = tokens[i - 1]?.text;

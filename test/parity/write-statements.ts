@@ -163,3 +163,64 @@ export const VALUES: readonly Said[] = [
   },
   { sql: `INSERT INTO picked VALUES (coalesce($1, 8), $2)`, parameters: [null, 'x'] },
 ];
+
+/** UPDATE and DELETE of rows that no shard finds by itself, and of the sharding key. */
+export const CHANGES: readonly Said[] = [
+  {
+    sql: `UPDATE members m SET name = f.name FROM files f WHERE f.id = m.user_id RETURNING m.user_id, m.name`,
+  },
+  { sql: `UPDATE members SET total = (SELECT avg(size) FROM files) WHERE user_id > 0 RETURNING *` },
+  { sql: `UPDATE members SET name = (SELECT max(name) FROM files WHERE id < 9) WHERE user_id = 1` },
+  { sql: `UPDATE files f SET name = n.body, size = n.id * 1.5 FROM notes n WHERE n.id = f.id` },
+  {
+    sql: `UPDATE files SET note = DEFAULT, tags = '{n}', feels = 'sad' WHERE size > (SELECT avg(size) FROM files)`,
+  },
+  { sql: `UPDATE files SET (name, note) = ('row', name) WHERE id IN (SELECT id FROM notes)` },
+  { sql: `UPDATE files SET name = repeat('z', 21) WHERE id = (SELECT max(id) FROM files)` },
+  { sql: `UPDATE files SET size = NULL WHERE id IN (SELECT max(id) FROM files GROUP BY name)` },
+  {
+    sql: `UPDATE files f SET note = c.name FROM members m JOIN country c ON c.code = m.country WHERE m.user_id = f.id`,
+  },
+  {
+    sql: `WITH w AS (SELECT max(id) AS top FROM files) UPDATE files SET note = 'top' FROM w WHERE id = top`,
+  },
+  { sql: `UPDATE members SET name = 'none' FROM files WHERE files.id = members.user_id AND false` },
+  { sql: `UPDATE files SET size = 1 / (id - id) WHERE id = (SELECT min(id) FROM files)` },
+  // Home and reference tables by sharded rows.
+  { sql: `UPDATE notes SET body = f.name FROM files f WHERE f.id = notes.id RETURNING notes.*` },
+  { sql: `UPDATE notes SET owner = (SELECT count(*) FROM files)` },
+  {
+    sql: `UPDATE country c SET weight = (SELECT count(*) FROM members m WHERE m.country = c.code) RETURNING code, weight`,
+  },
+  { sql: `UPDATE country SET name = n.body FROM notes n WHERE n.id = country.weight` },
+  // Keys within their shard and beyond it.
+  { sql: `UPDATE members SET user_id = user_id + 6 WHERE user_id = 5` },
+  { sql: `UPDATE members SET user_id = 30 WHERE user_id = 2 RETURNING user_id, name, total` },
+  {
+    sql: `UPDATE members SET user_id = 31, name = 'moved ' || name WHERE user_id = 30 RETURNING *`,
+  },
+  { sql: `UPDATE files SET user_id = id, note = DEFAULT WHERE id < 10 RETURNING *` },
+  { sql: `UPDATE files SET user_id = user_id + 1` },
+  { sql: `UPDATE files f SET user_id = m.user_id FROM members m WHERE m.user_id = f.id` },
+  { sql: `UPDATE members SET user_id = 11 WHERE user_id = 1` },
+  { sql: `UPDATE members SET user_id = NULL WHERE user_id = 1` },
+  { sql: `UPDATE members SET user_id = 1.6 + user_id WHERE user_id = 0` },
+  { sql: `UPDATE members SET (user_id, name) = (77, 'both') WHERE user_id = 31` },
+  { sql: `UPDATE members SET user_id = 3000000000 WHERE user_id = 77` },
+  // DELETE.
+  { sql: `DELETE FROM files WHERE id = (SELECT max(id) FROM files) RETURNING user_id, id` },
+  { sql: `DELETE FROM files WHERE id IN (SELECT id FROM files ORDER BY id LIMIT 3)` },
+  { sql: `DELETE FROM files f USING notes n WHERE n.id = f.id RETURNING f.id` },
+  { sql: `DELETE FROM members m USING files f WHERE f.name = m.name` },
+  { sql: `DELETE FROM notes USING files f WHERE f.id = notes.id AND f.user_id > 2` },
+  {
+    sql: `DELETE FROM country WHERE code NOT IN (SELECT country FROM members WHERE country IS NOT NULL)`,
+  },
+  // Parameters.
+  {
+    sql: `UPDATE files SET name = $1, feels = $2 FROM notes WHERE notes.id = files.id + $3 RETURNING files.id, $1`,
+    parameters: ['given', 'happy', 0],
+  },
+  { sql: `UPDATE members SET user_id = $1 WHERE user_id = $2 RETURNING *`, parameters: [40, 11] },
+  { sql: `DELETE FROM files WHERE size < (SELECT avg(size) - $1 FROM files)`, parameters: ['10'] },
+];

@@ -1,0 +1,85 @@
+// Modified table: what is to be known of a table whose rows are found again by their primary key.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { quoteLiteral } from '../pool/settings.ts';
+import type { CarriedColumn } from './carried.ts';
+
+export interface ModifiedTable {
+  /** Unquoted, in the table's order; generated ones are left out. */
+  readonly columns: readonly ModifiedColumn[];
+  /** The columns of the primary key, and that of the sharding key. */
+  readonly identity: readonly string[];
+  /** A row of it may be deleted on one shard and inserted on another in place of an update. */
+  readonly movable: boolean;
+}
+
+export interface ModifiedColumn extends CarriedColumn {
+  readonly name: string;
+}
+
+/** `table`: as SQL. Throws 0A000 without a primary key. */
+export async function modifiedTable(
+  home: ServerConnection,
+  table: string,
+  keyColumn: string | null,
+): Promise<ModifiedTable> {
+  const { rows } = await query(home, columnsSql(table));
+  const primary = rows.filter(([, , isPrimary]) => isPrimary === 't').map(([name]) => name!);
+  if (primary.length === 0) {
+    throw new SqlError({
+      code: SQLSTATE.featureNotSupported,
+      message: `not supported without a primary key: writing rows of ${table} that are computed first`,
+      hint: 'Give the table a primary key, or restrict every sharded table to one key.',
+    });
+  }
+  const beside = keyColumn === null || primary.includes(keyColumn) ? [] : [keyColumn];
+  return {
+    columns: rows
+      .filter(([, , , isGenerated]) => isGenerated !== 't')
+      .map(([name, type, , , , oid]) => ({
+        name: name!,
+        type: type!,
+        typeOid: Number(oid),
+        readAs: null,
+      })),
+    identity: [...primary, ...beside],
+    movable: rows[0]?.[4] === 't',
+  };
+}
+
+/**
+ * Not movable: triggers, which would fire for a DELETE and an INSERT; foreign keys that would act on
+ * a DELETE; row level security; tables that inherit from it.
+ */
+const columnsSql = (table: string) => `
+  SELECT a.attname, pg_catalog.format_type(a.atttypid, -1),
+    coalesce(a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]), false),
+    a.attgenerated <> '',
+    NOT (c.relrowsecurity
+      OR EXISTS (SELECT FROM pg_catalog.pg_trigger g
+        WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D')
+      OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+        WHERE k.confrelid = c.oid AND k.contype = 'f'
+          AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r')))
+      OR (c.relkind <> 'p'
+        AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid))),
+    a.atttypid::pg_catalog.int8
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
+  WHERE c.oid = ${quoteLiteral(table)}::pg_catalog.regclass ORDER BY a.attnum`;
+
+/** Why the key of a row cannot be set to that of another shard. */
+export function immovable(table: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: `not supported: UPDATE that moves rows of ${table} to other shards`,
+    detail:
+      'It has triggers, row level security, tables that inherit from it, or foreign keys that act ' +
+      'when its rows are deleted.',
+    hint: 'Delete the row and insert it with the new key.',
+  });
+}

@@ -1,0 +1,241 @@
+// Modify rows: updates, deletes and moves rows that were found before, by their primary keys.
+
+import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
+import type { ModifyRowsMerge } from '../plan/staged.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { TYPE } from '../value/type-oid.ts';
+import { parseCommandTag } from '../wire/query.ts';
+import { decodeDataRow, encodeDataRow } from '../wire/row.ts';
+import {
+  type CarriedColumn,
+  carriedArrays,
+  carriedFormat,
+  carriedRelation,
+  carriedSql,
+} from './carried.ts';
+import { immovable, type ModifiedColumn, type ModifiedTable } from './modified-table.ts';
+import { type BoundParameters, withArrays } from './parameters.ts';
+import { differs } from './reference-write.ts';
+import { openShardStream } from './shard-stream.ts';
+import type { Transaction } from './transaction.ts';
+import { returnsTooMuch, type WriteResult } from './write.ts';
+
+export interface ModifyWrite {
+  readonly transaction: Transaction;
+  readonly merge: ModifyRowsMerge;
+  readonly table: ModifiedTable;
+  /** The identity's columns, then the values that are assigned, in the order of the assignments. */
+  readonly columns: readonly CarriedColumn[];
+  /** DataRow bodies in the formats of the columns; each row of the table once. */
+  readonly rows: readonly ModifiedRow[];
+  /** The client's, with the types that one server resolved. */
+  readonly parameters: BoundParameters;
+  readonly resultFormats: readonly number[];
+  readonly bytesMax: number;
+}
+
+export interface ModifiedRow {
+  readonly body: Buffer;
+  /** The shards that have the row. */
+  readonly shards: readonly number[];
+  /** Where its new key belongs; null: where it is. */
+  readonly movesTo: number | null;
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+/** Shard by shard, in their order; of a reference table, one of them answers. */
+export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
+  const { merge, rows, table } = write;
+  const moved = rows.filter(({ movesTo }) => movesTo !== null);
+  if (moved.length > 0 && !table.movable) throw immovable(merge.table.name);
+  const answer = new Answer(write.bytesMax);
+  const shards = [...new Set(rows.flatMap((row) => row.shards))].sort((a, b) => a - b);
+  for (const shard of shards) {
+    const own = rows.filter((row) => row.shards.includes(shard) && row.movesTo === null);
+    const isCopy = merge.table.kind === 'reference' && shard !== shards[0];
+    const given = isCopy ? new Answer(write.bytesMax) : answer;
+    await run(write, shard, stayingSql(write), write.columns, bodies(own), given);
+    if (given.count === answer.count) continue;
+    throw differs(shard, `${merge.verb} ${given.count}`, `${merge.verb} ${answer.count}`);
+  }
+  await moveRows(write, moved, answer);
+  return { rows: answer.rows, tag: `${merge.verb} ${answer.count}` };
+}
+
+const bodies = (rows: readonly ModifiedRow[]) => rows.map(({ body }) => body);
+
+/** The statement for rows that stay where they are. */
+function stayingSql({ merge, table, columns, parameters }: ModifyWrite): string {
+  const { verb, target, assignments, returning } = merge;
+  const made = carriedRelation(columns, parameters.types.length + 1);
+  const where = `WHERE ${identitySql(merge, table)}`;
+  if (verb === 'DELETE') return `DELETE FROM ${target} USING ${made} ${where}${returning}`;
+  let at = table.identity.length;
+  const values = assignments.map(({ column, sql }) => {
+    if (sql === null) return `${quoted(column)} = DEFAULT`;
+    at += 1;
+    return `${quoted(column)} = made.c${at}`;
+  });
+  return `UPDATE ${target} SET ${values.join(', ')} FROM ${made} ${where}${returning}`;
+}
+
+const identitySql = ({ table: { alias } }: ModifyRowsMerge, { identity }: ModifiedTable) =>
+  identity.map((name, i) => `${alias}.${quoted(name)} = made.c${i + 1}`).join(' AND ');
+
+/** Locks the rows, as an UPDATE would; gives those that are still there, by their positions. */
+export async function lockRows(
+  connection: ServerConnection,
+  merge: ModifyRowsMerge,
+  table: ModifiedTable,
+  columns: readonly CarriedColumn[],
+  rows: readonly Buffer[],
+): Promise<ReadonlySet<number>> {
+  const { target, table: named } = merge;
+  const own = [...columns, POSITION];
+  const stream = await openShardStream(connection, {
+    sql:
+      `SELECT made.c${own.length} FROM ${target}, ${carriedRelation(own, 1)}` +
+      ` WHERE ${identitySql(merge, table)} FOR UPDATE OF ${named.alias}`,
+    parameters: {
+      values: carriedArrays(own, rows.map(withPosition)),
+      formats: [1],
+      types: own.map(() => 0),
+    },
+    resultFormats: [1],
+  });
+  const found = new Set<number>();
+  for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
+    for (const row of batch) found.add(decodeDataRow(row)[0]!.readInt32BE());
+  }
+  await stream.done;
+  return found;
+}
+
+const POSITION: CarriedColumn = { typeOid: TYPE.int4, type: 'pg_catalog.int4', readAs: null };
+
+function withPosition(row: Buffer, position: number): Buffer {
+  const value = Buffer.alloc(4);
+  value.writeInt32BE(position);
+  return bodyOf([...decodeDataRow(row), value]);
+}
+
+const DATA_ROW_HEADER_BYTES = 5;
+
+const bodyOf = (values: readonly (Buffer | null)[]): Buffer =>
+  encodeDataRow(values).subarray(DATA_ROW_HEADER_BYTES);
+
+/** A row whose key changes its shard is deleted there and inserted where it belongs. */
+async function moveRows(
+  write: ModifyWrite,
+  moved: readonly ModifiedRow[],
+  answer: Answer,
+): Promise<void> {
+  const { merge, table } = write;
+  const isDefault = (name: string) =>
+    merge.assignments.some(({ column, sql }) => column === name && sql === null);
+  const kept = table.columns.filter(({ name }) => !isDefault(name));
+  const arriving = new Map<number, Buffer[]>();
+  for (const shard of [...new Set(moved.flatMap((row) => row.shards))].sort((a, b) => a - b)) {
+    const own = moved.filter((row) => row.shards.includes(shard));
+    for (const taken of await takeRows(write, shard, own, kept)) {
+      const [position, ...values] = decodeDataRow(taken);
+      const { body, movesTo } = own[position!.readInt32BE()]!;
+      const row = newRow(merge, table, kept, values, body);
+      arriving.set(movesTo!, [...(arriving.get(movesTo!) ?? []), row]);
+    }
+  }
+  const { name, alias } = merge.table;
+  const list = kept.map((column) => quoted(column.name)).join(', ');
+  const sql =
+    `INSERT INTO ${name} AS ${alias} (${list}) OVERRIDING SYSTEM VALUE ` +
+    `${carriedSql(kept, write.parameters.types.length + 1)}${merge.returning}`;
+  for (const [shard, rows] of [...arriving].sort(([a], [b]) => a - b)) {
+    await run(write, shard, sql, kept, rows, answer);
+  }
+}
+
+/** Deletes the rows and gives them as they were, each behind its position among `rows`. */
+async function takeRows(
+  write: ModifyWrite,
+  shard: number,
+  rows: readonly ModifiedRow[],
+  kept: readonly ModifiedColumn[],
+): Promise<readonly Buffer[]> {
+  const { merge, table, columns, bytesMax } = write;
+  const own = [...columns, POSITION];
+  const { alias } = merge.table;
+  const returned = kept.map(({ name }) => `${alias}.${quoted(name)}`);
+  const sql =
+    `DELETE FROM ${merge.target} USING ${carriedRelation(own, write.parameters.types.length + 1)}` +
+    ` WHERE ${identitySql(merge, table)} RETURNING made.c${own.length}, ${returned.join(', ')}`;
+  const taken = new Answer(bytesMax);
+  const resultFormats = [1, ...kept.map(({ typeOid }) => carriedFormat(typeOid))];
+  await run({ ...write, resultFormats }, shard, sql, own, bodies(rows).map(withPosition), taken);
+  return taken.rows;
+}
+
+/** The row with the values that are assigned to it. */
+function newRow(
+  { assignments }: ModifyRowsMerge,
+  { identity }: ModifiedTable,
+  kept: readonly ModifiedColumn[],
+  old: readonly (Buffer | null)[],
+  found: Buffer,
+): Buffer {
+  const assigned = decodeDataRow(found).slice(identity.length);
+  const names = assignments.filter(({ sql }) => sql !== null).map(({ column }) => column);
+  const values = kept.map(({ name }, i) => {
+    const at = names.indexOf(name);
+    return at < 0 ? old[i]! : assigned[at]!;
+  });
+  return bodyOf(values);
+}
+
+/** What the shards have answered so far. */
+class Answer {
+  readonly rows: Buffer[] = [];
+  count = 0n;
+  #bytes = 0;
+  readonly #bytesMax: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** False when that is too much. */
+  add(rows: readonly Buffer[]): boolean {
+    for (const row of rows) {
+      this.#bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+      this.rows.push(row);
+    }
+    return this.#bytes <= this.#bytesMax;
+  }
+}
+
+async function run(
+  write: ModifyWrite,
+  shard: number,
+  sql: string,
+  columns: readonly CarriedColumn[],
+  rows: readonly Buffer[],
+  answer: Answer,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const { transaction, parameters, resultFormats, bytesMax } = write;
+  const connection = await transaction.enlist(shard);
+  transaction.writers.add(shard);
+  const arrays = carriedArrays(columns, rows);
+  const stream = await openShardStream(connection, {
+    sql,
+    parameters: withArrays(parameters, arrays, sql),
+    resultFormats,
+  });
+  for (let next = await stream.next(); next !== null; next = await stream.next()) {
+    if (answer.add(next)) continue;
+    await stream.discard();
+    throw returnsTooMuch(bytesMax);
+  }
+  await stream.done;
+  answer.count += parseCommandTag(stream.tag).rows ?? 0n;
+}

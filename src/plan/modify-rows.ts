@@ -1,0 +1,111 @@
+// UPDATE and DELETE whose rows are computed first, because no shard knows them by itself.
+
+import type { Expression } from '../sql/expression.ts';
+import { modifyText } from '../sql/modify-text.ts';
+import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { isPerRow } from './functions.ts';
+import { quoted, rowsKey, writtenTable } from './insert-select.ts';
+import type { Leaf, Scope } from './scope.ts';
+import { NoMerge } from './splice.ts';
+import type { AssignedColumn, ModifyRowsMerge } from './staged.ts';
+import type { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
+
+/** What means something on one server only, or cannot be asked twice. */
+const NEVER = ['systemColumn', 'tableSample', 'sequenceFunction'] as const;
+
+/** Throws NoMerge where its rows cannot be computed apart from it. */
+export function modifyRows(
+  statement: UpdateStatement | DeleteStatement,
+  table: Table | null,
+  scope: Scope,
+  survey: Survey,
+  { input }: PlanContext,
+): ModifyRowsMerge {
+  if (statement.cursor !== null) throw new NoMerge('noFrom');
+  if (survey.writesInWith) throw new NoMerge('writingWith');
+  for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
+  // The rows are asked for twice, before and after they are locked.
+  if (survey.mayWrite || asksChance(statement)) throw new NoMerge('unknownFunction');
+  const text = modifyText(input.sql, input.tokens, statement.kind);
+  if (text === null) throw new NoMerge('text');
+  const items = statement.returning;
+  if (text.returning.length !== items.length) throw new NoMerge('text');
+  const [leaf] = scope.leaves;
+  const returning = items.map(({ expression }, i) =>
+    ownText(expression, text.returning[i]!, statement, leaf!, scope),
+  );
+  const assignments = statement.kind === 'update' ? assigned(statement, text.assignments) : [];
+  const key = table?.kind === 'sharded' ? rowsKey(table, [table.keyColumn!]) : null;
+  const byDefault = ({ column, sql }: AssignedColumn) => column === key?.column && sql === null;
+  if (assignments.some(byDefault)) throw new NoMerge('text');
+  // Every copy would evaluate the default by itself.
+  if (table?.kind === 'reference' && assignments.some(({ sql }) => sql === null)) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
+  return {
+    how: 'modifyRows',
+    verb: statement.kind === 'update' ? 'UPDATE' : 'DELETE',
+    table: writtenTable(statement, table),
+    with: text.with,
+    target: text.target,
+    from: text.from,
+    where: text.where,
+    assignments,
+    returning: returning.length === 0 ? '' : ` RETURNING ${returning.join(', ')}`,
+    key,
+  };
+}
+
+function assigned(
+  { assignments }: UpdateStatement,
+  texts: readonly { readonly values: readonly string[] }[],
+): AssignedColumn[] {
+  const values = texts.flatMap((each) => each.values);
+  if (values.length !== assignments.length) throw new NoMerge('text');
+  return assignments.map(({ column, partial }, i) => {
+    if (partial) throw new NoMerge('text');
+    const sql = values[i]!;
+    return { column, sql: sql.toLowerCase() === 'default' ? null : sql };
+  });
+}
+
+/** An item of RETURNING that the row's own shard can compute. Throws NoMerge. */
+function ownText(
+  expression: Expression,
+  text: string,
+  { alias, relation, ...rest }: UpdateStatement | DeleteStatement,
+  leaf: Leaf,
+  scope: Scope,
+): string {
+  if (expression.kind === 'star' && expression.path.length === 0) {
+    if (rest.from.length > 0) throw new NoMerge('text');
+    return `${quoted(alias ?? relation.name)}.*`;
+  }
+  const open: unknown[] = [expression];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const node = next as Expression;
+    if (node.kind === 'query') throw new NoMerge('subQuery');
+    if (node.kind === 'column' && scope.find(node.path)?.leaf !== leaf) throw new NoMerge('text');
+    if (node.kind === 'star' && node.path.at(-1) !== leaf.name) throw new NoMerge('text');
+    open.push(...Object.values(next));
+  }
+  return text;
+}
+
+/** random() and its kin decide about rows: two readings would not find the same. */
+function asksChance(statement: UpdateStatement | DeleteStatement): boolean {
+  const { returning: _, ...rest } = statement;
+  const open: unknown[] = Object.entries(rest)
+    .filter(([name]) => name !== 'assignments')
+    .map(([, part]) => part as unknown);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    if ('kind' in next && next.kind === 'call' && isPerRow(next as never)) return true;
+    open.push(...Object.values(next));
+  }
+  return false;
+}

@@ -1,0 +1,133 @@
+// Modify text: where the parts of an UPDATE or DELETE stand in its text.
+
+import { clauseAt, closing, depthsOf } from './clause.ts';
+import type { Token } from './token.ts';
+
+export interface ModifyText {
+  /** WITH … in front of the command, or ''. */
+  readonly with: string;
+  /** [ONLY] t [*] [AS a] */
+  readonly target: string;
+  /** The assignments of SET, each with the columns on its left. */
+  readonly assignments: readonly AssignmentText[];
+  /** The items of FROM or USING, or ''. */
+  readonly from: string;
+  /** WHERE …, or ''. */
+  readonly where: string;
+  /** The items of RETURNING; WITH (OLD AS …) is none of them. */
+  readonly returning: readonly string[];
+  /** RETURNING …, or ''. */
+  readonly returningClause: string;
+}
+
+export interface AssignmentText {
+  /** How many columns stand on the left; their values stand on the right, one by one. */
+  readonly values: readonly string[];
+}
+
+/** null where the parts are not certain. */
+export function modifyText(
+  sql: string,
+  tokens: readonly Token[],
+  verb: 'update' | 'delete',
+): ModifyText | null {
+  if (tokens.some((token) => isWord(token, 'uescape'))) return null;
+  const depths = depthsOf(tokens);
+  const top = (i: number) => depths[i] === 0 && tokens[i - 1]?.text !== '.';
+  const command = tokens.findIndex((token, i) => top(i) && isWord(token, verb));
+  if (command < 0) return null;
+  const first = command + (verb === 'delete' ? 2 : 1);
+  const starts = new Map<string, number>();
+  for (let i = first; i < tokens.length; i++) {
+    const name = top(i) ? partAt(tokens, i, verb, starts) : null;
+    if (name !== null && !starts.has(name)) starts.set(name, i);
+  }
+  const order = [...starts.values()].sort((a, b) => a - b);
+  const text = (from: number, to: number) =>
+    to <= from ? '' : sql.slice(tokens[from]!.start, tokens[to - 1]!.end);
+  const part = (name: string, skip: number): string => {
+    const start = starts.get(name);
+    if (start === undefined) return '';
+    return text(start + skip, order.find((each) => each > start) ?? tokens.length);
+  };
+  const set = starts.get('set');
+  if ((verb === 'update') !== (set !== undefined)) return null;
+  const behindSet = set === undefined ? 0 : (order.find((each) => each > set) ?? tokens.length);
+  const split = { sql, tokens, depths };
+  const assignments = set === undefined ? [] : assignmentsOf(split, set + 1, behindSet);
+  const returning = starts.get('returning');
+  if (assignments === null) return null;
+  return {
+    with: sql.slice(0, tokens[command]!.start),
+    target: text(first, order[0] ?? tokens.length),
+    assignments,
+    from: part(verb === 'update' ? 'from' : 'using', 1),
+    where: part('where', 0),
+    returning:
+      returning === undefined
+        ? []
+        : items(split, returning + 1, tokens.length).map(([from, to]) => text(from, to)),
+    returningClause: part('returning', 0),
+  };
+}
+
+const isWord = (token: Token | undefined, text: string): boolean =>
+  token?.kind === 'word' && token.text === text;
+
+function partAt(
+  tokens: readonly Token[],
+  i: number,
+  verb: 'update' | 'delete',
+  starts: ReadonlyMap<string, number>,
+): string | null {
+  const token = tokens[i]!;
+  if (token.kind !== 'word') return null;
+  if (token.text === 'set' && verb === 'update' && starts.size === 0) return 'set';
+  if (token.text === 'returning') return 'returning';
+  // JOIN … USING comes behind the USING of DELETE.
+  if (token.text === 'using' && verb === 'delete' && starts.size === 0) return 'using';
+  const clause = clauseAt(tokens, i);
+  if (clause === 'where') return 'where';
+  return clause === 'from' && verb === 'update' && starts.has('set') ? 'from' : null;
+}
+
+interface Split {
+  readonly sql: string;
+  readonly tokens: readonly Token[];
+  readonly depths: readonly number[];
+}
+
+/** Tokens of the items between commas. */
+function items({ tokens, depths }: Split, from: number, to: number): [number, number][] {
+  const depth = depths[from] ?? 0;
+  const found: [number, number][] = [];
+  let start = from;
+  for (let i = from; i <= to; i++) {
+    if (i < to && (tokens[i]!.text !== ',' || depths[i] !== depth)) continue;
+    if (i > start) found.push([start, i]);
+    start = i + 1;
+  }
+  return found;
+}
+
+function assignmentsOf(split: Split, from: number, to: number): AssignmentText[] | null {
+  const { sql, tokens, depths } = split;
+  const text = ([start, end]: readonly [number, number]) =>
+    sql.slice(tokens[start]!.start, tokens[end - 1]!.end);
+  const assignments: AssignmentText[] = [];
+  for (const [start, end] of items(split, from, to)) {
+    const equals = tokens.findIndex(
+      (token, i) => i > start && i < end && token.text === '=' && depths[i] === depths[start],
+    );
+    if (equals < 0) return null;
+    if (tokens[start]!.text !== '(') {
+      assignments.push({ values: [text([equals + 1, end])] });
+      continue;
+    }
+    const open = isWord(tokens[equals + 1], 'row') ? equals + 2 : equals + 1;
+    if (tokens[open]?.text !== '(' || closing(tokens, open) !== end - 1) return null;
+    if (isWord(tokens[open + 1], 'select') || isWord(tokens[open + 1], 'with')) return null;
+    assignments.push({ values: items(split, open + 1, end - 1).map(text) });
+  }
+  return assignments;
+}

@@ -1,0 +1,124 @@
+// UPDATE and DELETE of rows found first: under concurrent changes, and what they are refused for.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCode, fieldsOf, RawClient, type RawMessage } from '../support/raw-client.ts';
+
+let proxy: TestProxy;
+let client: RawClient;
+let other: RawClient;
+let direct: RawClient;
+
+beforeAll(async () => {
+  proxy = await startTestProxy({ shards: 2 });
+  direct = await RawClient.login(proxy.shards[1]!);
+  client = await RawClient.login(proxy.login);
+  await client.rows(`CREATE TABLE accounts (user_id bigint PRIMARY KEY, total int)`);
+  await client.rows(`CREATE TABLE loose (user_id bigint NOT NULL, total int)`);
+  await client.close();
+});
+
+afterAll(async () => {
+  await direct.close();
+  await proxy.close();
+});
+
+beforeEach(async () => {
+  client = await RawClient.login(proxy.login);
+  other = await RawClient.login(proxy.login);
+  await client.rows('TRUNCATE accounts, loose');
+  await client.rows('INSERT INTO accounts VALUES (1, 10), (2, 20), (3, 30)');
+  await client.rows('INSERT INTO loose VALUES (1, 1), (2, 2)');
+});
+
+afterEach(() => Promise.all([client.close(), other.close()]));
+
+const totals = () => client.rows('SELECT user_id, total FROM accounts ORDER BY user_id');
+
+/** Resolves when a backend of shard 1 waits for a lock. */
+async function untilWaiting(): Promise<void> {
+  const sql = `SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  for (;;) {
+    const [[count]] = (await direct.rows(sql)) as [[string]];
+    if (count !== '0') return;
+  }
+}
+
+describe('A row that another transaction changes meanwhile', () => {
+  it('is waited for, and updated from its new values', async () => {
+    await other.rows('BEGIN');
+    await other.rows('UPDATE accounts SET total = total + 100 WHERE user_id = 1');
+    const update = client.query(
+      'UPDATE accounts SET total = total + (SELECT count(*) FROM loose) WHERE user_id = 1',
+    );
+    await untilWaiting();
+    await other.rows('COMMIT');
+    expect(errorCode(await update)).toBe('');
+    expect(await totals()).toEqual([
+      ['1', '112'],
+      ['2', '20'],
+      ['3', '30'],
+    ]);
+  });
+
+  it('is left alone when it no longer fulfils the condition', async () => {
+    await other.rows('BEGIN');
+    await other.rows('UPDATE accounts SET total = 0 WHERE user_id = 1');
+    const remove = client.query(
+      'DELETE FROM accounts WHERE total >= (SELECT min(total) + 9 FROM loose)',
+    );
+    await untilWaiting();
+    await other.rows('COMMIT');
+    expect(errorCode(await remove)).toBe('');
+    expect(await totals()).toEqual([['1', '0']]);
+  });
+
+  it('is gone when it is deleted, also for a move to another shard', async () => {
+    await other.rows('BEGIN');
+    await other.rows('DELETE FROM accounts WHERE user_id = 1');
+    const move = client.query('UPDATE accounts SET user_id = user_id + 1 WHERE user_id = 1');
+    await untilWaiting();
+    await other.rows('COMMIT');
+    expect(errorCode(await move)).toBe('');
+    expect(await totals()).toEqual([
+      ['2', '20'],
+      ['3', '30'],
+    ]);
+  });
+});
+
+const messageOf = (answer: readonly RawMessage[]) =>
+  fieldsOf(answer.find(({ type }) => type === 'E')!).get('M');
+
+describe('It is refused with a reason', () => {
+  it('without a primary key', async () => {
+    const answer = await client.query('UPDATE loose SET total = (SELECT max(total) FROM accounts)');
+    expect(errorCode(answer)).toBe('0A000');
+    expect(messageOf(answer)).toMatch(/primary key/);
+  });
+
+  it('where a move would fire other triggers than an update', async () => {
+    await client.rows(`CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RETURN NEW; END $$`);
+    await client.rows(`CREATE TRIGGER noting BEFORE UPDATE ON accounts
+      FOR EACH ROW EXECUTE FUNCTION noted()`);
+    const within = 'UPDATE accounts SET user_id = user_id + 2 WHERE user_id = 3 RETURNING user_id';
+    expect(await client.rows(within)).toEqual([['5']]);
+    const answer = await client.query('UPDATE accounts SET user_id = user_id + 1');
+    expect(errorCode(answer)).toBe('0A000');
+    await client.rows('DROP TRIGGER noting ON accounts');
+    expect(errorCode(await client.query('UPDATE accounts SET user_id = user_id + 10'))).toBe('');
+    expect((await totals()).map(([user]) => user)).toEqual(['11', '12', '15']);
+  });
+
+  it('where a foreign key would act on the row that is deleted', async () => {
+    await client.rows(`CREATE TABLE parts (user_id bigint, n int, PRIMARY KEY (user_id, n),
+      FOREIGN KEY (user_id) REFERENCES accounts ON DELETE CASCADE)`);
+    await client.rows('INSERT INTO parts VALUES (1, 1)');
+    const answer = await client.query('UPDATE accounts SET user_id = 4 WHERE user_id = 1');
+    expect(errorCode(answer)).toBe('0A000');
+    expect(await client.rows('SELECT * FROM parts')).toEqual([['1', '1']]);
+    await client.rows('DROP TABLE parts');
+  });
+});
