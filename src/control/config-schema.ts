@@ -216,10 +216,9 @@ const Pool = section('Connections of the proxy to each shard.', {
     default: 'transaction',
   }),
   size: count(
-    "per shard, of all workers together; below PostgreSQL's own max_connections of 100, with room for others",
-    {
-      default: 50,
-    },
+    "per shard, of all workers together; PostgreSQL's own max_connections is 100, and some are for " +
+      'others. Commits of many connections are flushed to the disk together',
+    { default: 80 },
   ),
   waitTimeoutMs: milliseconds("wait for a free one, in ms; pgbouncer's query_wait_timeout", {
     default: 120_000,

@@ -35,6 +35,9 @@ interface Made {
   readonly shapePlan: RoutedPlan | null;
 }
 
+/** Stands for a shape's plan where each text of the shape has a plan of its own. */
+const BY_TEXT: Plan = Object.freeze({ op: 'empty', verb: '' });
+
 /**
  * Plans hold for one topology version and search path, which are part of the cache's keys. All
  * methods throw SqlError 54000 and 54001 for text that is too long or nests too deep, 22023 for a bad
@@ -62,6 +65,7 @@ export class Planner {
   /** Plans in the cache, by the text they stand for; `?` marks what any literal may take. */
   *cached(): Generator<{ text: string; isShape: boolean; plan: Plan }> {
     for (const [key, plan] of this.#cache.entries()) {
+      if (plan === BY_TEXT) continue;
       const text = key.replace(/^\0[^\0]*\0/, '');
       const isShape = text.startsWith('\x02');
       yield { text: isShape || text.startsWith('\x03') ? text.slice(1) : text, isShape, plan };
@@ -79,19 +83,17 @@ export class Planner {
   /** `searchPath`: null for the server's default. The same array means the same path. */
   plan(sql: string, topology: Topology, searchPath: readonly string[] | null): Planned {
     this.#enter(topology, searchPath);
-    const known = this.#cache.get(this.#prefix + sql);
+    const shape = shapeOf(sql);
+    const shaped = shape === null || shape.literals.length === 0 ? null : shape;
+    const shapePlanned = shaped === null ? BY_TEXT : this.#cache.get(this.#shapeKey(shaped));
+    if (shapePlanned !== undefined && shapePlanned !== BY_TEXT) {
+      this.hits += 1;
+      return { plan: shapePlanned, literals: shaped!.literals };
+    }
+    const known = shapePlanned && this.#cache.get(this.#prefix + sql);
     if (known !== undefined) {
       this.hits += 1;
       return { plan: known, literals: null };
-    }
-    const shape = shapeOf(sql);
-    const shaped = shape === null || shape.literals.length === 0 ? null : shape;
-    if (shaped !== null) {
-      const plan = this.#cache.get(this.#shapeKey(shaped));
-      if (plan !== undefined) {
-        this.hits += 1;
-        return { plan, literals: shaped.literals };
-      }
     }
     this.misses += 1;
     const begunMs = performance.now();
@@ -101,6 +103,7 @@ export class Planner {
       this.#cache.set(this.#shapeKey(shaped), shapePlan);
       return { plan: shapePlan, literals: shaped.literals };
     }
+    if (shaped !== null) this.#cache.set(this.#shapeKey(shaped), BY_TEXT);
     this.#cache.set(this.#prefix + sql, plan);
     return { plan, literals: null };
   }

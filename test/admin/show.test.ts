@@ -186,7 +186,7 @@ describe('SHOW', () => {
 
   it('CONFIG hides passwords and says what RELOAD can change', async () => {
     const settings = new Map((await show('CONFIG')).map((row) => [row.key, row]));
-    expect(settings.get('pool.size')).toMatchObject({ value: '50', changeable: 'yes' });
+    expect(settings.get('pool.size')).toMatchObject({ value: '80', changeable: 'yes' });
     expect(settings.get('shards[0].host')).toMatchObject({ changeable: 'no' });
     expect(settings.get('shards[0].password')).toMatchObject({ value: '[secret]' });
     expect(settings.get('proxy.users[0].password')).toMatchObject({ value: '[secret]' });
