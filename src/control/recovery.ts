@@ -7,7 +7,7 @@ import {
 } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
-import { type Gids, readGid, settleDecision } from '../execute/two-phase.ts';
+import { type Gids, readPart, settleDecision } from '../execute/two-phase.ts';
 import { query, ServerError } from '../pool/query.ts';
 import { NO_SETTINGS, quoteLiteral } from '../pool/settings.ts';
 
@@ -69,15 +69,15 @@ export class Recovery {
   }
 
   async #finishOn(shard: number): Promise<void> {
-    for (const [gid, isStuck] of await this.#rows(shard, ABANDONED_SQL)) {
-      const read = readGid(gid!);
-      const decider = read?.decider ?? -1;
-      if (read === null || this.#cluster.pools[decider] === undefined) {
-        this.#log.error({ shard, gid }, 'a prepared transaction names no shard of this cluster');
+    for (const [part, isStuck] of await this.#rows(shard, ABANDONED_SQL)) {
+      const read = readPart(part!);
+      if (read === null || this.#cluster.pools[read.decider] === undefined) {
+        this.#log.error({ shard, part }, 'a prepared transaction names no shard of this cluster');
         continue;
       }
-      if (isStuck !== 't' && (await this.#isUnderWay(gid!, read.name))) continue;
-      await this.#finish(shard, gid!, decider);
+      const { gid, decider, name } = read;
+      if (isStuck !== 't' && (await this.#isUnderWay(gid, name))) continue;
+      await this.#finish(shard, part!, gid, decider);
     }
   }
 
@@ -87,12 +87,12 @@ export class Recovery {
     return (await living()).includes(name);
   }
 
-  async #finish(shard: number, gid: string, decider: number): Promise<void> {
+  async #finish(shard: number, part: string, gid: string, decider: number): Promise<void> {
     const decision = await settleDecision(this.#cluster, decider, gid);
     const verb = decision === 'commit' ? 'COMMIT PREPARED' : 'ROLLBACK PREPARED';
     try {
-      await this.#rows(shard, `${verb} ${quoteLiteral(gid)}`);
-      this.#log.warn({ shard, gid, verb }, 'finished a transaction that its proxy had left');
+      await this.#rows(shard, `${verb} ${quoteLiteral(part)}`);
+      this.#log.warn({ shard, part, verb }, 'finished a transaction that its proxy had left');
     } catch (error) {
       // Somebody else was faster.
       if (!(error instanceof ServerError && error.fields.code === UNDEFINED_OBJECT)) throw error;

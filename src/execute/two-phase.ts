@@ -47,10 +47,15 @@ export class Gids {
   }
 }
 
-/** What a gid of ours says; null for anybody else's. */
-export function readGid(gid: string): { readonly decider: number; readonly name: string } | null {
-  const match = /^drive_(\d+)_([0-9a-z]+)_\d+$/.exec(gid);
-  return match === null ? null : { decider: Number(match[1]), name: match[2]! };
+/** What a shard prepares its part under: two shards may be databases of one server. */
+const partOf = (gid: string, { shard }: ServerConnection): string => `${gid}_${shard.id}`;
+
+/** What the name of a part of ours says: its transaction's gid and more; null for anybody else's. */
+export function readPart(
+  part: string,
+): { readonly gid: string; readonly decider: number; readonly name: string } | null {
+  const match = /^(drive_(\d+)_([0-9a-z]+)_\d+)_\d+$/.exec(part);
+  return match === null ? null : { gid: match[1]!, decider: Number(match[2]), name: match[3]! };
 }
 
 /**
@@ -81,7 +86,8 @@ async function commitAs(
   const prepared: ServerConnection[] = [];
   try {
     for (const connection of others) {
-      const { tag } = await query(connection, `PREPARE TRANSACTION ${quoteLiteral(gid)}`);
+      const part = quoteLiteral(partOf(gid, connection));
+      const { tag } = await query(connection, `PREPARE TRANSACTION ${part}`);
       if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
       prepared.push(connection);
     }
@@ -147,7 +153,9 @@ async function finish(
   verb: 'COMMIT PREPARED' | 'ROLLBACK PREPARED',
 ): Promise<boolean> {
   const outcomes = await Promise.allSettled(
-    prepared.map((connection) => query(connection, `${verb} ${quoteLiteral(gid)}`)),
+    prepared.map((connection) =>
+      query(connection, `${verb} ${quoteLiteral(partOf(gid, connection))}`),
+    ),
   );
   const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
   for (const { reason } of failures) {

@@ -24,7 +24,7 @@ export function superusers(): { readonly shards: ServerLogin; readonly plain: Se
   return inject('superusers');
 }
 
-/** Databases of one test file: on each shard server one, and one on the plain server. */
+/** Databases of one test file: one a shard, and one on the plain server. */
 export interface FreshDatabases {
   readonly shards: readonly Shard[];
   /** Empty, for the same SQL without sharding. Its `id` means nothing. */
@@ -32,13 +32,19 @@ export interface FreshDatabases {
   drop(): Promise<void>;
 }
 
-/** New databases with schema drive; with `application` also the tables of sql/ on the shards. */
+/**
+ * New databases with schema drive, on the run's servers in turn: with more shards than servers some
+ * are on one server. With `application` also the tables of sql/ on the shards.
+ */
 export async function freshDatabases(
   n: number,
   { application = false }: { readonly application?: boolean } = {},
 ): Promise<FreshDatabases> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const fresh = shards(n).map((shard) => ({ ...shard, database: `${name}_${shard.id}` }));
+  const run = inject('shards');
+  const fresh = Array.from({ length: n }, (_, id) => {
+    return { ...run[id % run.length]!, id, database: `${name}_${id}` };
+  });
   const plain = { ...plainServer(), database: `${name}_plain` };
   const users = superusers();
   await Promise.all([
