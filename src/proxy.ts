@@ -279,6 +279,7 @@ function listenerRules(config: Config, log: Logger): ListenerRules {
   const { users, auth, trust, tls, authQuery } = config.proxy;
   const lookup = authQuery === null ? null : makeLookup(config, authQuery, log);
   const modes = new Map(users.map(({ name, poolMode }) => [name, poolMode]));
+  const databases = new Map(config.shards.map(({ database, poolMode }) => [database, poolMode]));
   return {
     authenticator: new Authenticator({
       ...{ users, method: auth, trust },
@@ -288,7 +289,8 @@ function listenerRules(config: Config, log: Logger): ListenerRules {
     tls: tls === null ? null : { clients: new ClientTls(tls), required: tls.required },
     authTimeoutMs: config.proxy.authTimeoutMs,
     timeouts: config.proxy,
-    poolsBySession: (user) => (modes.get(user) ?? config.pool.mode) === 'session',
+    poolsBySession: (user, database) =>
+      (modes.get(user) ?? databases.get(database) ?? config.pool.mode) === 'session',
   };
 }
 

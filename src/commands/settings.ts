@@ -20,7 +20,7 @@ const RELOADABLE: readonly RegExp[] = [
   /^proxy\.(auth|clientsMax|authTimeoutMs|drainTimeoutMs)$/,
   /^proxy\.(statementTimeoutMs|idleInTransactionTimeoutMs|idleTimeoutMs)$/,
   /^pool\./,
-  /^shards\[\d+\]\.poolSize$/,
+  /^shards\[\d+\]\.pool(Size|Mode)$/,
   /^merge\./,
   /^log\.level$/,
 ];

@@ -76,7 +76,8 @@ function databaseRows(operations: Operations) {
   ];
   const shards = pools.map((each) => {
     const { host, port, database, user } = each.shard;
-    const own = [sizeOf(each), 0, 0, lifetimeSeconds, pool.mode, null, sizeOf(each)];
+    const mode = config.shards[each.shard.id]?.poolMode ?? pool.mode;
+    const own = [sizeOf(each), 0, 0, lifetimeSeconds, mode, null, sizeOf(each)];
     return [
       ...[database, host, port, database, user, ...own, totalOf(each)],
       ...[proxy.clientsMax, on(database)],

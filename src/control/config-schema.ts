@@ -45,6 +45,13 @@ const Shard = Type.Object(
         maximum: Number.MAX_SAFE_INTEGER,
       }),
     ),
+    poolMode: Type.Optional(
+      Type.Enum(['transaction', 'session'], {
+        description:
+          'as `pool.mode`, for clients that connect to its database by name; a mode of their user ' +
+          'comes first; `pool.mode` if not given',
+      }),
+    ),
     sslmode: Type.Enum([...SSL_MODES], {
       description:
         'how connections are encrypted, as libpq has it; `verify-full` also makes sure that it is ' +

@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 /** `next` where it can be put in force while clients stay connected, `current` elsewhere. */
 export function reloaded(current: Config, next: Config): Config {
   const { host, port, database, workers } = current.proxy;
-  const shards = current.shards.map((shard, i) => withPoolSize(shard, next.shards[i]?.poolSize));
+  const shards = current.shards.map((shard, i) => withPoolOf(shard, next.shards[i]));
   return Object.freeze({
     ...current,
     shards: Object.freeze(shards),
@@ -17,9 +17,14 @@ export function reloaded(current: Config, next: Config): Config {
   });
 }
 
-function withPoolSize(shard: Shard, poolSize: number | undefined): Shard {
-  const { poolSize: _, ...rest } = shard;
-  return Object.freeze(poolSize === undefined ? rest : { ...rest, poolSize });
+function withPoolOf(shard: Shard, next: Shard | undefined): Shard {
+  const { poolSize: _, poolMode: __, ...rest } = shard;
+  const { poolSize, poolMode } = next ?? shard;
+  return Object.freeze({
+    ...rest,
+    ...(poolSize === undefined ? {} : { poolSize }),
+    ...(poolMode === undefined ? {} : { poolMode }),
+  });
 }
 
 /** One worker's part of what is bounded for all together: the `index`th of `of`, from 0. */

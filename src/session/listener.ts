@@ -48,8 +48,8 @@ export interface ListenerRules {
   /** From the connection to ReadyForQuery. */
   readonly authTimeoutMs: number;
   readonly timeouts: Timeouts;
-  /** Users whose clients keep the connections they have used. */
-  poolsBySession(user: string): boolean;
+  /** Whether clients of the user on the database keep the connections they have used. */
+  poolsBySession(user: string, database: string): boolean;
 }
 
 interface Registered extends Client {
@@ -275,7 +275,7 @@ export class Listener {
     const { counters } = this.#context;
     counters.logins += 1;
     this.#sessions.set(processId, { session, secret, identity });
-    if (this.#rules.poolsBySession(identity.user)) state.poolsFor = session;
+    if (this.#rules.poolsBySession(identity.user, identity.database)) state.poolsFor = session;
     state.backends = {
       processId,
       signal: (other, how) => this.signal({ processId: other, how, user: identity.user }),

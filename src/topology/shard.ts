@@ -18,6 +18,8 @@ export interface Shard {
   readonly password: string;
   /** Connections of the proxy at most; not given: as for every shard. */
   readonly poolSize?: number;
+  /** For clients that connect to its database by name; not given: as for all. */
+  readonly poolMode?: 'transaction' | 'session';
   /** Not given: disable. */
   readonly sslmode?: SslMode;
   /** Path of the authorities' certificates (PEM), or SYSTEM_ROOTS. */

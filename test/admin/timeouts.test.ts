@@ -172,6 +172,41 @@ describe('Session pooling of a user', () => {
   });
 });
 
+describe('Session pooling of a database', () => {
+  it('holds for clients that connect to it by name, unless their user has another mode', async () => {
+    const users = [
+      { name: 'plain', password: 'p' },
+      { name: 'sharer', password: 's', poolMode: 'transaction' },
+    ];
+    const base = await startTestProxy({ config: { proxy: { ...TRUST, users } } });
+    proxy = base;
+    const shards = base.shards.map(({ id, ...shard }) =>
+      id === 1 ? { ...shard, poolMode: 'session' } : shard,
+    );
+    const beside = await base.beside({ config: { proxy: { ...TRUST, users }, shards } });
+    const operator = await operate(beside);
+    const { database } = base.shards[1]!;
+    const reasons: string[][] = [];
+    for (const [user, to] of [
+      ['plain', database],
+      ['plain', base.shards[0]!.database],
+      ['sharer', database],
+    ] as const) {
+      const client = new Client({ ...beside.login, user, database: to });
+      await client.connect();
+      await client.query('SELECT 1');
+      reasons.push((await operator.show('PINS')).map((pin) => pin.reasons!));
+      await client.end();
+      await until(async () => (await operator.show('CLIENTS')).length === 0);
+    }
+    expect(reasons).toEqual([['session pooling'], [], []]);
+    const modes = (await operator.show('DATABASES')).map(({ pool_mode }) => pool_mode);
+    expect(modes).toEqual(['transaction', 'transaction', 'session']);
+    await operator.close();
+    await beside.close();
+  });
+});
+
 describe('clientsMax of a user', () => {
   it('turns one more connection of that user away with 53300', async () => {
     await start({
