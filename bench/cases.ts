@@ -6,7 +6,7 @@ import type { Metric } from './measurement.ts';
 export type Mode = 'simple' | 'extended' | 'prepared';
 
 /** Names of files of bench/scripts. */
-export type Script = 'read' | 'insert' | 'count' | 'newest';
+export type Script = 'read' | 'insert' | 'transaction' | 'count' | 'newest';
 
 export interface PgbenchLoad {
   readonly kind: 'pgbench';
@@ -152,6 +152,15 @@ export const CASES: readonly Case[] = [
     load: pgbench('insert', 64),
     main: 'tps',
     aims: [atLeast('tps', 1, 'direct')],
+  },
+  {
+    name: 'transaction64',
+    about: '64 clients read and change one row in a transaction of one shard, fsync on',
+    targets: ALL,
+    load: pgbench('transaction', 64),
+    main: 'tps',
+    // At most 1.1 times the time.
+    aims: [atLeast('tps', 0.91, 'pgbouncer')],
   },
   transfer('result', 'result', 'a result of 1 GB in rows of 1 kB'),
   transfer('copy-out', 'copyOut', 'COPY … TO STDOUT of 1 GB'),
