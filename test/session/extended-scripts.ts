@@ -313,6 +313,13 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.bind([], 's'), say.execute(), say.sync]),
     ...queries('DROP TABLE later'),
   ],
+  'a name whose Parse has failed is free, also for the same text': [
+    step([say.parse('SELECT * FROM late', 'late'), say.sync]),
+    ...queries('CREATE TABLE late (a int)'),
+    step([say.parse('SELECT * FROM late', 'late'), say.sync]),
+    step([say.bind([], 'late'), say.describe('portal'), say.execute(), say.sync]),
+    ...queries('DROP TABLE late'),
+  ],
   'SET and SHOW as prepared statements': [
     step([say.run('SET work_mem = 12345'), say.sync]),
     step([say.run('SHOW work_mem'), say.sync]),
