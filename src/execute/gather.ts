@@ -4,6 +4,7 @@ import type { AggregateMerge, ConcatMerge, ShardSql } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { FieldDescription } from '../wire/row.ts';
 import type { Description } from './describe.ts';
+import { type HeldRows, readHeld } from './held-rows.ts';
 import { mergeRows, shardFormats } from './merge/merge-rows.ts';
 import { type BoundParameters, formatAt, resolveBound } from './parameters.ts';
 import { openPortalStream, type PortalStream } from './portal-stream.ts';
@@ -59,7 +60,10 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       output.map((field) => field.format),
     ),
   };
-  const inputs = await openAll(request, statement);
+  const inputs =
+    merge.how === 'concat' && merge.locks
+      ? await readInOrder(request, merge, statement, limit, offset)
+      : await openAll(request, statement);
   const batches = mergeRows({
     merge,
     inputs,
@@ -81,6 +85,31 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       await Promise.all(inputs.map((input) => input.discard()));
     },
   };
+}
+
+/**
+ * What locks rows visits the shards in their order, so that two such statements wait for each other
+ * instead of deadlocking, and asks each for no more rows than are still wanted.
+ */
+async function readInOrder(
+  { connections, bytesMax }: GatherRequest,
+  { shardSql }: ConcatMerge,
+  statement: ShardStatement,
+  limit: bigint | null,
+  offset: bigint,
+): Promise<HeldRows[]> {
+  const held: HeldRows[] = [];
+  let wanted = limit === null ? null : limit + offset;
+  let bytesLeft = bytesMax;
+  for (const connection of connections) {
+    if (wanted === 0n && held.length > 0) break;
+    const sql = shardSqlText(shardSql, wanted, 0n);
+    const rows = await readHeld(connection, { ...statement, sql }, bytesLeft);
+    bytesLeft -= rows.bytes;
+    if (wanted !== null) wanted -= BigInt(rows.count);
+    held.push(rows);
+  }
+  return held;
 }
 
 async function openAll(

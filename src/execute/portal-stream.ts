@@ -122,7 +122,7 @@ export class PortalStream implements Receiver {
     }
   }
 
-  relay(): boolean {
+  relay(): never {
     throw new Error('a stream asks for whole messages');
   }
 

@@ -11,7 +11,9 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   if (select.withTies) throw new NoMerge('limitExpression');
   const limit = rowBound(select.limit);
   const offset = rowBound(select.offset);
-  if (select.locks && (limit !== null || offset !== null)) throw new NoMerge('lockLimit');
+  const isBounded = limit !== null || offset !== null;
+  // In order, each shard would have to lock rows that another shard's take the place of.
+  if (select.locks && isBounded && select.order.length > 0) throw new NoMerge('lockLimit');
   const hidden: string[] = [];
   const sort = select.order.map((item, index): SortKey => {
     if (item.using) throw new NoMerge('sortUsing');
@@ -27,7 +29,8 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   });
   const shardSql = concatSql(spliced.sql, spliced.clauses, hidden);
   const hiddenColumns = hidden.length;
-  return { how: 'concat', shardSql, hiddenColumns, sort, distinct, limit, offset };
+  const { locks } = select;
+  return { how: 'concat', shardSql, hiddenColumns, sort, distinct, limit, offset, locks };
 }
 
 /** A hidden column named as its expression is could make a name in ORDER BY mean two things. */

@@ -51,6 +51,8 @@ export class PlanContext {
   unknownTable = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
   mergeable = true;
+  /** False for a text in which no parameter can stand for the time, or one does already. */
+  tellsOneTime = true;
   /** Tests: the engine computes whatever needs a merge and can be computed by it. */
   readonly forceEngine: boolean;
   #inViewText = false;

@@ -45,12 +45,13 @@ export interface ViewText {
 }
 
 /** What must be computed where the row is, or holds rows or numbers of one server. */
-const NEVER = ['systemColumn', 'tableSample', 'sequenceFunction', 'writingWith'] as const;
+const NEVER = ['systemColumn', 'sequenceFunction', 'writingWith'] as const;
 
 /** Throws NoMerge where one server over copies of the rows would not answer the same. */
 export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.locks) throw new NoMerge('lockLimit');
+  if (survey.samples) throw new NoMerge('tableSample');
   if (survey.asksShard) throw new NoMerge('shardFunction');
   const whole = textOf({ ...context.input, uses: survey.uses });
   const texts = textsIn(whole);

@@ -73,6 +73,7 @@ function routedLines(plan: RoutedPlan): string[] {
   if (replan) lines.push('planned again for several shards');
   if (unknownTable) lines.push('names an unknown table');
   if (refusal !== null) lines.push(`on several shards: ${errorText(refusal)}`);
+  if (plan.clock !== null) lines.push(`$${plan.clock + 1} is the time of all`);
   if (merge !== null) lines.push(...mergeLines(merge));
   return lines;
 }
@@ -162,6 +163,7 @@ function mergeLines(merge: Merge): string[] {
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
       if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);
+      if (merge.locks) line.push('in shard order');
       return [
         `each: ${shardText(merge.shardSql)}`,
         line.concat(tailOf(merge, columnText)).join(' '),

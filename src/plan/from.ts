@@ -15,6 +15,7 @@ import {
   renamed,
   type Scope,
 } from './scope.ts';
+import { tellsTimeAnywhere } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { surveyView } from './view.ts';
 
@@ -69,6 +70,7 @@ export function addFrom(item: FromItem, walk: Walk, nullable: boolean): Added {
 function surveyPart(part: Expression, walk: Walk): void {
   const { scope, survey, tables } = walk;
   survey.needsHome ||= part.kind === 'other' && part.node !== 'RangeFunction';
+  survey.timeInFrom ||= tellsTimeAnywhere(part);
   survey.expression(part, { inCondition: false, anchored: false }, (query) => {
     walk.surveySelect(query, survey, scope, tables, 'expression');
   });
@@ -102,7 +104,9 @@ function addTable(
     return addLeaf(walk, { name, ...rest, nullableKeys: NO_NAMES });
   }
   const table = survey.context.table(relation);
-  if (sampled) survey.onlyOneShard('tableSample');
+  survey.samples ||= sampled;
+  // Each shard would take another sample of the same rows.
+  if (sampled && table?.kind !== 'sharded') survey.onlyOneShard('tableSample');
   if (table?.kind === 'shardedView') return addLeaf(walk, surveyView(item, table, walk, nullable));
   if (table?.kind !== 'sharded') {
     survey.relation(relation);

@@ -21,6 +21,7 @@ export function planInner(text: string, context: PlanContext): Plan | null {
     },
     context.forceEngine,
   );
+  own.tellsOneTime = false;
   const plan = planRows(statement, own);
   // The literals of the inner text have other places in the whole.
   context.dependsOnValue = true;

@@ -82,6 +82,8 @@ export interface ConcatMerge {
   readonly distinct: boolean;
   readonly limit: RowBound;
   readonly offset: RowBound;
+  /** FOR UPDATE and its kin: one shard after the other, and no more rows than are put out. */
+  readonly locks: boolean;
 }
 
 /** How partial results of one aggregate combine; `column` is the first of its partials' columns. */
@@ -270,6 +272,11 @@ export interface RoutedPlan extends PlanCommon {
   readonly refusal: SqlErrorFields | null;
   /** Instead of `merge` when that meets types it cannot combine, before any row is sent. */
   readonly fallback: EngineMerge | null;
+  /**
+   * `merge` and `fallback` have one parameter more, this one, 0-based: the time at which the
+   * transaction began, as timestamptz.
+   */
+  readonly clock: number | null;
   readonly effect: Effect;
   readonly pins: readonly PinReason[];
   /** What may have been the reason of a pin and may be no more. */

@@ -226,7 +226,7 @@ function planStatement(statement: Statement, context: PlanContext): Plan {
   }
 }
 
-const NOT_PLANNED = { merge: null, refusal: null, fallback: null } as const;
+const NOT_PLANNED = { merge: null, refusal: null, fallback: null, clock: null } as const;
 
 /** The plan with its keys taken from literals; null where it depends on one in another way. */
 function shapePlanOf(plan: RoutedPlan, context: PlanContext): RoutedPlan | null {

@@ -27,6 +27,7 @@ export function routedPlan(
     merge: null,
     refusal: null,
     fallback: null,
+    clock: null,
     effect,
     pins: [],
     releases: [],

@@ -1,6 +1,7 @@
 // Row statements: SELECT, INSERT, UPDATE, DELETE and MERGE to plans.
 
 import type { RowStatement } from '../sql/statement.ts';
+import { withClock } from './clock.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planInsert, surveyInsert } from './insert.ts';
 import { planModify, surveyModify } from './modify.ts';
@@ -29,7 +30,11 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
         ? (planTableKind(statement) ?? planSetval(statement) ?? planBackend(statement, context))
         : null;
     if (kind !== null && context.mergeable) return kind;
-    if (statement.kind === 'select') return planSelect(statement, survey, context);
+    if (statement.kind === 'select') {
+      const plan = planSelect(statement, survey, context);
+      const told = survey.tellsTime && !survey.timeInFrom && survey.classes.length > 0;
+      return told ? withOneTime(plan, context) : plan;
+    }
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) return reference;
     if (statement.kind === 'insert') return planInsert(statement, survey, context);
@@ -38,6 +43,20 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
     if (!(error instanceof Refusal)) throw error;
     return refusedPlan(statement.kind.toUpperCase(), error.fields);
   }
+}
+
+/** On several shards the current time is the same everywhere. */
+function withOneTime(plan: Plan, context: PlanContext): Plan {
+  if (!context.mergeable || !context.tellsOneTime) return plan;
+  const clocked = withClock(context);
+  if (clocked === null) return plan;
+  const { statement, clock } = clocked;
+  const told = planSelect(statement, surveyFor(clocked.context), clocked.context);
+  if (told.op !== 'routed') return plan;
+  const { merge, refusal, fallback } = told;
+  if (plan.op === 'routed') return { ...plan, merge, refusal, fallback, clock };
+  context.dependsOnValue = true;
+  return { ...told, clock };
 }
 
 export function surveyFor(context: PlanContext): Survey {

@@ -55,8 +55,12 @@ export class Survey {
   targetsReference = false;
   /** FOR UPDATE and its kin, at any level. */
   locks = false;
+  /** TABLESAMPLE: of copies it would be another. */
+  samples = false;
   /** now() and its kin. */
   tellsTime = false;
+  /** The same as a relation, where no value can stand for it. */
+  timeInFrom = false;
   /** A function that is not PostgreSQL's own: what it reads is not known. */
   callsUnknown = false;
   /** drive.shard_id() and its kin, which tell where they are computed. */

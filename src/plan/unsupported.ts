@@ -52,7 +52,7 @@ export const SEVERAL_SHARDS = {
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   lockLimit: {
-    what: 'FOR UPDATE or FOR SHARE in a statement that cannot run shard by shard',
+    what: 'FOR UPDATE or FOR SHARE with ORDER BY and LIMIT, or in a statement that cannot run shard by shard',
     hint: ONE_SHARD,
   },
   viewSecurity: {
@@ -67,7 +67,10 @@ export const SEVERAL_SHARDS = {
     what: 'in a transaction: the current time, system catalogs or functions that are not built in, in a statement that cannot run shard by shard',
     hint: 'Run it outside of the transaction, or send the time as a parameter.',
   },
-  tableSample: { what: 'TABLESAMPLE', hint: ONE_SHARD },
+  tableSample: {
+    what: 'TABLESAMPLE in a statement that cannot run shard by shard',
+    hint: ONE_SHARD,
+  },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
   declare: { what: 'DECLARE CURSOR of a statement that shard 0 cannot compute', hint: ONE_SHARD },
   cursorHold: {

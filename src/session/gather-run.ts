@@ -7,6 +7,7 @@ import type { Description } from '../execute/describe.ts';
 import { openGather } from '../execute/gather.ts';
 import type { AggregateMerge, ConcatMerge, EngineMerge, RoutedPlan } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { withClock } from './clock.ts';
 import type { SessionContext } from './context.ts';
 import { openEngineRun } from './engine-run.ts';
 import type { Execution } from './execution.ts';
@@ -24,8 +25,13 @@ export interface GatherRun {
 }
 
 /** Rejects with SqlError or ServerError; what was borrowed has then been given back. */
-export async function openGatherRun(run: GatherRun): Promise<RunningGather> {
-  const { merge, execution, description, state, context } = run;
+export async function openGatherRun(asked: GatherRun): Promise<RunningGather> {
+  const { merge, state, context } = asked;
+  const { clock } = asked.execution.plan;
+  const timed = await withClock(clock, asked.execution.parameters, asked.description, state);
+  const execution = { ...asked.execution, parameters: timed.parameters };
+  const { description } = timed;
+  const run = { ...asked, execution, description };
   const byEngine = (engine: EngineMerge) =>
     openEngineRun(engine, execution, description, state, context);
   if (merge.how === 'engine') return byEngine(merge);

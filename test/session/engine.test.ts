@@ -186,9 +186,8 @@ describe('In a transaction the merge engine', () => {
 
   it('refuses what only the connection of the transaction can tell', async () => {
     for (const sql of [
-      'SELECT now(), count(DISTINCT name) FROM files',
+      'SELECT max(age(made)), count(DISTINCT name) FROM files',
       "SELECT count(DISTINCT name) FROM files WHERE made < 'yesterday'::timestamptz",
-      'SELECT current_date, count(DISTINCT name) FROM files',
       'SELECT count(DISTINCT relname) FROM pg_class, files',
       'SELECT count(DISTINCT name), my_function(1) FROM files',
     ]) {
@@ -198,7 +197,7 @@ describe('In a transaction the merge engine', () => {
       expect(statusOf(messages)).toBe('E');
       await client.rows('ROLLBACK');
     }
-    expect(errorCode(await client.query('SELECT now(), count(DISTINCT name) FROM files'))).toBe('');
+    expect(errorCode(await client.query('SELECT max(age(made)) FROM files'))).toBe('');
   });
 
   it('sees temporary tables of the session, in a transaction and outside', async () => {
@@ -323,5 +322,28 @@ describe('A statement of the merge engine that is stopped', () => {
     );
     await direct.close();
     await nothingLeft();
+  });
+});
+
+describe('The current time', () => {
+  it('is that of the transaction’s first server on every shard and over copies', async () => {
+    await client.query('BEGIN');
+    // Shard 1 is the first; the others join with a clock of their own.
+    const [[begun]] = (await client.rows('SELECT now() FROM files WHERE user_id = 1 LIMIT 1')) as [
+      [string],
+    ];
+    for (const sql of [
+      'SELECT DISTINCT now() FROM files',
+      'SELECT min(now()) FROM files',
+      'SELECT max(now) FROM (SELECT now(), rank() OVER (ORDER BY id) FROM files) x',
+      'SELECT current_timestamp FROM files a JOIN files b ON a.id = b.id + 1 LIMIT 1',
+      'SELECT t FROM (SELECT transaction_timestamp() AS t FROM files ORDER BY 1 LIMIT 1) x',
+    ]) {
+      expect(await client.rows(sql), sql).toEqual([[begun]]);
+    }
+    const dated = 'SELECT count(DISTINCT name), $1::int, current_date = now()::date FROM files';
+    const answer = await transcript(client, [step([say.run(dated, ['7']), say.sync])]);
+    expect(answer).toContain('\\u00017\\u0000\\u0000\\u0000\\u0001t');
+    await client.query('ROLLBACK');
   });
 });

@@ -1,0 +1,43 @@
+// Clock: the time at which a session's transaction began, as a parameter for all of its shards.
+
+import type { Description } from '../execute/describe.ts';
+import type { BoundParameters } from '../execute/parameters.ts';
+import { boundWithTime } from '../execute/time-parameter.ts';
+import { query } from '../pool/query.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import type { SessionState } from './state.ts';
+
+/** In ISO form, which every DateStyle reads. */
+const NOW =
+  "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'";
+
+/**
+ * now() of the transaction's first server: the others have joined later. Outside of a transaction,
+ * of the home shard at this moment.
+ */
+async function startOf(state: SessionState): Promise<string> {
+  const { transaction } = state;
+  if (transaction !== null) {
+    const [first = await transaction.enlist(HOME_SHARD)] = transaction.participants.values();
+    const { rows } = await query(first, NOW);
+    return rows[0]![0]!;
+  }
+  const home = await state.borrow(HOME_SHARD, state.settings.current);
+  try {
+    const { rows } = await query(home, NOW);
+    return rows[0]![0]!;
+  } finally {
+    state.giveBack(home);
+  }
+}
+
+/** Bound and described with the time as parameter `clock`; null: as they are. */
+export async function withClock(
+  clock: number | null,
+  parameters: BoundParameters,
+  description: Description,
+  state: SessionState,
+): Promise<{ parameters: BoundParameters; description: Description }> {
+  if (clock === null) return { parameters, description };
+  return boundWithTime(clock, await startOf(state), parameters, description);
+}
