@@ -8,5 +8,9 @@ export { fastifySwaggerUi };
 export const DOCS_PAGE: FastifySwaggerUiOptions = {
   routePrefix: '/docs',
   uiConfig: { docExpansion: 'list', displayRequestDuration: true, tryItOutEnabled: true },
-  theme: { title: 'Drive Clone API' },
+  theme: {
+    title: 'Drive Clone API',
+    // The bar with another project's logo, and a field for the addresses of other documents.
+    css: [{ filename: 'drive.css', content: '.swagger-ui .topbar { display: none }' }],
+  },
 };
