@@ -9,16 +9,20 @@ import {
 import { type Static, Type } from './typebox.ts';
 
 /** PostgreSQL's int8: a plain number in JSON, exact over the whole range; a bigint in the code. */
-const Int64 = (description: string) =>
-  Type.Unsafe<bigint>({ type: 'integer', format: 'int64', description });
+const Int64 = (description: string, options: { examples?: number[] } = {}) =>
+  Type.Unsafe<bigint>({ type: 'integer', format: 'int64', description, ...options });
 
-const UserId = Int64('The owner of the file; the sharding key. Any int8.');
+const UserId = Int64('The owner of the file; the sharding key. Any int8.', { examples: [42] });
 const ShardId = Type.Integer({ description: 'The shard that holds the record.' });
 const Success = Type.Literal(true);
 
 export const FileInput = Type.Object({
   user_id: UserId,
-  file_name: Type.String({ minLength: 1, maxLength: FILE_NAME_CHARS_MAX }),
+  file_name: Type.String({
+    minLength: 1,
+    maxLength: FILE_NAME_CHARS_MAX,
+    examples: ['my_document.txt'],
+  }),
 });
 
 export const BulkQuery = Type.Object({
