@@ -5,6 +5,7 @@ import { Console } from './admin/console.ts';
 import { CoarseClock } from './base/clock.ts';
 import { SqlError } from './base/errors.ts';
 import {
+  DEADLOCK_WATCH_MS,
   HOME_SHARD_START_MS,
   HOUSEKEEPING_INTERVAL_MS,
   SESSION_WATCH_MS,
@@ -18,6 +19,7 @@ import type { Answer, Command } from './commands/command.ts';
 import type { Operations } from './commands/operations.ts';
 import type { RunCommand } from './commands/over-workers.ts';
 import { readAgain, seatRules, waitingSettings } from './commands/settings.ts';
+import { openTransactions, SHOW_TRANSACTIONS } from './commands/show-transactions.ts';
 import { Statistics } from './commands/statistics.ts';
 import type { Config } from './control/config.ts';
 import { Recovery } from './control/recovery.ts';
@@ -34,6 +36,7 @@ import { ShardPool } from './pool/shard-pool.ts';
 import { Authenticator } from './session/authenticator.ts';
 import { ClientTls } from './session/client-tls.ts';
 import type { SessionContext } from './session/context.ts';
+import { DeadlockWatch } from './session/deadlock-watch.ts';
 import { Listener, type ListenerRules } from './session/listener.ts';
 import { StatementNames } from './session/prepared.ts';
 import { Seats } from './session/seats.ts';
@@ -201,6 +204,14 @@ export async function startProxy(
     const recovery = new Recovery({ cluster, gids, living: () => siblings.living(), log });
     void recovery.run();
     timers.push(setInterval(() => listener.watch(), SESSION_WATCH_MS));
+    const deadlocks = new DeadlockWatch({
+      clients,
+      transactions: async () => openTransactions(await run(SHOW_TRANSACTIONS, '')),
+      ...{ shards: config.shards, connect: connector(() => current) },
+      nowMs: () => clock.nowMs,
+      log,
+    });
+    timers.push(setInterval(() => void deadlocks.watch(), DEADLOCK_WATCH_MS));
     timers.push(
       setInterval(() => void housekeeping(topology, recovery, log), HOUSEKEEPING_INTERVAL_MS),
     );

@@ -294,3 +294,9 @@ export const WORKER_RETRY_MS = 200;
 
 /** … up to this: long enough that a loop of failures costs nothing, short enough for a repair. */
 export const WORKER_RETRY_MS_MAX = 5_000;
+
+/** A statement that has waited so long may wait for itself; PostgreSQL's own deadlock_timeout. */
+export const DEADLOCK_WAIT_MS = 1_000;
+
+/** How often statements are looked at that may be in a deadlock over several shards. */
+export const DEADLOCK_WATCH_MS = 500;

@@ -10,6 +10,7 @@ import { PROXY_COMMANDS } from './show-proxy.ts';
 import { SOCKET_COMMANDS } from './show-sockets.ts';
 import { STATEMENT_COMMANDS } from './show-statements.ts';
 import { STATS_COMMANDS } from './show-stats.ts';
+import { TRANSACTION_COMMANDS } from './show-transactions.ts';
 import { WORKER_COMMANDS } from './show-workers.ts';
 
 const HELP = show('HELP', 'this list', 'here', columns('command about'), () =>
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   ...POOL_COMMANDS,
   ...SOCKET_COMMANDS,
   ...STATS_COMMANDS,
+  ...TRANSACTION_COMMANDS,
   ...STATEMENT_COMMANDS,
   ...SHARD_COMMANDS,
   ...CLIENT_COMMANDS,

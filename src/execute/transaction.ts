@@ -41,6 +41,8 @@ export interface TransactionDependencies {
  */
 export class Transaction {
   state: 'open' | 'failed' = 'open';
+  /** Date.now() at its begin. */
+  readonly begunMs = Date.now();
   /** Opened by the proxy around a statement or batch, not by the client's BEGIN. */
   implicit: boolean;
   /** The client's BEGIN, with its modes. */
@@ -87,6 +89,7 @@ export class Transaction {
 
   /** The connection of `shard` in this transaction; enlists the shard if need be. */
   async enlist(shard: number): Promise<ServerConnection> {
+    if (this.#lost !== null) throw this.#lost;
     const enlisted = this.participants.get(shard);
     if (enlisted !== undefined) return enlisted;
     const connection = await this.#dependencies.borrow(shard, this.settingsBefore);
@@ -160,6 +163,20 @@ export class Transaction {
     if (connection !== this.apart) this.participants.delete(connection.shard.id);
     this.#lost = error;
     this.state = 'failed';
+  }
+
+  /**
+   * Gives up what it holds on every shard, for others wait for that: it can only be rolled back.
+   * Nothing of it is under way.
+   */
+  giveUp(error: SqlError): void {
+    this.#lost = error;
+    this.state = 'failed';
+    for (const connection of this.participants.values()) {
+      query(connection, 'ROLLBACK').catch(() => {
+        connection.tainted = true;
+      });
+    }
   }
 
   /** Throws 3B001 when there is no such savepoint. */

@@ -2,6 +2,7 @@
 
 import { protocolViolation, type SqlError } from '../base/errors.ts';
 import { SHARED_BACKLOG_BYTES_MAX } from '../base/limits.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCopyFail } from '../wire/copy.ts';
@@ -52,6 +53,8 @@ export class Relay implements Receiver {
   /** Where the request under way runs. */
   connection: ServerConnection | null = null;
   copyingIn = false;
+  /** The request under way is being cancelled for this, which its client is to be told. */
+  breaking: SqlError | null = null;
   /** What stands before the statement in the client's string: errors count from its start. */
   textBefore = '';
   /** The client has ended its data, its Sync is still to come. */
@@ -180,6 +183,10 @@ export class Relay implements Receiver {
   }
 
   instead(error: ErrorFields): Buffer | null {
+    const { breaking } = this;
+    if (breaking !== null && error.code === SQLSTATE.queryCanceled) {
+      return encodeErrorResponse(breaking);
+    }
     const moved = movedBehind(error, this.textBefore);
     return moved === error ? null : encodeErrorResponse(moved);
   }
@@ -298,6 +305,7 @@ export class Relay implements Receiver {
 
   #reset(): void {
     this.connection = null;
+    this.breaking = null;
     this.#end = null;
     this.#sharedEnd = null;
     this.copyingIn = false;

@@ -1,6 +1,7 @@
 // RequestRunner: runs a client's Query or batch the careful way, one statement after the other.
 
 import { asSqlError, SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import type { Plan, SequencePlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
@@ -120,7 +121,9 @@ export class RequestRunner {
     if (state.transaction !== null) state.transaction.state = 'failed';
     if (error instanceof ErrorPassedOn) return;
     if (error instanceof ServerError) {
-      client.write(encodeErrorResponse(error.fields));
+      const { breaking } = state;
+      const isCanceled = error.fields.code === SQLSTATE.queryCanceled;
+      client.write(encodeErrorResponse(isCanceled && breaking !== null ? breaking : error.fields));
       return;
     }
     const known = asSqlError(error);

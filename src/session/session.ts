@@ -136,9 +136,25 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     void this.cancel(error);
   }
 
+  /** Stops the statement under way with `error`, and gives up its transaction: others wait for it. */
+  breakDeadlock(error: SqlError): void {
+    this.state.breaking = error;
+    this.#relay.breaking = this.#relay.connection === null ? null : error;
+    this.cancelLate(error);
+  }
+
+  /** Where the cancel came too late, the wait was over by itself. */
+  #deadlockBroken(error: SqlError): void {
+    const { transaction } = this.state;
+    this.state.breaking = null;
+    if (transaction?.state === 'failed') transaction.giveUp(error);
+  }
+
   #enter(phase: Phase): void {
     this.#phase = phase;
     this.sinceMs = this.#context.clock.nowMs;
+    const { breaking } = this.state;
+    if (phase === 'ready' && breaking !== null) this.#deadlockBroken(breaking);
   }
 
   get phase(): Phase {

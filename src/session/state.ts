@@ -57,6 +57,8 @@ export class SessionState {
   poolsFor: ConnectionOwner | null = null;
   /** The clients of the proxy; set once the session has begun. */
   backends: Backends | null = null;
+  /** The statement under way is being cancelled for this, which its client is to be told. */
+  breaking: SqlError | null = null;
   /** A statement has changed the schema; the topology is to learn of it when it is committed. */
   schemaChanged = false;
   /** Inside a transaction that has changed the schema: what its own statements see. */

@@ -250,3 +250,31 @@ describe('The console refuses', () => {
     await other.close();
   });
 });
+
+describe('SHOW TRANSACTIONS and PREPARED_TRANSACTIONS', () => {
+  it('tell of open transactions with their servers, and of prepared ones', async () => {
+    await data.query('BEGIN');
+    await data.query(`INSERT INTO file_metadata (user_id, file_name) VALUES (1, 'a'), (2, 'b')`);
+    const rows = await show('TRANSACTIONS');
+    expect(rows).toHaveLength(1);
+    const [{ state, kind, servers, writers, wait_ms }] = rows as [Row];
+    expect({ state, kind, writers, wait_ms }).toEqual({
+      state: 'open',
+      kind: 'block',
+      writers: '0,1',
+      wait_ms: '0',
+    });
+    expect(servers).toMatch(/^s\d:\d+,s\d:\d+$/);
+    await data.query('ROLLBACK');
+    expect(await show('TRANSACTIONS')).toEqual([]);
+    const { host, port, database, user, password } = proxy.shards[1]!;
+    const direct = new Client({ host, port, database, user, password });
+    await direct.connect();
+    await direct.query(`BEGIN; SELECT txid_current(); PREPARE TRANSACTION 'somebody''s'`);
+    const [prepared, ...others] = await show('PREPARED_TRANSACTIONS');
+    expect(others).toEqual([]);
+    expect(prepared).toMatchObject({ shard_id: '1', gid: `somebody's`, ours: 'no' });
+    await direct.query(`ROLLBACK PREPARED 'somebody''s'`);
+    await direct.end();
+  });
+});

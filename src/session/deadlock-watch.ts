@@ -1,0 +1,123 @@
+// Deadlock watch: finds transactions that wait for each other over several shards, and breaks one.
+
+import { SqlError } from '../base/errors.ts';
+import { DEADLOCK_WAIT_MS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { Shard } from '../topology/shard.ts';
+import { TERMINATE } from '../wire/terminate.ts';
+import type { Client } from './client.ts';
+import { circleOf, type OpenTransaction, waitGraph } from './wait-graph.ts';
+
+export interface DeadlockWatchOptions {
+  /** Of this process. */
+  clients(): Iterable<Client>;
+  /** Of all processes of the proxy. */
+  transactions(): Promise<readonly OpenTransaction[]>;
+  readonly shards: readonly Shard[];
+  /** A new connection: those of the pools may all be waiting. */
+  connect(shard: Shard): Promise<ServerConnection>;
+  /** What sessions are timed by. */
+  nowMs(): number;
+  readonly log: Logger;
+}
+
+/**
+ * No server sees a circle that goes over several of them. Every process looks for its own clients;
+ * all of them choose the transaction that began last, and the process that has it ends it.
+ */
+export class DeadlockWatch {
+  readonly #options: DeadlockWatchOptions;
+  #running = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: DeadlockWatchOptions) {
+    this.#options = options;
+  }
+
+  /** To be called every DEADLOCK_WATCH_MS. Never rejects: what fails is logged and comes again. */
+  async watch(): Promise<void> {
+    const { nowMs, log } = this.#options;
+    const suspects = this.#suspects();
+    if (this.#running || suspects.length === 0) return;
+    if (nowMs() - this.#lookedMs < DEADLOCK_WAIT_MS) return;
+    this.#running = true;
+    try {
+      await this.#look(suspects);
+    } catch (error) {
+      log.debug({ err: error }, 'deadlocks could not be looked for');
+    }
+    this.#lookedMs = nowMs();
+    this.#running = false;
+  }
+
+  /** On several shards, and long at one statement: a circle over shards goes through such a one. */
+  #suspects(): Client[] {
+    const { clients, nowMs } = this.#options;
+    return [...clients()].filter(({ session }) => {
+      const { transaction } = session.state;
+      if (transaction === null || transaction.participants.size < 2) return false;
+      if (session.phase === 'ready' || session.phase === 'closed' || session.isWaiting)
+        return false;
+      return nowMs() - session.sinceMs > DEADLOCK_WAIT_MS;
+    });
+  }
+
+  async #look(suspects: readonly Client[]): Promise<void> {
+    const { transactions, clients, log } = this.#options;
+    const connections: ServerConnection[] = [];
+    try {
+      await this.#connect(connections);
+      const all = await transactions();
+      for (const { identity } of suspects) {
+        const circle = circleOf(identity.id, await waitGraph(connections, all));
+        if (circle === null) continue;
+        // The shards were not asked at one moment: what is real is still there.
+        const again = circleOf(identity.id, await waitGraph(connections, await transactions()));
+        if (again?.join() !== circle.join()) continue;
+        const victim = youngest(circle, all);
+        const own = [...clients()].find((client) => client.identity.id === victim);
+        if (own === undefined) continue;
+        log.info({ clients: circle, victim }, 'a deadlock over several shards is broken');
+        own.session.breakDeadlock(deadlockDetected(circle));
+      }
+    } finally {
+      for (const connection of connections) connection.close(TERMINATE);
+    }
+  }
+
+  /** One to each shard that answers: a circle does not go through the others. */
+  async #connect(into: ServerConnection[]): Promise<void> {
+    const { shards, connect, log } = this.#options;
+    const connecting = shards.map(async (shard) => {
+      try {
+        into.push(await connect(shard));
+      } catch (error) {
+        log.debug({ shard: shard.id, err: error }, 'a shard is not looked at for deadlocks');
+      }
+    });
+    await Promise.all(connecting);
+  }
+}
+
+function youngest(circle: readonly number[], all: readonly OpenTransaction[]): number {
+  const begun = new Map(all.map(({ client, begunMs }) => [client, begunMs]));
+  return circle.reduce((a, b) => {
+    const [first, second] = [begun.get(a) ?? 0, begun.get(b) ?? 0];
+    if (first !== second) return first > second ? a : b;
+    return Math.max(a, b);
+  });
+}
+
+function deadlockDetected(circle: readonly number[]): SqlError {
+  const waits = circle.map(
+    (client, i) => `Client ${client} waits for client ${circle[(i + 1) % circle.length]}.`,
+  );
+  return new SqlError({
+    code: SQLSTATE.deadlockDetected,
+    message: 'deadlock detected',
+    detail: `Over several shards: ${waits.join(' ')}`,
+    hint: 'Run the transaction again; lock rows in one order everywhere to avoid this.',
+  });
+}
