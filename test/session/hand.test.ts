@@ -71,8 +71,8 @@ describe('SET drive.shard and drive.key', () => {
   });
 
   it('let a statement be that is refused over several shards', async () => {
-    const refused =
-      'SELECT drive.shard_id() AS at, count(*) FROM file_metadata TABLESAMPLE SYSTEM (100) GROUP BY 1';
+    const text = "'SELECT ''a''::tsquery, ''c''::tsquery'";
+    const refused = `SELECT drive.shard_id() AS at, ts_rewrite('a & b', ${text})`;
     const insert = "INSERT INTO file_metadata (user_id, file_name) VALUES (1, 'x'), (42, 'y')";
     expect(await codeOf(`${insert}; ${refused}`)).toBe('0A000');
     expect((await client.query('SELECT count(*)::int AS n FROM file_metadata')).rows).toEqual([
