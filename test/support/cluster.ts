@@ -24,6 +24,15 @@ export function superusers(): { readonly shards: ServerLogin; readonly plain: Se
   return inject('superusers');
 }
 
+/** All servers of the run, to make databases of another kind on. */
+export function runServers(): {
+  readonly shards: readonly Shard[];
+  readonly plain: Shard;
+  readonly superusers: ReturnType<typeof superusers>;
+} {
+  return { shards: inject('shards'), plain: plainServer(), superusers: superusers() };
+}
+
 /** Databases of one test file: one a shard, and one on the plain server. */
 export interface FreshDatabases {
   readonly shards: readonly Shard[];

@@ -1,0 +1,177 @@
+// Generator of conditions, those on the sharding key among them.
+
+import { type Expressions, type Sight, TEXT_TYPES } from './expression.ts';
+import { expression, list, literal, type Node, option, type Part, text } from './tree.ts';
+import { LITERALS, type Type } from './type.ts';
+
+export function condition(make: Expressions, sight: Sight, depth: number): Node {
+  const { random } = make;
+  const e = (...parts: readonly Part[]) => expression('bool', ...parts);
+  if (depth <= 0) return comparison(make, sight, 0);
+  switch (random.int(0, 13)) {
+    case 0:
+    case 1:
+      return e(
+        '(',
+        condition(make, sight, depth - 1),
+        random.pick([' AND ', ' OR ']),
+        condition(make, sight, depth - 1),
+        ')',
+      );
+    case 2:
+      return e('NOT (', condition(make, sight, depth - 1), ')');
+    case 3: {
+      const type = make.typeInSight(sight);
+      return e('(', make.of(type, sight, depth - 1), ' IS ', option('NOT '), 'NULL)');
+    }
+    case 4: {
+      const type = make.typeInSight(sight);
+      const items = [make.literal(type), make.literal(type), make.of(type, sight, 0)];
+      return e('(', make.of(type, sight, depth - 1), option(' NOT'), ' IN (', list(items), '))');
+    }
+    case 5: {
+      const type = make.typeInSight(sight);
+      return e(
+        '(',
+        make.of(type, sight, depth - 1),
+        ' BETWEEN ',
+        option('SYMMETRIC '),
+        make.literal(type),
+        ' AND ',
+        make.literal(type),
+        ')',
+      );
+    }
+    case 6:
+      return e(
+        '(',
+        make.of(random.pick(TEXT_TYPES), sight, depth - 1),
+        random.pick([' LIKE ', ' NOT LIKE ', ' ILIKE ']),
+        random.pick(["'a%'", "'_'", "'%b%'"]),
+        ')',
+      );
+    case 7:
+      return e(
+        '((',
+        condition(make, sight, depth - 1),
+        random.pick([') IS TRUE)', ') IS NOT FALSE)', ') IS UNKNOWN)']),
+      );
+    case 8:
+    case 9:
+      return make.subQueries > 0
+        ? subQuery(make, sight, depth - 1)
+        : comparison(make, sight, depth - 1);
+    default:
+      return comparison(make, sight, depth - 1);
+  }
+}
+
+function comparison(make: Expressions, sight: Sight, depth: number): Node {
+  const { random } = make;
+  const type = make.typeInSight(sight);
+  const operator = random.pick([
+    ' = ',
+    ' = ',
+    ' <> ',
+    ' < ',
+    ' <= ',
+    ' > ',
+    ' >= ',
+    ' IS DISTINCT FROM ',
+    ' IS NOT DISTINCT FROM ',
+  ]);
+  const left = make.of(type, sight, depth);
+  const right = random.chance(0.6)
+    ? make.literal(type)
+    : make.of(comparableType(make, type), sight, depth);
+  return expression('bool', '(', left, operator, right, ')');
+}
+
+/** Another type that PostgreSQL compares with it. */
+function comparableType(make: Expressions, type: Type): Type {
+  const families: readonly (readonly Type[])[] = [
+    ['int', 'small', 'big', 'num', 'price', 'flt'],
+    ['text', 'vc', 'cc'],
+    ['ts', 'tsp', 'date'],
+  ];
+  const family = families.find((each) => each.includes(type));
+  return family === undefined || make.random.chance(0.5) ? type : make.random.pick(family);
+}
+
+function subQuery(make: Expressions, sight: Sight, depth: number): Node {
+  const { random } = make;
+  make.subQueries -= 1;
+  const type = make.typeInSight(sight);
+  const e = (...parts: readonly Part[]) => expression('bool', ...parts);
+  const rows = (types: readonly Type[]) => make.queries.rows(types, sight, depth);
+  switch (random.int(0, 4)) {
+    case 0:
+      return e(option('NOT '), 'EXISTS (', rows([type]), ')');
+    case 1:
+      return e('(', make.of(type, sight, 1), option(' NOT'), ' IN (', rows([type]), '))');
+    case 2:
+      return e(
+        '(',
+        make.of(type, sight, 1),
+        random.pick([' = ', ' <> ', ' < ', ' >= ']),
+        random.pick(['ANY (', 'ALL (']),
+        rows([type]),
+        '))',
+      );
+    case 3: {
+      const other = make.typeInSight(sight);
+      return e(
+        '((',
+        make.of(type, sight, 1),
+        ', ',
+        make.of(other, sight, 1),
+        ')',
+        option(' NOT'),
+        ' IN (',
+        rows([type, other]),
+        '))',
+      );
+    }
+    default:
+      return e('(', make.of(type, sight, 1), ' = (', make.queries.value(type, sight, depth), '))');
+  }
+}
+
+/** A condition on the sharding key. */
+export function keyCondition(make: Expressions, keys: readonly Part[]): Node {
+  const { random } = make;
+  const key = random.pick(keys);
+  const value = () =>
+    random.pick([
+      literal('int', random.pick(LITERALS.int.values), random.chance(0.6)),
+      literal('int', random.pick(LITERALS.int.values), random.chance(0.6)),
+      text("'42'"),
+      text('42.0'),
+      text('NULL'),
+      text('1::int8'),
+      text('-(-1)'),
+      text('42.5'),
+      text("' 7 '"),
+      text('7::numeric'),
+      text('9223372036854775807'),
+      text('(1 + 1)'),
+      text('2147483648'),
+    ]);
+  const e = (...parts: readonly Part[]) => expression('bool', ...parts);
+  switch (random.int(0, 7)) {
+    case 0:
+    case 1:
+    case 2:
+      return e('(', key, ' = ', value(), ')');
+    case 3:
+      return e('(', key, ' IN (', list([value(), value(), value()]), '))');
+    case 4:
+      return e('(', value(), ' = ', key, ')');
+    case 5:
+      return e('(', key, " = ANY ('{1,42,-17}'))");
+    case 6:
+      return e('((', key, ' = ', value(), ') OR (', key, ' = ', value(), '))');
+    default:
+      return e('(', key, ' IS NOT DISTINCT FROM ', value(), ')');
+  }
+}

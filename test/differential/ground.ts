@@ -1,0 +1,150 @@
+// Ground of a differential test: plain servers and proxies over several numbers of shards.
+
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { createLog } from '../../src/base/log.ts';
+import { loadConfig } from '../../src/control/config.ts';
+import { installSchema } from '../../src/local/schema.ts';
+import { startProxy } from '../../src/proxy.ts';
+import type { Shard } from '../../src/topology/shard.ts';
+import { connect } from '../parity/answer.ts';
+import type { runServers, superusers } from '../support/cluster.ts';
+import { BEFORE, insertOf, type World } from './world.ts';
+
+type Superuser = ReturnType<typeof superusers>['plain'];
+
+/** One way to the same tables. */
+export interface Side {
+  readonly name: string;
+  readonly client: pg.Client;
+}
+
+export interface Ground {
+  readonly plain: Side;
+  /** Plain servers with the rows in other orders and other plans: for what an answer depends on. */
+  readonly witnesses: readonly Side[];
+  /** By number of shards. */
+  readonly proxies: ReadonlyMap<number, { readonly proxy: Side; readonly engine: Side }>;
+  settle(world: World): Promise<void>;
+  clear(world: World): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `locale`: an ICU locale for all databases, or null for the servers' own. */
+export async function makeGround(
+  servers: ReturnType<typeof runServers>,
+  counts: readonly number[],
+  locale: string | null,
+): Promise<Ground> {
+  const { shards, plain, superusers } = servers;
+  const name = `diff_${randomBytes(4).toString('hex')}`;
+  const closers: (() => Promise<void>)[] = [];
+  const database = async (server: Shard, superuser: Superuser, called: string): Promise<Shard> => {
+    const admin = await connect({ ...server, ...superuser, database: 'postgres' });
+    const how =
+      locale === null
+        ? ''
+        : ` TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '${locale}' LOCALE 'C'`;
+    await admin.query(`CREATE DATABASE ${called} OWNER ${server.user}${how}`);
+    await admin.end();
+    closers.unshift(async () => {
+      const again = await connect({ ...server, ...superuser, database: 'postgres' });
+      await again.query(`DROP DATABASE ${called} WITH (FORCE)`);
+      await again.end();
+    });
+    return { ...server, database: called };
+  };
+  const side = async (called: string, login: Parameters<typeof connect>[0]): Promise<Side> => {
+    const client = await connect(login);
+    client.on('error', (error) => console.error(called, error.message));
+    closers.unshift(() => client.end());
+    return { name: called, client };
+  };
+  const plains: Side[] = [];
+  for (let i = 0; i < 4; i++) {
+    plains.push(
+      await side(
+        i === 0 ? 'plain' : `witness ${i}`,
+        await database(plain, superusers.plain, `${name}_p${i}`),
+      ),
+    );
+  }
+  await plains[1]!.client.query(
+    'SET enable_hashagg = off; SET enable_hashjoin = off; SET enable_memoize = off',
+  );
+  await plains[2]!.client.query(
+    'SET enable_sort = off; SET enable_mergejoin = off; SET enable_nestloop = off',
+  );
+  const proxies = new Map<number, { proxy: Side; engine: Side }>();
+  for (const count of counts) {
+    const own: Shard[] = [];
+    for (let id = 0; id < count; id++) {
+      const server = shards[id % shards.length]!;
+      own.push({ ...(await database(server, superusers.shards, `${name}_${count}_${id}`)), id });
+    }
+    await installSchema(own, { only: 'drive' });
+    const config = loadConfig({
+      env: {},
+      overrides: { shards: own.map(({ id: _, ...shard }) => shard), proxy: { port: 0 } },
+    });
+    const log = createLog((process.env.TEST_LOG ?? 'silent') as 'info');
+    const [user] = config.proxy.users;
+    const start = async (forceEngine: boolean) => {
+      const proxy = await startProxy(config, log, { forceEngine });
+      closers.unshift(() => proxy.close());
+      return {
+        host: config.proxy.host,
+        port: proxy.port,
+        database: config.proxy.database,
+        user: user!.name,
+        password: user!.password,
+      };
+    };
+    proxies.set(count, {
+      proxy: await side(`${count} shards`, await start(false)),
+      engine: await side(`${count} shards, engine`, await start(true)),
+    });
+  }
+  const main = [...proxies.values()].map(({ proxy }) => proxy);
+  for (const { client } of [...plains, ...main]) {
+    for (const sql of BEFORE) await client.query(sql);
+  }
+  const each = async (sides: readonly Side[], sql: string) => {
+    for (const { client, name } of sides) {
+      await client.query(sql).catch((error: Error) => {
+        throw new Error(`${name}: ${sql}: ${error.message}`, { cause: error });
+      });
+    }
+  };
+  return {
+    plain: plains[0]!,
+    witnesses: plains.slice(1),
+    proxies,
+    async settle(world) {
+      await plains[0]!.client.query('SET statement_timeout = 0');
+      for (const { sql, proxyOnly } of world.make)
+        await each(proxyOnly ? main : [...plains, ...main], sql);
+      for (const table of world.tables) {
+        const insert = insertOf(table, 'as made');
+        if (insert === null) continue;
+        await each([plains[0]!, ...main], insert);
+        await each([plains[1]!], insertOf(table, 'reversed')!);
+        await each([plains[2]!], insertOf(table, 'shuffled')!);
+        await each([plains[3]!], insertOf(table, 'by length')!);
+      }
+      await each(plains.slice(0, 2), 'ANALYZE');
+      await plains[0]!.client.query(`SET statement_timeout = '2s'`);
+      // A proxy looks at the schema again when it meets a name that it does not know.
+      for (const { engine } of proxies.values()) {
+        await engine.client.query(`SELECT FROM no_${world.tables[0]!.name}`).catch(() => undefined);
+      }
+    },
+    async clear(world) {
+      for (const { name } of world.tables)
+        await each([...plains, ...main], `DROP TABLE IF EXISTS ${name}`);
+    },
+    async close() {
+      for (const close of closers) await close();
+    },
+  };
+}

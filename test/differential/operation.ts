@@ -1,0 +1,150 @@
+// Generator of operations and calls that give a value of a wanted type.
+
+import { condition } from './condition.ts';
+import { type Expressions, ORDERED_TYPES, type Sight, TEXT_TYPES, TYPES } from './expression.ts';
+import { expression, list, type Node, type Part } from './tree.ts';
+import type { Type } from './type.ts';
+
+export function operation(make: Expressions, type: Type, sight: Sight, depth: number): Node | null {
+  const { random } = make;
+  const of = (wanted: Type) => make.of(wanted, sight, depth);
+  const e = (...parts: readonly Part[]) => expression(type, ...parts);
+  switch (type) {
+    case 'int':
+      return random.pick([
+        () => e('(', of('int'), random.pick([' + ', ' - ', ' * ']), make.literal('int'), ')'),
+        () => e('(', of('int'), ' + ', of('int'), ')'),
+        () =>
+          e('(', of('int'), random.pick([' / ', ' % ']), random.pick(['2', '3', '7', '-4']), ')'),
+        () => e('length(', of('text'), ')'),
+        () => e('abs(', of('int'), ')'),
+        () => e('-', '(', of('int'), ')'),
+        () =>
+          e(
+            'extract(',
+            random.pick(['year', 'month', 'dow', 'hour']),
+            ' FROM ',
+            of(random.pick(['ts', 'tsp'] as const)),
+            ')::int4',
+          ),
+        () => e('cardinality(', of('ints'), ')'),
+        () => e('(', of('ints'), ')[1]'),
+        () => e('(', of('small'), ' + ', of('int'), ')'),
+        () => e(of('bool'), '::int4'),
+        () => e('(', of('date'), " - '2026-01-01'::date)"),
+      ])();
+    case 'big':
+      return random.pick([
+        () => e('(', of('int'), ')::int8'),
+        () => e('(', of('int'), '::int8 * 3)'),
+      ])();
+    case 'num':
+      return random.pick([
+        () =>
+          e(
+            '(',
+            of('num'),
+            random.pick([' + ', ' - ']),
+            of(random.pick(['price', 'int', 'big'] as const)),
+            ')',
+          ),
+        () => e('(', of('price'), ' * ', make.literal('num'), ')'),
+        () => e('(', of('price'), ' / ', random.pick(['3', '7.0', '2']), ')'),
+        () => e('round(', of('price'), ', 1)'),
+        () => e('(', of('big'), '::numeric * 10)'),
+        () => e('abs(', of('num'), ')'),
+      ])();
+    case 'price':
+      return e('(', of('int'), ')::numeric(12,2)');
+    case 'flt':
+      return random.pick([
+        () => e('(', of('flt'), random.pick([' + ', ' - ']), of('flt'), ')'),
+        () => e('(', of('flt'), ' * 2)'),
+        () => e('(', of('int'), ')::float8'),
+        () => e('abs(', of('flt'), ')'),
+      ])();
+    case 'text':
+      return random.pick([
+        () => e('(', of('text'), ' || ', of(random.pick(TEXT_TYPES)), ')'),
+        () =>
+          e(
+            random.pick(['upper', 'lower', 'reverse', 'initcap']),
+            '(',
+            of(random.pick(TEXT_TYPES)),
+            ')',
+          ),
+        () => e('left(', of('text'), ', 1)'),
+        () => e('(', of(random.pick(ORDERED_TYPES)), ')::text'),
+        () => e('concat_ws(', list(["'-'", of('int'), of('text')]), ')'),
+        () => e('to_char(', of('ts'), ", 'YYYY-MM-DD HH24:MI TZ')"),
+        () =>
+          e(
+            '(',
+            of(random.pick(TEXT_TYPES)),
+            ' COLLATE ',
+            random.pick(['"C"', 'german', 'nocase']),
+            ')',
+          ),
+        () => e('md5(', of('text'), ')'),
+        () => e('(', of('jsonb'), " ->> 'a')"),
+        () => wholeRow(make, sight) ?? e('md5(', of('text'), ')'),
+        () => listedRows(make, type, sight, depth),
+      ])();
+    case 'bool':
+      return e('(', condition(make, sight, depth), ')');
+    case 'date':
+      return random.pick([() => e('(', of('ts'), ')::date'), () => e('(', of('tsp'), ')::date')])();
+    case 'ts':
+      return random.pick([
+        () => e("date_trunc('day', ", of('ts'), ')'),
+        () => e('(', of('ts'), ' + ', make.literal('iv'), ')'),
+        () => e('(', of('tsp'), ')::timestamptz'),
+        () => e('(', of('tsp'), " AT TIME ZONE 'Europe/Berlin')"),
+      ])();
+    case 'tsp':
+      return random.pick([
+        () => e('(', of('ts'), " AT TIME ZONE 'America/New_York')"),
+        () => e('(', of('date'), ')::timestamp'),
+      ])();
+    case 'iv':
+      return e('(', of('iv'), ' * 2)');
+    case 'ints':
+      return random.pick([
+        () => e('ARRAY[', list([of('int'), of('int')]), ']'),
+        () => e('(', of('ints'), ' || ', of('int'), ')'),
+      ])();
+    case 'jsonb':
+      return random.pick([
+        () => e('jsonb_build_object(', list(["'k'", of(random.pick(TYPES))]), ')'),
+        () => e('to_jsonb(', of('int'), ')'),
+      ])();
+    default:
+      return null;
+  }
+}
+
+function wholeRow(make: Expressions, sight: Sight): Node | null {
+  const named = sight.own.filter(({ name }) => name !== '');
+  if (named.length === 0) return null;
+  const { name } = make.random.pick(named);
+  return expression(
+    'text',
+    make.random.pick([`(${name})::text`, `row_to_json(${name})::text`, `ROW(${name}.*)::text`]),
+  );
+}
+
+/** The sorted values of a sub-query as one text. */
+function listedRows(make: Expressions, type: Type, sight: Sight, depth: number): Node {
+  if (make.subQueries <= 0) return make.leaf(type, sight);
+  make.subQueries -= 1;
+  const rows = make.queries.rows(['int'], sight, depth);
+  return expression(
+    type,
+    make.random.pick([
+      '(SELECT array_agg(q ORDER BY q)::text FROM (',
+      "(SELECT string_agg(q::text, ',' ORDER BY q) FROM (",
+    ]),
+    rows,
+    ') AS listed (q))',
+  );
+}

@@ -1,0 +1,133 @@
+// Tree of a generated statement: rendered to SQL, varied in its literals, and shrunk piece by piece.
+
+import type { Random } from '../support/random.ts';
+import { LITERALS, type Type } from './type.ts';
+
+export type Part = string | Node;
+
+/**
+ * `text` is just its parts. An `expression` or `query` may be replaced by a smaller one within it, a
+ * `from` by an item within it; an `option` may be left out; a `list` can lose items.
+ */
+export interface Node {
+  readonly kind: 'text' | 'expression' | 'query' | 'from' | 'option' | 'list' | 'literal';
+  /** Of an expression or literal, its type; of a list, what is between its items. */
+  readonly detail: string;
+  readonly parts: readonly Part[];
+  /** A literal that is sent as a parameter where the statement has any. */
+  readonly parameter?: boolean;
+}
+
+const node =
+  (kind: Node['kind'], detail = '') =>
+  (...parts: readonly Part[]): Node => ({ kind, detail, parts });
+
+export const text = node('text');
+export const query = node('query');
+export const from = node('from');
+export const option = node('option');
+export const expression = (type: Type, ...parts: readonly Part[]): Node =>
+  node('expression', type)(...parts);
+export const list = (items: readonly Part[], separator = ', '): Node =>
+  node('list', separator)(...items);
+export const literal = (type: Type, value: string, parameter = false): Node => ({
+  ...node('literal', type)(value),
+  parameter,
+});
+
+export interface Rendered {
+  readonly sql: string;
+  readonly parameters: readonly (string | null)[];
+}
+
+/** `parameters`: literals that may be are sent apart from the text. */
+export function render(tree: Part, parameters: boolean): Rendered {
+  const values: (string | null)[] = [];
+  const write = (part: Part): string => {
+    if (typeof part === 'string') return part;
+    if (part.kind === 'literal' && parameters && part.parameter === true) {
+      const known = LITERALS[part.detail as Type];
+      values.push(unquoted(part.parts[0] as string));
+      return `$${values.length}::${known.sql}`;
+    }
+    const pieces = part.parts.map(write);
+    return pieces.join(part.kind === 'list' ? part.detail : '');
+  };
+  const sql = write(tree);
+  return { sql, parameters: values };
+}
+
+function unquoted(value: string): string | null {
+  if (value === 'NULL') return null;
+  const match = /^'((?:[^']|'')*)'/.exec(value);
+  return match === null ? value : match[1]!.replaceAll("''", "'");
+}
+
+/** The same statement with other literals of the same types. */
+export function varied(tree: Part, random: Random): Part {
+  if (typeof tree === 'string') return tree;
+  if (tree.kind === 'literal') {
+    const { values } = LITERALS[tree.detail as Type];
+    return random.chance(0.6) ? { ...tree, parts: [random.pick(values)] } : tree;
+  }
+  return { ...tree, parts: tree.parts.map((part) => varied(part, random)) };
+}
+
+function sizeOf(tree: Part): number {
+  if (typeof tree === 'string') return tree.length;
+  return tree.parts.reduce((sum, part) => sum + sizeOf(part), 0);
+}
+
+/** Every tree that is one step smaller, the smallest first. */
+export function smaller(tree: Node): Node[] {
+  const found: Node[] = [];
+  const visit = (at: Node, rebuild: (replaced: Node) => Node): void => {
+    for (const replacement of replacements(at)) found.push(rebuild(replacement));
+    at.parts.forEach((part, i) => {
+      if (typeof part === 'string') return;
+      visit(part, (replaced) => rebuild({ ...at, parts: at.parts.with(i, replaced) }));
+    });
+  };
+  visit(tree, (replaced) => replaced);
+  const size = sizeOf(tree);
+  return found
+    .map((each) => ({ each, size: sizeOf(each) }))
+    .filter((candidate) => candidate.size < size)
+    .sort((a, b) => a.size - b.size)
+    .map(({ each }) => each);
+}
+
+const EMPTY = text('');
+
+function replacements(at: Node): Node[] {
+  switch (at.kind) {
+    case 'option':
+      return at.parts.length === 0 ? [] : [EMPTY];
+    case 'list':
+      if (at.parts.length < 2) return [];
+      return at.parts.map((_, i) => ({ ...at, parts: at.parts.toSpliced(i, 1) }));
+    case 'expression':
+      return [
+        ...within(
+          at,
+          (part) =>
+            (part.kind === 'expression' || part.kind === 'literal') && part.detail === at.detail,
+        ),
+        literal(at.detail as Type, LITERALS[at.detail as Type].values[0]!),
+      ];
+    case 'query':
+    case 'from':
+      return within(at, (part) => part.kind === at.kind);
+    case 'text':
+    case 'literal':
+      return [];
+  }
+}
+
+/** The nearest parts below of that sort. */
+function within(at: Node, wanted: (part: Node) => boolean): Node[] {
+  return at.parts.flatMap((part) => {
+    if (typeof part === 'string') return [];
+    return wanted(part) ? [part, ...within(part, wanted)] : within(part, wanted);
+  });
+}

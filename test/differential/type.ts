@@ -1,0 +1,266 @@
+// Types of generated tables: literals of statements, values of rows, and what can be done with each.
+
+export type Type =
+  | 'int'
+  | 'small'
+  | 'big'
+  | 'num'
+  | 'price'
+  | 'flt'
+  | 'real'
+  | 'text'
+  | 'vc'
+  | 'bp'
+  | 'bool'
+  | 'date'
+  | 'ts'
+  | 'tsp'
+  | 'time'
+  | 'iv'
+  | 'uuid'
+  | 'bytea'
+  | 'jsonb'
+  | 'ints'
+  | 'texts'
+  | 'mood'
+  | 'inet'
+  | 'range'
+  | 'ci'
+  | 'de'
+  | 'cc'
+  | 'money'
+  | 'bits';
+
+export interface TypeFacts {
+  /** The type's name in SQL. */
+  readonly sql: string;
+  /** As a column's type, where that is more. */
+  readonly column?: string;
+  /** Literals in statements; the first is the simplest. */
+  readonly values: readonly string[];
+  /** Values of rows. */
+  readonly rows: readonly string[];
+}
+
+const quoted = (...values: readonly string[]) =>
+  values.map((value) => `'${value.replaceAll("'", "''")}'`);
+const typed = (type: string, ...values: readonly string[]) =>
+  quoted(...values).map((value) => `${value}::${type}`);
+
+const WORDS = quoted(
+  '',
+  'a',
+  'A',
+  'b',
+  'ab',
+  'Ab',
+  'ä',
+  'Ä',
+  'z',
+  'Z',
+  'a b',
+  'a-b',
+  'ab1',
+  'ß',
+  'ss',
+  '_',
+  '10',
+  '9',
+  'é',
+  "o'x",
+  'a\\b',
+  '%',
+);
+const DATES = [
+  '2026-01-01',
+  '2026-03-29',
+  '2025-12-31',
+  '1999-02-28',
+  '2024-02-29',
+  'infinity',
+  '-infinity',
+  '0044-03-15 BC',
+];
+const TIMES = [
+  '2026-03-29 01:30:00+00',
+  '2026-03-29 03:30:00+02',
+  '2026-10-25 02:30:00+01',
+  '2025-12-31 23:59:59.999999+00',
+  '1970-01-01 00:00:00-08',
+  '2026-01-01 00:00:00+00',
+  '2026-01-01 05:30:00+05:30',
+];
+const LOCAL_TIMES = [
+  '2026-03-29 01:30:00',
+  '2026-03-29 03:30:00',
+  '2025-12-31 23:59:59.5',
+  '2026-01-01',
+  'infinity',
+];
+const INTERVALS = [
+  '1 day',
+  '24 hours',
+  '1 month',
+  '30 days',
+  '-1 year',
+  '0',
+  '1 day 02:03:04.5',
+  '-00:00:01',
+];
+const UUIDS = [
+  '00000000-0000-0000-0000-000000000000',
+  'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+  'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  '7f000000-0000-4000-8000-000000000001',
+];
+
+export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
+  int: {
+    sql: 'int4',
+    values: ['1', '0', '2', '3', '5', '7', '42', '-1', '-17', '10'],
+    rows: ['0', '1', '2', '3', '3', '4', '5', '7', '7', '8', '9', '10', '42', '-1', '-17', '100'],
+  },
+  small: {
+    sql: 'int2',
+    values: ['1::int2', '0::int2', '7::int2', '-1::int2'],
+    rows: ['0', '1', '2', '3', '-1', '-7'],
+  },
+  big: {
+    sql: 'int8',
+    values: ['1::int8', '0::int8', '2147483648', '-1::int8', '9223372036854775807'],
+    rows: [
+      '0',
+      '1',
+      '2',
+      '42',
+      '2147483648',
+      '-2147483649',
+      '9223372036854775807',
+      '-9223372036854775808',
+      '9007199254740993',
+      '9007199254740992',
+    ],
+  },
+  num: {
+    sql: 'numeric',
+    values: ['1.5', '0.0', '-2.25', '3.0', '1e20', '0.000001', "'NaN'::numeric"],
+    rows: [
+      '0',
+      '0.1',
+      '1.5',
+      '-2.25',
+      '1e25',
+      '-1e25',
+      '0.0000000000000000001',
+      "'NaN'",
+      '123456789012345678901234567890.5',
+      '3',
+      '7.00',
+      "'Infinity'",
+    ],
+  },
+  price: {
+    sql: 'numeric',
+    column: 'numeric(12,2)',
+    values: ['1.00', '0.00', '9.99', '-5.50'],
+    rows: ['0.00', '1.10', '9.99', '9.99', '100.05', '-5.50', '1234567890.12'],
+  },
+  flt: {
+    sql: 'float8',
+    values: ["'1.5'::float8", "'0'::float8", "'-2.25'::float8", "'NaN'::float8"],
+    rows: [
+      '0',
+      '0.25',
+      '1.5',
+      '-2.75',
+      '-2.75',
+      '1000',
+      "'NaN'",
+      "'Infinity'",
+      "'-Infinity'",
+      "'-0'",
+    ],
+  },
+  real: {
+    sql: 'float4',
+    values: ["'1.5'::float4", "'0'::float4"],
+    rows: ['0', '0.25', '1.5', '-2.75', '64'],
+  },
+  text: { sql: 'text', values: WORDS, rows: WORDS },
+  vc: {
+    sql: 'varchar',
+    column: 'varchar(8)',
+    values: ["'b'::varchar", "'A'::varchar"],
+    rows: WORDS,
+  },
+  bp: {
+    sql: 'bpchar',
+    column: 'char(4)',
+    values: ["'b'::bpchar", "'ab '::bpchar"],
+    rows: quoted('a', 'ab', 'ab ', 'B', '', 'zz'),
+  },
+  bool: { sql: 'bool', values: ['true', 'false'], rows: ['true', 'false', 'true'] },
+  date: { sql: 'date', values: typed('date', ...DATES), rows: quoted(...DATES) },
+  ts: {
+    sql: 'timestamptz',
+    values: typed('timestamptz', ...TIMES),
+    rows: quoted(...TIMES, 'infinity'),
+  },
+  tsp: {
+    sql: 'timestamp',
+    values: typed('timestamp', ...LOCAL_TIMES),
+    rows: quoted(...LOCAL_TIMES),
+  },
+  time: {
+    sql: 'time',
+    values: typed('time', '00:00', '12:34:56'),
+    rows: quoted('00:00', '24:00', '12:34:56.789', '12:34:56'),
+  },
+  iv: { sql: 'interval', values: typed('interval', ...INTERVALS), rows: quoted(...INTERVALS) },
+  uuid: { sql: 'uuid', values: typed('uuid', ...UUIDS), rows: quoted(...UUIDS) },
+  bytea: {
+    sql: 'bytea',
+    values: ["'\\x00ff'::bytea", "'\\x'::bytea"],
+    rows: ["'\\x'", "'\\x00'", "'\\x00ff'", "'\\xdeadbeef'"],
+  },
+  jsonb: {
+    sql: 'jsonb',
+    values: typed('jsonb', '{}', '1', '{"a":1}', '[1,2]', 'null'),
+    rows: quoted('{}', '1', '{"a":1}', '{"a":1.0}', '[1,2]', 'null', '"x"', '{"b":[],"a":null}'),
+  },
+  ints: {
+    sql: 'int4[]',
+    values: typed('int4[]', '{}', '{1,2}', '{NULL}', '{3}'),
+    rows: quoted('{}', '{1,2}', '{1,NULL}', '{2,1}', '{{1,2},{3,4}}'),
+  },
+  texts: {
+    sql: 'text[]',
+    values: typed('text[]', '{}', '{a,B}', '{NULL,""}'),
+    rows: quoted('{}', '{a,B}', '{NULL,"",","}', '{"a\\"b"}'),
+  },
+  mood: {
+    sql: 'mood',
+    values: typed('mood', 'sad', 'ok', 'happy'),
+    rows: quoted('sad', 'ok', 'happy'),
+  },
+  inet: {
+    sql: 'inet',
+    values: typed('inet', '10.0.0.1', '::1'),
+    rows: quoted('10.0.0.1', '10.0.0.0/8', '::1', '192.168.1.0/24'),
+  },
+  range: {
+    sql: 'int4range',
+    values: typed('int4range', 'empty', '[1,5)'),
+    rows: quoted('empty', '[1,5)', '[1,4]', '(,3]', '[7,)'),
+  },
+  ci: { sql: 'text', column: 'text COLLATE nocase', values: WORDS, rows: WORDS },
+  de: { sql: 'text', column: 'text COLLATE german', values: WORDS, rows: WORDS },
+  cc: { sql: 'text', column: 'text COLLATE "C"', values: WORDS, rows: WORDS },
+  money: { sql: 'money', values: ["'1.5'::money"], rows: quoted('0', '1.5', '-3.25') },
+  bits: {
+    sql: 'bit varying',
+    column: 'bit varying(6)',
+    values: ["'101'::varbit"],
+    rows: ["B'101'", "B''", "B'0'", "B'1010'"],
+  },
+};

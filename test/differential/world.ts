@@ -1,0 +1,162 @@
+// World: the tables of a differential test and their rows, made from a seed.
+
+import type { Random } from '../support/random.ts';
+import type { Column } from './expression.ts';
+import { TYPES } from './expression.ts';
+import { LITERALS, type Type } from './type.ts';
+
+export interface WorldTable {
+  readonly name: string;
+  readonly kind: 'sharded' | 'reference' | 'home';
+  readonly columns: readonly Column[];
+  /** The sharding key of a sharded table. */
+  readonly key: string | null;
+  /** As SQL, a row each. */
+  readonly rows: readonly string[];
+}
+
+export interface World {
+  readonly tables: readonly WorldTable[];
+  /** Statements that make what tables need, on both sides. */
+  readonly before: readonly string[];
+  /** Then, statement by statement; `proxyOnly` ones mean nothing to one PostgreSQL. */
+  readonly make: readonly { readonly sql: string; readonly proxyOnly: boolean }[];
+}
+
+const NAMES: Readonly<Partial<Record<Type, readonly string[]>>> = {
+  int: ['size', 'n', 'a', 'count'],
+  text: ['name', 'b', 'tag'],
+  ci: ['nick'],
+  de: ['wort'],
+  cc: ['code'],
+  big: ['"Wide"', 'wide'],
+  price: ['price', 'sum'],
+  num: ['x'],
+  flt: ['ratio'],
+  ts: ['made'],
+  date: ['day', '"select"'],
+  bool: ['flag'],
+};
+
+const KEYS = ['0', '1', '2', '3', '5', '7', '8', '42', '42', '42', '-1', '-2', '-17', '100000'];
+const WIDE_KEYS = ['2147483648', '9223372036854775807', '-9223372036854775808', '9007199254740993'];
+
+export const BEFORE = [
+  "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+  "CREATE COLLATION german (provider = icu, locale = 'de')",
+  "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')",
+];
+
+function columnsOf(random: Random, count: number, taken: string[]): Column[] {
+  const columns: Column[] = [];
+  for (let i = 0; i < count; i++) {
+    const type = random.chance(0.5)
+      ? random.pick(['int', 'text', 'price', 'bool', 'flt', 'date', 'ts'] as const)
+      : random.pick(TYPES);
+    const free = (NAMES[type] ?? []).filter((name) => !taken.includes(name));
+    const name = free.length > 0 ? random.pick(free) : `${type}${i}`;
+    taken.push(name);
+    columns.push({ name, type });
+  }
+  return columns;
+}
+
+function cellOf(random: Random, type: Type): string {
+  return random.chance(0.15) ? 'NULL' : random.pick(LITERALS[type].rows);
+}
+
+export function makeWorld(random: Random, suffix: string): World {
+  const tables: WorldTable[] = [];
+  const large = random.chance(0.15);
+  const kinds = ['sharded', 'sharded', 'sharded', 'reference', 'home'] as const;
+  const keyTypes = ['big', 'big', 'int', 'small'] as const;
+  for (const [i, kind] of kinds.entries()) {
+    const key = kind !== 'sharded' ? null : i === 2 ? 'owner' : 'user_id';
+    const keyType: Type = random.pick(keyTypes);
+    const own: Column[] = [{ name: 'id', type: 'int' }];
+    if (key !== null) own.push({ name: key, type: keyType });
+    const taken = own.map(({ name }) => name);
+    if (kind !== 'sharded') {
+      own.push({ name: 'ref', type: 'int' });
+      taken.push('ref');
+    }
+    const columns = [...own, ...columnsOf(random, random.int(3, 7), taken)];
+    const shuffled = columns
+      .map((column) => ({ column, at: random.unit() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ column }) => column);
+    const count =
+      kind === 'sharded'
+        ? large && i === 0
+          ? 700
+          : random.pick([0, 5, 25, 60, 60])
+        : random.pick([1, 4, 8]);
+    const few = random.chance(0.2);
+    const rows = Array.from({ length: count }, (_, id) => {
+      const values = shuffled.map(({ name, type }) => {
+        if (name === 'id') return String(id);
+        if (name !== key) return cellOf(random, type);
+        if (few) return random.pick(['42', '1']);
+        return type === 'big' && random.chance(0.12)
+          ? random.pick(WIDE_KEYS)
+          : random.pick(type === 'small' ? KEYS.slice(0, -1) : KEYS);
+      });
+      return `(${values.join(', ')})`;
+    });
+    tables.push({
+      name: `${['files', 'members', 'orders', 'country', 'notes'][i]!}_${suffix}`,
+      kind,
+      columns: shuffled,
+      key,
+      rows,
+    });
+  }
+  const make = tables.flatMap((table) => {
+    const columns = table.columns.map(
+      ({ name, type }) =>
+        `${name} ${LITERALS[type].column ?? LITERALS[type].sql}${name === table.key ? ' NOT NULL' : ''}`,
+    );
+    const partitioned = table.key === 'user_id' && table.rows.length < 100 && random.chance(0.2);
+    const primary =
+      table.key !== null && random.chance(0.5) ? `, PRIMARY KEY (${table.key}, id)` : '';
+    const by = partitioned ? ` PARTITION BY RANGE (id)` : '';
+    const whole = partitioned ? '' : primary;
+    const statements = [
+      { sql: `CREATE TABLE ${table.name} (${columns.join(', ')}${whole})${by}`, proxyOnly: false },
+    ];
+    if (partitioned) {
+      statements.push({
+        sql: `CREATE TABLE ${table.name}_1 PARTITION OF ${table.name} FOR VALUES FROM (MINVALUE) TO (20)`,
+        proxyOnly: false,
+      });
+      statements.push({
+        sql: `CREATE TABLE ${table.name}_2 PARTITION OF ${table.name} DEFAULT`,
+        proxyOnly: false,
+      });
+    }
+    if (table.kind === 'reference')
+      statements.push({ sql: `SELECT create_reference_table('${table.name}')`, proxyOnly: true });
+    if (table.key === 'owner')
+      statements.push({
+        sql: `SELECT create_distributed_table('${table.name}', 'owner')`,
+        proxyOnly: true,
+      });
+    return statements;
+  });
+  return { tables, before: BEFORE, make };
+}
+
+/** The rows of a table as one INSERT; null without rows. */
+export function insertOf(
+  table: WorldTable,
+  order: 'as made' | 'reversed' | 'shuffled' | 'by length',
+): string | null {
+  if (table.rows.length === 0) return null;
+  const rows = {
+    'as made': () => table.rows,
+    reversed: () => table.rows.toReversed(),
+    shuffled: () => table.rows.map((_, i) => table.rows[(i * 37 + 11) % table.rows.length]!),
+    'by length': () => table.rows.toSorted((a, b) => a.length - b.length),
+  }[order]();
+  return `INSERT INTO ${table.name} VALUES ${rows.join(', ')}`;
+}

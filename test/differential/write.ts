@@ -1,0 +1,115 @@
+// Generator of INSERT, UPDATE and DELETE statements over the tables of a world.
+
+import type { Random } from '../support/random.ts';
+import { condition, keyCondition } from './condition.ts';
+import { type Column, Expressions, type Sight } from './expression.ts';
+import { QueryWriter } from './query.ts';
+import { list, literal, type Node, option, type Part, query, text } from './tree.ts';
+import { LITERALS } from './type.ts';
+import type { World, WorldTable } from './world.ts';
+
+export interface Write {
+  readonly node: Node;
+  readonly table: WorldTable;
+}
+
+export function writeStatement(random: Random, world: World): Write {
+  const table = random.chance(0.75)
+    ? random.pick(world.tables.filter(({ kind }) => kind === 'sharded'))
+    : random.pick(world.tables);
+  const make = new Expressions(random, new QueryWriter(random, world));
+  make.subQueries = random.chance(0.2) ? 1 : 0;
+  const kind = random.int(0, 3);
+  if (kind === 0) return { table, node: insert(random, make, table) };
+  const alias = random.chance(0.3) ? 'u' : null;
+  const sight: Sight = { own: [{ name: alias ?? table.name, columns: table.columns }], outer: [] };
+  const target = alias === null ? table.name : `${table.name} ${random.pick(['AS ', ''])}${alias}`;
+  const where = option(
+    ' WHERE ',
+    list(conditions(random, make, table, alias ?? table.name, sight), ' AND '),
+  );
+  const returning = random.chance(0.6) ? option(' RETURNING ', returned(random, make, sight)) : '';
+  if (kind === 1) return { table, node: query('DELETE FROM ', target, where, returning) };
+  const set = changed(random, table).map(
+    (column): Part =>
+      text(
+        column.name,
+        ' = ',
+        random.chance(0.15) ? 'DEFAULT' : make.of(column.type, sight, random.int(0, 2)),
+      ),
+  );
+  return { table, node: query('UPDATE ', target, ' SET ', list(set), where, returning) };
+}
+
+function changed(random: Random, table: WorldTable): Column[] {
+  const free = table.columns.filter(({ name }) => name !== table.key && name !== 'id');
+  return [random.pick(free), random.pick(free)].filter((each, i, all) => all.indexOf(each) === i);
+}
+
+function conditions(
+  random: Random,
+  make: Expressions,
+  table: WorldTable,
+  name: string,
+  sight: Sight,
+): Part[] {
+  const key =
+    table.key === null
+      ? null
+      : random.chance(0.4)
+        ? keyCondition(make, [`${name}.${table.key}`])
+        : null;
+  const parts: Part[] = key === null ? [] : [key];
+  if (parts.length === 0 || random.chance(0.5)) parts.push(condition(make, sight, 1));
+  return parts;
+}
+
+function returned(random: Random, make: Expressions, sight: Sight): Part {
+  if (random.chance(0.3)) return '*';
+  return list(
+    Array.from({ length: random.int(1, 3) }, () => make.of(make.typeInSight(sight), sight, 1)),
+  );
+}
+
+function insert(random: Random, make: Expressions, table: WorldTable): Node {
+  const nothing: Sight = { own: [], outer: [] };
+  const columns = table.columns
+    .filter(({ name }) => name === table.key || name === 'id' || random.chance(0.7))
+    .sort(() => random.unit() - 0.5);
+  const rows = Array.from({ length: random.int(1, 5) }, () =>
+    text(
+      '(',
+      list(
+        columns.map((column): Part => {
+          if (column.name === 'id') return String(random.int(0, 200));
+          if (column.name === table.key)
+            return random.chance(0.3)
+              ? literal('int', random.pick(LITERALS.int.values), true)
+              : random.pick(['1', '2', '42', '-17', "'7'", '0', '3::int8']);
+          return random.chance(0.1) ? 'DEFAULT' : make.of(column.type, nothing, random.int(0, 1));
+        }),
+      ),
+      ')',
+    ),
+  );
+  const conflict = random.chance(0.3)
+    ? table.key !== null && random.chance(0.5)
+      ? option(
+          ` ON CONFLICT (${table.key}, id) DO UPDATE SET `,
+          `${changed(random, table)[0]!.name} = excluded.${changed(random, table)[0]!.name}`,
+        )
+      : option(' ON CONFLICT DO NOTHING')
+    : '';
+  const sight: Sight = { own: [{ name: table.name, columns: table.columns }], outer: [] };
+  const returning = random.chance(0.6) ? option(' RETURNING ', returned(random, make, sight)) : '';
+  return query(
+    'INSERT INTO ',
+    table.name,
+    ' (',
+    columns.map(({ name }) => name).join(', '),
+    ') VALUES ',
+    list(rows),
+    conflict,
+    returning,
+  );
+}
