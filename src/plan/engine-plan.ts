@@ -18,9 +18,12 @@ export interface EngineLeaf {
   readonly keyColumn: string | null;
   /** Only rows of the shards, and where there is a column of the keys, of these keys; null: all. */
   readonly keys: readonly KeySource[] | null;
-  /** Only rows that fulfil all of these conditions, as SQL on its own columns. */
-  readonly filters: readonly string[];
+  /** Only rows that fulfil all of these conditions on its own columns; the engine checks them, too. */
+  readonly filters: readonly EngineFilter[];
 }
+
+/** SQL in pieces; a number is a parameter of the statement, 0-based. */
+export type EngineFilter = readonly (string | number)[];
 
 /** The client's statement with its tables replaced by the leaves. */
 export interface EngineInput {

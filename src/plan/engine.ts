@@ -5,6 +5,8 @@ import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import { isSystem, type PlanContext } from './context.ts';
+import { filterText } from './engine-filter.ts';
+import type { EngineFilter } from './engine-plan.ts';
 import {
   engineText,
   isName,
@@ -32,8 +34,8 @@ export interface TableUse {
   readonly leaf: Leaf;
   /** An outer join may put NULLs in place of its rows. */
   readonly nullable: boolean;
-  /** Conditions on its own columns, as SQL, that every row that counts fulfils. */
-  readonly filters: string[];
+  /** Conditions on its own columns that every row that counts fulfils. */
+  readonly filters: EngineFilter[];
   /** Of a view whose rows are not those of the shards' views together: the query it stands for. */
   readonly view: ViewText | null;
 }
@@ -109,13 +111,16 @@ function textOf({ sql, tokens, uses }: ViewText): Text {
     return {
       ...first!,
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
-      filters: filters.filter((each) => all.every((use) => use.filters.includes(each))),
+      filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
       span: tableSpan(item, tokens),
       inside: view && textOf({ ...view, uses: all.flatMap((use) => use.view?.uses ?? []) }),
     };
   });
   return { sql, tokens, places: places.sort((a, b) => a.item.at - b.item.at) };
 }
+
+const hasFilter = ({ filters }: TableUse, filter: EngineFilter): boolean =>
+  filters.some((each) => filterText(each) === filterText(filter));
 
 /** The text, then those of the views in it. */
 const textsIn = (text: Text): readonly Text[] => [

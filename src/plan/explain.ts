@@ -1,6 +1,7 @@
 // Explain: a plan as short readable text, and as JSON.
 
 import type { SqlErrorFields } from '../base/errors.ts';
+import { filterText } from './engine-filter.ts';
 import type {
   Condition,
   ConditionOperand,
@@ -208,7 +209,7 @@ function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
 function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMerge): string[] {
   const leaves = (leaf: EngineLeaf, i: number) => {
     const { table, only, columns, format, isSharded, keys, filters } = leaf;
-    const where = filters.length === 0 ? '' : ` where ${filters.join(' and ')}`;
+    const where = filters.length === 0 ? '' : ` where ${filters.map(filterText).join(' and ')}`;
     const which = isSharded ? '' : ' of home';
     const by = keys === null ? '' : ` keys [${keys.map(keyText).join(', ')}]`;
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})`;

@@ -1,5 +1,6 @@
 // SELECT: home, any shard, one shard, or several with a merge.
 
+import { clausesOf } from '../sql/clause.ts';
 import type { SelectStatement, SimpleSelect } from '../sql/statement.ts';
 import { planAggregate } from './aggregate.ts';
 import { groupsByBytes } from './collation.ts';
@@ -53,6 +54,8 @@ function mergeOf(select: SelectStatement, level: Level, context: PlanContext): M
   const { body } = select;
   if (body.kind !== 'simple') throw new NoMerge('setOperation');
   if (!level.anchored) throw new NoMerge('noFrom');
+  const whole = wholeOf(select, body, level, context);
+  if (whole !== null) return whole;
   const spliced = spliceSelect(select, body, level, context);
   const { scope } = level;
   if (hasAggregates(select, body) && !groupsByKey(body, scope, context)) {
@@ -64,6 +67,30 @@ function mergeOf(select: SelectStatement, level: Level, context: PlanContext): M
     return planConcat(spliced, false);
   }
   return planDistinct(spliced, body);
+}
+
+/** TABLE t, or a SELECT in brackets, whose rows are passed on as they are; null: any other. */
+function wholeOf(
+  select: SelectStatement,
+  body: SimpleSelect,
+  { scope }: Level,
+  context: PlanContext,
+): Merge | null {
+  const { sql, tokens } = context.input;
+  const { order, limit, offset, locks } = select;
+  if (clausesOf(tokens) !== null || order.length > 0 || locks) return null;
+  if (limit !== null || offset !== null) return null;
+  if (isDistributable(select, body, scope, context) !== null) return null;
+  return {
+    how: 'concat',
+    shardSql: { before: sql.slice(0, tokens.at(-1)!.end), after: '', pushLimit: false },
+    hiddenColumns: 0,
+    sort: [],
+    distinct: false,
+    limit,
+    offset,
+    locks,
+  };
 }
 
 /** DISTINCT without the key: each shard's rows are distinct, the merge compares them again. */

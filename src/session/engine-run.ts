@@ -11,6 +11,7 @@ import {
   openEngine,
   withoutPosition,
 } from '../execute/engine/engine.ts';
+import { filterSql } from '../execute/engine/filter-text.ts';
 import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
@@ -58,7 +59,7 @@ export async function openEngineRun(
     for (const connection of borrowed.splice(0)) state.giveBack(connection);
   };
   try {
-    const prepared = await prepare(merge, execution, state, context, borrowed);
+    const prepared = await prepare(merge, execution, description, state, context, borrowed);
     const gather = await openEngine({
       ...prepared,
       views: merge.views,
@@ -76,6 +77,9 @@ export async function openEngineRun(
   }
 }
 
+/** COPY takes no parameters. */
+const NO_DESCRIPTION: Description = { parameterTypes: [], fields: null };
+
 /** COPY TO STDOUT of what the engine computes. */
 export async function runEngineCopy(
   merge: EngineCopyMerge,
@@ -84,7 +88,14 @@ export async function runEngineCopy(
 ): Promise<void> {
   const borrowed: ServerConnection[] = [];
   try {
-    const prepared = await prepare(merge.engine, execution, state, context, borrowed);
+    const prepared = await prepare(
+      merge.engine,
+      execution,
+      NO_DESCRIPTION,
+      state,
+      context,
+      borrowed,
+    );
     const { engine, input } = prepared;
     const { spillBytesMax } = context;
     const { views } = merge.engine;
@@ -120,7 +131,7 @@ export async function declareOnEngine(
   const parameters = { ...execution.parameters, types: description.parameterTypes };
   await transaction.enlist(HOME_SHARD);
   const apart = await transaction.enlistApart();
-  const prepared = await prepare(merge.engine, execution, state, context, [], apart);
+  const prepared = await prepare(merge.engine, execution, description, state, context, [], apart);
   const { views } = merge.engine;
   const { spillBytesMax } = context;
   await copyRows({ ...prepared, abandon: UNDO, views, parameters, spillBytesMax });
@@ -157,14 +168,11 @@ export async function explainEngine(
   const borrowed: ServerConnection[] = [];
   const parts: ExplainedPart[] = [];
   try {
-    const prepared = await prepare(merge, execution, state, context, borrowed);
-    for (const [i, { leaf, keys, sources, fromEngine }] of prepared.rows.entries()) {
+    const prepared = await prepare(merge, execution, description, state, context, borrowed);
+    for (const [i, rows] of prepared.rows.entries()) {
+      const { sources, fromEngine } = rows;
       for (const server of fromEngine ? [prepared.engine, ...sources] : sources) {
-        const lines = await explainOn(
-          server,
-          explained.prefix + leafSql(leaf, keys),
-          NO_PARAMETERS,
-        );
+        const lines = await explainOn(server, explained.prefix + leafSql(rows), NO_PARAMETERS);
         parts.push({ title: `Leaf ${i + 1}`, shard: server.shard.id, lines });
       }
     }
@@ -196,6 +204,7 @@ export async function explainEngine(
 async function prepare(
   merge: EngineMerge,
   execution: Execution,
+  description: Description,
   state: SessionState,
   context: SessionContext,
   borrowed: ServerConnection[],
@@ -209,10 +218,13 @@ async function prepare(
     transaction === null
       ? await lend(places, state, borrowed)
       : await enlist(places, transaction, state, borrowed, apart);
+  const parameters = { ...execution.parameters, types: description.parameterTypes };
   const rows = places.map(({ leaf, shards, keys }): LeafRows => {
     const fromEngine = transaction === null && shards.includes(HOME_SHARD);
     const others = shards.filter((shard) => !fromEngine || shard !== HOME_SHARD);
-    return { leaf, keys, fromEngine, sources: others.map((shard) => readers.get(shard)!) };
+    const sources = others.map((shard) => readers.get(shard)!);
+    const filters = leaf.filters.flatMap((filter) => filterSql(filter, parameters) ?? []);
+    return { leaf, keys, filters, fromEngine, sources };
   });
   return { input, rows, engine, begin, definer: readers.get(HOME_SHARD) ?? null };
 }

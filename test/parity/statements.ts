@@ -113,6 +113,28 @@ export const ANSWERED: readonly AnsweredStatement[] = [
   ordered(
     'SELECT f.id FROM files f JOIN members m ON m.user_id = f.user_id WHERE f.user_id = 42 ORDER BY 1',
   ),
+  // Computed over copies, with conditions that the shards are told the parameters of.
+  ordered('SELECT count(DISTINCT tag), max(id) FROM files WHERE size > $1 AND name <> $2', [
+    9,
+    'x',
+  ]),
+  ordered('SELECT count(DISTINCT name) FROM files WHERE tag = $1', ['ärger']),
+  ordered('SELECT count(DISTINCT name) FROM files WHERE tag = $1', ["it's \\"]),
+  ordered('SELECT count(DISTINCT name) FROM files WHERE tag IN ($1, $2) AND flag = $3', [
+    'red',
+    null,
+    true,
+  ]),
+  ordered('SELECT count(DISTINCT name) FROM files WHERE made BETWEEN $1 AND $2', [
+    '2026-02-01',
+    'now',
+  ]),
+  ordered('SELECT count(DISTINCT name) FROM files WHERE $1 < price AND ratio >= $2 AND day > $3', [
+    '12.5',
+    -1.25,
+    '2026-01-02',
+  ]),
+  ordered('SELECT count(DISTINCT name) FROM files WHERE size > $1', ['no number']),
   // Tables that are not sharded, and statements without one.
   ordered('SELECT * FROM country ORDER BY code'),
   ordered('SELECT * FROM notes ORDER BY id'),
@@ -272,6 +294,11 @@ export const COMPUTED: readonly string[] = [
   'SELECT id FROM files TABLESAMPLE BERNOULLI (100)',
   'SELECT tag, count(*) FROM files f TABLESAMPLE SYSTEM (100) REPEATABLE (7) GROUP BY tag',
   'SELECT id FROM files TABLESAMPLE BERNOULLI (101)',
+  '(SELECT id FROM files WHERE size > 7)',
+  '(SELECT user_id, count(*) FROM files GROUP BY user_id) -- end',
+  '((TABLE files));',
+  '(SELECT id FROM files) LIMIT 0',
+  '(SELECT id FROM files ORDER BY id LIMIT 3)',
   'SELECT id FROM files FOR UPDATE',
   'SELECT id FROM files WHERE size > 10 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED',
   'SELECT 1 FROM files LIMIT 3 FOR SHARE',

@@ -157,6 +157,13 @@ describe('EXPLAIN', () => {
     expect(rowsOf(answer)[0]).toEqual(['Drive (class 1) on shards 1, 2']);
   });
 
+  it('shows that the shards apply a condition on a parameter before rows are copied', async () => {
+    const sql = 'EXPLAIN (COSTS OFF) SELECT count(DISTINCT name) FROM files WHERE id > $1';
+    client.send(say.parse(sql, '', [23]), say.bind(['28']), say.execute(), say.sync);
+    const answer = rowsOf(await client.until('Z')).map(([line]) => line!.trim());
+    expect(answer.filter((line) => line === 'Filter: (id > 28)')).toHaveLength(4);
+  });
+
   it('of what is refused is refused', async () => {
     const refused = await client.query('EXPLAIN SELECT ctid, count(*) FROM files GROUP BY ctid');
     expect(errorCode(refused)).toBe('0A000');

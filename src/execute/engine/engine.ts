@@ -17,6 +17,8 @@ export interface LeafRows {
   readonly leaf: EngineLeaf;
   /** Values of the sharding key, as SQL; null: all rows. */
   readonly keys: readonly string[] | null;
+  /** Conditions that may be left to the engine; as SQL. */
+  readonly filters: readonly string[];
   /** The servers they are copied from. */
   readonly sources: readonly ServerConnection[];
   /** The engine's own server has some, which are taken without a copy over the wire. */
@@ -110,7 +112,7 @@ async function begin(
   const tables = input.leaves.map((leaf, i) => {
     const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
     if (definitions !== null) return `${create} (${definitions[i]!}) ON COMMIT DROP`;
-    return `${create} ON COMMIT DROP AS ${leafSql(leaf, null)} WITH NO DATA`;
+    return `${create} ON COMMIT DROP AS ${leafSql({ leaf, keys: null, filters: [] })} WITH NO DATA`;
   });
   const indexes = keys.flatMap((key, i) =>
     key === null ? [] : [`ALTER TABLE ${nameOf(i)} ADD PRIMARY KEY (${key})`],
@@ -125,9 +127,10 @@ async function begin(
 async function copyLeaves(request: CopiesRequest): Promise<void> {
   const { engine, rows, spillBytesMax } = request;
   const budget = new CopyBudget(spillBytesMax);
-  for (const [i, { leaf, keys, sources, fromEngine }] of rows.entries()) {
+  for (const [i, each] of rows.entries()) {
+    const { leaf, sources, fromEngine } = each;
     const copy = nameOf(i);
-    const select = leafSql(leaf, keys);
+    const select = leafSql(each);
     const before = budget.bytes;
     if (fromEngine) {
       const sql = `INSERT INTO ${copy} ${select}; SELECT pg_catalog.pg_table_size('${copy}')`;
@@ -139,9 +142,13 @@ async function copyLeaves(request: CopiesRequest): Promise<void> {
   }
 }
 
-/** What reads the rows of a leaf on a shard. `keys`: null for all. */
-export function leafSql(leaf: EngineLeaf, keys: readonly string[] | null): string {
-  const { table, only, columns, keyColumn, filters } = leaf;
+/** What reads the rows of a leaf on a shard. */
+export function leafSql({
+  leaf,
+  keys,
+  filters,
+}: Pick<LeafRows, 'leaf' | 'keys' | 'filters'>): string {
+  const { table, only, columns, keyColumn } = leaf;
   const list = columns.length === 0 ? '*' : columns.join(', ');
   const conditions = [...filters];
   if (keys !== null && keyColumn !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);
