@@ -300,3 +300,9 @@ export const DEADLOCK_WAIT_MS = 1_000;
 
 /** How often statements are looked at that may be in a deadlock over several shards. */
 export const DEADLOCK_WATCH_MS = 500;
+
+/** A prepared part that somebody else is finishing is looked at again after so many milliseconds, … */
+export const PART_BUSY_MS = 20;
+
+/** … and so often: 5 s, when its server has answered or is lost. */
+export const PART_BUSY_TRIES = 250;

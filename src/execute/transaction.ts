@@ -6,7 +6,13 @@ import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { commitTwoPhase, rolledBack, type TwoPhase, unknownOutcome } from './two-phase.ts';
+import {
+  commitTwoPhase,
+  rolledBack,
+  type TwoPhase,
+  type UnfinishedPart,
+  unknownOutcome,
+} from './two-phase.ts';
 
 /** What a participant that joins later must be told first. */
 interface ScriptLine {
@@ -30,6 +36,8 @@ export interface TransactionDependencies {
   /** A connection to the shard with these settings: pinned to the session, or from the pool. */
   borrow(shard: number, settings: Settings, apart?: boolean): Promise<ServerConnection>;
   giveBack(connection: ServerConnection): void;
+  /** Committed, but not yet on this shard. */
+  unfinished(part: UnfinishedPart): void;
   /** The end of the transaction, or of a savepoint, has changed what a server reports. */
   report(name: string, value: string): void;
 }
@@ -208,7 +216,8 @@ export class Transaction {
       const writers = shards.length < 2 ? shards : await this.#writersAmong(shards);
       if (writers.length > 1) {
         const connections = writers.map((shard) => this.participants.get(shard)!);
-        await commitTwoPhase(this.#dependencies.twoPhase, connections);
+        const { twoPhase, unfinished } = this.#dependencies;
+        for (const part of await commitTwoPhase(twoPhase, connections)) unfinished(part);
         for (const shard of writers) this.#settle(shard, settings);
       } else {
         for (const shard of writers) await this.#commitOne(shard, settings);

@@ -1,6 +1,8 @@
 // Two-phase commit: one transaction on several shards is committed on all of them or on none.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SqlError } from '../base/errors.ts';
+import { PART_BUSY_MS, PART_BUSY_TRIES } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { query, ServerError } from '../pool/query.ts';
@@ -68,10 +70,10 @@ export function readPart(
 export async function commitTwoPhase(
   twoPhase: TwoPhase,
   connections: readonly ServerConnection[],
-): Promise<void> {
+): Promise<readonly UnfinishedPart[]> {
   const gid = twoPhase.gids.next(connections[0]!.shard.id);
   try {
-    await commitAs(gid, twoPhase, connections);
+    return await commitAs(gid, twoPhase, connections);
   } finally {
     twoPhase.gids.done(gid);
   }
@@ -81,7 +83,7 @@ async function commitAs(
   gid: string,
   twoPhase: TwoPhase,
   connections: readonly ServerConnection[],
-): Promise<void> {
+): Promise<readonly UnfinishedPart[]> {
   const [decider, ...others] = connections as [ServerConnection, ...ServerConnection[]];
   const prepared: ServerConnection[] = [];
   try {
@@ -98,10 +100,39 @@ async function commitAs(
     }
     throw error;
   }
-  const complete = await finish(twoPhase, prepared, gid, 'COMMIT PREPARED');
+  const unfinished = await finish(twoPhase, prepared, gid, 'COMMIT PREPARED');
   // While a prepared part is left, the row is what recovery decides by.
-  if (complete) await forget(twoPhase, decider, gid);
+  if (unfinished.length === 0) await forget(twoPhase, decider, gid);
+  return unfinished;
 }
+
+/** A part that is decided and still prepared, because its shard did not answer. */
+export interface UnfinishedPart {
+  readonly shard: number;
+  /** Its name there. */
+  readonly name: string;
+}
+
+/** Commits such a part, unless recovery has; `connection` is in no transaction. */
+export async function finishPart(
+  connection: ServerConnection,
+  { name }: UnfinishedPart,
+): Promise<void> {
+  for (let left = PART_BUSY_TRIES; ; left--) {
+    try {
+      await query(connection, `COMMIT PREPARED ${quoteLiteral(name)}`);
+      return;
+    } catch (error) {
+      const code = error instanceof ServerError ? error.fields.code : '';
+      if (code === UNDEFINED_OBJECT) return;
+      // Recovery, or the server process whose connection was lost, is at it.
+      if (code !== SQLSTATE.objectNotInPrerequisiteState || left === 0) throw error;
+      await sleep(PART_BUSY_MS);
+    }
+  }
+}
+
+const UNDEFINED_OBJECT = '42704';
 
 async function decide(twoPhase: TwoPhase, decider: ServerConnection, gid: string): Promise<void> {
   const values = `(${quoteLiteral(gid)}, 'commit')`;
@@ -145,23 +176,25 @@ export async function settleDecision(
   }
 }
 
-/** True when every prepared part is finished; the rest is left to recovery, and logged. */
+/** The parts that could not be finished: left to recovery, and logged. */
 async function finish(
   twoPhase: TwoPhase,
   prepared: readonly ServerConnection[],
   gid: string,
   verb: 'COMMIT PREPARED' | 'ROLLBACK PREPARED',
-): Promise<boolean> {
-  const outcomes = await Promise.allSettled(
-    prepared.map((connection) =>
-      query(connection, `${verb} ${quoteLiteral(partOf(gid, connection))}`),
-    ),
-  );
-  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
-  for (const { reason } of failures) {
-    twoPhase.log.warn({ gid, verb, err: reason }, 'left to recovery: a shard did not answer');
-  }
-  return failures.length === 0;
+): Promise<readonly UnfinishedPart[]> {
+  const unfinished: UnfinishedPart[] = [];
+  const ends = prepared.map(async (connection) => {
+    const name = partOf(gid, connection);
+    try {
+      await query(connection, `${verb} ${quoteLiteral(name)}`);
+    } catch (error) {
+      twoPhase.log.warn({ gid, verb, err: error }, 'left to recovery: a shard did not answer');
+      unfinished.push({ shard: connection.shard.id, name });
+    }
+  });
+  await Promise.all(ends);
+  return unfinished;
 }
 
 async function forget(twoPhase: TwoPhase, decider: ServerConnection, gid: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { SqlError } from '../base/errors.ts';
 import { applySettings, giveBack } from '../execute/cluster.ts';
 import type { Gather } from '../execute/gather.ts';
 import { type DeclaredCursor, Transaction } from '../execute/transaction.ts';
+import { finishPart, type UnfinishedPart } from '../execute/two-phase.ts';
 import type { HandRoute } from '../plan/plan.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
@@ -70,6 +71,8 @@ export class SessionState {
 
   /** Cursors WITH HOLD that have outlived their transaction. */
   readonly #heldCursors = new Map<string, DeclaredCursor>();
+  /** What the session has committed and a shard does not show yet. */
+  #unfinished: UnfinishedPart[] = [];
   #context: SessionContext;
   #waiting: { readonly pool: ShardPool; readonly borrower: Borrower } | null = null;
 
@@ -93,7 +96,8 @@ export class SessionState {
   /** Everything the hot path need not look at: any of it sends a statement the careful way. */
   get isPlain(): boolean {
     const routed = this.hand === null && this.fixedShard === null;
-    return routed && this.pins.size === 0 && this.poolsFor === null;
+    const kept = this.pins.size > 0 || this.poolsFor !== null;
+    return routed && !kept && this.#unfinished.length === 0;
   }
 
   begin(sql: string, implicit: boolean): Transaction {
@@ -101,6 +105,7 @@ export class SessionState {
       twoPhase: this.#context.twoPhase,
       borrow: (shard, settings, apart) => this.borrow(shard, settings, apart),
       giveBack: (connection) => this.giveBack(connection),
+      unfinished: (part) => this.#unfinished.push(part),
       report: (name, value) => this.reports.set(name, value),
     });
     return this.transaction;
@@ -126,6 +131,7 @@ export class SessionState {
     this.borrowed.add(connection);
     try {
       await applySettings(connection, settings);
+      await this.#finishOwn(shard, connection);
       if (this.ended !== null) throw this.ended;
     } catch (error) {
       this.giveBack(connection);
@@ -135,6 +141,14 @@ export class SessionState {
       this.pins.add(connection, ['session pooling'], this.poolsFor);
     }
     return connection;
+  }
+
+  /** A session reads what it has written: its commits are finished on the shard first. */
+  async #finishOwn(shard: number, connection: ServerConnection): Promise<void> {
+    for (const part of this.#unfinished.filter((each) => each.shard === shard)) {
+      await finishPart(connection, part);
+      this.#unfinished = this.#unfinished.filter((each) => each !== part);
+    }
   }
 
   /** A statement waits for a connection of its pool. */
