@@ -18,8 +18,23 @@ export class ClientStream {
     return this.#closed;
   }
 
-  /** False: the client does not keep up; wait with whenDrained before writing much more. */
+  /**
+   * Messages of the proxy's own, which leave in one write with all that is written in this turn.
+   * False: the client does not keep up; wait with whenDrained before writing much more.
+   */
   write(bytes: Buffer): boolean {
+    if (this.#closed) return true;
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(this.#uncork);
+    }
+    return this.#socket.write(bytes);
+  }
+
+  #uncork = (): void => this.#socket.uncork();
+
+  /** The same for bytes of a server, which leave at once. */
+  pass(bytes: Buffer): boolean {
     // What a stream says counts a large chunk even where the system has taken it already.
     return this.#closed || this.#socket.write(bytes) || this.#socket.writableLength === 0;
   }

@@ -160,7 +160,7 @@ export class Relay implements Receiver {
 
   relay(bytes: Buffer): boolean {
     this.answerBytes += bytes.length;
-    if (this.#client.write(bytes)) return this.#client.backlogBytes === 0;
+    if (this.#client.pass(bytes)) return this.#client.backlogBytes === 0;
     if (!this.#waits) this.#holdBack();
     return false;
   }
