@@ -131,6 +131,6 @@ test("passes a server's error on with its fields", async () => {
 
 test('is refused what would be wrong, with a hint', async () => {
   await expect(
-    pool.query('UPDATE file_metadata SET user_id = 5 WHERE user_id = 4'),
+    pool.query('ALTER TABLE file_metadata RENAME COLUMN user_id TO owner'),
   ).rejects.toMatchObject({ code: '0A000', hint: expect.any(String) });
 });
