@@ -42,6 +42,8 @@ export interface TransactionDependencies {
   report(name: string, value: string): void;
 }
 
+const NO_MODES = { begin: 'BEGIN', modes: [] };
+
 /**
  * BEGIN touches no server. A shard is enlisted by the first statement that needs it: BEGIN with the
  * same modes, then the savepoints and SET LOCALs so far, then the statement. An error on any shard
@@ -57,6 +59,10 @@ export class Transaction {
   readonly begin: string;
   /** The session's settings at BEGIN: what ROLLBACK returns to. */
   readonly settingsBefore: Settings;
+  /** What has set modes of it after BEGIN. */
+  readonly modes: string[] = [];
+  /** The modes that AND CHAIN of the transaction before it has handed on. */
+  inherited: { readonly begin: string; readonly modes: readonly string[] } = NO_MODES;
   readonly participants = new Map<number, ServerConnection>();
   /**
    * Beside the transaction: a connection of the home shard with its settings and savepoints, for
@@ -137,6 +143,12 @@ export class Transaction {
 
   #push(sql: string, savepoint: string | null, settings: Settings): void {
     this.#script.push({ sql, savepoint, settings, cursors: this.cursors });
+  }
+
+  /** The same for its modes, which COMMIT AND CHAIN hands on. */
+  recordModes(sql: string): void {
+    this.modes.push(sql);
+    this.record(sql);
   }
 
   async savepoint(name: string, sql: string, settings: Settings): Promise<void> {

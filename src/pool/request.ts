@@ -100,6 +100,12 @@ export class ServerRequest {
     return this;
   }
 
+  /** The next reply is the proxy's own, and nothing keeps it back. */
+  get answersNext(): boolean {
+    if (this.steps === null || this.failed || this.onTrial) return false;
+    return this.steps[this.nextStep]?.do === 'answer';
+  }
+
   /**
    * More than Sync comes behind the message that is being answered. A server that copies in fails
    * its COPY when it reads that, and then takes the Sync; so nothing may be sent to end the COPY.

@@ -221,12 +221,14 @@ export class ServerConnection {
 
   #relayed(request: ServerRequest): void {
     const reader = this.#reader;
-    if (request.onTrial) judge(request, reader);
+    if (request.onTrial && judge(request, reader)) return;
     if (request.rejected && reader.type !== BACKEND.parameterStatus) {
       if (reader.type === BACKEND.readyForQuery) this.#ready(request);
       else if (completesStep(reader.type)) skipStep(request);
       return;
     }
+    // What the proxy answers itself stands before the first message of the next reply.
+    if (request.answersNext) this.#insertAnswers(request);
     switch (reader.type) {
       case BACKEND.dataRow:
       case BACKEND.copyData:

@@ -4,15 +4,20 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
-import type { ServerRequest } from './request.ts';
+import type { ServerRequest, Step } from './request.ts';
 import { completesStep, errorFieldsIn } from './server-message.ts';
 
 /**
  * Looks at the next message for a request on trial. The trial ends with the first reply that is
  * forwarded; an error or a notice before it rejects the request, whose whole answer is then dropped.
+ * True: the message is kept back until then.
  */
-export function judge(request: ServerRequest, reader: FrameReader): void {
+export function judge(request: ServerRequest, reader: FrameReader): boolean {
   const { type } = reader;
+  if (type === BACKEND.parameterDescription) {
+    keepBack(request, reader);
+    return true;
+  }
   if (type === BACKEND.noticeResponse) request.rejected = true;
   else if (type === BACKEND.errorResponse) {
     const error = errorFieldsIn(reader);
@@ -23,6 +28,16 @@ export function judge(request: ServerRequest, reader: FrameReader): void {
   } else if (completesStep(type) && request.steps![request.nextStep]?.do !== 'swallow') {
     request.onTrial = false;
   }
+  return false;
+}
+
+/** A server describes the parameters before it finds that it cannot describe the rows. */
+function keepBack(request: ServerRequest, { buffer, start, end }: FrameReader): void {
+  const steps = request.steps!;
+  const bytes = Buffer.from(buffer.subarray(start, end));
+  const kept: Step = { do: 'answer', bytes, done: null };
+  const at = steps.findIndex((step, i) => i >= request.nextStep && step.do !== 'answer');
+  request.steps = [...steps.slice(0, at), kept, ...steps.slice(at)];
 }
 
 /** Errors that no other form of the statement would mend. */

@@ -95,7 +95,7 @@ export function routeBatch(
         const target = shardOf(portal, state, context);
         if (target < 0) return null;
         wanted = target;
-        portals.set(message.bind.portal, { portal, shard: target, running: null });
+        portals.set(message.bind.portal, { portal, shard: target, running: null, ended: false });
         break;
       }
       case 'execute':

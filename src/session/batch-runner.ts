@@ -16,6 +16,7 @@ import {
   PARSE_COMPLETE,
   SYNC,
 } from '../wire/extended.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import type { BatchMessage } from './batch.ts';
 import { prepare } from './batch-route.ts';
@@ -33,7 +34,6 @@ import {
 import type { AfterCopy } from './relay.ts';
 import { isUnreadable, type Runner } from './runner.ts';
 import { showColumns } from './show.ts';
-import { preparedStatement } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type SessionState } from './state.ts';
 import { tableKindColumns } from './table-kind.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
@@ -89,13 +89,7 @@ export class BatchRunner {
   async #parse(message: BatchMessage & { kind: 'parse' }): Promise<void> {
     const { name } = message.parse;
     const { statements } = this.#state;
-    if (name !== '' && statements.has(name)) {
-      throw new SqlError({
-        code: SQLSTATE.duplicatePreparedStatement,
-        message: `prepared statement "${name}" already exists`,
-      });
-    }
-    statements.delete('');
+    if (name === '') statements.delete('');
     const statement = prepare(message.parse, this.#state, this.#context);
     let plan = this.#plan(statement);
     this.#refuseInFailed(plan);
@@ -109,6 +103,12 @@ export class BatchRunner {
     if (plan.op === 'sequence') throw severalCommands();
     // The server's own judgement of the text comes now, as it does on one PostgreSQL.
     await this.#describe(statement);
+    if (statements.has(name)) {
+      throw new SqlError({
+        code: SQLSTATE.duplicatePreparedStatement,
+        message: `prepared statement "${name}" already exists`,
+      });
+    }
     statements.set(name, statement);
     this.#client.write(PARSE_COMPLETE);
   }
@@ -116,7 +116,7 @@ export class BatchRunner {
   async #bind(message: BatchMessage & { kind: 'bind' }): Promise<void> {
     const { bind } = message;
     const statement = this.#statement(bind.statement);
-    this.#refuseInFailed(this.#plan(statement));
+    this.#refuseInFailed(this.#plan(statement), true);
     const { portals } = this.#state;
     if (bind.portal !== '' && portals.has(bind.portal)) {
       throw new SqlError({
@@ -125,18 +125,27 @@ export class BatchRunner {
       });
     }
     await this.#closePortal(bind.portal);
-    portals.set(bind.portal, { portal: portalOf(statement, bind), shard: null, running: null });
+    portals.set(bind.portal, {
+      portal: portalOf(statement, bind),
+      shard: null,
+      running: null,
+      ended: false,
+    });
     this.#client.write(BIND_COMPLETE);
   }
 
   async #describeStatement(statement: PreparedStatement): Promise<void> {
-    const { parameterTypes, fields } = await this.#describe(statement);
+    const description = await this.#describe(statement);
+    this.#refuseDescription(description);
+    const { parameterTypes, fields } = description;
     this.#client.write(encodeParameterDescription([...parameterTypes]));
     this.#client.write(fields === null ? NO_DATA : encodeRowDescription([...fields]));
   }
 
   async #describePortal({ portal }: OpenPortal): Promise<void> {
-    const { parameterTypes, fields } = await this.#describe(portal.statement);
+    const description = await this.#describe(portal.statement);
+    this.#refuseDescription(description);
+    const { parameterTypes, fields } = description;
     const formatted = formattedFields({ parameterTypes, fields }, portal.resultFormats);
     this.#client.write(fields === null ? NO_DATA : encodeRowDescription(formatted));
   }
@@ -150,7 +159,9 @@ export class BatchRunner {
       return { parameterTypes: [], fields: localFields(showColumns(plan.action.name), []) };
     }
     if (plan.op === 'session' && plan.action.action === 'execute') {
-      const prepared = preparedStatement(plan.action.name, this.#state);
+      const prepared = this.#state.statements.get(plan.action.name);
+      // That there is none is told when it is executed.
+      if (prepared === undefined) return { parameterTypes: [], fields: null };
       return { parameterTypes: [], fields: (await this.#describe(prepared)).fields };
     }
     if (plan.op !== 'routed') return { parameterTypes: [], fields: null };
@@ -161,10 +172,12 @@ export class BatchRunner {
     const open = this.#portal(name);
     if (open.running !== null) {
       await this.#runner.resume(open.running, open, maxRows);
+      open.ended = open.running === null;
       return;
     }
     const { portal } = open;
     const plan = this.#plan(portal.statement);
+    if (open.ended) return this.#executeAgain(name, open, plan);
     const { sql } = portal.statement;
     if (several && this.#state.transaction === null && plan.op === 'routed') {
       this.#state.begin('BEGIN', true);
@@ -182,6 +195,16 @@ export class BatchRunner {
         encode: (connection) => this.#encode(name, open, maxRows, connection),
       },
     });
+    open.ended = open.shard === null && open.running === null;
+  }
+
+  /** A portal of the proxy's own has run to its end: there are no more rows. */
+  async #executeAgain(name: string, { portal }: OpenPortal, plan: Plan): Promise<void> {
+    const { fields } = await this.#describe(portal.statement);
+    if (fields === null || plan.op !== 'routed' || plan.verb !== 'SELECT') {
+      throw cannotRunAgain(name, fields !== null);
+    }
+    this.#client.write(encodeCommandComplete('SELECT 0'));
   }
 
   /** What runs the portal on one server; a portal the server has already is only executed. */
@@ -254,11 +277,29 @@ export class BatchRunner {
   }
 
   /** In a failed transaction only COMMIT and ROLLBACK get any further. */
-  #refuseInFailed(plan: Plan): void {
+  #refuseInFailed(plan: Plan, binds = false): void {
     if (this.#state.transaction?.state !== 'failed') return;
-    const ends = plan.op === 'session' && plan.action.action === 'transaction';
-    if (!ends && plan.op !== 'empty' && !isUnreadable(plan)) throw inFailedTransaction();
+    const action = plan.op === 'session' ? plan.action : null;
+    const ends = action?.action === 'transaction' && ENDS.has(action.command.verb);
+    const isEmpty = plan.op === 'empty' && !binds;
+    if (!ends && !isEmpty && !isUnreadable(plan)) throw inFailedTransaction();
   }
+
+  /** Of what gives rows. */
+  #refuseDescription({ fields }: StatementDescription): void {
+    if (fields !== null && this.#state.transaction?.state === 'failed') throw inFailedTransaction();
+  }
+}
+
+const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollbackTo']);
+
+/** 55000, or 0A000 where PostgreSQL would give its tag again. */
+function cannotRunAgain(name: string, returnsRows: boolean): SqlError {
+  return new SqlError({
+    code: returnsRows ? SQLSTATE.featureNotSupported : SQLSTATE.objectNotInPrerequisiteState,
+    message: `portal "${name}" cannot be run`,
+    ...(returnsRows ? { hint: 'It has run to its end: bind the statement again.' } : {}),
+  });
 }
 
 function severalCommands(): SqlError {

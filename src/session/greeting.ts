@@ -18,6 +18,12 @@ import { SessionSettings } from './settings.ts';
 
 const OK = encodeAuthentication({ kind: 'ok' });
 
+export interface Greeting {
+  readonly bytes: Buffer;
+  /** The settings that are reported, with the values the client is told. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
 /**
  * Has a server check startup settings and keeps what it reports of them: thousands of clients come
  * with the same few sets.
@@ -25,7 +31,7 @@ const OK = encodeAuthentication({ kind: 'ok' });
 export class Greeter {
   #context: SessionContext;
   /** ParameterStatus messages by the settings' signature. */
-  #statuses = new Map<string, Buffer>();
+  #statuses = new Map<string, Greeting>();
   #valuesOf: ReadonlyMap<string, string> | null = null;
 
   constructor(context: SessionContext) {
@@ -40,12 +46,12 @@ export class Greeter {
     settings: ReadonlyMap<string, string>,
     shard: number | null,
     key: BackendKey,
-  ): Promise<Buffer> {
-    const statuses = await this.#statusesOf(settings, shard ?? HOME_SHARD);
-    return Buffer.concat([OK, statuses, encodeBackendKeyData(key), READY_IDLE]);
+  ): Promise<Greeting> {
+    const { bytes, values } = await this.#statusesOf(settings, shard ?? HOME_SHARD);
+    return { bytes: Buffer.concat([OK, bytes, encodeBackendKeyData(key), READY_IDLE]), values };
   }
 
-  async #statusesOf(settings: ReadonlyMap<string, string>, shard: number): Promise<Buffer> {
+  async #statusesOf(settings: ReadonlyMap<string, string>, shard: number): Promise<Greeting> {
     const { current } = new SessionSettings(settings);
     const defaults = this.#context.serverParameters();
     if (defaults !== this.#valuesOf) {
@@ -59,9 +65,8 @@ export class Greeter {
       beyond.length === 0
         ? new Map([...defaults, ['application_name', settings.get('application_name') ?? '']])
         : await this.#ask(settings, shard);
-    const statuses = Buffer.concat(
-      [...values].map(([name, value]) => encodeParameterStatus(name, value)),
-    );
+    const messages = [...values].map(([name, value]) => encodeParameterStatus(name, value));
+    const statuses = { bytes: Buffer.concat(messages), values };
     if (this.#statuses.size >= STARTUP_SETTINGS_MAX) {
       this.#statuses.delete(this.#statuses.keys().next().value!);
     }

@@ -231,13 +231,14 @@ export class Listener {
     const secretBytes = version >= PROTOCOL_3_2 ? CANCEL_KEY_BYTES : 4;
     const processId = this.#freeProcessId();
     const key: BackendKey = { processId, secret: randomBytes(secretBytes) };
-    const greeting = await this.#greeter.greet(request.settings, fixedShard, key);
+    const { bytes, values } = await this.#greeter.greet(request.settings, fixedShard, key);
     if (client.gone) return false;
     if (this.#closing !== null) throw this.#closing;
-    client.write(greeting);
+    client.write(bytes);
     client.detach();
     this.#strangers.delete(socket);
     const state = new SessionState(this.#context, request.settings, fixedShard);
+    state.reports.greeted(values);
     this.#begin(client, state, key, identify(processId, request, client.socket), seat);
     return true;
   }
@@ -252,9 +253,9 @@ export class Listener {
     console.admit(request.user);
     const key = { processId: this.#freeProcessId(), secret: randomBytes(4) };
     // Drivers send settings of all kinds, which mean nothing here.
-    const greeting = await this.#greeter.greet(new Map(), null, key);
+    const { bytes } = await this.#greeter.greet(new Map(), null, key);
     if (client.gone) return false;
-    client.write(greeting);
+    client.write(bytes);
     client.detach();
     this.#strangers.delete(socket);
     client.socket.once('close', () => seat.leave());

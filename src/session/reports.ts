@@ -6,6 +6,13 @@ export class Reports {
   #due = new Map<string, string>();
   /** As last told since the login. */
   #told = new Map<string, string>();
+  /** As told at the login; of many sessions. */
+  #greeted: ReadonlyMap<string, string> = new Map();
+
+  /** The client has been told these values at its login. */
+  greeted(values: ReadonlyMap<string, string>): void {
+    this.#greeted = values;
+  }
 
   /** The client is to be told `value` with the next ReadyForQuery. */
   set(name: string, value: string): void {
@@ -21,7 +28,8 @@ export class Reports {
 
   /** What is to be told now, which then counts as told. */
   due(): [name: string, value: string][] {
-    const due = [...this.#due].filter(([name, value]) => this.#told.get(name) !== value);
+    const toldOf = (name: string) => this.#told.get(name) ?? this.#greeted.get(name);
+    const due = [...this.#due].filter(([name, value]) => toldOf(name) !== value);
     for (const [name, value] of due) this.#told.set(name, value);
     this.#due.clear();
     return due;

@@ -21,6 +21,12 @@ function namesUnknownTable(plan: Plan): boolean {
   return plan.op === 'routed' && plan.unknownTable;
 }
 
+/** Whether a statement meets the transaction that its string is. */
+function isInBlock(plan: Plan): boolean {
+  if (plan.op === 'session') return plan.action.action === 'discard';
+  return plan.op === 'routed';
+}
+
 /** The error of a part in terms of the whole string, in which `before` stands before it. */
 function movedError(error: unknown, before: string): unknown {
   if (error instanceof ServerError) return new ServerError(movedBehind(error.fields, before));
@@ -77,7 +83,7 @@ export class RequestRunner {
         : part.plan;
       const forced = handPlan(part.sql, own, state, context);
       // Several statements in one string are one transaction, unless they say otherwise.
-      if (forced.op === 'routed' && state.transaction === null) state.begin('BEGIN', true);
+      if (isInBlock(forced) && state.transaction === null) state.begin('BEGIN', true);
       await this.#runStatement(part.sql, forced, null);
     }
   }

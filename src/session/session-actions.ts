@@ -143,6 +143,9 @@ function checkEncoding(action: SettingAction): void {
   if (!isKnownEncoding(value)) throw refusedEncoding(value, 'ERROR');
 }
 
+const setsModes = (action: SettingAction): boolean =>
+  action.action === 'set' && action.local && action.name.startsWith('transaction');
+
 async function setInTransaction(
   action: SettingAction,
   sql: string,
@@ -155,7 +158,8 @@ async function setInTransaction(
   await relayOn(first!);
   if (transaction.apart !== null) others.push(transaction.apart);
   for (const connection of others) await query(connection, sql);
-  transaction.record(sql);
+  if (setsModes(action)) transaction.recordModes(sql);
+  else transaction.record(sql);
   if (isLocal(action)) return;
   applyToSession(action, state);
   if (action.action !== 'reset') return;

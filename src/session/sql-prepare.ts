@@ -54,7 +54,7 @@ export async function runPreparedAction(
 }
 
 /** The statement that EXECUTE names. Throws 26000. */
-export function preparedStatement(name: string, state: SessionState): PreparedStatement {
+function preparedStatement(name: string, state: SessionState): PreparedStatement {
   const statement = name === '' ? undefined : state.statements.get(name);
   if (statement !== undefined) return statement;
   throw new SqlError({
@@ -115,7 +115,12 @@ async function executionOf(
   const describes = asked.extended === null;
   const { resultFormats } = asked;
   const answersRows = described.fields !== null;
-  const open = { portal: { statement, parameters, resultFormats }, shard: null, running: null };
+  const open = {
+    portal: { statement, parameters, resultFormats },
+    shard: null,
+    running: null,
+    ended: false,
+  };
   return {
     sql,
     plan,

@@ -25,6 +25,8 @@ export interface OpenPortal {
   shard: number | null;
   /** A merge that was suspended by a row limit. */
   running: RunningGather | null;
+  /** It has run to its end, on no single server. */
+  ended: boolean;
 }
 
 export interface RunningGather {

@@ -2,6 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
+import type { Transaction } from '../execute/transaction.ts';
 import type { TransactionVerb } from '../plan/action.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
@@ -50,7 +51,7 @@ async function begin(
     if (modes) {
       // The modes hold for the transaction that is open, if it is not too late for them.
       await transaction.onEveryParticipant(sql);
-      transaction.record(sql);
+      transaction.recordModes(sql);
     }
     // BEGIN inside a query string with several statements makes its transaction a lasting one.
     transaction.implicit = false;
@@ -68,7 +69,7 @@ async function commit(chain: boolean, state: SessionState, write: WriteClient): 
   }
   const failed = transaction.state === 'failed';
   await state.endTransaction(failed ? 'rollback' : 'commit');
-  if (chain) state.begin(transaction.begin, false);
+  if (chain) beginLike(transaction, failed, state);
   return failed ? 'ROLLBACK' : 'COMMIT';
 }
 
@@ -78,9 +79,18 @@ async function rollback(chain: boolean, state: SessionState, write: WriteClient)
     if (chain) throw outsideTransaction('ROLLBACK AND CHAIN');
     warn(write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
   }
+  const failed = transaction?.state === 'failed';
   await state.endTransaction('rollback');
-  if (chain && transaction !== null) state.begin(transaction.begin, false);
+  if (chain && transaction !== null) beginLike(transaction, failed, state);
   return 'ROLLBACK';
+}
+
+/** AND CHAIN: an error has taken back the modes that were set since, but not those handed on. */
+function beginLike(last: Transaction, failed: boolean, state: SessionState): void {
+  const source = failed ? last.inherited : last;
+  const next = state.begin(source.begin, false);
+  for (const sql of source.modes) next.recordModes(sql);
+  next.inherited = { begin: source.begin, modes: [...source.modes] };
 }
 
 async function savepoint(

@@ -37,7 +37,8 @@ beforeAll(async () => {
     config: {
       // Whole sessions in one stream: nothing waits for an answer of the proxy.
       proxy: { trust: ['127.0.0.1/32'] },
-      pool: { size: 30, idleTimeoutMs: 500 },
+      // Where attackers keep the machine busy a login may take long.
+      pool: { size: 30, idleTimeoutMs: 500, connectTimeoutMs: 30_000 },
     },
   });
 });

@@ -108,6 +108,15 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.bind([], 's'), say.execute(), say.sync]),
     step([say.parse('SELECT 2', 's'), say.parse('SELECT 3', 's'), say.sync]),
   ],
+  'Parse of a known text, Describe and Close in one batch': [
+    step([say.parse(NAME_OF, 'known'), say.sync]),
+    step([say.parse(NAME_OF, 'again'), say.describe('statement', 'again'), say.sync]),
+    step([
+      ...[say.bind(['1', '1'], 'again'), say.close('statement', 'again'), say.execute()],
+      say.sync,
+    ]),
+    step([say.parse('SELECT missing', 'known'), say.sync]),
+  ],
   'a name taken twice in one batch': [
     step([say.parse('SELECT 1', 'twice'), say.parse('SELECT 2', 'twice'), say.sync]),
     step([say.bind([], 'twice'), say.execute(), say.sync]),
@@ -230,6 +239,16 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.run('SELECT 1'), say.sync]),
     step([say.run('ROLLBACK'), say.sync]),
     step([say.run('SELECT 1'), say.sync]),
+  ],
+  'a failed transaction describes and binds nothing that gives rows': [
+    step([say.parse(NAME_OF, 's'), say.parse('', 'none'), say.parse('ROLLBACK', 'r'), say.sync]),
+    ...queries('BEGIN', 'SELECT missing'),
+    step([say.describe('statement', 's'), say.sync]),
+    step([say.describe('statement', 'none'), say.sync]),
+    step([say.bind([], 'none'), say.sync]),
+    step([say.parse('BEGIN'), say.sync]),
+    step([say.parse('SAVEPOINT a', 's'), say.sync]),
+    step([say.bind([], 'r'), say.describe('portal'), say.execute(), say.sync]),
   ],
   'COMMIT of a failed transaction': [
     step([say.run('BEGIN'), say.sync]),

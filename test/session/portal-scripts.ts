@@ -91,6 +91,33 @@ export const portalScripts: Readonly<Record<string, readonly Step[]>> = {
     ]),
     ...queries('ROLLBACK'),
   ],
+  'a merged portal that has ended is executed again': [
+    ...queries('BEGIN'),
+    step([
+      say.parse(ALL, 's'),
+      say.bind([], 's', 'p'),
+      say.execute('p'),
+      say.execute('p'),
+      say.sync,
+    ]),
+    step([say.execute('p', 1), say.sync]),
+    step([
+      say.bind([], 's', 'q'),
+      say.execute('q', 4),
+      say.execute('q'),
+      say.execute('q'),
+      say.sync,
+    ]),
+    ...queries('ROLLBACK'),
+  ],
+  'an update over several shards executed twice': [
+    ...queries('BEGIN'),
+    step([
+      say.parse("UPDATE files SET name = name || '!'", 's'),
+      ...[say.bind([], 's', 'p'), say.execute('p'), say.execute('p'), say.sync],
+    ]),
+    ...queries('ROLLBACK'),
+  ],
   'an update executed twice': [
     ...queries('BEGIN'),
     step([

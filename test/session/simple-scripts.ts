@@ -88,6 +88,18 @@ export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
     'ROLLBACK',
     'COMMIT AND CHAIN',
   ),
+  'AND CHAIN keeps the modes of a transaction, but for those of a failed one': queries(
+    'BEGIN READ ONLY',
+    'COMMIT AND CHAIN',
+    'SHOW transaction_read_only',
+    'SELECT 1/0',
+    'ROLLBACK AND CHAIN',
+    'SHOW transaction_read_only',
+    'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE',
+    'ROLLBACK AND CHAIN',
+    'SHOW transaction_isolation',
+    'ROLLBACK',
+  ),
   savepoints: queries(
     'BEGIN',
     'SAVEPOINT a',

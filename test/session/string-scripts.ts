@@ -65,6 +65,7 @@ export const stringScripts: Readonly<Record<string, readonly Step[]>> = {
   'what must be alone': queries(
     'SELECT 1; VACUUM notes',
     'VACUUM notes; SELECT 1',
+    'DISCARD ALL; SELECT 1',
     'SELECT 1; CREATE INDEX CONCURRENTLY ON notes (id)',
   ),
   'PREPARE and EXECUTE in a string': queries(
