@@ -1,10 +1,8 @@
 // Modify rows: updates, deletes and moves rows that were found before, by their primary keys.
 
-import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
 import type { ModifyRowsMerge } from '../plan/staged.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { TYPE } from '../value/type-oid.ts';
-import { parseCommandTag } from '../wire/query.ts';
 import { decodeDataRow, encodeDataRow } from '../wire/row.ts';
 import {
   type CarriedColumn,
@@ -13,25 +11,19 @@ import {
   carriedRelation,
   carriedSql,
 } from './carried.ts';
+import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
 import { immovable, type ModifiedColumn, type ModifiedTable } from './modified-table.ts';
-import { type BoundParameters, withArrays } from './parameters.ts';
 import { differs } from './reference-write.ts';
 import { openShardStream } from './shard-stream.ts';
-import type { Transaction } from './transaction.ts';
-import { returnsTooMuch, type WriteResult } from './write.ts';
+import type { WriteResult } from './write.ts';
 
-export interface ModifyWrite {
-  readonly transaction: Transaction;
+export interface ModifyWrite extends CarriedWrite {
   readonly merge: ModifyRowsMerge;
   readonly table: ModifiedTable;
   /** The identity's columns, then the values that are assigned, in the order of the assignments. */
   readonly columns: readonly CarriedColumn[];
   /** DataRow bodies in the formats of the columns; each row of the table once. */
   readonly rows: readonly ModifiedRow[];
-  /** The client's, with the types that one server resolved. */
-  readonly parameters: BoundParameters;
-  readonly resultFormats: readonly number[];
-  readonly bytesMax: number;
 }
 
 export interface ModifiedRow {
@@ -55,7 +47,7 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
     const own = rows.filter((row) => row.shards.includes(shard) && row.movesTo === null);
     const isCopy = merge.table.kind === 'reference' && shard !== shards[0];
     const given = isCopy ? new Answer(write.bytesMax) : answer;
-    await run(write, shard, stayingSql(write), write.columns, bodies(own), given);
+    await runWithRows(write, shard, stayingSql(write), write.columns, bodies(own), given);
     if (given.count === answer.count) continue;
     throw differs(shard, `${merge.verb} ${given.count}`, `${merge.verb} ${answer.count}`);
   }
@@ -151,7 +143,7 @@ async function moveRows(
     `INSERT INTO ${name} AS ${alias} (${list}) OVERRIDING SYSTEM VALUE ` +
     `${carriedSql(kept, write.parameters.types.length + 1)}${merge.returning}`;
   for (const [shard, rows] of [...arriving].sort(([a], [b]) => a - b)) {
-    await run(write, shard, sql, kept, rows, answer);
+    await runWithRows(write, shard, sql, kept, rows, answer);
   }
 }
 
@@ -171,7 +163,14 @@ async function takeRows(
     ` WHERE ${identitySql(merge, table)} RETURNING made.c${own.length}, ${returned.join(', ')}`;
   const taken = new Answer(bytesMax);
   const resultFormats = [1, ...kept.map(({ typeOid }) => carriedFormat(typeOid))];
-  await run({ ...write, resultFormats }, shard, sql, own, bodies(rows).map(withPosition), taken);
+  await runWithRows(
+    { ...write, resultFormats },
+    shard,
+    sql,
+    own,
+    bodies(rows).map(withPosition),
+    taken,
+  );
   return taken.rows;
 }
 
@@ -190,52 +189,4 @@ function newRow(
     return at < 0 ? old[i]! : assigned[at]!;
   });
   return bodyOf(values);
-}
-
-/** What the shards have answered so far. */
-class Answer {
-  readonly rows: Buffer[] = [];
-  count = 0n;
-  #bytes = 0;
-  readonly #bytesMax: number;
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-  }
-
-  /** False when that is too much. */
-  add(rows: readonly Buffer[]): boolean {
-    for (const row of rows) {
-      this.#bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
-      this.rows.push(row);
-    }
-    return this.#bytes <= this.#bytesMax;
-  }
-}
-
-async function run(
-  write: ModifyWrite,
-  shard: number,
-  sql: string,
-  columns: readonly CarriedColumn[],
-  rows: readonly Buffer[],
-  answer: Answer,
-): Promise<void> {
-  if (rows.length === 0) return;
-  const { transaction, parameters, resultFormats, bytesMax } = write;
-  const connection = await transaction.enlist(shard);
-  transaction.writers.add(shard);
-  const arrays = carriedArrays(columns, rows);
-  const stream = await openShardStream(connection, {
-    sql,
-    parameters: withArrays(parameters, arrays, sql),
-    resultFormats,
-  });
-  for (let next = await stream.next(); next !== null; next = await stream.next()) {
-    if (answer.add(next)) continue;
-    await stream.discard();
-    throw returnsTooMuch(bytesMax);
-  }
-  await stream.done;
-  answer.count += parseCommandTag(stream.tag).rows ?? 0n;
 }

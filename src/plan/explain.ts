@@ -161,6 +161,12 @@ function mergeLines(merge: Merge): string[] {
     }
     case 'modifyRows':
       return modifyLines(merge);
+    case 'mergeRows': {
+      const { source, split, bySource, table, before, alias, after } = merge;
+      const to = split === null ? 'everywhere' : `by ${split.column}`;
+      const words = table.kind === 'home' ? 'to home' : bySource ? `${to}, on all shards` : to;
+      return [`rows: ${source}`, `merge: rows ${words}: ${before}… AS ${alias}${after}`];
+    }
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
       if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);

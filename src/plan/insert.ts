@@ -52,7 +52,7 @@ export function surveyInsert(
   const { context } = survey;
   const tables = withTables(statement.with, survey, null, outer);
   const table = context.table(statement.relation);
-  checkTarget(statement, table, survey);
+  checkTarget(table, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
   let leaf: Leaf;
   let keys: readonly RowKey[] | null = null;

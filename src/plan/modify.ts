@@ -19,6 +19,7 @@ import {
   surveySelect,
   withTables,
 } from './level.ts';
+import { mergeRows, tieMerge } from './merge.ts';
 import { modifyRows } from './modify-rows.ts';
 import type { KeySource, Plan, WriteMerge } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
@@ -35,21 +36,23 @@ type Modify = UpdateStatement | DeleteStatement | MergeStatement;
 const VERBS = { update: 'UPDATE', delete: 'DELETE', merge: 'MERGE' } as const;
 
 export function planModify(statement: Modify, survey: Survey, context: PlanContext): Plan {
-  const { anchored, scope } = surveyModify(statement, survey, new CommonTables(), true);
+  const found = surveyModify(statement, survey, new CommonTables(), true);
+  const { anchored, scope } = found;
   surveyUnused(survey);
   const verb = VERBS[statement.kind];
   const cursor = statement.kind === 'merge' ? null : statement.cursor;
   if (cursor !== null && survey.classes.length > 0) return planCurrentOf(verb, cursor, survey);
   if (survey.classes.length === 0) return planUnsharded(verb, survey, context, 'write');
   const merge = (): WriteMerge => {
-    if (!anchored) throw new NoMerge('noFrom');
+    if (!anchored || !found.insertsOwn) throw new NoMerge('noFrom');
     return { how: 'write' };
   };
-  const plans = { merge, engine: null };
-  if (statement.kind === 'merge') return shardedPlan(verb, survey, context, 'write', plans);
   const table = context.table(statement.relation);
-  const staged = () => modifyRows(statement, table, scope, survey, context);
-  return shardedPlan(verb, survey, context, 'write', { ...plans, staged });
+  const staged = () =>
+    statement.kind === 'merge'
+      ? mergeRows(statement, table, scope, survey, context)
+      : modifyRows(statement, table, scope, survey, context);
+  return shardedPlan(verb, survey, context, 'write', { merge, engine: null, staged });
 }
 
 /** The session knows on which shard it has declared the cursor; the server, that there is none. */
@@ -61,24 +64,36 @@ function planCurrentOf(verb: string, cursor: string, survey: Survey): Plan {
   return routedPlan(verb, { kind: 'home' }, 'write', { action });
 }
 
+interface SurveyedModify {
+  readonly anchored: boolean;
+  readonly scope: Scope;
+  /** MERGE: every row it inserts is made on the shard that it belongs to. */
+  readonly insertsOwn: boolean;
+}
+
 /** Also for one inside a WITH. `moves`: the key may be set to another. Throws Refusal. */
 export function surveyModify(
   statement: Modify,
   survey: Survey,
   outer: CommonTables,
   moves = false,
-): { readonly anchored: boolean; readonly scope: Scope } {
+): SurveyedModify {
   const tables = withTables(statement.with, survey, null, outer);
   const scope = new Scope(null);
   const table = survey.context.table(statement.relation);
   if (statement.relation.name === 'pg_settings') throw new Refusal(refused('settingsTable'));
-  checkTarget(statement, table, survey);
+  checkTarget(table, survey);
   const leaf = targetLeaf(statement, table, survey);
   scope.leaves.push(leaf);
   const walk = { scope, survey, tables, surveySelect };
   surveyFrom(statement.kind === 'merge' ? [statement.source] : statement.from, walk);
   const anchored = leaf.anchored;
+  let insertsOwn = true;
   if (statement.kind === 'merge') {
+    if (table?.kind === 'sharded') {
+      if (!moves) throw new Refusal(refused('merge'));
+      insertsOwn = tieMerge(statement, table, scope, survey);
+    }
     // The condition restricts only rows that match; others are inserted.
     surveyExpressions([statement.on, ...statement.parts], scope, survey, tables, anchored);
   } else if (statement.where !== null) surveyCondition(statement.where, walk, anchored);
@@ -93,19 +108,14 @@ export function surveyModify(
     }
   }
   surveyExpressions(parts, scope, survey, tables, anchored);
-  return { anchored, scope };
+  return { anchored, scope, insertsOwn };
 }
 
 /** Throws Refusal for what cannot be written through the proxy. */
-export function checkTarget(
-  statement: { readonly kind: string },
-  table: Table | null,
-  survey: Survey,
-): void {
+export function checkTarget(table: Table | null, survey: Survey): void {
   if (table?.kind === 'reference' && !survey.targetsReference)
     throw new Refusal(refused('referenceWrite'));
   if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
-  if (table?.kind === 'sharded' && statement.kind === 'merge') throw new Refusal(refused('merge'));
 }
 
 function targetLeaf(statement: Modify, table: Table | null, survey: Survey): Leaf {

@@ -4,7 +4,7 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { PlanContext } from './context.ts';
 import type { Effect, EngineMerge, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
 import { NoMerge } from './splice.ts';
-import type { InsertRowsMerge, ModifyRowsMerge } from './staged.ts';
+import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import {
   NOT_STREAMED,
@@ -54,7 +54,7 @@ export interface MergePlans {
   /** The same answer by one server over copies of the rows; null: not for this kind of statement. */
   readonly engine: (() => EngineMerge) | null;
   /** The rows are computed first, then written; it may do so with home tables. */
-  readonly staged?: () => InsertRowsMerge | ModifyRowsMerge;
+  readonly staged?: () => InsertRowsMerge | ModifyRowsMerge | MergeRowsMerge;
 }
 
 /** The plan of a statement on sharded tables: by the keys of all of them, or on all shards. */

@@ -99,3 +99,21 @@ export interface AssignedColumn {
   /** null: DEFAULT. */
   readonly sql: string | null;
 }
+
+/** MERGE whose source's rows a query of its own computes first. */
+export interface MergeRowsMerge {
+  readonly how: 'mergeRows';
+  readonly source: string;
+  readonly table: WrittenTable;
+  /** A shard is sent `before`, its rows as a relation of that alias, `after`. */
+  readonly before: string;
+  readonly alias: string;
+  readonly after: string;
+  /**
+   * A row goes to the shard of the key that this column of the source has, as it may be inserted.
+   * null: all rows go everywhere, because rows are inserted nowhere.
+   */
+  readonly split: { readonly column: string; readonly key: RowsKey } | null;
+  /** Rows that the source does not have are looked for, on every shard. */
+  readonly bySource: boolean;
+}

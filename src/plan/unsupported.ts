@@ -135,10 +135,10 @@ export const REFUSED = {
     hint: 'List the key column and give it a value.',
   },
   updateKey: {
-    what: 'setting the sharding key by ON CONFLICT or within WITH',
+    what: 'setting the sharding key by ON CONFLICT, by MERGE or within WITH',
     hint: 'Delete the row and insert it with the new key.',
   },
-  merge: { what: 'MERGE into a sharded table', hint: 'Use INSERT … ON CONFLICT.' },
+  merge: { what: 'MERGE into a sharded table within WITH', hint: 'Use a MERGE by itself.' },
   routine: {
     what: 'calling a routine that reads or writes sharded tables',
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',

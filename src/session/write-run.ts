@@ -12,19 +12,33 @@ import type {
   WriteMerge,
 } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
-import type { InsertRowsMerge, ModifyRowsMerge } from '../plan/staged.ts';
+import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from '../plan/staged.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
+import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
 import type { StagedRun } from './row-source.ts';
 import type { Runner } from './runner.ts';
 import { runStaged } from './staged-run.ts';
 
-type WritingMerge = WriteMerge | InsertMerge | ReferenceMerge | InsertRowsMerge | ModifyRowsMerge;
+type WritingMerge =
+  | WriteMerge
+  | InsertMerge
+  | ReferenceMerge
+  | InsertRowsMerge
+  | ModifyRowsMerge
+  | MergeRowsMerge;
 
-const WRITING = new Set<Merge['how']>(['write', 'insert', 'reference', 'insertRows', 'modifyRows']);
+const WRITING = new Set<Merge['how']>([
+  'write',
+  'insert',
+  'reference',
+  'insertRows',
+  'modifyRows',
+  'mergeRows',
+]);
 
 export const isWriting = (merge: Merge): merge is WritingMerge => WRITING.has(merge.how);
 
@@ -56,6 +70,7 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   const { d, description } = staged;
   if (merge.how === 'insertRows') return runStaged(staged, merge);
   if (merge.how === 'modifyRows') return runModify(staged, merge);
+  if (merge.how === 'mergeRows') return runMerge(staged, merge);
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
   return d.state.inTransaction(() => write(run, known, description));

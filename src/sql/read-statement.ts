@@ -15,6 +15,7 @@ import type {
   DeleteStatement,
   FromItem,
   InsertStatement,
+  MergeAction,
   MergeStatement,
   RowStatement,
   SelectBody,
@@ -28,6 +29,7 @@ import type {
   InsertStmt,
   JoinExpr,
   MergeStmt,
+  MergeWhenClause,
   Node,
   RangeFunction,
   RangeSubselect,
@@ -261,5 +263,37 @@ function readMerge(s: MergeStmt, reader: Reader): MergeStatement {
     source: readFrom(s.sourceRelation!, reader),
     on: readExpression(s.joinCondition!, reader),
     parts: readExpressions(s.mergeWhenClauses, reader),
+    actions: (s.mergeWhenClauses ?? []).flatMap((node) =>
+      'MergeWhenClause' in node ? [readMergeAction(node.MergeWhenClause, reader)] : [],
+    ),
+  };
+}
+
+const MERGE_WHENS = {
+  MERGE_WHEN_MATCHED: 'matched',
+  MERGE_WHEN_NOT_MATCHED_BY_SOURCE: 'notMatchedBySource',
+} as const;
+
+const MERGE_COMMANDS = {
+  CMD_INSERT: 'insert',
+  CMD_UPDATE: 'update',
+  CMD_DELETE: 'delete',
+} as const;
+
+function readMergeAction(clause: MergeWhenClause, reader: Reader): MergeAction {
+  const targets = clause.targetList ?? [];
+  const columns = targets.flatMap((each) =>
+    'ResTarget' in each ? [each.ResTarget.name ?? ''] : [],
+  );
+  const command = MERGE_COMMANDS[clause.commandType as keyof typeof MERGE_COMMANDS] ?? 'nothing';
+  const assigned = readAssignments(clause.targetList, reader).assignments;
+  return {
+    when: MERGE_WHENS[clause.matchKind as keyof typeof MERGE_WHENS] ?? 'notMatched',
+    command,
+    columns: columns.length === 0 ? null : columns,
+    values:
+      command === 'insert'
+        ? readExpressions(clause.values, reader)
+        : assigned.map(({ value }): Expression => value ?? { kind: 'default' }),
   };
 }

@@ -150,6 +150,16 @@ export interface MergeStatement extends Writing {
   readonly source: FromItem;
   readonly on: Expression;
   readonly parts: readonly Expression[];
+  readonly actions: readonly MergeAction[];
+}
+
+/** A WHEN of MERGE. */
+export interface MergeAction {
+  readonly when: 'matched' | 'notMatched' | 'notMatchedBySource';
+  readonly command: 'insert' | 'update' | 'delete' | 'nothing';
+  /** The columns that are given values, with those; INSERT without a list: null. */
+  readonly columns: readonly string[] | null;
+  readonly values: readonly Expression[];
 }
 
 export type WritingStatement = InsertStatement | UpdateStatement | DeleteStatement | MergeStatement;

@@ -10,6 +10,7 @@ export type {
   InsertStmt,
   JoinExpr,
   MergeStmt,
+  MergeWhenClause,
   Node,
   RangeFunction,
   RangeSubselect,

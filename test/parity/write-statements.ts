@@ -224,3 +224,69 @@ export const CHANGES: readonly Said[] = [
   { sql: `UPDATE members SET user_id = $1 WHERE user_id = $2 RETURNING *`, parameters: [40, 11] },
   { sql: `DELETE FROM files WHERE size < (SELECT avg(size) - $1 FROM files)`, parameters: ['10'] },
 ];
+
+/** MERGE on each shard, and with a source that is computed first. */
+export const MERGES: readonly Said[] = [
+  {
+    sql: `MERGE INTO members m USING (SELECT user_id, max(name) AS name FROM files GROUP BY user_id) f
+      ON m.user_id = f.user_id WHEN MATCHED THEN UPDATE SET name = f.name
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (f.user_id, 'new ' || f.name)`,
+  },
+  {
+    sql: `MERGE INTO members m USING files f ON m.user_id = f.user_id AND f.id < 7
+      WHEN MATCHED THEN UPDATE SET total = f.size RETURNING merge_action(), m.user_id, f.id`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT id, min(name) AS name FROM files GROUP BY id) f
+      ON m.user_id = f.id WHEN MATCHED AND f.id > 1 THEN DELETE
+      WHEN NOT MATCHED AND f.id < 30 THEN INSERT VALUES (f.id, coalesce(f.name, 'none'))
+      RETURNING merge_action(), m.user_id, m.name`,
+  },
+  {
+    sql: `MERGE INTO members m USING notes n ON n.owner = m.user_id WHEN MATCHED THEN
+      UPDATE SET name = coalesce(n.body, 'no body') WHEN NOT MATCHED THEN DO NOTHING`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (50, 'fifty'), (51, 'fifty-one'), (2, 'two again')) v (k, t)
+      ON m.user_id = v.k WHEN MATCHED THEN UPDATE SET name = v.t
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (v.k, v.t)`,
+  },
+  {
+    sql: `MERGE INTO members m USING country c ON m.country = c.code
+      WHEN MATCHED THEN UPDATE SET name = c.name || m.user_id
+      WHEN NOT MATCHED BY SOURCE THEN UPDATE SET name = 'nowhere'`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT weight, name FROM country) c ON m.user_id = c.weight
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (c.weight, c.name)
+      WHEN NOT MATCHED BY SOURCE AND m.user_id > 20 THEN DELETE`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT * FROM files WHERE user_id = 3 AND id < 5) f
+      ON m.user_id = f.user_id WHEN NOT MATCHED BY SOURCE AND m.user_id = 51 THEN DELETE`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 'a'), (1, 'b')) v (k, t) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET name = v.t`,
+  },
+  {
+    sql: `WITH w AS (SELECT 60 + id AS k FROM files WHERE id < 4) MERGE INTO members m USING w
+      ON m.user_id = w.k WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (w.k, 'with')`,
+  },
+  {
+    sql: `MERGE INTO notes n USING files f ON n.id = f.id WHEN MATCHED THEN UPDATE SET body = f.name
+      WHEN NOT MATCHED AND f.id < 9 THEN INSERT (id, owner) VALUES (f.id, f.user_id)
+      RETURNING merge_action(), n.id`,
+  },
+  {
+    sql: `MERGE INTO files t USING (SELECT id AS i, user_id AS u, size FROM files WHERE id < 8) s
+      ON t.user_id = s.u AND t.id = s.i + 1000
+      WHEN NOT MATCHED THEN INSERT (user_id, id, size, feels) VALUES (s.u, s.i + 1000, s.size, 'ok')`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT $1::int AS k, $2::text AS t) v ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET name = v.t || $3
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (v.k, $3)`,
+    parameters: [70, 'text', 'third'],
+  },
+];

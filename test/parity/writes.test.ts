@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Said, WriteServers } from './write-servers.ts';
-import { CHANGES, INSERTS, VALUES } from './write-statements.ts';
+import { CHANGES, INSERTS, MERGES, VALUES } from './write-statements.ts';
 
 describe.each([3, 2])('over %i shards', (shardCount) => {
   let servers: WriteServers;
@@ -29,6 +29,7 @@ describe.each([3, 2])('over %i shards', (shardCount) => {
     ['INSERT with computed rows', INSERTS],
     ['INSERT of VALUES to be computed', VALUES],
     ['UPDATE and DELETE of rows found first', CHANGES],
+    ['MERGE', MERGES],
   ])('%s', (_, statements) => {
     const simple = statements.filter(({ parameters }) => parameters === undefined);
 

@@ -1,0 +1,40 @@
+// Merge rows: MERGE on each shard with the rows of its source that were computed before.
+
+import type { MergeRowsMerge } from '../plan/staged.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { type CarriedColumn, carriedSql } from './carried.ts';
+import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
+import type { WriteResult } from './write.ts';
+
+export interface MergeWrite extends CarriedWrite {
+  readonly merge: MergeRowsMerge;
+  readonly columns: readonly CarriedColumn[];
+  /** The columns' names, unquoted. */
+  readonly names: readonly string[];
+  /** DataRow bodies in the formats of the columns. */
+  readonly rows: readonly Buffer[];
+  /** The shard of each row; null: every row goes to every shard. */
+  readonly rowShards: readonly number[] | null;
+  /** All shards, in their order. */
+  readonly shards: readonly number[];
+}
+
+/** Shard by shard, in their order. */
+export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
+  const { merge, columns, rows, rowShards } = write;
+  const answer = new Answer(write.bytesMax);
+  const sql = sqlOf(write);
+  for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
+    const isOwn = (i: number) => rowShards === null || rowShards[i] === shard;
+    const own = rows.filter((_, i) => isOwn(i));
+    const alsoWithout = merge.bySource;
+    await runWithRows({ ...write, alsoWithout }, shard, sql, columns, own, answer);
+  }
+  return { rows: answer.rows, tag: `MERGE ${answer.count}` };
+}
+
+function sqlOf({ merge, columns, names, parameters }: MergeWrite): string {
+  const rows = carriedSql(columns, parameters.types.length + 1);
+  const list = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ');
+  return `${merge.before}(${rows}) AS ${merge.alias} (${list})${merge.after}`;
+}

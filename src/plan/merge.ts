@@ -1,0 +1,131 @@
+// MERGE: on each shard by itself, or with its source computed first.
+
+import type { Expression } from '../sql/expression.ts';
+import { mergeText } from '../sql/merge-text.ts';
+import type { MergeAction, MergeStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { CommonTables } from './common-tables.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { quoted, rowsKey, writtenTable } from './insert-select.ts';
+import { KeyClass } from './key-class.ts';
+import { surveyExpressions } from './level.ts';
+import { conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
+import { Scope } from './scope.ts';
+import { NoMerge } from './splice.ts';
+import type { MergeRowsMerge } from './staged.ts';
+import { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
+
+/** The columns of ON that must be equal, as pairs. */
+function equalities(on: Expression): (readonly [Expression, Expression])[] {
+  return [...conjunctsOf(on)].flatMap((conjunct) => {
+    const isEquality = conjunct.kind === 'operator' && conjunct.operator.join() === '=';
+    return isEquality ? [...pairsOf(conjunct.left, conjunct.right)] : [];
+  });
+}
+
+/**
+ * Ties the keys that ON makes equal. True where what is inserted belongs to the shard of the source's
+ * row. Throws Refusal where a key would be set to another.
+ */
+export function tieMerge(
+  statement: MergeStatement,
+  table: Table,
+  scope: Scope,
+  survey: Survey,
+): boolean {
+  const [target] = scope.leaves;
+  const key = target!.keys.get(table.keyColumn!)!;
+  for (const [left, right] of equalities(statement.on)) {
+    const [a, b] = [keyClassOf(left, scope), keyClassOf(right, scope)];
+    if (a !== null && b !== null) a.unite(b);
+  }
+  const isSame = (value: Expression | undefined) =>
+    value !== undefined && keyClassOf(value, scope)?.isSame(key) === true;
+  for (const { command, columns, values } of statement.actions) {
+    if (command !== 'update') continue;
+    const at = (columns ?? []).indexOf(table.keyColumn!);
+    if (at >= 0 && !isSame(values[at])) throw new Refusal(refused('updateKey'));
+  }
+  // Rows that the source lacks are on every shard, whatever keys the source is restricted to.
+  if (statement.actions.some(({ when }) => when === 'notMatchedBySource')) {
+    survey.classes.push(new KeyClass());
+  }
+  return inserts(statement).every((action) => isSame(insertedKey(action, table)));
+}
+
+const inserts = ({ actions }: MergeStatement) =>
+  actions.filter(({ command }) => command === 'insert');
+
+function insertedKey({ columns, values }: MergeAction, table: Table): Expression | undefined {
+  const names = columns ?? table.columns.map(({ name }) => name);
+  return values[names.indexOf(table.keyColumn!)];
+}
+
+/** Throws NoMerge where the source cannot be taken out of the statement. */
+export function mergeRows(
+  statement: MergeStatement,
+  table: Table | null,
+  scope: Scope,
+  survey: Survey,
+  { input }: PlanContext,
+): MergeRowsMerge {
+  const { source, actions } = statement;
+  const text = mergeText(input.sql, input.tokens);
+  if (text === null || source.kind === 'join') throw new NoMerge('text');
+  const alias = source.kind === 'table' ? (source.alias ?? source.relation.name) : source.alias;
+  if (alias === null || survey.writesInWith) throw new NoMerge('text');
+  checkOwn(statement, scope, survey);
+  const sharded = table?.kind === 'sharded' ? table : null;
+  const splits = sharded !== null && inserts(statement).length > 0;
+  return {
+    how: 'mergeRows',
+    source: `${text.with}SELECT * FROM ${text.source}`,
+    table: writtenTable(statement, table),
+    before: text.before,
+    alias: quoted(alias),
+    after: text.after,
+    split: splits ? splitOf(statement, sharded, scope, alias) : null,
+    bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
+  };
+}
+
+/** The source's column that ON holds equal to the key and that every INSERT gives as the key. */
+function splitOf(
+  statement: MergeStatement,
+  table: Table,
+  scope: Scope,
+  alias: string,
+): MergeRowsMerge['split'] {
+  const [target] = scope.leaves;
+  const columnOf = (e: Expression | undefined, name: string | null) => {
+    const found = e?.kind === 'column' ? scope.find(e.path) : null;
+    return found !== null && found.leaf.name === name ? found.column : null;
+  };
+  if (target!.name === alias) throw new NoMerge('text');
+  const columns = equalities(statement.on).flatMap(([a, b]) => {
+    if (columnOf(a, target!.name) === table.keyColumn) return columnOf(b, alias) ?? [];
+    return columnOf(b, target!.name) === table.keyColumn ? (columnOf(a, alias) ?? []) : [];
+  });
+  const column = columns.find((name) =>
+    inserts(statement).every((each) => columnOf(insertedKey(each, table), alias) === name),
+  );
+  if (column === undefined) throw new NoMerge('joinWithoutKey');
+  return { column, key: rowsKey(table, [table.keyColumn!]) };
+}
+
+/** What the shards compute beside the source: nothing but of its rows and their own. */
+function checkOwn(statement: MergeStatement, scope: Scope, survey: Survey): void {
+  const own = new Survey(survey.context, survey.surveyWriting);
+  const inner = new Scope(null);
+  inner.leaves.push(...scope.leaves);
+  const parts = [
+    statement.on,
+    ...statement.parts,
+    ...statement.returning.map(({ expression }) => expression),
+  ];
+  surveyExpressions(parts, inner, own, new CommonTables(), true);
+  const usesWith = statement.with !== null && own.levels > 0;
+  if (own.classes.length > 0 || own.readsHome || usesWith) throw new NoMerge('subQuery');
+  if (own.severalShardsReason !== null) throw new NoMerge(own.severalShardsReason);
+}

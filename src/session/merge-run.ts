@@ -1,0 +1,60 @@
+// Merge run: computes the source of a MERGE, then runs it on the shards of the source's rows.
+
+import { SqlError } from '../base/errors.ts';
+import { carriedColumns } from '../execute/carried.ts';
+import { mergeRows } from '../execute/merge-rows.ts';
+import { shardsOfRows } from '../execute/row-set.ts';
+import type { WriteResult } from '../execute/write.ts';
+import type { MergeRowsMerge } from '../plan/staged.ts';
+import { severalShards } from '../plan/unsupported.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { withConnectionOf } from './everywhere.ts';
+import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
+
+/** Rejects with SqlError or ServerError. What only reads is read before a transaction begins. */
+export async function runMerge(run: StagedRun, merge: MergeRowsMerge): Promise<WriteResult> {
+  const { state } = run.d;
+  const source = await sourceOf(run, merge.source);
+  if (state.transaction === null && source.plan.effect === 'read') {
+    const read = await readRows(run, source);
+    return state.inTransaction(() => write(run, merge, read));
+  }
+  return state.inTransaction(async () => write(run, merge, await readRows(run, source)));
+}
+
+async function write(
+  { d, execution, description }: StagedRun,
+  merge: MergeRowsMerge,
+  read: ReadRows,
+): Promise<WriteResult> {
+  const { context, state } = d;
+  const { placement, shards } = context.topology();
+  const fields = read.description.fields ?? [];
+  const names = fields.map(({ name }) => name);
+  const { rows } = read.set;
+  const { split } = merge;
+  if (split !== null && names.filter((name) => name === split.column).length !== 1) {
+    throw new SqlError(severalShards('joinWithoutKey'));
+  }
+  const { columns, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
+    const carried = await carriedColumns(home, fields);
+    if (split === null) return { columns: carried, rowShards: null };
+    const key = { ...split.key, index: names.indexOf(split.column) };
+    return {
+      columns: carried,
+      rowShards: await shardsOfRows(home, rows, carried, key, placement),
+    };
+  });
+  return mergeRows({
+    transaction: state.transaction!,
+    merge,
+    columns,
+    names,
+    rows,
+    rowShards,
+    shards: shards.map(({ id }) => id),
+    parameters: { ...execution.parameters, types: description.parameterTypes },
+    resultFormats: execution.resultFormats,
+    bytesMax: context.mergeBytesMax,
+  });
+}
