@@ -23,7 +23,7 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
   const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
   // The child decides when it is over. It may get Ctrl-C twice, from the terminal and from here, and
   // takes both for one.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
     process.on(signal, () => child.kill(signal));
   }
   child.on('error', (error) => {

@@ -101,8 +101,8 @@ export interface WorkerHost {
   /** The bound socket of all workers. */
   readonly fd: number;
   readonly share: Share;
-  /** Called once the schema is known and before the first client. */
-  beforeClients(operations: Operations): void;
+  /** Called once the schema is known and before the first client; `loadSchema` reads it again. */
+  beforeClients(operations: Operations, loadSchema: () => Promise<void>): Promise<void>;
   /** Runs a command in all workers. Rejects with SqlError. */
   run(command: Command, argument: string, operations: Operations): Promise<Answer>;
   reload(): Promise<readonly string[]>;
@@ -215,7 +215,7 @@ export async function startProxy(
     timers.push(
       setInterval(() => void housekeeping(topology, recovery, log), HOUSEKEEPING_INTERVAL_MS),
     );
-    worker?.beforeClients(operations);
+    await worker?.beforeClients(operations, () => topology.loadNow());
     const metricsPort = place === null ? null : await metrics!.listen(place.host, place.port);
     const port = await listener.listen();
     return {

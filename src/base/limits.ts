@@ -121,6 +121,9 @@ export const PROCESS_ID_MAX = 0x7fffffff;
 /** Worker processes of one proxy; more cores than this have not been tried. */
 export const WORKERS_MAX = 64;
 
+/** By default there are no more workers than have so many connections each to every shard. */
+export const WORKER_CONNECTIONS_MIN = 8;
+
 /** Numbers for workers, which process ids name; twice as many are alive while a restart is under way. */
 export const WORKER_NUMBERS = 256;
 

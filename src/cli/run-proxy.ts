@@ -1,7 +1,7 @@
 // Runs the proxy: in this process if it is to be one, else as the primary of its workers.
 
 import { availableParallelism } from 'node:os';
-import { WORKERS_MAX } from '../base/limits.ts';
+import { WORKER_CONNECTIONS_MIN, WORKERS_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { Config } from '../control/config.ts';
 import type { Lifetime } from './lifetime.ts';
@@ -11,6 +11,8 @@ export interface ProxyService {
   /** null: the configuration asks for none. */
   readonly metricsPort: number | null;
   readonly workers: number;
+  /** "worker 0" → its process id; none where there is no process but this. */
+  processes(): Readonly<Record<string, number>>;
   reload(): Promise<readonly string[]>;
 }
 
@@ -19,6 +21,8 @@ export interface ProxyServiceOptions {
   readConfig(): Config;
   /** What it is a part of. */
   readonly lifetime: Lifetime;
+  /** Called whenever workers have come or gone. */
+  onWorkers?(): void;
 }
 
 /** Resolves when clients are served. Rejects as startProxy does. */
@@ -47,25 +51,36 @@ async function runAlone(
   lifetime.onRestart(() => {
     operations.restart().catch((error: Error) => log.warn(error.message));
   });
-  return { port, metricsPort, reload, workers: 1 };
+  return { port, metricsPort, reload, workers: 1, processes: () => ({}) };
 }
 
 async function runWorkers(
   config: Config,
   log: Logger,
-  { readConfig, lifetime }: ProxyServiceOptions,
+  { readConfig, lifetime, onWorkers }: ProxyServiceOptions,
 ): Promise<ProxyService> {
   const { startWorkers } = await import('../workers/start.ts');
   const shutdown = () => lifetime.requestStop();
-  const workers = await startWorkers(config, log, { readConfig, workersOf, shutdown });
+  const workers = await startWorkers(config, log, {
+    ...{ readConfig, workersOf, shutdown },
+    onWorkers: onWorkers ?? (() => undefined),
+  });
   lifetime.add({ name: 'the proxy', close: () => workers.close(), kill: () => workers.kill() });
   lifetime.onRestart(() => {
     workers.restart().catch((error: Error) => log.error(`no restart: ${error.message}`));
   });
   const { port, metricsPort, count } = workers;
-  return { port, metricsPort, workers: count, reload: () => workers.reload() };
+  return {
+    ...{ port, metricsPort, workers: count },
+    processes: () => workers.processes(),
+    reload: () => workers.reload(),
+  };
 }
 
-function workersOf({ proxy }: Config): number {
-  return Math.min(proxy.workers ?? availableParallelism(), WORKERS_MAX);
+/** By default one per core, but each with connections enough to keep its pipelines apart. */
+function workersOf({ proxy, pool, shards }: Config): number {
+  if (proxy.workers !== null) return proxy.workers;
+  const smallest = Math.min(...shards.map(({ poolSize }) => poolSize ?? pool.size));
+  const fed = Math.floor(smallest / WORKER_CONNECTIONS_MIN);
+  return Math.max(1, Math.min(availableParallelism(), fed, WORKERS_MAX));
 }

@@ -32,6 +32,9 @@ export async function status({ data }: DataOptions): Promise<number> {
     const word = answers[i] === true ? 'answers' : 'does not answer';
     process.stdout.write(`  ${name.padEnd(9)} ${address.padEnd(21)} ${word}\n`);
   }
+  for (const [name, pid] of Object.entries(owner.processes ?? {})) {
+    process.stdout.write(`  ${name.padEnd(9)} process ${pid}\n`);
+  }
   return answers.every(Boolean) ? 0 : 1;
 }
 

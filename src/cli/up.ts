@@ -85,7 +85,11 @@ async function start(
     shards: cluster.shards,
   });
   const withShards: Config = { ...config, shards: cluster.shards };
-  const proxy = await runProxy(withShards, log, { readConfig, lifetime });
+  let announce = (): void => undefined;
+  const proxy = await runProxy(withShards, log, {
+    ...{ readConfig, lifetime },
+    onWorkers: () => announce(),
+  });
   const proxyPort = config.api.proxyPort === config.proxy.port ? proxy.port : config.api.proxyPort;
   const api = await startApi({ ...withShards, api: { ...config.api, proxyPort } }, log);
   lifetime.add({ name: 'the API', close: () => api.close() });
@@ -93,7 +97,8 @@ async function start(
     proxy: `${config.proxy.host}:${proxy.port}`,
     API: `${config.api.host}:${api.port}`,
   };
-  cluster.announce(addresses);
+  announce = () => cluster.announce(addresses, proxy.processes());
+  announce();
   if (lifetime.isStopping) return null;
   const data = shortest(cluster.home);
   const text = banner({

@@ -190,7 +190,8 @@ const ProxySection = section('What clients connect to.', {
   workers: Type.Optional(
     Type.Integer({
       description:
-        'processes that share the port and its clients; one per core if not given; `drive up`: 1',
+        'processes that share the port and its clients; if not given, one per core with 8 connections ' +
+        'or more to each shard; `drive up`: 1',
       minimum: 1,
       maximum: WORKERS_MAX,
     }),

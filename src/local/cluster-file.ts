@@ -19,6 +19,8 @@ export interface Owner {
   readonly identity: string;
   /** "shard 0" → "127.0.0.1:5432"; empty while it starts. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** "worker 0" → its process id; none where the proxy is in the owner's own process. */
+  readonly processes?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -57,7 +59,7 @@ export function findOwner(dataDirectory: string): Owner | null {
 
 export interface Ownership {
   /** Tells others what runs where. */
-  announce(addresses: Owner['addresses']): void;
+  announce(addresses: Owner['addresses'], processes: Owner['processes']): void;
   release(): void;
 }
 
@@ -82,7 +84,7 @@ export function takeOwnership(dataDirectory: string): Ownership {
     rmSync(unfinished);
   }
   return {
-    announce: (addresses) => writeWhole(path, { ...owner, addresses }),
+    announce: (addresses, processes) => writeWhole(path, { ...owner, addresses, processes }),
     release: () => rmSync(path, { force: true }),
   };
 }

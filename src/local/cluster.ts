@@ -39,7 +39,10 @@ export interface LocalCluster {
   /** Where the data really is (see reachable.ts). */
   readonly home: string;
   /** Tells `drive status` that all is up: the shards and `others`, name → host:port. */
-  announce(others: Readonly<Record<string, string>>): void;
+  announce(
+    others: Readonly<Record<string, string>>,
+    processes: Readonly<Record<string, number>>,
+  ): void;
   /** Stops all servers; a second call while the first runs makes it immediate. */
   close(): Promise<void>;
   /** Asks all servers to end at once without waiting: for the exit of this process. */
@@ -106,9 +109,9 @@ function handle(
   let closing = false;
   return {
     ...parts,
-    announce(others) {
+    announce(others, processes) {
       const own = parts.shards.map(({ id, host, port }) => [`shard ${id}`, `${host}:${port}`]);
-      announce({ ...Object.fromEntries(own), ...others });
+      announce({ ...Object.fromEntries(own), ...others }, processes);
     },
     async close() {
       const how = closing ? 'immediate' : 'fast';

@@ -66,6 +66,7 @@ export class Listener {
   #strangers = new Set<Socket>();
   /** By the process id its client was given. */
   #sessions = new Map<number, Registered>();
+  #operators = new Set<Socket>();
   #closing: SqlError | null = null;
   #drained: PromiseWithResolvers<void> | null = null;
   #onEmpty: (() => void) | null = null;
@@ -134,7 +135,8 @@ export class Listener {
   }
 
   #checkDrained(): void {
-    if (this.#strangers.size + this.#sessions.size === 0) this.#drained?.resolve();
+    const left = this.#strangers.size + this.#sessions.size + this.#operators.size;
+    if (left === 0) this.#drained?.resolve();
   }
 
   /**
@@ -258,7 +260,12 @@ export class Listener {
     client.write(bytes);
     client.detach();
     this.#strangers.delete(socket);
-    client.socket.once('close', () => seat.leave());
+    this.#operators.add(socket);
+    socket.once('close', () => {
+      this.#operators.delete(socket);
+      seat.leave();
+      this.#checkDrained();
+    });
     console.open(client.socket, client.reader, request.user);
     return true;
   }

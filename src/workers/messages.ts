@@ -67,6 +67,6 @@ export interface PrimaryAnswers {
   reload(argument: null): Promise<readonly string[]>;
   restart(argument: null): Promise<readonly string[]>;
   shutdown(argument: null): void;
-  /** This worker begins to end by itself: it got SIGTERM. */
+  /** This worker got SIGTERM: it is to drain, and another to take its place. */
   leaving(argument: null): void;
 }

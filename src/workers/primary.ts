@@ -31,12 +31,15 @@ export interface PrimaryHost {
   /** Begins to end the process. */
   shutdown(): void;
   /** Called whenever workers have come or gone. */
-  onWorkers?(workers: readonly { readonly number: number; readonly pid: number }[]): void;
+  onWorkers(): void;
 }
 
 /** What old and new workers must agree on while both serve. */
 const FIXED =
   /^(shards\[\d+\]\.(host|port|database)|sharding\..*|proxy\.(host|port|database)|metrics\b.*)$/;
+
+/** What no worker goes by. */
+const NOT_OF_WORKERS = /^(api\b.*|log\.pretty)$/;
 
 export class Primary {
   /** Of the port that all workers listen on. */
@@ -87,6 +90,12 @@ export class Primary {
     return wantedWorkers(this.#config, this.#host);
   }
 
+  /** "worker 0" → its process id. */
+  processes(): Readonly<Record<string, number>> {
+    const up = this.#workers.filter((worker) => worker.isUp);
+    return Object.fromEntries(up.map(({ number, pid }) => [`worker ${number}`, pid]));
+  }
+
   /** /metrics of all workers together. */
   measure(): Promise<string> {
     return this.#gathering.measure(this.#started);
@@ -123,7 +132,8 @@ export class Primary {
     this.#isRestarting = true;
     try {
       const next = readAgain(() => this.#host.readConfig());
-      const fixed = changedSettings(this.#config, next).filter((key) => FIXED.test(key));
+      const changed = changedSettings(this.#config, next);
+      const fixed = changed.filter((key) => FIXED.test(key));
       if (fixed.length > 0) throw needsStop(fixed);
       const old = this.#workers.filter((worker) => worker.isActive);
       await this.#launchAll(next);
@@ -132,7 +142,8 @@ export class Primary {
       this.#log.level = next.log.level;
       await Promise.all(old.map((worker) => this.#drain(worker)));
       this.#log.info({ workers: this.count }, 'new workers have taken over');
-      return [];
+      const waiting = changed.filter((key) => NOT_OF_WORKERS.test(key));
+      return waiting.map((key) => `${key} takes effect when the program is started anew`);
     } finally {
       this.#isRestarting = false;
       void this.#keepUp();
@@ -189,7 +200,7 @@ export class Primary {
       throw error;
     }
     if (worker.state === 'starting') worker.state = 'serving';
-    this.#tellHost();
+    this.#host.onWorkers();
   }
 
   #lost(worker: WorkerProcess, how: string): void {
@@ -199,7 +210,7 @@ export class Primary {
     this.#setWorkers(this.#workers.filter((each) => each !== worker));
     for (const place of worker.seats.values()) this.#seats.leave(place);
     worker.seats.clear();
-    this.#tellHost();
+    this.#host.onWorkers();
     if (this.#isStopping) return;
     if (state !== 'serving') {
       this.#log.info({ worker: number, pid, how }, 'a worker has ended');
@@ -263,10 +274,6 @@ export class Primary {
     };
   }
 
-  #tellHost(): void {
-    this.#host.onWorkers?.(this.#workers.map(({ number, pid }) => ({ number, pid })));
-  }
-
   #answersFor(worker: WorkerProcess): PrimaryAnswers {
     const gathering = this.#gathering;
     return {
@@ -295,7 +302,7 @@ export class Primary {
       restart: () => this.restart(),
       shutdown: () => this.#host.shutdown(),
       leaving: () => {
-        if (worker.isActive) worker.state = 'ending';
+        if (worker.isActive) void this.#drain(worker);
         void this.#keepUp();
       },
     };

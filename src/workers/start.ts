@@ -10,6 +10,8 @@ export interface RunningWorkers {
   /** null: the configuration asks for none. */
   readonly metricsPort: number | null;
   readonly count: number;
+  /** "worker 0" → its process id. */
+  processes(): Readonly<Record<string, number>>;
   /** As the console's RELOAD: resolves with what needs a new start, a line each. */
   reload(): Promise<readonly string[]>;
   /** As the console's RESTART. */
@@ -43,6 +45,7 @@ export async function startWorkers(
     port: primary.port,
     metricsPort,
     count: primary.count,
+    processes: () => primary.processes(),
     reload: () => primary.reload(),
     restart: () => primary.restart(),
     close,

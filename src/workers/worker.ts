@@ -1,12 +1,6 @@
 // Worker: a process that serves clients and asks the primary for what concerns all workers.
 
-import {
-  CANCEL_PASS_MS,
-  CHANNEL_DEADLINE_MS,
-  RESTART_MS,
-  SCHEMA_TOLD_MS,
-  WORKER_END_MS,
-} from '../base/limits.ts';
+import { CANCEL_PASS_MS, CHANNEL_DEADLINE_MS, RESTART_MS, SCHEMA_TOLD_MS } from '../base/limits.ts';
 import { createLog } from '../base/log.ts';
 import { commandNamed } from '../commands/commands.ts';
 import { type ProxyWorker, startProxy } from '../proxy.ts';
@@ -26,6 +20,7 @@ export function runWorker(process: NodeJS.Process): Promise<number> {
   // Whoever waits for it is told; nobody need.
   starting.promise.catch(() => undefined);
   const running = starting.promise;
+  const schema: SchemaState = { isServed: false, isOld: false };
   const close = (): void => {
     running
       .then((proxy) => proxy.close())
@@ -36,7 +31,8 @@ export function runWorker(process: NodeJS.Process): Promise<number> {
   };
   const primary: Primary = new Channel<WorkerAnswers, PrimaryAnswers>(process as Port, {
     async start(start) {
-      starting.resolve(startWorker(start, primary));
+      process.title = `drive worker ${start.number}`;
+      starting.resolve(startWorker(start, primary, schema));
       await running;
     },
     run: async ({ command, argument }) => {
@@ -45,7 +41,10 @@ export function runWorker(process: NodeJS.Process): Promise<number> {
     },
     cancel: async (key) => (await running).cancel(key),
     signal: async (signal) => (await running).signal(signal),
-    loadSchema: async () => (await running).loadSchema(),
+    async loadSchema() {
+      if (schema.isServed) await (await running).loadSchema();
+      else schema.isOld = true;
+    },
     apply: async (config) => (await running).apply(config),
     resize: async (share) => (await running).resize(share),
     measure: async () => (await running).measure(),
@@ -61,15 +60,22 @@ export function runWorker(process: NodeJS.Process): Promise<number> {
   process.on('SIGINT', () => undefined);
   process.on('SIGHUP', () => undefined);
   process.on('SIGUSR2', () => undefined);
-  process.on('SIGTERM', () => {
-    primary.tell('leaving', null);
-    setTimeout(() => end(1), WORKER_END_MS);
-    close();
-  });
+  process.on('SIGTERM', () => primary.tell('leaving', null));
   return ended;
 }
 
-function startWorker(start: WorkerStart, primary: Primary): Promise<ProxyWorker> {
+/** Before the first client comes, a change of the schema need not be waited for. */
+interface SchemaState {
+  isServed: boolean;
+  /** It has changed since it was read. */
+  isOld: boolean;
+}
+
+function startWorker(
+  start: WorkerStart,
+  primary: Primary,
+  schema: SchemaState,
+): Promise<ProxyWorker> {
   const { config, number, name, share, orders } = start;
   const log = createLog(config.log.level, config.log.pretty).child({ worker: number });
   return startProxy(config, log, {
@@ -77,11 +83,16 @@ function startWorker(start: WorkerStart, primary: Primary): Promise<ProxyWorker>
     worker: {
       ...{ name, share, fd: LISTENING_FD },
       siblings: siblingsOf(number, primary),
-      beforeClients: (operations) => {
+      async beforeClients(operations, loadSchema) {
         // PAUSE answers once all is quiet, which it is.
         for (const { command, argument } of orders) {
           void commandNamed(command)!.run(argument, operations);
         }
+        while (schema.isOld) {
+          schema.isOld = false;
+          await loadSchema();
+        }
+        schema.isServed = true;
       },
       async run(command, argument, operations) {
         if (command.over === 'here') return command.run(argument, operations);

@@ -131,6 +131,23 @@ describe('drive up', () => {
 });
 
 describe('drive status and drive stop', () => {
+  it('tell of the workers too, of those that run now, and leave none behind', async () => {
+    const drive = up('workers', '--workers', '2');
+    await drive.untilOutput(READY);
+    const data = ['--data', join(directory, 'workers')];
+    const workers = async (): Promise<number[]> => {
+      const { out } = await runDrive(['status', ...data]);
+      return [...out.matchAll(/^ {2}worker \d+ +process (\d+)$/gm)].map(([, pid]) => Number(pid));
+    };
+    const [first, second] = await workers();
+    process.kill(first!, 'SIGKILL');
+    await expect.poll(workers, { timeout: 20_000 }).toEqual([second, expect.any(Number)]);
+    const left = await workers();
+    expect(await runDrive(['stop', ...data])).toMatchObject({ code: 0, err: '' });
+    expect((await drive.ended()).code).toBe(0);
+    for (const pid of left) expect(existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
   it('tell and end what runs', async () => {
     const drive = up('status');
     const banner = await drive.untilOutput(READY);

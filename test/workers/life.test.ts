@@ -13,9 +13,12 @@ const directory = temporaryDirectory();
 let stand: Stand;
 let count = 0;
 
-async function start(proxy: Readonly<Record<string, unknown>> = {}): Promise<void> {
+async function start(
+  proxy: Readonly<Record<string, unknown>> = {},
+  more: { readonly metrics?: { readonly port: number } } = {},
+): Promise<void> {
   count += 1;
-  stand = await Stand.start({ directory, name: `life-${count}`, proxy });
+  stand = await Stand.start({ directory, name: `life-${count}`, proxy, ...more });
 }
 
 afterEach(async () => {
@@ -27,7 +30,7 @@ const pidOf = async (client: Client): Promise<number> => {
   return Number(rows.find(({ worker }) => worker === String(numberOf(client)))!.pid);
 };
 
-describe('A worker that is killed', () => {
+describe('A worker that is lost', () => {
   it('takes only its own clients along, and another comes in its place', async () => {
     await start();
     const [one, other] = (await stand.onePerWorker()) as [Client, Client];
@@ -77,7 +80,28 @@ describe('A worker that is killed', () => {
     await stand.order('ENABLE 0');
   });
 
-  it('with SIGTERM ends when its transactions have ended, and another comes at once', async () => {
+  it('leaves what it has counted to /metrics', async () => {
+    await start({}, { metrics: { port: 0 } });
+    const read = async (name: string): Promise<number> => {
+      const text = await (await fetch(`http://127.0.0.1:${stand.metricsPort}/metrics`)).text();
+      const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+      return Number(line?.split(' ').at(-1));
+    };
+    const LOGINS = 'drive_logins_total{outcome="accepted"}';
+    const REQUESTS = 'drive_server_seconds_count{shard="1"}';
+    const [one] = (await stand.onePerWorker()) as [Client];
+    for (let i = 0; i < 20; i++) await one.query('/* drive.shard=1 */ SELECT 1');
+    const [logins, requests] = [await read(LOGINS), await read(REQUESTS)];
+    expect(requests).toBeGreaterThanOrEqual(20);
+    for (const pid of await stand.pids()) process.kill(pid, 'SIGKILL');
+    await stand.serving(2);
+    expect(await read(LOGINS)).toBeGreaterThanOrEqual(logins);
+    expect(await read(REQUESTS)).toBeGreaterThanOrEqual(requests);
+    expect(await read('drive_clients{state="idle"}')).toBe(0);
+    expect(await read('drive_workers_started_total')).toBe(4);
+  });
+
+  it('with SIGTERM ends when its clients have left, and another comes at once', async () => {
     await start();
     const [one] = (await stand.onePerWorker()) as [Client];
     await one.query('BEGIN');
@@ -87,6 +111,7 @@ describe('A worker that is killed', () => {
     await until(async () => (await stand.pids()).filter((each) => each !== pid).length === 2);
     expect(isRunning(pid)).toBe(true);
     await one.query('COMMIT');
+    await stand.end(one);
     await until(() => !isRunning(pid));
   });
 });
@@ -148,6 +173,18 @@ describe('RESTART', () => {
     expect(rows).toEqual([{ n: '2' }]);
     for (const client of staying) await stand.end(client);
     await until(async () => (await stand.pids('draining')).length === 0);
+  });
+
+  it('is answered although nobody else keeps the old worker, whose console is served on', async () => {
+    await start();
+    for (let i = 0; i < 3; i++) {
+      const operator = await stand.open('admin');
+      await operator.query('RESTART');
+      const { rows } = await operator.query<{ state: string }>('SHOW WORKERS');
+      expect(rows.map(({ state }) => state)).toContain('draining');
+      await stand.end(operator);
+      await until(async () => (await stand.show('WORKERS')).length === 2);
+    }
   });
 
   it('puts the configuration of now in force, and ends old clients at the deadline', async () => {
