@@ -281,6 +281,10 @@ function makeContext(
     get spillBytesMax() {
       return config().merge.spillBytesMax;
     },
+    get inlineRowsMax() {
+      return config().merge.inlineRowsMax;
+    },
+    largeInputs: new WeakSet(),
     log,
   };
 }

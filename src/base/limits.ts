@@ -309,3 +309,6 @@ export const PART_BUSY_MS = 20;
 
 /** … and so often: 5 s, when its server has answered or is lost. */
 export const PART_BUSY_TRIES = 250;
+
+/** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
+export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;

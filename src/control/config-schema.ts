@@ -259,6 +259,11 @@ const Merge = section('Bounds of a statement that merges rows of several shards.
     'bytes one statement copies to temporary tables of one server; a part of its disk',
     { default: 4 * 1024 * 1024 * 1024 },
   ),
+  inlineRowsMax: count(
+    'rows of one table on one shard that are copied as parameters, without a temporary table; reading ' +
+      'so many in vain, where there are more, takes a millisecond or two. 0: none',
+    { default: 2_000, minimum: 0 },
+  ),
 });
 
 const Api = section('The REST API and how it reaches the proxy.', {

@@ -87,6 +87,7 @@ export interface Config {
     readonly rowsMax: number;
     readonly bytesMax: number;
     readonly spillBytesMax: number;
+    readonly inlineRowsMax: number;
   };
   readonly api: {
     readonly sslmode: 'disable' | 'require' | 'verify-ca' | 'verify-full';

@@ -20,6 +20,8 @@ export interface EngineLeaf {
   readonly keys: readonly KeySource[] | null;
   /** Only rows that fulfil all of these conditions on its own columns; the engine checks them, too. */
   readonly filters: readonly EngineFilter[];
+  /** The columns' types where the rows may be parameters instead of a table; null: they may not. */
+  readonly elementTypes: readonly string[] | null;
 }
 
 /** SQL in pieces; a number is a parameter of the statement, 0-based. */
@@ -28,6 +30,8 @@ export type EngineFilter = readonly (string | number)[];
 /** The client's statement with its tables replaced by the leaves. */
 export interface EngineInput {
   readonly sql: string;
+  /** The same with a mark in place of each leaf's name, for `withLeaves`; null: not all may be. */
+  readonly marked: string | null;
   readonly leaves: readonly EngineLeaf[];
 }
 
@@ -68,3 +72,12 @@ export interface CursorMerge {
   readonly name: string;
   readonly holdable: boolean;
 }
+
+const MARK = /\0(\d+)\0/g;
+
+/** What stands for the n-th leaf, from 1, in a text that is being made: no text has zero bytes. */
+export const leafMark = (n: number): string => `\0${n}\0`;
+
+/** The text with each mark replaced by what stands for its leaf. */
+export const withLeaves = (marked: string, stand: (n: number) => string): string =>
+  marked.replace(MARK, (_, n: string) => stand(Number(n)));

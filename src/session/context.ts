@@ -4,6 +4,7 @@ import type { CoarseClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Cluster } from '../execute/cluster.ts';
 import type { TwoPhase } from '../execute/two-phase.ts';
+import type { EngineInput } from '../plan/plan.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -34,6 +35,9 @@ export interface SessionContext {
   readonly mergeRowsMax: number;
   readonly mergeBytesMax: number;
   readonly spillBytesMax: number;
+  readonly inlineRowsMax: number;
+  /** Of statements whose rows were too many to be parameters the last time. */
+  readonly largeInputs: WeakSet<EngineInput>;
   readonly log: Logger;
 }
 

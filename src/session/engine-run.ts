@@ -5,6 +5,7 @@ import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
 import {
   copyRows,
+  type EngineRequest,
   endEngine,
   type LeafRows,
   leafSql,
@@ -12,7 +13,9 @@ import {
   withoutPosition,
 } from '../execute/engine/engine.ts';
 import { filterSql } from '../execute/engine/filter-text.ts';
+import { openInline } from '../execute/engine/inline.ts';
 import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
+import type { Gather } from '../execute/gather.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { Transaction } from '../execute/transaction.ts';
@@ -60,13 +63,16 @@ export async function openEngineRun(
   };
   try {
     const prepared = await prepare(merge, execution, description, state, context, borrowed);
-    const gather = await openEngine({
+    const request = {
       ...prepared,
       views: merge.views,
       parameters: { ...execution.parameters, types: description.parameterTypes },
       resultFormats: execution.resultFormats,
       spillBytesMax: context.spillBytesMax,
-    });
+    };
+    const gather =
+      (state.transaction === null ? await openSmall(request, context) : null) ??
+      (await openEngine(request));
     const { engine } = prepared;
     for (const reader of borrowed.splice(0)) if (reader !== engine) state.giveBack(reader);
     borrowed.push(engine);
@@ -75,6 +81,17 @@ export async function openEngineRun(
     release();
     throw error;
   }
+}
+
+/** null: the rows are too many, or were so the last time. */
+async function openSmall(
+  request: EngineRequest,
+  { inlineRowsMax, largeInputs }: SessionContext,
+): Promise<Gather | null> {
+  if (largeInputs.has(request.input)) return null;
+  const gather = await openInline(request, inlineRowsMax);
+  if (gather === null) largeInputs.add(request.input);
+  return gather;
 }
 
 /** COPY takes no parameters. */
@@ -179,7 +196,7 @@ export async function explainEngine(
     const { sql, leaves } = prepared.input;
     const gather = await openEngine({
       ...prepared,
-      input: { sql: explained.prefix + sql, leaves },
+      input: { sql: explained.prefix + sql, leaves, marked: null },
       // Without ANALYZE nothing is to run, so the copies stay empty.
       rows: explained.analyzes ? prepared.rows : [],
       views: merge.views,

@@ -8,7 +8,7 @@ import { createTables, insertRows, TABLE_RULES } from './dataset.ts';
 export interface ParityServers {
   readonly plain: pg.Client;
   readonly proxy: pg.Client;
-  /** A proxy by which one server computes all it can, over the same shards. */
+  /** A proxy by which one server computes all it can, over temporary tables, on the same shards. */
   readonly engine: pg.Client;
   /** Direct connections to the shards. */
   readonly shards: readonly pg.Client[];
@@ -29,7 +29,8 @@ export async function startParity(shardCount: number): Promise<ParityServers> {
   const plain = await connect(tested.plain);
   const shards = await Promise.all(tested.shards.map(connect));
   const proxy = await connect(tested.login);
-  const forced = await tested.beside({ forceEngine: true });
+  const config = { sharding: { tables: TABLE_RULES }, merge: { inlineRowsMax: 0 } };
+  const forced = await tested.beside({ forceEngine: true, config });
   const engine = await connect(forced.login);
   for (const client of [plain, proxy]) await insertRows(client);
   return {
