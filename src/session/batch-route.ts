@@ -88,7 +88,7 @@ export function routeBatch(
       }
       case 'bind': {
         const name = message.bind.statement;
-        if (closed.has(name)) return null;
+        if (closed.has(name) || isTaken(message.bind.portal, state)) return null;
         const statement = statements.get(name) ?? state.statements.get(name);
         if (statement === undefined || statement.byHand) return null;
         const portal = portalOf(statement, message.bind);
@@ -126,6 +126,12 @@ export function routeBatch(
   const cost = costOf(messages, portals, context);
   const isRepeatable = cost !== null && hasNoLiterals(portals);
   return { shard, writes, cost, isRepeatable, messages, statements, portals };
+}
+
+/** The careful way knows what to do with the portal that has the name. */
+function isTaken(name: string, { portals }: SessionState): boolean {
+  const open = portals.get(name);
+  return open !== undefined && (name !== '' || open.running !== null);
 }
 
 /**

@@ -34,7 +34,7 @@ import {
 import type { AfterCopy } from './relay.ts';
 import { isUnreadable, type Runner } from './runner.ts';
 import { showColumns } from './show.ts';
-import { closeRunning, type OpenPortal, type SessionState } from './state.ts';
+import type { OpenPortal, SessionState } from './state.ts';
 import { tableKindColumns } from './table-kind.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
 
@@ -124,7 +124,7 @@ export class BatchRunner {
         message: `cursor "${bind.portal}" already exists`,
       });
     }
-    await this.#closePortal(bind.portal);
+    await this.#state.closePortal(bind.portal);
     portals.set(bind.portal, {
       portal: portalOf(statement, bind),
       shard: null,
@@ -237,15 +237,8 @@ export class BatchRunner {
 
   async #close(target: 'statement' | 'portal', name: string): Promise<void> {
     if (target === 'statement') this.#state.statements.delete(name);
-    else await this.#closePortal(name);
+    else await this.#state.closePortal(name);
     this.#client.write(CLOSE_COMPLETE);
-  }
-
-  async #closePortal(name: string): Promise<void> {
-    const { portals } = this.#state;
-    const running = portals.get(name)?.running ?? null;
-    portals.delete(name);
-    if (running !== null) await closeRunning(running);
   }
 
   #plan(statement: PreparedStatement): Plan {

@@ -113,11 +113,13 @@ export class Intake {
       }, true);
       return;
     }
-    // A Query destroys the unnamed statement. Source: PROTOCOL-FLOW-EXT-QUERY.
+    // A Query destroys the unnamed statement and portal. Source: PROTOCOL-FLOW-EXT-QUERY.
     this.#state.statements.delete('');
-    if (this.#mayRelay() && !hasHandRoute(sql)) {
+    const suspended = this.#state.portals.get('')?.running ?? null;
+    if (this.#mayRelay() && suspended === null && !hasHandRoute(sql)) {
       const route = routeQuery(sql, this.#state, this.#context);
       if (route !== null) {
+        this.#state.portals.delete('');
         this.#owner.ship({ ...route, content: buffer.subarray(start, end) });
         return;
       }

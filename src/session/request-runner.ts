@@ -52,6 +52,7 @@ export class RequestRunner {
   /** Throws what the client is to be told; see `report`. */
   async runQuery(sql: string): Promise<void> {
     const { context, state } = this.#d;
+    await state.closePortal('');
     const { plan, literals } = await this.#plan(sql);
     if (plan.op !== 'sequence') {
       await this.#runStatement(sql, handPlan(sql, plan, state, context), literals);

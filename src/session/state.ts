@@ -267,6 +267,13 @@ export class SessionState {
     return [...all];
   }
 
+  /** Also where there is none of that name. */
+  async closePortal(name: string): Promise<void> {
+    const running = this.portals.get(name)?.running ?? null;
+    this.portals.delete(name);
+    if (running !== null) await closeRunning(running);
+  }
+
   async closePortals(): Promise<void> {
     const running = [...this.portals.values()].flatMap((open) => open.running ?? []);
     this.portals.clear();

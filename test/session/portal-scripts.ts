@@ -110,6 +110,34 @@ export const portalScripts: Readonly<Record<string, readonly Step[]>> = {
     ]),
     ...queries('ROLLBACK'),
   ],
+  'a suspended merged portal, and other statements before its end': [
+    ...queries('BEGIN'),
+    step([say.parse(ALL, 's'), say.bind([], 's', 'p'), say.execute('p', 1), say.sync]),
+    ...queries('SELECT count(*) FROM files WHERE user_id = 1', "UPDATE notes SET text = 'x'"),
+    step([say.run('SELECT id FROM files WHERE user_id = 2 ORDER BY id'), say.sync]),
+    ...queries('SELECT count(*) FROM files', 'SAVEPOINT a', 'SELECT missing', 'ROLLBACK TO a'),
+    step([say.execute('p', 2), say.sync]),
+    ...queries('COMMIT', 'SELECT 1'),
+  ],
+  'a suspended merged portal without a name is replaced': [
+    ...queries('BEGIN'),
+    step([say.parse(ALL, 's'), say.bind([], 's'), say.execute('', 1), say.sync]),
+    step([say.run('SELECT id FROM files WHERE user_id = 1 ORDER BY id'), say.sync]),
+    step([say.bind([], 's'), say.execute('', 1), say.sync]),
+    ...queries('SELECT 1'),
+    step([say.execute('', 1), say.sync]),
+    ...queries('ROLLBACK'),
+  ],
+  'a name that a merged portal has is taken for a portal of one shard, too': [
+    ...queries('BEGIN'),
+    step([say.parse(ALL, 's'), say.bind([], 's', 'p'), say.execute('p', 1), say.sync]),
+    step([
+      say.parse('SELECT id FROM files WHERE user_id = 1', 'o'),
+      say.bind([], 'o', 'p'),
+      say.sync,
+    ]),
+    ...queries('ROLLBACK'),
+  ],
   'an update over several shards executed twice': [
     ...queries('BEGIN'),
     step([
