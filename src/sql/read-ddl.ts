@@ -1,5 +1,6 @@
 // DDL facts from the parser's tree: CREATE TABLE, ALTER TABLE, indexes, sequences.
 
+import { SHARDS_MAX } from '../base/limits.ts';
 import {
   type DdlFacts,
   type ForeignKey,
@@ -74,7 +75,7 @@ function column(definition: Fields, into: Collected): void {
     if (fields.contype === 'CONSTR_IDENTITY') {
       generated = true;
       computed = true;
-      options(fields.options, into);
+      newIdentity(fields.options, into);
     } else if (fields.contype === 'CONSTR_DEFAULT') {
       generated ||= isGenerator(fields.raw_expr);
       computed ||= !isConstant(fields.raw_expr);
@@ -143,7 +144,7 @@ function command(node: Node, into: Collected): void {
       constraint(inner.value as Fields, [], into);
       break;
     case 'AT_AddIdentity':
-      options((inner.value as Fields).options, into);
+      newIdentity((inner.value as Fields).options, into);
       break;
     case 'AT_SetIdentity':
       options((inner.value as Fields).items, into);
@@ -162,6 +163,19 @@ function index(fields: Fields, into: Collected): void {
     'IndexElem' in each && each.IndexElem.name !== undefined ? [each.IndexElem.name] : [],
   );
   into.uniques.push({ what: 'UNIQUE INDEX', columns });
+}
+
+/**
+ * Its INCREMENT is no change: the steps of the shards are made of it, as of a new sequence's. One
+ * that looks as if they were made already is left to be refused.
+ */
+function newIdentity(value: unknown, into: Collected): void {
+  const others = nodes(value).filter((node) => {
+    if (!('DefElem' in node) || node.DefElem.defname !== 'increment') return true;
+    const { arg } = node.DefElem;
+    return arg === undefined || !('Integer' in arg) || (arg.Integer.ival ?? 0) % SHARDS_MAX === 0;
+  });
+  options(others, into);
 }
 
 function options(value: unknown, into: Collected): void {

@@ -190,6 +190,14 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
       await proxy.query('DROP TABLE made');
     });
 
+    it('of an identity with an INCREMENT of its own are unique', async () => {
+      await proxy.query(`CREATE TABLE tens (user_id int, id int PRIMARY KEY GENERATED ALWAYS AS
+        IDENTITY (SEQUENCE NAME tens_seq INCREMENT BY 10 MINVALUE 5 MAXVALUE 2147483647 START 5))`);
+      const found = await ids('INSERT INTO tens (user_id) VALUES ($1) RETURNING id');
+      expect([...found].every((id) => Number(id) % 10 === 5)).toBe(true);
+      await proxy.query('DROP TABLE tens');
+    });
+
     it('stay unique when the column is added later', async () => {
       await proxy.query('CREATE TABLE later (user_id int, old bigint NOT NULL)');
       await proxy.query('ALTER TABLE later ADD COLUMN id bigserial');
