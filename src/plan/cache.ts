@@ -58,7 +58,12 @@ function bytesOf(plan: Plan): number {
     return PLAN_BYTES + keys;
   }
   if (merge.how === 'reference') return PLAN_BYTES + 2 * (merge.rows?.homeSql.length ?? 0);
-  if (merge.how === 'insertRows' || merge.how === 'modifyRows' || merge.how === 'mergeRows') {
+  if (
+    merge.how === 'insertRows' ||
+    merge.how === 'modifyRows' ||
+    merge.how === 'mergeRows' ||
+    merge.how === 'makeTable'
+  ) {
     return PLAN_BYTES + keys + 4 * JSON.stringify(merge).length;
   }
   if (merge.how === 'explain') {

@@ -9,6 +9,7 @@ import type {
 import type { Catalog, Table } from '../topology/table.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { createAs, planMakeTable } from './make-table.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { hidesTable } from './shadow.ts';
@@ -248,12 +249,15 @@ function planFromQuery(
     return refusedFor(traits.verb, 'createAs');
   }
   const { places, unknown } = sourcesOf(inner as SelectStatement, context);
-  if (places.sharded && places.home) return refusedFor(traits.verb, 'mixed');
   const isView = node === 'ViewStmt';
+  const isTable = !isView && objectType !== 'OBJECT_MATVIEW';
+  if (places.sharded && isTable && target !== undefined) {
+    return planMakeTable(createAs(context), target, statement.temporary, traits);
+  }
+  if (places.sharded && places.home) return refusedFor(traits.verb, 'mixed');
   if (places.sharded) {
     return isView ? everywhere(traits) : refusedFor(traits.verb, 'createAs');
   }
-  const isTable = !isView && objectType !== 'OBJECT_MATVIEW';
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
   const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };
   return everywhere(traits, { creates });

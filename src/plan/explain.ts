@@ -161,6 +161,8 @@ function mergeLines(merge: Merge): string[] {
     }
     case 'modifyRows':
       return modifyLines(merge);
+    case 'makeTable':
+      return [`home: ${merge.create}`, ...mergeLines(merge.rows)];
     case 'mergeRows': {
       const { source, split, bySource, table, before, alias, after } = merge;
       const to = split === null ? 'everywhere' : `by ${split.column}`;

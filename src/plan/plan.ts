@@ -6,7 +6,13 @@ import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 import type { SessionAction } from './action.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
-import type { ComputedKeys, InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.ts';
+import type {
+  ComputedKeys,
+  InsertRowsMerge,
+  MakeTableMerge,
+  MergeRowsMerge,
+  ModifyRowsMerge,
+} from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
 export type { EngineInput, EngineLeaf, EngineMerge } from './engine-plan.ts';
@@ -254,6 +260,7 @@ export type Merge =
   | InsertRowsMerge
   | ModifyRowsMerge
   | MergeRowsMerge
+  | MakeTableMerge
   | CopyInMerge
   | CopyOutMerge;
 

@@ -10,6 +10,7 @@ import type { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
 import { planEngine } from './engine.ts';
 import { surveySelect } from './level.ts';
+import { planMakeTable, selectInto } from './make-table.ts';
 import type { Effect, Merge, Plan } from './plan.ts';
 import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
 import type { Level } from './scope.ts';
@@ -24,10 +25,11 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   const verb = 'SELECT';
   const into = select.body.kind === 'simple' ? select.body.into : null;
   if (into !== null) {
-    if (survey.classes.length > 0) return refusedFor(verb, 'createAs');
     if (hidesTable(into.relation, context)) return refusedFor(verb, 'shadow');
     if (into.temporary) context.pins.add('temporary table');
-    return routedPlan(verb, { kind: 'home' }, 'ddl', { pins: [...context.pins] });
+    const traits = routedPlan(verb, { kind: 'home' }, 'ddl', { pins: [...context.pins] });
+    if (survey.classes.length === 0) return traits;
+    return planMakeTable(selectInto(context), into.relation, into.temporary, traits);
   }
   const writes = select.locks || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';

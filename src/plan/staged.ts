@@ -117,3 +117,12 @@ export interface MergeRowsMerge {
   /** Rows that the source does not have are looked for, on every shard. */
   readonly bySource: boolean;
 }
+
+/** CREATE TABLE AS and SELECT INTO: the home shard makes the table, then gets the query's rows. */
+export interface MakeTableMerge {
+  readonly how: 'makeTable';
+  /** Makes the table without rows. */
+  readonly create: string;
+  readonly temporary: boolean;
+  readonly rows: InsertRowsMerge;
+}

@@ -239,7 +239,7 @@ export const REFUSED = {
     hint: 'COMMIT: the proxy makes a transaction over several shards atomic itself.',
   },
   createAs: {
-    what: 'making a table from sharded tables, or a materialized view that no shard can compute by itself',
+    what: 'a materialized view that no shard can compute by itself, or CREATE TABLE AS with parameters',
     hint: BY_HAND,
   },
   stringEscapes: {

@@ -15,6 +15,7 @@ import { everywhere, planDdl, planNewTable } from './ddl.ts';
 import { planExplain } from './explain-statement.ts';
 import { engineOf, planInner } from './inner-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
+import { createAs, planMakeTable } from './make-table.ts';
 import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
@@ -121,7 +122,7 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (statement.inner !== null) {
     if (statement.node === 'ExplainStmt') return planExplain(traits, context);
     if (statement.node === 'DeclareCursorStmt') return planDeclare(statement, traits, context);
-    return planMade(statement.inner, traits, context);
+    return planMade(statement, statement.inner, traits, context);
   }
   if (statement.calls.length > 0) return planCall(statement, traits, context);
   return traits;
@@ -160,12 +161,22 @@ function mayTouch(body: string, names: ReadonlySet<string>, catalog: Catalog): b
 }
 
 /** CREATE TABLE AS and its kin. */
-function planMade(inner: RowStatement, traits: RoutedPlan, context: PlanContext): Plan {
+function planMade(
+  { objectType, relations, temporary }: UtilityStatement,
+  inner: RowStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan {
   context.mergeable = false;
   const plan = planRows(inner, context);
   if (plan.op !== 'routed') return plan;
   const { kind } = plan.route;
-  return kind === 'keys' || kind === 'all' ? refusedFor(traits.verb, 'createAs') : traits;
+  if (kind !== 'keys' && kind !== 'all') return traits;
+  const [target] = relations;
+  if (objectType !== 'OBJECT_TABLE' || target === undefined) {
+    return refusedFor(traits.verb, 'createAs');
+  }
+  return planMakeTable(createAs(context), target, temporary, traits);
 }
 
 /** A cursor is where its query goes when that is one shard, else on the engine. */

@@ -110,7 +110,8 @@ export class Runner {
     if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
     else await this.#several(execution, plan, targets);
     if (plan.effect === 'ddl') {
-      if (plan.route.kind === 'home') await keepHome(state, this.#d.context);
+      const isHome = plan.route.kind === 'home' || how === 'makeTable';
+      if (isHome) await keepHome(state, this.#d.context);
       state.noteSchemaChange();
     }
     await state.publishSchemaChange();

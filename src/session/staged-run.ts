@@ -15,9 +15,9 @@ export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise
   const source = await sourceOf(run, await queryText(run, merge));
   if (state.transaction === null && source.plan.effect === 'read') {
     const read = await readRows(run, source);
-    return state.inTransaction(() => write(run, merge, read));
+    return state.inTransaction(() => writeRows(run, merge, read));
   }
-  return state.inTransaction(async () => write(run, merge, await readRows(run, source)));
+  return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
 }
 
 async function queryText({ d }: StagedRun, { source, table }: InsertRowsMerge): Promise<string> {
@@ -38,7 +38,8 @@ function valuesText(
   return `${clause}VALUES ${items.map((row) => `(${row})`).join(', ')}`;
 }
 
-async function write(
+/** The rows that have been read. */
+export async function writeRows(
   { d, execution, description }: StagedRun,
   merge: InsertRowsMerge,
   read: ReadRows,

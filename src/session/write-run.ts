@@ -12,11 +12,17 @@ import type {
   WriteMerge,
 } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
-import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from '../plan/staged.ts';
+import type {
+  InsertRowsMerge,
+  MakeTableMerge,
+  MergeRowsMerge,
+  ModifyRowsMerge,
+} from '../plan/staged.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
+import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
 import type { StagedRun } from './row-source.ts';
@@ -29,7 +35,8 @@ type WritingMerge =
   | ReferenceMerge
   | InsertRowsMerge
   | ModifyRowsMerge
-  | MergeRowsMerge;
+  | MergeRowsMerge
+  | MakeTableMerge;
 
 const WRITING = new Set<Merge['how']>([
   'write',
@@ -38,6 +45,7 @@ const WRITING = new Set<Merge['how']>([
   'insertRows',
   'modifyRows',
   'mergeRows',
+  'makeTable',
 ]);
 
 export const isWriting = (merge: Merge): merge is WritingMerge => WRITING.has(merge.how);
@@ -71,6 +79,7 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   if (merge.how === 'insertRows') return runStaged(staged, merge);
   if (merge.how === 'modifyRows') return runModify(staged, merge);
   if (merge.how === 'mergeRows') return runMerge(staged, merge);
+  if (merge.how === 'makeTable') return runMakeTable(staged, merge);
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
   return d.state.inTransaction(() => write(run, known, description));
