@@ -22,8 +22,9 @@ ENTRYPOINT ["node", "src/main.ts"]
 FROM base AS proxy
 ENV DRIVE_PROXY_HOST=0.0.0.0
 EXPOSE 6432
+# An SSLRequest: its one byte of an answer comes from a worker, a connection alone from the system.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=5 \
-  CMD ["node", "-e", "require('node:net').connect(process.env.DRIVE_PROXY_PORT || 6432, '127.0.0.1').once('connect', () => process.exit(0)).once('error', () => process.exit(1))"]
+  CMD ["node", "-e", "require('node:net').connect(process.env.DRIVE_PROXY_PORT || 6432, '127.0.0.1', function () { this.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])) }).once('data', () => process.exit(0)).once('error', () => process.exit(1))"]
 CMD ["proxy"]
 
 FROM base AS api

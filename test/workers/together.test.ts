@@ -1,6 +1,6 @@
 // Several workers as one proxy: cancel, schema, bounds, console and metrics are of all of them.
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../src/base/pg.ts';
 import { encodeQuery } from '../../src/wire/query.ts';
 import { encodeCancelRequest } from '../../src/wire/startup.ts';
@@ -8,6 +8,9 @@ import { until } from '../admin/operator.ts';
 import { errorCode, RawClient } from '../support/raw-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { numberOf, processIdOf, Stand } from './stand.ts';
+
+// Several processes share the cores with the servers and with other tests.
+vi.setConfig({ testTimeout: 90_000 });
 
 const directory = temporaryDirectory();
 const USERS = [
