@@ -61,8 +61,11 @@ async function discard(
 ): Promise<void> {
   if (target !== 'all') {
     const sql = `DISCARD ${target}`;
-    if (state.transaction !== null) await state.transaction.onEveryParticipant(sql);
-    else for (const connection of state.pins.connections()) await query(connection, sql);
+    if (state.transaction !== null) {
+      // What it is about may be on a connection that the transaction has not used yet.
+      for (const { shard } of state.pins.connections()) await state.transaction.enlist(shard.id);
+      await state.transaction.onEveryParticipant(sql);
+    } else for (const connection of state.pins.connections()) await query(connection, sql);
     return;
   }
   if (state.transaction !== null) {

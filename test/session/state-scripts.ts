@@ -192,6 +192,15 @@ export const stateScripts: Readonly<Record<string, readonly Step[]>> = {
     'ROLLBACK',
     'SELECT 1; DISCARD ALL',
   ),
+  'DISCARD TEMP first in a transaction or in a string': queries(
+    'CREATE TEMP TABLE scratch (a int)',
+    'DISCARD TEMP; SELECT * FROM scratch',
+    'CREATE TEMP TABLE scratch (a int)',
+    'BEGIN',
+    'DISCARD TEMP',
+    'SELECT * FROM scratch',
+    'ROLLBACK',
+  ),
   'DISCARD ALL ends what a session keeps': queries(
     'CREATE TEMP TABLE scratch (a int)',
     'DECLARE c CURSOR WITH HOLD FOR SELECT 1',
