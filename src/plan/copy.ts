@@ -8,7 +8,8 @@ import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
 import type { EngineCopyMerge } from './engine-plan.ts';
 import { engineOf, planInner } from './inner-statement.ts';
 import type { CopyOutMerge, Plan, RoutedPlan } from './plan.ts';
-import { forwarded, refusedFor } from './routed.ts';
+import { forwarded, refusedFor, refusedPlan } from './routed.ts';
+import { severalShards } from './unsupported.ts';
 
 const EVERYWHERE = { kind: 'all' } as const;
 
@@ -102,6 +103,10 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   const fields = { ...traits, effect: plan.effect, pins: plan.pins };
   const { kind } = plan.route;
   const out = outMerge(statement.options);
+  // Rows of a write that are computed first come from all shards, wherever they go.
+  if (plan.merge !== null && kind !== 'all' && kind !== 'keys') {
+    return refusedPlan('COPY', severalShards('copyQuery'));
+  }
   if ((kind !== 'all' && kind !== 'keys') || onServer || out === null) {
     return forwarded(fields, plan, 'copyQuery');
   }

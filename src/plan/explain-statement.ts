@@ -17,12 +17,12 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   if (first === undefined || inner === null) return traits;
   if (inner.op === 'refused') return inner;
   if (inner.op !== 'routed' || inner.merge?.how === 'everywhere') return traits;
+  if (isStaged(inner)) return refusedFor('EXPLAIN', 'explainRows');
   const { analyzes, format } = options;
   const fields: RoutedPlan = analyzes
     ? { ...traits, effect: inner.effect, pins: [...traits.pins, ...inner.pins] }
     : traits;
   if (inner.route.kind === 'home' || inner.route.kind === 'any') return fields;
-  if (inner.merge?.how === 'insertRows') return refusedFor('EXPLAIN', 'explainRows');
   // Every copy of a reference table would have to be written for the time that it takes.
   if (analyzes && inner.merge?.how === 'reference')
     return refusedFor('EXPLAIN', 'explainReference');
@@ -35,6 +35,14 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
     format,
   };
   return { ...fields, route: inner.route, merge };
+}
+
+const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);
+
+/** Its rows are computed before they are written, wherever that is: no server has a plan for it. */
+function isStaged({ merge }: RoutedPlan): boolean {
+  if (merge?.how === 'insert') return merge.computed !== null;
+  return STAGED.has(merge?.how);
 }
 
 interface ExplainOptions {

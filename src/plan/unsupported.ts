@@ -219,7 +219,7 @@ export const REFUSED = {
     hint: 'Leave ANALYZE away, or run it on one shard and roll it back: SET drive.shard = n.',
   },
   explainRows: {
-    what: 'EXPLAIN of an INSERT whose rows are computed first',
+    what: 'EXPLAIN of a write whose rows are computed first',
     hint: 'EXPLAIN its query by itself.',
   },
   explainExecute: {
