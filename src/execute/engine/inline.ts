@@ -67,6 +67,8 @@ async function readLeaves(
   let bytesLeft = bytesMax;
   for (const each of all) {
     const servers = each.fromEngine ? [engine, ...each.sources] : each.sources;
+    // No key is left: nobody tells the columns' types.
+    if (servers.length === 0) return null;
     const sql = `${leafSql(each)} LIMIT ${rowsMax + 1}`;
     const answers = await Promise.allSettled(
       servers.map((server) => readAll(server, sql, bytesLeft)),
