@@ -69,13 +69,14 @@ export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
   if (texts.slice(1).some(isSecured)) throw new NoMerge('viewSecurity');
   const sharded = (place: Place) => place.key !== null;
   const copied = (place: Place) => !isSystem(place.item.relation);
-  const alone = inputOf(whole, texts, sharded);
+  const { namesJoin } = survey;
+  const alone = inputOf(whole, texts, { copied: sharded, namesJoin });
   const ownServer = !tables.every(copied) || survey.callsUnknown || survey.mayWrite;
   const isSame = tables.every(sharded);
   return {
     how: 'engine',
     alone,
-    within: ownServer ? null : isSame ? alone : inputOf(whole, texts, copied),
+    within: ownServer ? null : isSame ? alone : inputOf(whole, texts, { copied, namesJoin }),
     views: [...new Set(views.map((place) => quotedName(place)))],
     tellsTime: survey.tellsTime,
     readsHome: survey.readsHome,
@@ -129,14 +130,11 @@ const textsIn = (text: Text): readonly Text[] => [
 ];
 
 /** Uses that need the same rows share a leaf. */
-function inputOf(
-  whole: Text,
-  texts: readonly Text[],
-  copied: (place: Place) => boolean,
-): EngineInput {
+function inputOf(whole: Text, texts: readonly Text[], need: Need): EngineInput {
   const leaves: EngineLeaf[] = [];
   const byText = new Map<string, number>();
-  const needed = columnsNeeded(texts, copied);
+  const { copied } = need;
+  const needed = columnsNeeded(texts, need);
   const leafNumber = (place: Place): number => {
     const leaf = leafOf(place, needed);
     const text = JSON.stringify(leaf, (_, value: unknown) =>
@@ -221,13 +219,19 @@ function elementTypesOf({ item, span }: Place, columns: readonly Column[]): stri
   return types.every((type) => type !== undefined) ? types : null;
 }
 
+interface Need {
+  readonly copied: (place: Place) => boolean;
+  /** Some join has a name. */
+  readonly namesJoin: boolean;
+}
+
 type ColumnFilter = (column: string, keyColumn: string | null) => boolean;
 
 /**
  * A column counts as needed when its name occurs anywhere in the texts; all do where a star, a whole
- * row, NATURAL or a list of column aliases may mean columns that are not named.
+ * row, NATURAL, the name of a join or a list of column aliases may mean columns that are not named.
  */
-function columnsNeeded(texts: readonly Text[], copied: (place: Place) => boolean): ColumnFilter {
+function columnsNeeded(texts: readonly Text[], { copied, namesJoin }: Need): ColumnFilter {
   const names = new Set<string>();
   for (const { tokens } of texts) {
     for (const token of tokens) if (isName(token)) names.add(nameOf(token));
@@ -237,7 +241,7 @@ function columnsNeeded(texts: readonly Text[], copied: (place: Place) => boolean
     const isListed = stands.some(({ item }) => item.columnAliases.length > 0);
     return isListed || tokens.some(isStar) || namesRow(stands, tokens);
   };
-  if (names.has('natural') || texts.some(meansAll)) return () => true;
+  if (namesJoin || names.has('natural') || texts.some(meansAll)) return () => true;
   return (column, keyColumn) => names.has(column) || column === keyColumn;
 }
 

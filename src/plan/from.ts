@@ -5,6 +5,7 @@ import type { FromItem, SelectStatement } from '../sql/statement.ts';
 import type { Column, Table } from '../topology/table.ts';
 import type { CommonTables } from './common-tables.ts';
 import { KeyClass } from './key-class.ts';
+import { noteOuterAggregates } from './outer-aggregate.ts';
 import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
 import {
   type Leaf,
@@ -71,6 +72,7 @@ function surveyPart(part: Expression, walk: Walk): void {
   const { scope, survey, tables } = walk;
   survey.needsHome ||= part.kind === 'other' && part.node !== 'RangeFunction';
   survey.timeInFrom ||= tellsTimeAnywhere(part);
+  noteOuterAggregates(part, scope, survey);
   survey.expression(part, { inCondition: false, anchored: false }, (query) => {
     walk.surveySelect(query, survey, scope, tables, 'expression');
   });
@@ -201,8 +203,10 @@ function addJoin(join: JoinItem, walk: Walk, nullable: boolean): Added {
   applyUsing(join, walk, leftLeaves, rightLeaves);
   if (join.on !== null) applyOn(join.on, join, walk, nullable, leftLeaves, rightLeaves);
   // A join with an alias hides the names of its tables.
-  if (join.alias !== null)
+  if (join.alias !== null) {
+    survey.namesJoin = true;
     scope.leaves.splice(first, Infinity, ...hidden(join.alias, first, scope));
+  }
   const sharded = left.sharded || right.sharded;
   if (type === 'inner') return { anchored: left.anchored || right.anchored, sharded };
   const [kept, filled] = type === 'right' ? [right, left] : [left, right];
@@ -278,6 +282,7 @@ function applyOn(
 
 function surveyOn(on: Expression, walk: Walk): void {
   const { scope, survey, tables } = walk;
+  noteOuterAggregates(on, scope, survey);
   survey.expression(on, { inCondition: true, anchored: true }, (query) => {
     walk.surveySelect(query, survey, scope, tables, 'expression');
   });

@@ -11,6 +11,7 @@ import type { CommonTables } from './common-tables.ts';
 import { isDistributable } from './distributable.ts';
 import { noteFilter } from './engine-filter.ts';
 import { addFrom, type Walk } from './from.ts';
+import { noteOuterAggregates } from './outer-aggregate.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
 import { type Level, type OutputColumn, type Role, Scope } from './scope.ts';
 import type { Survey } from './survey.ts';
@@ -138,6 +139,7 @@ export function surveyFrom(
 export function surveyCondition(condition: Expression, walk: Walk, anchored: boolean): void {
   const { scope, survey, tables } = walk;
   applyCondition(condition, scope, survey.context);
+  noteOuterAggregates(condition, scope, survey);
   for (const conjunct of conjunctsOf(condition)) {
     noteFilter(conjunct, scope, survey);
     if (isSemiJoin(conjunct, scope)) {
@@ -175,6 +177,7 @@ export function surveyExpressions(
   anchored: boolean,
 ): void {
   for (const expression of expressions) {
+    noteOuterAggregates(expression, scope, survey);
     survey.expression(expression, { inCondition: false, anchored }, (query) => {
       surveySelect(query, survey, scope, tables, 'expression');
     });

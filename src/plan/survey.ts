@@ -57,6 +57,8 @@ export class Survey {
   locks = false;
   /** TABLESAMPLE: of copies it would be another. */
   samples = false;
+  /** A join has a name: for its row, or with names for all of its columns. */
+  namesJoin = false;
   /** now() and its kin. */
   tellsTime = false;
   /** The same as a relation, where no value can stand for it. */
