@@ -10,6 +10,7 @@ import { connectAsText, textRows } from '../support/text-client.ts';
 
 const file = join(temporaryDirectory(), 'drive.yaml');
 
+// It starts three processes: two workers and what watches over them.
 it('SIGHUP lets a new user in, a mistake in the file changes nothing, SHUTDOWN ends it', async () => {
   const databases = await freshDatabases(1);
   const write = (users: readonly string[]) => {
@@ -43,4 +44,4 @@ it('SIGHUP lets a new user in, a mistake in the file changes nothing, SHUTDOWN e
   await operator.query('SHUTDOWN');
   expect((await drive.ended()).code).toBe(0);
   await databases.drop();
-});
+}, 90_000);
