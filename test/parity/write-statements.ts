@@ -83,6 +83,19 @@ export const INSERTS: readonly Said[] = [
       RETURNING code, weight`,
   },
   { sql: `INSERT INTO country (code) SELECT DISTINCT name FROM files ON CONFLICT DO NOTHING` },
+  // A WITH that writes one shard.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE user_id = 1 AND id < 20 RETURNING *)
+      INSERT INTO picked SELECT id, name FROM d RETURNING *`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM members WHERE user_id = 5 RETURNING *)
+      INSERT INTO notes SELECT 900 + user_id, user_id, name FROM d`,
+  },
+  {
+    sql: `WITH i AS (INSERT INTO picked VALUES (5, 'first') RETURNING *)
+      INSERT INTO picked SELECT user_id + 1, 'second' FROM i RETURNING *`,
+  },
   // With parameters.
   {
     sql: `INSERT INTO picked SELECT id + $1, $2 FROM files WHERE user_id = $3 RETURNING user_id, $2`,
