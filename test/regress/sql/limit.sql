@@ -1,0 +1,21 @@
+-- LIMIT, OFFSET and FETCH.
+SELECT ''::text AS two, unique1, unique2, stringu1 FROM wide WHERE unique1 > 50 ORDER BY unique1 LIMIT 2;
+SELECT unique1 FROM wide WHERE unique1 > 60 AND unique1 < 63 ORDER BY unique1 LIMIT 5;
+SELECT unique1 FROM wide WHERE unique1 < 50 ORDER BY unique1 DESC LIMIT 8 OFFSET 20;
+SELECT unique1 FROM wide ORDER BY unique1 OFFSET 480;
+SELECT unique1 FROM wide ORDER BY unique1 DESC OFFSET 493 LIMIT 5;
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT 0;
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT NULL OFFSET 495;
+SELECT unique1 FROM wide ORDER BY unique1 FETCH FIRST ROW ONLY;
+SELECT unique1 FROM wide ORDER BY unique1 OFFSET 10 ROWS FETCH NEXT 3 ROWS ONLY;
+SELECT hundred FROM wide WHERE hundred < 2 ORDER BY hundred FETCH FIRST 2 ROWS WITH TIES;
+SELECT hundred FROM wide ORDER BY hundred FETCH FIRST 1 ROW WITH TIES;
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT -1;
+SELECT unique1 FROM wide ORDER BY unique1 OFFSET -1;
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT 'x';
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT (SELECT 3);
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT 1 + 2 OFFSET 2 * 2;
+SELECT unique1 FROM wide ORDER BY unique1 LIMIT 2.5;
+SELECT count(*) FROM (SELECT unique1 FROM wide LIMIT 17 OFFSET 5) s;
+SELECT hundred FROM wide FETCH FIRST 2 ROWS WITH TIES;
+SELECT sum(hundred) AS s1, sum(hundred) + unique1 * 0 AS s2 FROM wide GROUP BY unique1 ORDER BY unique1 LIMIT 3;

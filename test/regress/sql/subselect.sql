@@ -1,0 +1,23 @@
+-- Sub-queries of every kind.
+SELECT 1 AS one WHERE 1 IN (SELECT 1);
+SELECT 1 AS zero WHERE 1 NOT IN (SELECT 1);
+SELECT * FROM (SELECT f1, note FROM ints) s WHERE f1 IN (SELECT f1 FROM ints WHERE f1 > 0);
+SELECT f1 FROM ints WHERE f1 NOT IN (SELECT i FROM j1);
+SELECT f1 FROM ints WHERE f1 NOT IN (SELECT i FROM j1 WHERE i IS NOT NULL);
+SELECT q1, (SELECT count(*) FROM bigs b WHERE b.q2 = a.q1) FROM bigs a ORDER BY 1, 2;
+SELECT (SELECT unique1 FROM wide WHERE hundred = 3);
+SELECT (SELECT unique1 FROM wide WHERE unique2 = 3), (SELECT unique1 FROM wide WHERE unique2 = -3);
+SELECT i, j FROM j1 WHERE (i, j) IN (SELECT i, k FROM j2);
+SELECT i FROM j1 WHERE i = ANY (SELECT k FROM j2) OR i > ALL (SELECT abs(k) FROM j2 WHERE k IS NOT NULL);
+SELECT depname, salary FROM salaries s WHERE salary = (SELECT max(salary) FROM salaries t WHERE t.depname = s.depname);
+SELECT ARRAY(SELECT unique1 FROM wide WHERE unique2 < 5 ORDER BY 1);
+SELECT count(*) FROM wide WHERE unique1 < (SELECT avg(unique1) FROM wide);
+SELECT x, (SELECT sum(y.f1) FROM ints y WHERE y.f1 < x * 1000) FROM (VALUES (1), (2), (200)) v (x);
+SELECT EXISTS (SELECT * FROM wide WHERE unique1 = 11), EXISTS (SELECT * FROM wide WHERE unique1 = -11);
+SELECT ten, (SELECT max(b.unique1) FROM wide b WHERE b.ten = a.ten AND b.two = 0) FROM wide a GROUP BY ten ORDER BY 1;
+SELECT * FROM (SELECT max(unique1) AS m FROM wide GROUP BY ten) s WHERE m > (SELECT min(unique2) FROM wide) ORDER BY 1 LIMIT 3;
+SELECT a.i FROM j1 a WHERE (SELECT b.t FROM j1 b WHERE b.i = a.j) LIKE 't%';
+SELECT (SELECT (SELECT count(*) FROM j2 WHERE j2.i = j1.i) FROM j1 WHERE j1.i = a.i) FROM j1 a WHERE i < 4 ORDER BY a.i;
+SELECT i FROM j1 ORDER BY (SELECT max(k) FROM j2 WHERE j2.i = j1.i) NULLS LAST, i, j;
+SELECT i, CASE WHEN EXISTS (SELECT 1 FROM j2 WHERE j2.i = j1.i) THEN 'there' ELSE 'not' END FROM j1;
+SELECT (SELECT i, k FROM j2 LIMIT 1);
