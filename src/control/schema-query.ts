@@ -87,7 +87,7 @@ SELECT pg_catalog.jsonb_build_object(
         'distinctDefault', a.attidentity <> '' OR EXISTS (
           SELECT FROM pg_catalog.pg_attrdef ad
           WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
-            AND pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) ~
+            AND pg_catalog.pg_get_expr(CASE a.attgenerated WHEN '' THEN ad.adbin END, 0) ~
               '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(')
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a

@@ -48,5 +48,9 @@ export function contextOf(
 ): SessionContext {
   return Object.create(context, {
     topology: { value: () => state.topology ?? context.topology() },
+    // Another connection would wait for the locks of this session's own transaction.
+    refreshSchema: {
+      value: () => (state.topology === null ? context.refreshSchema() : Promise.resolve()),
+    },
   }) as SessionContext;
 }

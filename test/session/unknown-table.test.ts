@@ -58,3 +58,27 @@ test('a temporary table stays the session’s', async () => {
   await client.query('INSERT INTO mine VALUES (1)');
   expect((await client.query('SELECT n FROM mine')).rows).toEqual([{ n: 1 }]);
 });
+
+test('a name is not known within a transaction that has changed a table', async () => {
+  await client.query('CREATE TABLE changed_one (user_id int8, n int4 DEFAULT 1)');
+  await client.query('CREATE INDEX changed_index ON changed_one (n)');
+  // To read its body the server waits for the table.
+  await client.query(`CREATE FUNCTION of_changed_one() RETURNS bigint LANGUAGE sql
+    RETURN (SELECT count(*) FROM changed_one)`);
+  await client.query('BEGIN');
+  await client.query('ALTER TABLE changed_one ADD COLUMN more int4 DEFAULT 2');
+  await client.query('DROP INDEX changed_index');
+  const prepared = client.query('SELECT $1::int FROM nowhere', [1]);
+  await expect(prepared).rejects.toMatchObject({ code: '42P01' });
+  await client.query('ROLLBACK');
+  await client.query('DROP INDEX changed_index; DROP FUNCTION of_changed_one()');
+});
+
+test('nor where the transaction has locked a table that has a default', async () => {
+  await client.query(`CREATE TABLE locked_one (user_id int8, n int4 DEFAULT 1,
+    twice int4 GENERATED ALWAYS AS (n * 2) STORED, id serial UNIQUE)`);
+  await client.query('BEGIN');
+  await client.query('LOCK TABLE locked_one');
+  await expect(client.query('SELECT FROM nowhere')).rejects.toMatchObject({ code: '42P01' });
+  await client.query('ROLLBACK');
+});
