@@ -194,7 +194,7 @@ describe('Bounds', () => {
     await stand.order('RELOAD');
     const clients = await Promise.all(Array.from({ length: 30 }, () => stand.open()));
     await Promise.all(
-      clients.map((client) => client.query('/* drive.shard=1 */ SELECT pg_sleep(0.05)')),
+      clients.map((client) => client.query('/* drive.shard=1 */ SELECT pg_sleep(0.3)')),
     );
     const servers = (await stand.show('SERVERS')).filter(
       ({ database }) => database === stand.databases.shards[1]!.database,
