@@ -107,6 +107,10 @@ export function planOwn(statement: UtilityStatement, context: PlanContext): Plan
   }
 }
 
+/** What ORMs write for the CREATE TYPE … IF NOT EXISTS that PostgreSQL lacks: nothing but DDL. */
+const ENUM_UNLESS_THERE =
+  /^\s*BEGIN\s+CREATE\s+TYPE\s[^;]*\sAS\s+ENUM\s*\([^;]*\)\s*;\s*EXCEPTION\s+WHEN\s+duplicate_object\s+THEN\s+null\s*;\s*END\s*;?\s*$/i;
+
 export function planUtility(statement: HomeStatement, context: PlanContext): Plan {
   const traits = traitsOf(statement, context);
   if (statement.kind === 'copy') return planCopy(statement, traits, context);
@@ -115,6 +119,9 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (own !== null) return own;
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
+  if (statement.node === 'DoStmt' && ENUM_UNLESS_THERE.test(statement.body ?? '')) {
+    return everywhere(traits);
+  }
   const kept = planKeptView(statement, traits, context);
   if (kept !== null) return kept;
   const ddl = planDdl(statement, traits, context);

@@ -81,7 +81,7 @@ const CONSTRAINTS = `
     AND conrelid::regclass::text IN ('users', 'folders', 'files') ORDER BY 1, 2`;
 
 const TABLES = `
-  SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'
+  SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'
     AND table_name IN ('users', 'folders', 'files') ORDER BY table_name`;
 
 const EMAILS = ['ada@example.org', 'bob@example.org', 'cy@example.org', 'di@example.org'];

@@ -69,6 +69,16 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
     expect(await onShards(`SELECT to_regclass('t1')`)).toEqual(everywhere(null));
   });
 
+  it('makes an enum on every shard by the DO block of ORMs, once', async () => {
+    const block = `DO $$ BEGIN CREATE TYPE "mood" AS ENUM('ok', 'sad');
+      EXCEPTION WHEN duplicate_object THEN null; END $$;`;
+    await proxy.query(block);
+    await proxy.query(block);
+    await proxy.query('CREATE TABLE moody (user_id int, mood mood)');
+    expect(await onShards(`SELECT to_regtype('mood')`)).toEqual(everywhere('mood'));
+    await proxy.query('DROP TABLE moody; DROP TYPE mood');
+  });
+
   it('changes nothing when one shard refuses', async () => {
     await shards.at(-1)!.query('CREATE TABLE lonely (user_id int)');
     const error = await errorOf('CREATE TABLE lonely (user_id int)');
