@@ -17,6 +17,7 @@ import {
 } from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import { typesOn } from './parameters.ts';
 import type { ShardStatement } from './shard-stream.ts';
 
 /**
@@ -56,8 +57,9 @@ export class PortalStream implements Receiver {
   /** With the first batch. Rejects as `next` does, with nothing owed. */
   async open({ sql, parameters, resultFormats }: ShardStatement): Promise<void> {
     const name = this.#name;
+    const parameterTypes = typesOn(this.#connection.shard.id, parameters.types, sql);
     await this.#ask([
-      encodeParse({ name: '', sql, parameterTypes: [...parameters.types] }),
+      encodeParse({ name: '', sql, parameterTypes }),
       encodeBind({
         portal: name,
         statement: '',
