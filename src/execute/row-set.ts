@@ -102,6 +102,11 @@ export async function shardsOfRows(
   placement: Placement,
 ): Promise<readonly number[]> {
   if (key.index === null) return rows.map(() => HOME_SHARD);
+  // Without a list of columns a SELECT may give fewer than the table has: the others are defaults.
+  if (key.index >= columns.length) {
+    if (key.hasDefault || columns.length === 0) throw new SqlError(refused('insertDefault'));
+    return rows.map(() => shardOfKey(null, key, placement));
+  }
   const keys = await keysOfRows(home, rows, columns, key.index, key.type);
   return keys.map((value) => shardOfKey(value, key, placement));
 }

@@ -80,3 +80,16 @@ describe('A volatile key', () => {
     expect((await stored()).get(BigInt(id))).toBe(t);
   });
 });
+
+describe('A SELECT with fewer columns than the table', () => {
+  it('leaves the key to be NULL, which its server or the proxy refuses', async () => {
+    await client.rows('CREATE TABLE strict (id int, user_id bigint NOT NULL, t text)');
+    await client.rows('CREATE TABLE loose (id int, user_id bigint, t text)');
+    const code = async (sql: string) => errorCode(await client.query(sql));
+    expect(await code('INSERT INTO strict SELECT 1')).toBe('23502');
+    expect(await code('INSERT INTO strict SELECT')).toBe('0A000');
+    expect(await code('INSERT INTO loose SELECT 1')).toBe('0A000');
+    expect(await code('INSERT INTO loose SELECT 1, 7')).toBe('');
+    expect(await client.rows('SELECT id, user_id FROM loose')).toEqual([['1', '7']]);
+  });
+});
