@@ -5,6 +5,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import type { FieldDescription } from '../wire/row.ts';
 import type { Description } from './describe.ts';
 import { type HeldRows, readHeld } from './held-rows.ts';
+import { lockInOrder } from './locked-rows.ts';
 import { mergeRows, shardFormats } from './merge/merge-rows.ts';
 import { type BoundParameters, formatAt, resolveBound } from './parameters.ts';
 import { openPortalStream, type PortalStream } from './portal-stream.ts';
@@ -61,8 +62,8 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
     ),
   };
   const inputs =
-    merge.how === 'concat' && merge.locks
-      ? await readInOrder(request, merge, statement, limit, offset)
+    merge.how === 'concat' && merge.locks !== null
+      ? await readLocking(request, merge, statement, limit, offset)
       : await openAll(request, statement);
   const batches = mergeRows({
     merge,
@@ -85,6 +86,28 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       await Promise.all(inputs.map((input) => input.discard()));
     },
   };
+}
+
+function readLocking(
+  request: GatherRequest,
+  merge: ConcatMerge,
+  statement: ShardStatement,
+  limit: bigint | null,
+  offset: bigint,
+): Promise<HeldRows[]> {
+  const { locks, sort, shardSql } = merge;
+  if (locks === null || locks === 'byShard') {
+    return readInOrder(request, merge, statement, limit, offset);
+  }
+  const { connections, bytesMax } = request;
+  return lockInOrder({
+    connections,
+    tables: locks,
+    sort,
+    statement: (rows) => ({ ...statement, sql: shardSqlText(shardSql, rows, 0n) }),
+    wanted: limit === null ? null : limit + offset,
+    bytesMax,
+  });
 }
 
 /**

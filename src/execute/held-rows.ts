@@ -10,6 +10,8 @@ import { openShardStream, type ShardStatement } from './shard-stream.ts';
 /** Reads as a stream does. */
 export interface HeldRows {
   readonly fields: readonly FieldDescription[];
+  /** All of them, whatever has been read. */
+  readonly rows: readonly Buffer[];
   readonly count: number;
   readonly bytes: number;
   next(): Promise<readonly Buffer[] | null>;
@@ -38,11 +40,17 @@ export async function readHeld(
     });
   }
   await stream.done;
-  let left: Buffer[] | null = all;
+  return heldRows(stream.fields, all);
+}
+
+/** Rows that are all at hand; `bytes` counts them. */
+export function heldRows(fields: readonly FieldDescription[], rows: readonly Buffer[]): HeldRows {
+  let left: readonly Buffer[] | null = rows;
   return {
-    fields: stream.fields,
-    count: all.length,
-    bytes,
+    fields,
+    rows,
+    count: rows.length,
+    bytes: rows.reduce((sum, row) => sum + row.length + MERGE_ROW_OVERHEAD_BYTES, 0),
     async next() {
       const batch = left;
       left = null;

@@ -84,9 +84,13 @@ const WRITING = new Set(['insert', 'update', 'delete', 'merge']);
 
 function collect(value: unknown, traits: RowTraits): void {
   if (typeof value !== 'object' || value === null) return;
-  const { kind, locks, into } = value as { kind?: string; locks?: boolean; into?: unknown };
+  const { kind, locks, into } = value as {
+    kind?: string;
+    locks?: readonly unknown[];
+    into?: unknown;
+  };
   if (kind !== undefined && WRITING.has(kind)) traits.writes = true;
-  if (locks === true) traits.writes = true;
+  if (locks !== undefined && locks.length > 0) traits.writes = true;
   if (typeof into === 'object' && into !== null) {
     traits.writes = true;
     if ((into as { temporary: boolean }).temporary) traits.temporary = true;

@@ -3,6 +3,7 @@
 import type { ClauseName, SelectClauses } from '../sql/clause.ts';
 import { sortsByBytes } from './collation.ts';
 import type { ConcatMerge, ShardSql, SortKey } from './plan.ts';
+import { identityColumns, lockedItems, lockedTable } from './row-locks.ts';
 import { isRepeatable, NoMerge, rowBound, type SplicedSelect, sortExpression } from './splice.ts';
 
 /** Throws NoMerge where the order cannot be kept. `distinct`: the shards' rows are to be made so. */
@@ -12,9 +13,10 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   const limit = rowBound(select.limit);
   const offset = rowBound(select.offset);
   const isBounded = limit !== null || offset !== null;
-  // In order, each shard would have to lock rows that another shard's take the place of.
-  if (select.locks && isBounded && select.order.length > 0) throw new NoMerge('lockLimit');
-  const hidden: string[] = [];
+  // In order, each shard by itself would lock rows whose place another shard's take.
+  const isFoundFirst = select.locks.length > 0 && isBounded && select.order.length > 0;
+  const locked = isFoundFirst ? lockedItems(select, context) : [];
+  const hidden = locked.flatMap(identityColumns).map((text) => `${text} AS ${HIDDEN_NAME}`);
   const sort = select.order.map((item, index): SortKey => {
     if (item.using) throw new NoMerge('sortUsing');
     const { expression, text } = sortExpression(spliced, index);
@@ -27,9 +29,11 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
       nullsFirst: item.nullsFirst,
     };
   });
-  const shardSql = concatSql(spliced.sql, spliced.clauses, hidden);
+  const sql = concatSql(spliced.sql, spliced.clauses, hidden);
+  const shardSql = isFoundFirst ? { ...sql, after: '' } : sql;
   const hiddenColumns = hidden.length;
-  const { locks } = select;
+  const byShard = select.locks.length > 0 ? 'byShard' : null;
+  const locks = isFoundFirst ? locked.map(lockedTable) : byShard;
   return { how: 'concat', shardSql, hiddenColumns, sort, distinct, limit, offset, locks };
 }
 

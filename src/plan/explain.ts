@@ -10,6 +10,7 @@ import type {
   EverywhereMerge,
   GroupValue,
   KeySource,
+  LockedTable,
   Merge,
   Plan,
   Route,
@@ -172,7 +173,8 @@ function mergeLines(merge: Merge): string[] {
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
       if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);
-      if (merge.locks) line.push('in shard order');
+      if (merge.locks === 'byShard') line.push('in shard order');
+      else if (merge.locks !== null) line.push(...merge.locks.map(lockText));
       return [
         `each: ${shardText(merge.shardSql)}`,
         line.concat(tailOf(merge, columnText)).join(' '),
@@ -191,6 +193,11 @@ function mergeLines(merge: Merge): string[] {
     }
   }
 }
+
+const lockText = ({ table, strength, wait }: LockedTable) =>
+  `then FOR ${strength} of ${table}${wait === 'wait' ? '' : ` ${WAITS[wait]}`}`;
+
+const WAITS = { skip: 'SKIP LOCKED', error: 'NOWAIT' } as const;
 
 function computedText({ before, key, after }: ComputedRow): string {
   const isText = typeof key === 'string';

@@ -26,7 +26,7 @@ export function surveySelect(
   role: Role,
 ): Level {
   survey.levels += 1;
-  survey.locks ||= select.locks;
+  survey.locks ||= select.locks.length > 0;
   if (survey.levels > QUERY_LEVELS_MAX) {
     throw new SqlError({
       code: SQLSTATE.statementTooComplex,
@@ -39,7 +39,8 @@ export function surveySelect(
   const level = surveyBody(select, survey, parent, tables);
   const classes = survey.classes.slice(before);
   if (classes.length === 0 || role === 'top') return level;
-  const bounded = select.limit !== null || select.offset !== null || select.locks;
+  const isLocking = select.locks.length > 0;
+  const bounded = select.limit !== null || select.offset !== null || isLocking;
   if (bounded) survey.onlyOneShard('derivedLimit', classes);
   if (role === 'expression') survey.onlyOneShard('subQuery', classes);
   if (bounded || !level.anchored) return withoutKeys(level);

@@ -1,7 +1,7 @@
 // Plan: what a statement will do, as frozen data that can be printed, compared and cached.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { RelationName } from '../sql/statement.ts';
+import type { LockStrength, LockWait, RelationName } from '../sql/statement.ts';
 import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 import type { SessionAction } from './action.ts';
@@ -88,8 +88,23 @@ export interface ConcatMerge {
   readonly distinct: boolean;
   readonly limit: RowBound;
   readonly offset: RowBound;
-  /** FOR UPDATE and its kin: one shard after the other, and no more rows than are put out. */
-  readonly locks: boolean;
+  /**
+   * FOR UPDATE and its kin; null: none. byShard: each shard's statement locks its rows, one shard
+   * after the other, and no more rows than are put out. Else the rows are found first, in order, and
+   * then locked.
+   */
+  readonly locks: 'byShard' | readonly LockedTable[] | null;
+}
+
+/**
+ * A table of which rows that have been found are locked. Each has three hidden columns, before those
+ * of `sort`: the tableoid, ctid and xmin of its row, by which the row is found as it was.
+ */
+export interface LockedTable {
+  /** Qualified and quoted, behind ONLY where that was said. */
+  readonly table: string;
+  readonly strength: LockStrength;
+  readonly wait: LockWait;
 }
 
 /** How partial results of one aggregate combine; `column` is the first of its partials' columns. */

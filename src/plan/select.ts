@@ -31,7 +31,7 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
     if (survey.classes.length === 0) return traits;
     return planMakeTable(selectInto(context), into.relation, into.temporary, traits);
   }
-  const writes = select.locks || survey.mayWrite || survey.writesInWith;
+  const writes = select.locks.length > 0 || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
   if (survey.classes.length === 0) return planUnsharded(verb, survey, context, effect);
   return shardedPlan(verb, survey, context, effect, {
@@ -80,7 +80,7 @@ function wholeOf(
 ): Merge | null {
   const { sql, tokens } = context.input;
   const { order, limit, offset, locks } = select;
-  if (clausesOf(tokens) !== null || order.length > 0 || locks) return null;
+  if (clausesOf(tokens) !== null || order.length > 0 || locks.length > 0) return null;
   if (limit !== null || offset !== null) return null;
   if (isDistributable(select, body, scope, context) !== null) return null;
   return {
@@ -91,7 +91,7 @@ function wholeOf(
     distinct: false,
     limit,
     offset,
-    locks,
+    locks: null,
   };
 }
 

@@ -52,8 +52,8 @@ export const SEVERAL_SHARDS = {
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   lockLimit: {
-    what: 'FOR UPDATE or FOR SHARE with ORDER BY and LIMIT, or in a statement that cannot run shard by shard',
-    hint: ONE_SHARD,
+    what: 'FOR UPDATE or FOR SHARE in a statement that shard 0 computes, or with ORDER BY and LIMIT of a view, an outer join or under row-level security',
+    hint: 'Lock the rows by their keys with a statement of its own.',
   },
   viewSecurity: {
     what: 'a view that must be computed as a whole, over a table with row-level security',

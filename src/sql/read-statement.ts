@@ -15,6 +15,9 @@ import type {
   DeleteStatement,
   FromItem,
   InsertStatement,
+  LockingClause,
+  LockStrength,
+  LockWait,
   MergeAction,
   MergeStatement,
   RowStatement,
@@ -28,6 +31,7 @@ import type {
   DeleteStmt,
   InsertStmt,
   JoinExpr,
+  LockingClause as LockingNode,
   MergeStmt,
   MergeWhenClause,
   Node,
@@ -67,9 +71,27 @@ function readSelect(s: SelectStmt, reader: Reader): SelectStatement {
     limit: readOptional(s.limitCount, reader),
     offset: readOptional(s.limitOffset, reader),
     withTies: s.limitOption === 'LIMIT_OPTION_WITH_TIES',
-    locks: (s.lockingClause?.length ?? 0) > 0,
+    locks: (s.lockingClause ?? []).flatMap((node) =>
+      'LockingClause' in node ? [readLocking(node.LockingClause)] : [],
+    ),
   };
 }
+
+const STRENGTHS: Readonly<Record<string, LockStrength>> = {
+  LCS_FORKEYSHARE: 'KEY SHARE',
+  LCS_FORSHARE: 'SHARE',
+  LCS_FORNOKEYUPDATE: 'NO KEY UPDATE',
+};
+
+const WAITS: Readonly<Record<string, LockWait>> = { LockWaitSkip: 'skip', LockWaitError: 'error' };
+
+const readLocking = ({ lockedRels, strength, waitPolicy }: LockingNode): LockingClause => ({
+  strength: STRENGTHS[strength ?? ''] ?? 'UPDATE',
+  wait: WAITS[waitPolicy ?? ''] ?? 'wait',
+  of: (lockedRels ?? []).flatMap((node) =>
+    'RangeVar' in node ? [node.RangeVar.relname ?? ''] : [],
+  ),
+});
 
 function readBody(s: SelectStmt, reader: Reader): SelectBody {
   if (s.op !== undefined && s.op !== 'SETOP_NONE') {

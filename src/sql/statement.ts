@@ -97,8 +97,21 @@ export interface SelectStatement {
   readonly offset: Expression | null;
   readonly withTies: boolean;
   /** FOR UPDATE, FOR SHARE, … */
-  readonly locks: boolean;
+  readonly locks: readonly LockingClause[];
 }
+
+/** One of FOR UPDATE and its kin. */
+export interface LockingClause {
+  readonly strength: LockStrength;
+  readonly wait: LockWait;
+  /** The names of FROM that it is about; empty: all. */
+  readonly of: readonly string[];
+}
+
+export type LockStrength = 'KEY SHARE' | 'SHARE' | 'NO KEY UPDATE' | 'UPDATE';
+
+/** What becomes of a row that somebody else has locked. */
+export type LockWait = 'wait' | 'skip' | 'error';
 
 export interface Assignment {
   readonly column: string;

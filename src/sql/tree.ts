@@ -9,6 +9,7 @@ export type {
   FuncCall,
   InsertStmt,
   JoinExpr,
+  LockingClause,
   MergeStmt,
   MergeWhenClause,
   Node,

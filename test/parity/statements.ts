@@ -308,6 +308,17 @@ export const COMPUTED: readonly string[] = [
   'SELECT 1 FROM files LIMIT 100 OFFSET 70 FOR UPDATE NOWAIT',
   'SELECT 1 FROM files LIMIT 0 FOR UPDATE',
   'SELECT f.id, m.name FROM files f JOIN members m USING (user_id) FOR UPDATE OF f',
+  'SELECT id FROM files ORDER BY id LIMIT 2 FOR UPDATE',
+  'SELECT id, size * 2 AS twice FROM files WHERE size > 5 ORDER BY twice DESC, id LIMIT 7 OFFSET 3 FOR NO KEY UPDATE SKIP LOCKED',
+  'SELECT * FROM ONLY files AS f ORDER BY f.made NULLS FIRST, id LIMIT 9 FOR SHARE OF f NOWAIT',
+  'SELECT f.id, m.name FROM files f JOIN members m USING (user_id) JOIN country c ON c.code = m.country ORDER BY f.id LIMIT 5 FOR UPDATE OF f FOR KEY SHARE OF m, c SKIP LOCKED',
+  'SELECT f.id, m.user_id FROM files f, members m WHERE m.user_id = f.user_id ORDER BY 1 DESC LIMIT 4 FOR UPDATE',
+  'SELECT id FROM files WHERE EXISTS (SELECT FROM members m WHERE m.user_id = files.user_id) ORDER BY id OFFSET 60 FOR UPDATE',
+  'SELECT id FROM files ORDER BY id LIMIT 0 FOR UPDATE',
+  'SELECT id FROM files ORDER BY id LIMIT -1 FOR UPDATE',
+  'SELECT id FROM files WHERE false ORDER BY id LIMIT 3 FOR UPDATE',
+  'SELECT count(*) FROM files ORDER BY 1 LIMIT 3 FOR UPDATE',
+  'SELECT id FROM files ORDER BY id LIMIT 3 FOR UPDATE OF nobody',
 ];
 
 /** What was found wrong once. */
@@ -332,7 +343,6 @@ export const FOUND: readonly string[] = [
 /** Refused where they need several shards. */
 export const REFUSED_STATEMENTS: readonly string[] = [
   'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (100)',
-  'SELECT id FROM files ORDER BY id LIMIT 2 FOR UPDATE',
   'SELECT tableoid::regclass, id FROM files',
   'SELECT count(DISTINCT tag), max(xmin::text) FROM files',
   'SELECT drive.shard_id(), count(DISTINCT tag) FROM files',

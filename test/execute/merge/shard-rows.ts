@@ -73,7 +73,7 @@ export function concat(merge: Partial<ConcatMerge> = {}): ConcatMerge {
     distinct: false,
     limit: null,
     offset: null,
-    locks: false,
+    locks: null,
     ...merge,
   };
 }

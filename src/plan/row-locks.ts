@@ -1,0 +1,83 @@
+// Row locks: the tables whose rows a SELECT locks once it has found them.
+
+import type { FromItem, LockStrength, LockWait, SelectStatement } from '../sql/statement.ts';
+import type { PlanContext } from './context.ts';
+import { visibleName } from './engine-text.ts';
+import type { LockedTable } from './plan.ts';
+import { NoMerge } from './splice.ts';
+
+type TableItem = Extract<FromItem, { kind: 'table' }>;
+
+export interface LockedItem extends LockedTable {
+  readonly item: TableItem;
+  /** What the statement calls it. */
+  readonly name: string;
+}
+
+const STRENGTHS: readonly LockStrength[] = ['KEY SHARE', 'SHARE', 'NO KEY UPDATE', 'UPDATE'];
+const WAITS: readonly LockWait[] = ['wait', 'skip', 'error'];
+
+/**
+ * Throws NoMerge where the rows to be locked are not those of tables that FROM names, or another
+ * policy than that of reading decides about them.
+ */
+export function lockedItems(
+  { body, with: clause, locks }: SelectStatement,
+  context: PlanContext,
+): readonly LockedItem[] {
+  if (body.kind !== 'simple') throw new NoMerge('lockLimit');
+  const common = new Set(clause?.tables.map(({ name }) => name));
+  const items = body.from.flatMap(innerItems);
+  const names = items.flatMap((item) => (item.kind === 'table' ? [visibleName(item)] : []));
+  if (new Set(names).size !== names.length) throw new NoMerge('lockLimit');
+  return items.flatMap((item): LockedItem[] => {
+    const name = item.kind === 'table' ? visibleName(item) : item.alias;
+    const own = locks.filter(({ of }) => of.length === 0 || of.includes(name ?? ''));
+    if (own.length === 0 || item.kind === 'function') return [];
+    // Of a sub-query its own tables' rows are locked.
+    if (item.kind !== 'table') throw new NoMerge('lockLimit');
+    const { relation, only } = item;
+    if (relation.schema === null && common.has(relation.name)) return [];
+    const table = context.table(relation);
+    const isStored = table?.kind === 'sharded' || table?.kind === 'reference';
+    if (!isStored || table.view !== undefined || table.rowSecurity) throw new NoMerge('lockLimit');
+    return [
+      {
+        item,
+        name: name!,
+        table: `${only ? 'ONLY ' : ''}${quoted(table.schema)}.${quoted(table.name)}`,
+        // Of several clauses the strongest holds. Source: applyLockingClause() of analyze.c.
+        strength: last(
+          STRENGTHS,
+          own.map((each) => each.strength),
+        ),
+        wait: last(
+          WAITS,
+          own.map((each) => each.wait),
+        ),
+      },
+    ];
+  });
+}
+
+/** The items of joins that fill nothing with NULLs, whose rows cannot be locked. */
+function innerItems(item: FromItem): readonly Exclude<FromItem, { kind: 'join' }>[] {
+  if (item.kind !== 'join') return [item];
+  if (item.type !== 'inner' || item.alias !== null) throw new NoMerge('lockLimit');
+  return [...innerItems(item.left), ...innerItems(item.right)];
+}
+
+const last = <T>(order: readonly T[], of: readonly T[]): T =>
+  order[Math.max(...of.map((each) => order.indexOf(each)))]!;
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+export const lockedTable = ({ table, strength, wait }: LockedItem): LockedTable => ({
+  table,
+  strength,
+  wait,
+});
+
+/** The columns of a row that tell it, as it is, from all others of its shard. */
+export const identityColumns = ({ name }: LockedItem): readonly string[] =>
+  ['tableoid', 'ctid', 'xmin'].map((column) => `${quoted(name)}.${column}`);
