@@ -49,14 +49,25 @@ export async function carriedColumns(
   return oids.map((typeOid) => ({ typeOid, type: names.get(typeOid)!, readAs: null }));
 }
 
-/** A query that gives the rows; `first`: the number of the first array's parameter. */
-export function carriedSql(columns: readonly CarriedColumn[], first: number): string {
+/**
+ * A query that gives the rows; `first`: the number of the first array's parameter. `collations`, as SQL:
+ * null for a type's own.
+ */
+export function carriedSql(
+  columns: readonly CarriedColumn[],
+  first: number,
+  collations: readonly (string | null)[] = [],
+): string {
   const arrays = columns.map(({ typeOid, type }, i) => {
     const element = carriedFormat(typeOid) === 1 ? type : 'pg_catalog.text';
     return `$${first + i}::${element}[]`;
   });
   const names = columns.map((_, i) => `c${i + 1}`);
-  return `SELECT ${carriedValues(columns).join(', ')} FROM ROWS FROM (${arrays
+  const values = carriedValues(columns).map((value, i) => {
+    const collation = collations[i] ?? null;
+    return collation === null ? value : `${value} COLLATE ${collation}`;
+  });
+  return `SELECT ${values.join(', ')} FROM ROWS FROM (${arrays
     .map((array) => `pg_catalog.unnest(${array})`)
     .join(', ')}) AS made (${names.join(', ')})`;
 }

@@ -62,7 +62,8 @@ function bytesOf(plan: Plan): number {
     merge.how === 'insertRows' ||
     merge.how === 'modifyRows' ||
     merge.how === 'mergeRows' ||
-    merge.how === 'makeTable'
+    merge.how === 'makeTable' ||
+    merge.how === 'withWrites'
   ) {
     return PLAN_BYTES + keys + 4 * JSON.stringify(merge).length;
   }

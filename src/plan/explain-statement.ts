@@ -37,7 +37,7 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   return { ...fields, route: inner.route, merge };
 }
 
-const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);
+const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows', 'withWrites']);
 
 /** Its rows are computed before they are written, wherever that is: no server has a plan for it. */
 function isStaged({ merge }: RoutedPlan): boolean {

@@ -20,7 +20,7 @@ import type {
   ShardSql,
   SortKey,
 } from './plan.ts';
-import type { ComputedRow, ModifyRowsMerge, ValuesQuery } from './staged.ts';
+import type { ComputedRow, ModifyRowsMerge, ValuesQuery, WithPart } from './staged.ts';
 import { severalShards } from './unsupported.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
@@ -164,6 +164,8 @@ function mergeLines(merge: Merge): string[] {
       return modifyLines(merge);
     case 'makeTable':
       return [`home: ${merge.create}`, ...mergeLines(merge.rows)];
+    case 'withWrites':
+      return merge.parts.map((part, i) => withPartText(part, i, i === merge.main));
     case 'mergeRows': {
       const { source, split, bySource, table, before, alias, after } = merge;
       const to = split === null ? 'everywhere' : `by ${split.column}`;
@@ -198,6 +200,14 @@ const lockText = ({ table, strength, wait }: LockedTable) =>
   `then FOR ${strength} of ${table}${wait === 'wait' ? '' : ` ${WAITS[wait]}`}`;
 
 const WAITS = { skip: 'SKIP LOCKED', error: 'NOWAIT' } as const;
+
+function withPartText({ defs, body }: WithPart, i: number, isMain: boolean): string {
+  const texts = defs.map((each) =>
+    typeof each === 'string' ? each : `${each.name} of ${each.part + 1}`,
+  );
+  const clause = texts.length === 0 ? '' : `WITH ${texts.join(', ')} `;
+  return `part ${i + 1}${isMain ? ', the answer' : ''}: ${clause}${body}`;
+}
 
 function computedText({ before, key, after }: ComputedRow): string {
   const isText = typeof key === 'string';

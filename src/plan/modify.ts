@@ -91,8 +91,8 @@ export function surveyModify(
   let insertsOwn = true;
   if (statement.kind === 'merge') {
     if (table?.kind === 'sharded') {
-      if (!moves) throw new Refusal(refused('merge'));
       insertsOwn = tieMerge(statement, table, scope, survey);
+      if (!moves && !insertsOwn) throw new Refusal(severalShards('writingWith'));
     }
     // The condition restricts only rows that match; others are inserted.
     surveyExpressions([statement.on, ...statement.parts], scope, survey, tables, anchored);

@@ -12,6 +12,7 @@ import type {
   MakeTableMerge,
   MergeRowsMerge,
   ModifyRowsMerge,
+  WithWritesMerge,
 } from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
@@ -276,6 +277,7 @@ export type Merge =
   | ModifyRowsMerge
   | MergeRowsMerge
   | MakeTableMerge
+  | WithWritesMerge
   | CopyInMerge
   | CopyOutMerge;
 

@@ -12,6 +12,7 @@ import { refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
 import { planBackend, planSetval, planTableKind } from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
+import { withWrites } from './with-writes.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
   if (statement.kind === 'insert') surveyInsert(statement, survey, tables);
@@ -19,6 +20,10 @@ const surveyWriting: SurveyWriting = (statement, survey, tables) => {
 };
 
 export function planRows(statement: RowStatement, context: PlanContext): Plan {
+  return withWrites(statement, planWhole(statement, context), context);
+}
+
+function planWhole(statement: RowStatement, context: PlanContext): Plan {
   const survey = surveyFor(context);
   const { tokens, catalog } = context.input;
   if (tokens.some((token) => token.kind === 'parameter')) {

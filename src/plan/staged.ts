@@ -126,3 +126,36 @@ export interface MakeTableMerge {
   readonly temporary: boolean;
   readonly rows: InsertRowsMerge;
 }
+
+/**
+ * A WITH that writes: each part is run as a statement of its own, in one transaction and in this order,
+ * in which none sees what another has written but by its rows.
+ */
+export interface WithWritesMerge {
+  readonly how: 'withWrites';
+  readonly parts: readonly WithPart[];
+  /** The part whose rows and command tag are the answer. */
+  readonly main: number;
+  /** Some column has a collation of its own, which its rows must keep. */
+  readonly collated: boolean;
+}
+
+export interface WithPart {
+  /** The names of its rows' columns, unquoted, as far as the statement gives them. */
+  readonly names: readonly string[];
+  /** What stands behind WITH: queries as they are, and the rows of parts that ran before. */
+  readonly defs: readonly (string | { readonly name: string; readonly part: number })[];
+  readonly recursive: boolean;
+  readonly body: string;
+  /** It writes and others follow. */
+  readonly watch: WithWatch | null;
+}
+
+/** What must not react to a part, as SQL names: PostgreSQL would let it react later. */
+export interface WithWatch {
+  readonly table: string;
+  readonly inserts: boolean;
+  /** What later parts read, and look for rows in. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}

@@ -85,7 +85,14 @@ export const SEVERAL_SHARDS = {
     what: 'COPY of a query that shard 0 cannot compute, or to a file of the server',
     hint: 'COPY to STDOUT, or a query for one key, or SET drive.shard = n.',
   },
-  writingWith: { what: 'a WITH that writes', hint: ONE_SHARD },
+  writingWith: {
+    what: 'a WITH that writes, with SEARCH, CYCLE, a WITH within, SELECT INTO, ONLY, or text that cannot be told apart',
+    hint: 'Send its parts as statements of their own, in one transaction.',
+  },
+  withTwice: {
+    what: 'a WITH that writes, of which one part changes rows of a table that another part writes',
+    hint: 'Change each table in one part, or send the parts as statements of their own, in one transaction.',
+  },
   insertWith: {
     what: 'INSERT of several rows with WITH or sub-queries',
     hint: 'Insert row by row.',
@@ -123,7 +130,7 @@ export const REFUSED = {
     hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
   },
   referenceWrite: {
-    what: 'writing a reference table by MERGE, a cursor, within WITH, or ON CONFLICT DO UPDATE with rows of sharded tables',
+    what: 'writing a reference table by MERGE, a cursor, within WITH of CREATE TABLE AS, or ON CONFLICT DO UPDATE with rows of sharded tables',
     hint: 'Use INSERT, UPDATE and DELETE by themselves.',
   },
   referenceUnsteady: {
@@ -138,7 +145,6 @@ export const REFUSED = {
     what: 'setting the sharding key by ON CONFLICT, by MERGE or within WITH',
     hint: 'Delete the row and insert it with the new key.',
   },
-  merge: { what: 'MERGE into a sharded table within WITH', hint: 'Use a MERGE by itself.' },
   routine: {
     what: 'calling a routine that reads or writes sharded tables',
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',

@@ -67,21 +67,33 @@ async function portable(
 export interface ReadRows {
   readonly set: RowSet;
   readonly description: Description;
+  /** The command tag. */
+  readonly tag: string;
 }
 
-/** All rows of the query, in the formats in which they are carried. */
-export async function readRows(run: StagedRun, source: Source): Promise<ReadRows> {
+/** All rows of the query, in the formats in which they are carried unless others are given. */
+export async function readRows(
+  run: StagedRun,
+  source: Source,
+  formats: readonly number[] | null = null,
+): Promise<ReadRows> {
   const { d, runner } = run;
   const { plan, sql, parameters } = source;
   const description = await runner.description(plan, sql, parameters.types);
   const set = new RowSet(d.context.mergeBytesMax);
-  const execution = { ...source, resultFormats: carriedFormats(description.fields ?? []) };
+  const execution = {
+    ...source,
+    resultFormats: formats ?? carriedFormats(description.fields ?? []),
+  };
   const targets = runner.targets(execution, plan);
   // The types as they are to be sent, by which no server's own number for a type gets elsewhere.
   const sent = { ...description, parameterTypes: parameters.types };
-  if (targets.length === 1) await readOne(run, execution, targets[0]!, set);
-  else await readSeveral(run, execution, targets, sent, set);
-  return { set, description };
+  if (targets.length === 1) {
+    const tag = await readOne(run, execution, targets[0]!, set);
+    return { set, description, tag };
+  }
+  await readSeveral(run, execution, targets, sent, set);
+  return { set, description, tag: `SELECT ${set.rows.length}` };
 }
 
 async function readOne(
@@ -89,10 +101,10 @@ async function readOne(
   { plan, sql, parameters, resultFormats }: Source,
   shard: number,
   set: RowSet,
-): Promise<void> {
+): Promise<string> {
   const { state, owner } = d;
   if (plan.effect !== 'read') state.transaction?.writers.add(shard);
-  await withConnectionOf(state)(shard, async (connection) => {
+  return withConnectionOf(state)(shard, async (connection) => {
     if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     try {
@@ -102,6 +114,7 @@ async function readOne(
     } finally {
       await stream.discard();
     }
+    return stream.tag;
   });
 }
 

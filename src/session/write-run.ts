@@ -1,5 +1,6 @@
 // Write run: a statement that writes several shards, in the session's transaction or its own.
 
+import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
 import { writeReference } from '../execute/reference-write.ts';
 import { type WriteResult, writeShards } from '../execute/write.ts';
@@ -17,7 +18,9 @@ import type {
   MakeTableMerge,
   MergeRowsMerge,
   ModifyRowsMerge,
+  WithWritesMerge,
 } from '../plan/staged.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { withComputedKeys } from './computed-keys.ts';
@@ -28,6 +31,7 @@ import { runModify } from './modify-run.ts';
 import type { StagedRun } from './row-source.ts';
 import type { Runner } from './runner.ts';
 import { runStaged } from './staged-run.ts';
+import { runWithWrites, type WriteSeveral } from './with-run.ts';
 
 type WritingMerge =
   | WriteMerge
@@ -36,7 +40,8 @@ type WritingMerge =
   | InsertRowsMerge
   | ModifyRowsMerge
   | MergeRowsMerge
-  | MakeTableMerge;
+  | MakeTableMerge
+  | WithWritesMerge;
 
 const WRITING = new Set<Merge['how']>([
   'write',
@@ -46,6 +51,7 @@ const WRITING = new Set<Merge['how']>([
   'modifyRows',
   'mergeRows',
   'makeTable',
+  'withWrites',
 ]);
 
 export const isWriting = (merge: Merge): merge is WritingMerge => WRITING.has(merge.how);
@@ -80,10 +86,19 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   if (merge.how === 'modifyRows') return runModify(staged, merge);
   if (merge.how === 'mergeRows') return runMerge(staged, merge);
   if (merge.how === 'makeTable') return runMakeTable(staged, merge);
+  if (merge.how === 'withWrites') return runWithWrites(staged, merge, writeSeveral);
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
   return d.state.inTransaction(() => write(run, known, description));
 }
+
+/** Throws what it is refused with. */
+const writeSeveral: WriteSeveral = (staged, execution, targets) => {
+  const { merge, refusal } = execution.plan;
+  if (merge === null || !isWriting(merge)) throw new SqlError(refusal ?? severalShards('text'));
+  const { d, runner } = staged;
+  return resultOf({ ...staged, execution }, { d, runner, execution, merge, targets });
+};
 
 function write(
   { d, execution, targets }: WriteRun,

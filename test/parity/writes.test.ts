@@ -1,6 +1,7 @@
 // Parity of writes: after every statement the shards together hold what one PostgreSQL holds.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WITH_WRITES } from './with-statements.ts';
 import { type Said, WriteServers } from './write-servers.ts';
 import { CHANGES, INSERTS, MERGES, VALUES } from './write-statements.ts';
 
@@ -30,6 +31,7 @@ describe.each([3, 2])('over %i shards', (shardCount) => {
     ['INSERT of VALUES to be computed', VALUES],
     ['UPDATE and DELETE of rows found first', CHANGES],
     ['MERGE', MERGES],
+    ['WITH that writes', WITH_WRITES],
   ])('%s', (_, statements) => {
     const simple = statements.filter(({ parameters }) => parameters === undefined);
 

@@ -1,0 +1,128 @@
+// Statements of the parity test of writes: WITH that writes, over the tables of write-servers.
+
+import type { Said } from './write-servers.ts';
+
+/** All parts see the state before; what others give back is all that they see of each other. */
+export const WITH_WRITES: readonly Said[] = [
+  // The same table is read and written, in either order.
+  {
+    sql: `WITH i AS (INSERT INTO files SELECT user_id, id + 300, name FROM files
+        ON CONFLICT DO NOTHING RETURNING id),
+      d AS (DELETE FROM files WHERE id BETWEEN 15 AND 99 RETURNING id)
+      SELECT (SELECT count(*) FROM i), (SELECT count(*) FROM d), (SELECT count(*) FROM files)`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM members WHERE user_id < 5 RETURNING *)
+      INSERT INTO members SELECT user_id + 1000, name, total FROM d UNION ALL
+      SELECT user_id + 2000, name, total FROM members RETURNING user_id`,
+  },
+  // Moves between tables.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 9 RETURNING *)
+      INSERT INTO picked (user_id, label) SELECT id, name FROM d RETURNING *`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id % 3 = 0 RETURNING user_id, name)
+      INSERT INTO picked SELECT * FROM d`,
+  },
+  {
+    sql: `WITH gone (k, v, f) AS (DELETE FROM files WHERE id BETWEEN 10 AND 20 RETURNING id, name, feels)
+      INSERT INTO notes SELECT 500 + k, k, v || f::text FROM gone`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM notes WHERE id < 3 RETURNING *) INSERT INTO picked SELECT owner, body FROM d`,
+  },
+  // The main query: of what was written, and of the state before.
+  {
+    sql: `WITH u AS (UPDATE files SET note = 'changed', size = size + 1 WHERE id > 20 RETURNING user_id, id, size, made, tags)
+      SELECT * FROM u ORDER BY id`,
+    ordered: true,
+  },
+  {
+    sql: `WITH u AS (UPDATE files SET note = 'again' WHERE id > 25 RETURNING id, note)
+      SELECT f.id, f.note, u.note, f.twice FROM files f JOIN u ON u.id = f.id ORDER BY f.id`,
+    ordered: true,
+  },
+  { sql: `WITH d AS (DELETE FROM files WHERE id > 30) SELECT count(*), max(id) FROM files` },
+  { sql: `WITH d AS (DELETE FROM members) SELECT 1` },
+  {
+    sql: `WITH i AS (INSERT INTO members VALUES (81, 'a'), (82, 'b'), (83, 'c') RETURNING *)
+      SELECT (SELECT count(*) FROM members) AS before, (SELECT sum(user_id) FROM i) AS made`,
+  },
+  {
+    sql: `WITH u AS (UPDATE files SET name = name || '!' RETURNING name, user_id)
+      SELECT name, count(*) FROM u GROUP BY name ORDER BY name`,
+    ordered: true,
+  },
+  // Upserts by hand.
+  {
+    sql: `WITH v (k, t) AS (VALUES (1, 'one'), (91, 'more'), (92, 'yet more')),
+      u AS (UPDATE members m SET name = v.t FROM v WHERE m.user_id = v.k RETURNING m.user_id)
+      INSERT INTO members (user_id, name) SELECT k, t FROM v WHERE k NOT IN (SELECT user_id FROM u)`,
+  },
+  {
+    sql: `WITH n AS (SELECT id AS k, max(name) AS t FROM files WHERE id < 14 GROUP BY id),
+      u AS (UPDATE members SET name = n.t FROM n WHERE user_id = k AND n.t IS NOT NULL RETURNING user_id)
+      INSERT INTO members (user_id, name) SELECT k, coalesce(t, '-') FROM n
+      WHERE NOT EXISTS (SELECT FROM u WHERE u.user_id = n.k) RETURNING user_id`,
+  },
+  {
+    sql: `WITH i AS (INSERT INTO members SELECT id, name FROM files WHERE id < 5
+        ON CONFLICT (user_id) DO UPDATE SET name = excluded.name RETURNING user_id, name)
+      SELECT * FROM i`,
+  },
+  // Several writers, of tables of all kinds.
+  {
+    sql: `WITH a AS (DELETE FROM files WHERE id < 4 RETURNING id),
+      b AS (UPDATE members SET total = 100 RETURNING user_id),
+      c AS (INSERT INTO picked SELECT id, 'c' FROM a RETURNING user_id)
+      SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b), (SELECT count(*) FROM c),
+        (SELECT count(*) FROM files), (SELECT sum(total) FROM members)`,
+  },
+  {
+    sql: `WITH a AS (INSERT INTO picked VALUES (1, 'x'), (2, 'y') RETURNING *),
+      b AS (INSERT INTO picked SELECT user_id + 1, label || '+' FROM a RETURNING *)
+      INSERT INTO picked SELECT user_id + 1, label || '+' FROM b RETURNING *`,
+  },
+  {
+    sql: `WITH w AS (INSERT INTO country SELECT 'x' || id, name FROM files WHERE id < 3 RETURNING code)
+      UPDATE members SET country = code FROM w WHERE code = 'x' || user_id RETURNING user_id, country`,
+  },
+  {
+    sql: `WITH w AS (UPDATE country SET name = upper(name) RETURNING code, weight)
+      DELETE FROM files USING w WHERE files.user_id = w.weight RETURNING files.id`,
+  },
+  {
+    sql: `WITH w AS (UPDATE notes SET body = 'w' WHERE id = 1 RETURNING owner)
+      UPDATE files SET note = 'w' FROM w WHERE id = owner`,
+  },
+  {
+    sql: `WITH w AS (UPDATE files SET note = 'm' WHERE id = 7 RETURNING id)
+      MERGE INTO members USING w ON user_id = w.id WHEN MATCHED THEN DELETE
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (w.id, 'merged')`,
+  },
+  // A reading query that several parts use is read once; one that nothing uses, never.
+  {
+    sql: `WITH r AS (SELECT id FROM files ORDER BY id DESC LIMIT 4), unused AS (SELECT 1 / 0),
+      d AS (DELETE FROM files WHERE id IN (SELECT id FROM r))
+      INSERT INTO picked SELECT id, 'r' FROM r RETURNING *`,
+  },
+  {
+    sql: `WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5),
+      d AS (DELETE FROM files WHERE id IN (SELECT n FROM r) RETURNING id)
+      SELECT n, d.id FROM r LEFT JOIN d ON d.id = n ORDER BY n`,
+    ordered: true,
+  },
+  // Errors.
+  {
+    sql: `WITH d AS (DELETE FROM files RETURNING id) INSERT INTO members SELECT id / 2, 'twice' FROM d`,
+  },
+  { sql: `WITH d AS (DELETE FROM files) SELECT * FROM d` },
+  { sql: `WITH d AS (DELETE FROM files RETURNING id) SELECT missing FROM d` },
+  // Parameters.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < $1 RETURNING id, feels)
+      INSERT INTO files (user_id, id, note, feels) SELECT id, id + $2, $3, feels FROM d WHERE feels <> $4 RETURNING id, feels, $3`,
+    parameters: [12, 700, 'given', 'sad'],
+  },
+];

@@ -1,0 +1,103 @@
+// WITH that writes over several shards: what would react too early is refused, collations are kept.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCode, RawClient } from '../support/raw-client.ts';
+
+let proxy: TestProxy;
+let client: RawClient;
+
+const SCHEMA = [
+  `CREATE TABLE parents (user_id bigint, id int, PRIMARY KEY (user_id, id))`,
+  `CREATE TABLE children (user_id bigint, id int, parent int, PRIMARY KEY (user_id, id),
+    FOREIGN KEY (user_id, parent) REFERENCES parents (user_id, id) ON DELETE CASCADE)`,
+  `CREATE TABLE watched (user_id bigint PRIMARY KEY, note text)`,
+  `CREATE TABLE seen (user_id bigint, note text)`,
+  `CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO seen VALUES (OLD.user_id, OLD.note); RETURN OLD; END'`,
+  `CREATE TRIGGER t AFTER DELETE ON watched FOR EACH ROW EXECUTE FUNCTION see()`,
+  `CREATE VIEW shown AS SELECT user_id, note FROM seen`,
+  `CREATE TABLE words (user_id bigint PRIMARY KEY, word text COLLATE "en-US-x-icu", plain text)`,
+];
+
+beforeAll(async () => {
+  proxy = await startTestProxy({ shards: 2 });
+  client = await RawClient.login(proxy.login);
+  for (const sql of SCHEMA) await client.rows(sql);
+  await client.close();
+});
+
+afterAll(() => proxy.close());
+
+beforeEach(async () => {
+  client = await RawClient.login(proxy.login);
+  await client.rows('TRUNCATE parents, children, watched, seen, words');
+  await client.rows('INSERT INTO parents VALUES (1, 1), (2, 2)');
+  await client.rows('INSERT INTO children VALUES (1, 1, 1), (2, 2, 2), (2, 3, 2)');
+  await client.rows(`INSERT INTO watched VALUES (1, 'a'), (2, 'b')`);
+  await client.rows(
+    `INSERT INTO words VALUES (1, 'b', 'b'), (2, 'A', 'A'), (3, 'a', 'a'), (4, 'B', 'B')`,
+  );
+});
+
+afterEach(() => client.close());
+
+const refusedWith = async (sql: string) => errorCode(await client.query(sql));
+
+describe('A part that something reacts to before the others have run', () => {
+  it('is refused where a foreign key would delete what another part reads', async () => {
+    const sql = `WITH d AS (DELETE FROM parents RETURNING id) SELECT c.id FROM d, children c, watched`;
+    expect(await refusedWith(sql)).toBe('0A000');
+    expect(await client.rows('SELECT count(*) FROM parents')).toEqual([['2']]);
+  });
+
+  it('is refused where a foreign key ties it to what another part writes', async () => {
+    const sql = `WITH p AS (DELETE FROM parents RETURNING id)
+      DELETE FROM children USING p WHERE children.parent = p.id + 0`;
+    expect(await refusedWith(sql)).toBe('0A000');
+  });
+
+  it('is refused where a trigger may change what another part reads', async () => {
+    const sql = `WITH d AS (DELETE FROM watched RETURNING note)
+      SELECT d.note, (SELECT count(*) FROM seen) FROM d`;
+    expect(await refusedWith(sql)).toBe('0A000');
+    expect(await client.rows('SELECT count(*) FROM seen')).toEqual([['0']]);
+  });
+
+  it('is refused where another part reads by a view', async () => {
+    const sql = `WITH i AS (INSERT INTO seen VALUES (1, 'x'), (2, 'y') RETURNING user_id)
+      SELECT i.user_id, (SELECT count(*) FROM shown) FROM i`;
+    expect(await refusedWith(sql)).toBe('0A000');
+  });
+
+  it('runs with its trigger where nothing reads behind it', async () => {
+    const sql = `WITH d AS (DELETE FROM watched RETURNING *)
+      INSERT INTO words SELECT user_id + 10, note, note FROM d RETURNING word`;
+    expect((await client.rows(sql)).flat().sort()).toEqual(['a', 'b']);
+    expect(await client.rows('SELECT count(*) FROM seen')).toEqual([['2']]);
+  });
+});
+
+describe('The rows of a part', () => {
+  it('keep the collation of their column', async () => {
+    const sql = `WITH u AS (UPDATE words SET plain = plain || '' RETURNING word, plain)
+      SELECT word FROM u ORDER BY word`;
+    expect((await client.rows(sql)).flat()).toEqual(['a', 'A', 'b', 'B']);
+  });
+
+  it('are refused where their collation is not known', async () => {
+    const sql = `WITH u AS (UPDATE words SET plain = 'x' RETURNING word || 'y' AS w) SELECT w FROM u ORDER BY w`;
+    expect(await refusedWith(sql)).toBe('0A000');
+  });
+});
+
+describe('A WITH that writes one table twice', () => {
+  it('is refused with what to do, and leaves the transaction failed', async () => {
+    const sql = `WITH a AS (UPDATE words SET plain = 'a' WHERE user_id > 2),
+      b AS (UPDATE words SET plain = 'b' WHERE user_id < 2) SELECT 1`;
+    await client.rows('BEGIN');
+    expect(await refusedWith(sql)).toBe('0A000');
+    expect(await refusedWith('SELECT 1')).toBe('25P02');
+    await client.rows('ROLLBACK');
+  });
+});
