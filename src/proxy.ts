@@ -25,7 +25,7 @@ import type { Config } from './control/config.ts';
 import { Recovery } from './control/recovery.ts';
 import { poolOf, reloaded, type Share, WHOLE } from './control/reload.ts';
 import { TopologyStore } from './control/topology-store.ts';
-import type { Cluster } from './execute/cluster.ts';
+import { type Cluster, makeCluster } from './execute/cluster.ts';
 import { Gids } from './execute/two-phase.ts';
 import { latenciesOf, metricsOf } from './observe/metrics.ts';
 import { MetricsServer } from './observe/metrics-server.ts';
@@ -126,7 +126,7 @@ export async function startProxy(
     worker?.siblings ?? noSiblings(name, { take: (isConsole) => seats.seat(isConsole) });
   let current = config;
   let share = worker?.share ?? WHOLE;
-  const cluster = makeCluster(config, share, () => current);
+  const cluster = clusterOf(config, share, () => current);
   const clock = new CoarseClock();
   const topology = makeTopology(config, cluster, () => current, log);
   const gids = new Gids(name);
@@ -270,7 +270,7 @@ function makeContext(
       await siblings.schemaChanged();
     },
     refreshSchema: () => topology.load(),
-    topologyWithin: (connection) => topology.within(connection),
+    topologyWithin: (participants) => topology.within(participants),
     database: config().proxy.database,
     get mergeRowsMax() {
       return config().merge.rowsMax;
@@ -322,13 +322,12 @@ function makeLookup(
   return new UserLookup({ connect, query, cacheMs, nowMs, log });
 }
 
-function makeCluster(config: Config, share: Share, now: () => Config): Cluster {
+function clusterOf(config: Config, share: Share, now: () => Config): Cluster {
   const nowMs = () => performance.now();
-  const connect = connector(now);
-  const dependencies = { connect, nowMs, random: Math.random, terminate: TERMINATE };
-  const poolFor = (shard: Shard) =>
-    new ShardPool(shard, poolOf(config, shard.id, share), dependencies);
-  return { pools: config.shards.map(poolFor) };
+  const dependencies = { nowMs, random: Math.random, terminate: TERMINATE };
+  return makeCluster(config.shards, connector(now), (shard, connect) => {
+    return new ShardPool(shard, poolOf(config, shard.id, share), { ...dependencies, connect });
+  });
 }
 
 const connector = (now: () => Config) => (shard: Shard) =>

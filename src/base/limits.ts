@@ -312,3 +312,6 @@ export const PART_BUSY_TRIES = 250;
 
 /** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
 export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;
+
+/** Arrays and composites within each other whose oids are looked at: the stack holds so many. */
+export const OID_NESTING_MAX = 500;

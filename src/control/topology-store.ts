@@ -17,6 +17,7 @@ import {
   type ShardSchema,
   type ViewQueries,
 } from './schema-query.ts';
+import { ShardNumbers } from './shard-numbers.ts';
 
 export interface TopologyStoreOptions {
   readonly shards: readonly Shard[];
@@ -35,6 +36,7 @@ export class TopologyStore {
   #text = '';
   /** The last answer of each shard; a shard that was never asked is not in it. */
   #collations = new Map<number, DatabaseCollation>();
+  #numbers: ShardNumbers;
   #serverParameters: ReadonlyMap<string, string> = new Map();
   /** Loads begin one after the other; what a later one has found is not undone by an earlier. */
   #begun = 0;
@@ -44,6 +46,7 @@ export class TopologyStore {
 
   constructor(options: TopologyStoreOptions) {
     this.#options = options;
+    this.#numbers = new ShardNumbers(options.cluster, options.log);
   }
 
   /** Only after the first `load`. */
@@ -68,10 +71,12 @@ export class TopologyStore {
 
   /**
    * What a transaction that has changed the schema sees: a topology for its own statements, with a
-   * version that no other has. `connection`: the home shard's, in the transaction.
+   * version that no other has, and on its connections their oids. The home shard is among them.
    */
-  async within(connection: ServerConnection): Promise<Topology> {
+  async within(participants: ReadonlyMap<number, ServerConnection>): Promise<Topology> {
     const { rules } = this.#options;
+    const connection = participants.get(HOME_SHARD)!;
+    await this.#numbers.within(participants);
     const { schema } = await readSchema(connection);
     const { shards, placement, catalog: shared } = this.current;
     const { searchPath } = shared;
@@ -102,8 +107,14 @@ export class TopologyStore {
       ),
     ]);
     const { schema, text } = home;
-    const known = `${text}${JSON.stringify([...this.#collations])}`;
+    const numbers = await this.#numbers.read(
+      home.oids,
+      (shard, use) => this.#with(shard, isUrgent, use),
+      !isUrgent,
+    );
+    const known = `${text}${numbers.digest}${JSON.stringify([...this.#collations])}`;
     if (begun < this.#installed) return;
+    numbers.install();
     if (known === this.#text) {
       this.#installed = begun;
       return;
@@ -137,11 +148,12 @@ export class TopologyStore {
   async #read(shard: number, isUrgent: boolean) {
     return this.#with(shard, isUrgent, async (connection) => {
       const read = await readSchema(connection);
+      const oids = await this.#numbers.list(shard, connection);
       this.#collations.set(shard, read.schema.collation);
       if (shard === HOME_SHARD && this.#serverParameters.size === 0) {
         this.#serverParameters = new Map(connection.identity.parameters);
       }
-      return read;
+      return { ...read, oids };
     });
   }
 

@@ -55,7 +55,7 @@ export async function runWithRows(
   const arrays = carriedArrays(columns, rows);
   const stream = await openShardStream(connection, {
     sql,
-    parameters: withArrays(parameters, arrays, sql),
+    parameters: withArrays(parameters, arrays),
     resultFormats,
   });
   for (let next = await stream.next(); next !== null; next = await stream.next()) {

@@ -4,10 +4,33 @@ import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { type Settings, switchSql } from '../pool/settings.ts';
 import type { ShardPool } from '../pool/shard-pool.ts';
+import type { Shard } from '../topology/shard.ts';
+import { type ShardOids, UNKNOWN_OIDS } from '../topology/shard-oids.ts';
 
-/** pools[i] serves shard i. */
+/** pools[i] serves shard i, and oids[i] is what all its connections go by. */
 export interface Cluster {
   readonly pools: readonly ShardPool[];
+  readonly oids: readonly ShardOids[];
+}
+
+/** `pool` makes a shard's pool, which is to open its connections with `connect`. */
+export function makeCluster(
+  shards: readonly Shard[],
+  connect: (shard: Shard) => Promise<ServerConnection>,
+  pool: (shard: Shard, connect: (shard: Shard) => Promise<ServerConnection>) => ShardPool,
+): Cluster {
+  const oids: ShardOids[] = shards.map(() => ({ ...UNKNOWN_OIDS }));
+  const opened = async (shard: Shard): Promise<ServerConnection> => {
+    const connection = await connect(shard);
+    connection.oids = oids[shard.id]!;
+    return connection;
+  };
+  return { pools: shards.map((shard) => pool(shard, opened)), oids };
+}
+
+/** As a transaction that is over had changed it. */
+export function forgetOids(cluster: Cluster, connection: ServerConnection): void {
+  connection.oids = cluster.oids[connection.shard.id]!;
 }
 
 /** A connection of the pool on which exactly `settings` are in force. */

@@ -56,3 +56,12 @@ export function notSkipped({ table, key }: CopyInMerge): SqlError {
     hint: `Write the values of column "${key!.column}" as plain decimal integers.`,
   });
 }
+
+/** The rows of a reference table go to every shard as they came. */
+export function namesTypes(table: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: `table "${table}" has columns whose binary form differs between the shards`,
+    hint: 'Use the text or CSV format.',
+  });
+}

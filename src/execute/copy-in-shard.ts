@@ -3,6 +3,7 @@
 import type { SqlError } from '../base/errors.ts';
 import { COPY_BATCH_BYTES } from '../base/limits.ts';
 import { ServerError } from '../pool/query.ts';
+import { type CarryingColumns, rowThere } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { LineEnd } from '../value/copy/copy-rows.ts';
@@ -48,6 +49,7 @@ export class CopyInShard implements Receiver {
   stopped = false;
 
   #events: CopyInShardEvents;
+  #carrying: CarryingColumns;
   #open!: () => void;
   #finishDone!: () => void;
   #full = false;
@@ -55,8 +57,15 @@ export class CopyInShard implements Receiver {
   #batch = EMPTY;
   #length = 0;
 
-  constructor(connection: ServerConnection, sql: string, events: CopyInShardEvents) {
+  /** `carrying`: of rows in binary. */
+  constructor(
+    connection: ServerConnection,
+    sql: string,
+    events: CopyInShardEvents,
+    carrying: CarryingColumns,
+  ) {
     this.connection = connection;
+    this.#carrying = carrying;
     this.#events = events;
     this.opened = new Promise((resolve) => {
       this.#open = resolve;
@@ -65,6 +74,17 @@ export class CopyInShard implements Receiver {
       this.#finishDone = resolve;
     });
     connection.send(encodeQuery(sql), new ServerRequest(this, false));
+  }
+
+  /** Adds a row; copies it. */
+  addRow(bytes: Buffer, start: number, end: number): void {
+    const { mapping } = this.connection.oids;
+    if (this.#carrying === null || mapping === null) {
+      this.add(bytes, start, end);
+      return;
+    }
+    const row = rowThere(mapping, bytes.subarray(start, end), this.#carrying);
+    this.add(row, 0, row.length);
   }
 
   /** Adds bytes of a row, or of what stands before the first; copies them. */

@@ -6,6 +6,8 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { CopyInMerge } from '../plan/plan.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import { ServerError } from '../pool/query.ts';
+import type { CarryingColumns } from '../pool/renumber.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Placement } from '../topology/placement.ts';
 import { BinarySplitter } from '../value/copy/binary-splitter.ts';
 import {
@@ -22,8 +24,16 @@ import { BodyReader } from '../wire/bytes.ts';
 import { decodeCopyResponse } from '../wire/copy.ts';
 import { type ErrorFields, errorFields } from '../wire/error-response.ts';
 import { parseCommandTag } from '../wire/query.ts';
-import { columnsDiffer, copyContext, notSkipped, nullKey, withLine } from './copy-errors.ts';
+import {
+  columnsDiffer,
+  copyContext,
+  namesTypes,
+  notSkipped,
+  nullKey,
+  withLine,
+} from './copy-errors.ts';
 import { CopyInShard, type CopyInShardEvents } from './copy-in-shard.ts';
+import { carryingOf } from './copy-oids.ts';
 import { SkippedRows } from './copy-skipped.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -47,9 +57,14 @@ export interface CopyInResult {
 
 /** Starts the COPY on every shard. Rejects, nothing owed, when one of them refuses the statement. */
 export async function openCopyIn(request: CopyInRequest): Promise<CopyIn> {
-  const { transaction, targets } = request;
+  const { transaction, targets, merge } = request;
   const copy = new CopyIn(request);
-  for (const shard of targets) copy.start(shard, await transaction.enlist(shard));
+  for (const shard of targets) {
+    const connection = await transaction.enlist(shard);
+    const carrying = await carryingOf(connection, merge.rows);
+    if (carrying !== null && merge.key === null) throw namesTypes(merge.table);
+    copy.start(shard, connection, carrying);
+  }
   await copy.opened();
   return copy;
 }
@@ -70,8 +85,8 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     this.#request = request;
   }
 
-  start(shard: number, connection: ConstructorParameters<typeof CopyInShard>[0]): void {
-    const part = new CopyInShard(connection, this.#request.sql, this);
+  start(shard: number, connection: ServerConnection, carrying: CarryingColumns): void {
+    const part = new CopyInShard(connection, this.#request.sql, this, carrying);
     this.#shards.push(part);
     this.#byShard[shard] = part;
   }
@@ -217,7 +232,7 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     this.#lineEnd = lineEnd;
     shard.lines.add(linesOf(lines, shard.lineEnd), this.#line, end - start);
     shard.lineEnd = lineEnd;
-    shard.add(bytes, start, end);
+    shard.addRow(bytes, start, end);
   }
 
   #shardOf(key: CopyKey, line: number): CopyInShard {

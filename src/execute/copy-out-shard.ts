@@ -3,6 +3,7 @@
 import type { SqlError } from '../base/errors.ts';
 import { MERGE_QUEUE_BYTES_MAX } from '../base/limits.ts';
 import { ServerError } from '../pool/query.ts';
+import type { CarryingColumns } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { BodyReader } from '../wire/bytes.ts';
@@ -24,11 +25,20 @@ export interface StreamCut {
   readonly keepsTrailer: boolean;
 }
 
-/** Resolves when the server begins to send; rejects when it refuses, with nothing owed. */
-export function openCopyOutShard(connection: ServerConnection, sql: string): Promise<CopyOutShard> {
+/**
+ * Resolves when the server begins to send; rejects when it refuses, with nothing owed. `carrying`: of
+ * rows in binary.
+ */
+export function openCopyOutShard(
+  connection: ServerConnection,
+  sql: string,
+  carrying: CarryingColumns = null,
+): Promise<CopyOutShard> {
   return new Promise((resolve, reject) => {
     const shard = new CopyOutShard(connection, resolve, reject);
-    connection.send(encodeQuery(sql), new ServerRequest(shard, false));
+    const request = new ServerRequest(shard, false);
+    request.carrying = carrying;
+    connection.send(encodeQuery(sql), request);
   });
 }
 

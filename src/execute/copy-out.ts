@@ -2,6 +2,7 @@
 
 import type { CopyOutMerge } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { carryingOf } from './copy-oids.ts';
 import { type CopyOutShard, openCopyOutShard } from './copy-out-shard.ts';
 
 /** What stands before the first row of the binary format: signature, flags, no extension. */
@@ -26,7 +27,9 @@ export async function openCopyOut(
   merge: CopyOutMerge,
 ): Promise<CopyOut> {
   const opened = await Promise.allSettled(
-    connections.map((connection) => openCopyOutShard(connection, sql)),
+    connections.map(async (connection) => {
+      return openCopyOutShard(connection, sql, await carryingOf(connection, merge.rows));
+    }),
   );
   const shards = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const close = async () => {

@@ -73,7 +73,7 @@ async function insertOn(
   const sql = sqlOf(write, merge.after);
   let bytes = bytesBefore;
   for (const batch of batchesOf(rows, carriage)) {
-    const parameters = parametersOf(write, batch, sql);
+    const parameters = parametersOf(write, batch);
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     for (let next = await stream.next(); next !== null; next = await stream.next()) {
       for (const row of next) {
@@ -108,7 +108,7 @@ async function insertEverywhere(write: RowsWrite): Promise<WriteResult> {
         how: 'reference',
         rows: { homeSql, table: table.name, columns: table.columns },
       },
-      parameters: parametersOf(write, batch, homeSql),
+      parameters: parametersOf(write, batch),
       resultFormats,
       columnCount,
       bytesMax: write.bytesMax,
@@ -127,9 +127,8 @@ function sqlOf({ merge, carriage, parameters }: RowsWrite, after: string): strin
 function parametersOf(
   { parameters, carriage }: RowsWrite,
   rows: readonly Buffer[],
-  sql: string,
 ): BoundParameters {
-  return withArrays(parameters, carriedArrays(carriage.columns, rows), sql);
+  return withArrays(parameters, carriedArrays(carriage.columns, rows));
 }
 
 function* batchesOf(rows: readonly Buffer[], { whole }: Carriage): Generator<readonly Buffer[]> {

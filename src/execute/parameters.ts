@@ -3,7 +3,10 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { RowBound } from '../plan/plan.ts';
+import { mayName, valueThere } from '../pool/renumber.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import type { ShardOids } from '../topology/shard-oids.ts';
 import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
 
 /** As in Bind: views on the message's bytes; formats has 0, 1 or as many entries as values. */
@@ -15,16 +18,49 @@ export interface BoundParameters {
 }
 
 /**
- * Parameter types as a shard is told them for `sql`. The oids of types made by users are those of the
- * home shard; elsewhere the server finds the type as the home shard did, from the statement.
+ * Parameter types for `sql` as the server of `connection` numbers them; given as the home shard does.
+ * A type that it is not known to have is left to it: it finds the type as the home shard did.
  */
-export function typesOn(shard: number, types: readonly number[], sql: string): number[] {
-  if (shard === HOME_SHARD) return [...types];
+export function typesOn(
+  { shard, oids }: Numbered,
+  types: readonly number[],
+  sql: string,
+): number[] {
+  const { mapping, isKnown } = oids;
+  if (shard.id === HOME_SHARD || (isKnown && mapping === null)) return [...types];
   return types.map((oid, i) => {
     if (oid < FIRST_USER_TYPE_OID) return oid;
-    // The rows of an INSERT that go to other shards have taken their parameters along.
-    return new RegExp(`\\$${i + 1}(?!\\d)`).test(sql) ? 0 : TYPE.text;
+    // Where the parameter does not occur, there is nothing to find its type by.
+    const left = new RegExp(`\\$${i + 1}(?!\\d)`).test(sql) ? 0 : TYPE.text;
+    return mapping?.typesThere.get(oid) ?? left;
   });
+}
+
+type Numbered = Pick<ServerConnection, 'shard' | 'oids'>;
+
+/** The values as the server of `connection` reads them; `types` are the home shard's. */
+export function valuesOn(
+  { oids: { mapping } }: Numbered,
+  { values, formats, types }: BoundParameters,
+): (Buffer | null)[] {
+  if (mapping === null) return [...values];
+  return values.map((value, i) =>
+    value === null || formatAt(formats, i) === 0
+      ? value
+      : valueThere(mapping, value, types[i] ?? 0),
+  );
+}
+
+/** Whether values in binary seem to name types, for which their own types must be known. */
+export function namesTypes(
+  { mapping }: ShardOids,
+  values: readonly (Buffer | null)[],
+  formats: readonly number[],
+): boolean {
+  if (mapping === null) return false;
+  return values.some(
+    (value, i) => value !== null && formatAt(formats, i) === 1 && mayName(mapping, value),
+  );
 }
 
 export const NO_PARAMETERS: BoundParameters = Object.freeze({ values: [], formats: [], types: [] });
@@ -35,27 +71,15 @@ export function formatAt(formats: readonly number[], index: number): 0 | 1 {
   return code === 1 ? 1 : 0;
 }
 
-/**
- * Types as one server resolved them, for `sql` on another: it has other oids for users' types, and
- * finds them by itself where the parameter occurs.
- */
-export function portableTypes(types: readonly number[], sql: string): number[] {
-  return types.map((oid, i) => {
-    if (oid < FIRST_USER_TYPE_OID) return oid;
-    return new RegExp(`\\$${i + 1}(?!\\d)`).test(sql) ? 0 : TYPE.text;
-  });
-}
-
 /** The client's parameters, with types as one server resolved them, and arrays in binary behind. */
 export function withArrays(
   { values, formats, types }: BoundParameters,
   arrays: readonly Buffer[],
-  sql: string,
 ): BoundParameters {
   return {
     values: [...values, ...arrays],
     formats: [...values.map((_, i) => formatAt(formats, i)), ...arrays.map(() => 1)],
-    types: [...portableTypes(types, sql), ...arrays.map(() => 0)],
+    types: [...types, ...arrays.map(() => 0)],
   };
 }
 

@@ -17,7 +17,7 @@ import {
 } from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
-import { typesOn } from './parameters.ts';
+import { typesOn, valuesOn } from './parameters.ts';
 import type { ShardStatement } from './shard-stream.ts';
 
 /**
@@ -57,14 +57,14 @@ export class PortalStream implements Receiver {
   /** With the first batch. Rejects as `next` does, with nothing owed. */
   async open({ sql, parameters, resultFormats }: ShardStatement): Promise<void> {
     const name = this.#name;
-    const parameterTypes = typesOn(this.#connection.shard.id, parameters.types, sql);
+    const parameterTypes = typesOn(this.#connection, parameters.types, sql);
     await this.#ask([
       encodeParse({ name: '', sql, parameterTypes }),
       encodeBind({
         portal: name,
         statement: '',
         parameterFormats: [...parameters.formats],
-        parameters: [...parameters.values],
+        parameters: valuesOn(this.#connection, parameters),
         resultFormats: [...resultFormats],
       }),
       encodeDescribe({ target: 'portal', name }),
@@ -84,7 +84,11 @@ export class PortalStream implements Receiver {
       }
       if (this.#error !== null) throw this.#error;
       if (this.#state === 'closed') return null;
-      await this.#ask([encodeExecute({ portal: this.#name, maxRows: this.#batchRows })]);
+      const portal = this.#name;
+      const more = encodeExecute({ portal, maxRows: this.#batchRows });
+      // By its columns the connection knows what oids are in the rows.
+      const describe = encodeDescribe({ target: 'portal', name: portal });
+      await this.#ask(this.#connection.oids.mapping === null ? [more] : [describe, more]);
     }
   }
 

@@ -11,7 +11,7 @@ import { encodeBind, encodeDescribe, encodeExecute, encodeParse, SYNC } from '..
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete } from '../wire/query.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
-import { type BoundParameters, typesOn } from './parameters.ts';
+import { type BoundParameters, typesOn, valuesOn } from './parameters.ts';
 
 export interface ShardStatement {
   readonly sql: string;
@@ -29,18 +29,18 @@ export function openShardStream(
 ): Promise<ShardStream> {
   return new Promise((resolve, reject) => {
     const stream = new ShardStream(connection, resolve, reject);
-    const { values, formats, types } = statement.parameters;
+    const { formats, types } = statement.parameters;
     const messages = [
       encodeParse({
         name: '',
         sql: statement.sql,
-        parameterTypes: typesOn(connection.shard.id, types, statement.sql),
+        parameterTypes: typesOn(connection, types, statement.sql),
       }),
       encodeBind({
         portal: '',
         statement: '',
         parameterFormats: [...formats],
-        parameters: [...values],
+        parameters: valuesOn(connection, statement.parameters),
         resultFormats: [...statement.resultFormats],
       }),
       encodeDescribe({ target: 'portal', name: '' }),

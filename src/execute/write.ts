@@ -5,7 +5,7 @@ import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { InsertMerge, WriteMerge } from '../plan/plan.ts';
 import { parseCommandTag } from '../wire/query.ts';
-import { type BoundParameters, portableTypes } from './parameters.ts';
+import type { BoundParameters } from './parameters.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -49,9 +49,7 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
     const connection = await request.transaction.enlist(shard);
     request.transaction.writers.add(shard);
     const sql = sqlFor(request, shard);
-    const { resultFormats } = request;
-    const types = portableTypes(request.parameters.types, sql);
-    const parameters = { ...request.parameters, types };
+    const { parameters, resultFormats } = request;
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     const rows: Buffer[] = [];
     for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {

@@ -24,7 +24,7 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
       return from || table.view?.materialized ? refusedFor('COPY', 'view') : traits;
     case 'sharded':
       if (onServer) return refusedFor('COPY', 'copyFile');
-      return from ? planIn(statement, table, traits) : planOut(statement, traits);
+      return from ? planIn(statement, table, traits) : planOut(statement, table, traits);
     case 'reference':
       if (!from) return traits;
       return onServer ? refusedFor('COPY', 'copyFile') : planIn(statement, table, traits);
@@ -36,16 +36,15 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
 function planIn(statement: CopyStatement, table: Table, traits: RoutedPlan): Plan {
   const options = copyOptions(statement.options);
   if (options === null) return refusedFor('COPY', 'copyOption');
-  const columns =
-    statement.columns ??
-    table.columns.filter((column) => !column.generated).map((column) => column.name);
+  const columns = columnsOf(statement, table);
   const { name, keyColumn } = table;
   if (keyColumn === null) {
     if (leavesValues(statement, table, columns, options)) {
       return refusedFor('COPY', 'copyDefault');
     }
     const format = copyFormat(options, null);
-    return everywhere(traits, { how: 'copyIn', table: name, format, columns, key: null });
+    const rows = format.format === 'binary' ? selectOf(table, columns) : null;
+    return everywhere(traits, { how: 'copyIn', table: name, format, columns, rows, key: null });
   }
   // Each server would count the rows it has refused by itself.
   if (options.rejectLimit !== null) return refusedFor('COPY', 'copyOption');
@@ -58,8 +57,19 @@ function planIn(statement: CopyStatement, table: Table, traits: RoutedPlan): Pla
     skipsErrors: options.onError === 'ignore',
   };
   const format = copyFormat(options, keyColumn);
-  return everywhere(traits, { how: 'copyIn', table: name, format, columns, key });
+  const rows = format.format === 'binary' ? selectOf(table, columns) : null;
+  return everywhere(traits, { how: 'copyIn', table: name, format, columns, rows, key });
 }
+
+const columnsOf = ({ columns }: CopyStatement, table: Table): readonly string[] =>
+  columns ?? table.columns.filter(({ generated }) => !generated).map(({ name }) => name);
+
+/** What gives the columns of the data. */
+function selectOf({ schema, name }: Table, columns: readonly string[]): string {
+  return `SELECT ${columns.map(quoted).join(', ')} FROM ${quoted(schema)}.${quoted(name)}`;
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** A default that each server takes by itself would make its copy of the table another one. */
 function leavesValues(
@@ -74,16 +84,17 @@ function leavesValues(
   );
 }
 
-function planOut(statement: CopyStatement, traits: RoutedPlan): Plan {
-  const merge = outMerge(statement.options);
+function planOut(statement: CopyStatement, table: Table, traits: RoutedPlan): Plan {
+  const merge = outMerge(statement.options, selectOf(table, columnsOf(statement, table)));
   return merge === null ? refusedFor('COPY', 'copyOption') : everywhere(traits, merge);
 }
 
-function outMerge(written: readonly CopyOption[]): CopyOutMerge | null {
+function outMerge(written: readonly CopyOption[], rows: string): CopyOutMerge | null {
   const options = copyOptions(written);
   if (options === null) return null;
   const { format } = copyFormat(options, null);
-  return { how: 'copyOut', format, header: options.header };
+  const { header } = options;
+  return { how: 'copyOut', format, header, rows: format === 'binary' ? rows : null };
 }
 
 const everywhere = (traits: RoutedPlan, merge: RoutedPlan['merge']): RoutedPlan => ({
@@ -97,12 +108,13 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   const { onServer } = statement;
   const { sql, tokens } = context.input;
   const { start, end } = insideParentheses(tokens);
-  const plan = planInner(sql.slice(start, end), context);
+  const inner = sql.slice(start, end);
+  const plan = planInner(inner, context);
   if (plan?.op === 'refused') return { ...plan, verb: 'COPY' };
   if (plan?.op !== 'routed') return traits;
   const fields = { ...traits, effect: plan.effect, pins: plan.pins };
   const { kind } = plan.route;
-  const out = outMerge(statement.options);
+  const out = outMerge(statement.options, inner);
   // Rows of a write that are computed first come from all shards, wherever they go.
   if (plan.merge !== null && kind !== 'all' && kind !== 'keys') {
     return refusedPlan('COPY', severalShards('copyQuery'));

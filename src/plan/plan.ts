@@ -186,6 +186,8 @@ export interface CopyInMerge {
   readonly format: CopyFormat;
   /** The columns of the data, in their order. */
   readonly columns: readonly string[];
+  /** In binary, a SELECT of these columns; else null. */
+  readonly rows: string | null;
   /** null: of a reference table, all rows go to every shard. */
   readonly key: CopyInKey | null;
 }
@@ -205,6 +207,8 @@ export interface CopyOutMerge {
   readonly how: 'copyOut';
   readonly format: CopyFormat['format'];
   readonly header: boolean;
+  /** In binary, a SELECT of what is copied; else null. */
+  readonly rows: string | null;
 }
 
 /** A table or view that a statement makes, to be remembered as what it is. */

@@ -1,8 +1,9 @@
 // Outage: a shard that cannot be reached is left alone for a while, each time longer.
 
-import type { SqlError } from '../base/errors.ts';
+import { SqlError } from '../base/errors.ts';
 import { SHARD_RETRY_MS, SHARD_RETRY_MS_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import type { Shard } from '../topology/shard.ts';
 
 /** Times are of the pool's clock. */
 export class Outage {
@@ -50,4 +51,12 @@ export class Outage {
   isDue(nowMs: number): boolean {
     return this.#error !== null && nowMs >= this.#untilMs;
   }
+}
+
+/** 08006, of a connection that was open. */
+export function connectionLost({ id, host, port }: Shard, reason: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.connectionFailure,
+    message: `lost the connection to shard ${id} (${host}:${port}): ${reason}`,
+  });
 }

@@ -2,6 +2,7 @@
 
 import type { SqlError } from '../base/errors.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
+import type { CarryingColumns } from './renumber.ts';
 
 /**
  * What becomes of the reply to one message of an extended batch. `forward` passes it to the
@@ -68,6 +69,8 @@ export class ServerRequest {
   rejectedBy = '';
   /** The connection was lost within a message that has been passed on in part. */
   torn = false;
+  /** Of the rows to come, where the shard's numbers are not the home shard's. */
+  carrying: CarryingColumns = null;
   /** Names of prepared statements that the request makes on the server. */
   parses: readonly string[] = NO_NAMES;
   /**
@@ -97,6 +100,7 @@ export class ServerRequest {
     this.nextStep = 0;
     this.failed = false;
     this.torn = false;
+    this.carrying = null;
     return this;
   }
 

@@ -1,17 +1,23 @@
 // ServerConnection: one authenticated connection to a shard and the replies it owes, in order.
 
 import type { Socket } from 'node:net';
-import { SqlError } from '../base/errors.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
+import type { SqlError } from '../base/errors.ts';
 import type { Shard } from '../topology/shard.ts';
-import { BodyReader } from '../wire/bytes.ts';
+import { type ShardOids, UNKNOWN_OIDS } from '../topology/shard-oids.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FrameRun } from '../wire/frame-run.ts';
 import { BACKEND } from '../wire/message-type.ts';
-import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
+import type { ParameterStatus } from '../wire/status.ts';
+import { connectionLost } from './outage.ts';
+import { renumber } from './renumber.ts';
 import type { ServerRequest } from './request.ts';
-import { completesStep, errorFieldsIn, mayComeInPieces } from './server-message.ts';
+import {
+  completesStep,
+  errorFieldsIn,
+  mayComeInPieces,
+  parameterStatusIn,
+} from './server-message.ts';
 import { NO_SETTINGS, type Settings } from './settings.ts';
 import { ShardCounters } from './shard-counters.ts';
 import { judge, skipStep } from './trial.ts';
@@ -65,6 +71,8 @@ export class ServerConnection {
   lastServiceMs = 0;
   /** Where what is done here is counted: the pool puts its own here. */
   counters = new ShardCounters();
+  /** Of the shard; in a transaction that has made tables or types, as the transaction sees them. */
+  oids: ShardOids = UNKNOWN_OIDS;
   /** Called when nothing is owed any more; for connections that nobody has leased. */
   onDrained: (() => void) | null = null;
   /** Told of reported settings that no relay passes on. */
@@ -125,7 +133,7 @@ export class ServerConnection {
    */
   send(bytes: Buffer, request: ServerRequest): void {
     if (this.#closed) {
-      request.receiver.lost(this.#lossOf('it is closed'), false);
+      request.receiver.lost(connectionLost(this.shard, 'it is closed'), false);
       return;
     }
     for (const name of request.parses) this.parsing.add(name);
@@ -209,9 +217,11 @@ export class ServerConnection {
     while (!this.#closed) {
       const request = this.#owed[0];
       if (!reader.next()) {
-        if (request === undefined || !request.relayed || !mayComeInPieces(reader)) break;
+        if (!request?.relayed || request.carrying !== null || !mayComeInPieces(reader)) break;
         reader.nextPiece();
       }
+      const { mapping } = this.oids;
+      if (mapping !== null && request !== undefined) renumber(mapping, reader, request);
       if (request === undefined) this.#unasked();
       else if (request.relayed) this.#relayed(request);
       else this.#framed(request);
@@ -327,7 +337,7 @@ export class ServerConnection {
     const fields = errorFieldsIn(this.#reader);
     this.counters.errors.add(fields.code);
     if (fields.severity === 'FATAL' || fields.severity === 'PANIC') {
-      this.#fatal = this.#lossOf(fields.message);
+      this.#fatal = connectionLost(this.shard, fields.message);
     }
     return fields;
   }
@@ -354,8 +364,7 @@ export class ServerConnection {
   }
 
   #parameterChanged(): ParameterStatus {
-    const { buffer, bodyStart, end } = this.#reader;
-    const status = decodeParameterStatus(new BodyReader(buffer, bodyStart, end));
+    const status = parameterStatusIn(this.#reader);
     this.identity.parameters.set(status.name, status.value);
     return status;
   }
@@ -374,20 +383,12 @@ export class ServerConnection {
     if (!this.#owed[0]!.receiver.relay(bytes)) this.#retained = true;
   }
 
-  #lossOf(reason: string): SqlError {
-    const { id, host, port } = this.shard;
-    return new SqlError({
-      code: SQLSTATE.connectionFailure,
-      message: `lost the connection to shard ${id} (${host}:${port}): ${reason}`,
-    });
-  }
-
   #lost(reason: string): void {
     if (this.#closed) return;
     this.#flushRun();
     this.#closed = true;
     if (!this.#socket.writableEnded) this.#socket.destroy();
-    const error = this.#fatal ?? this.#lossOf(reason);
+    const error = this.#fatal ?? connectionLost(this.shard, reason);
     const owed = this.#owed;
     this.#owed = [];
     if (owed[0] !== undefined) owed[0].torn = !this.#reader.complete;

@@ -5,6 +5,7 @@ import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
+import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
 
 /** Types whose messages may be larger than anybody wants to hold in memory. */
 export function mayComeInPieces(reader: FrameReader): boolean {
@@ -16,6 +17,11 @@ export function mayComeInPieces(reader: FrameReader): boolean {
 /** The fields of the ErrorResponse or NoticeResponse that stands in `reader`. */
 export function errorFieldsIn({ buffer, bodyStart, end }: FrameReader): ErrorFields {
   return decodeErrorFields(new BodyReader(buffer, bodyStart, end));
+}
+
+/** The ParameterStatus that stands in `reader`. */
+export function parameterStatusIn({ buffer, bodyStart, end }: FrameReader): ParameterStatus {
+  return decodeParameterStatus(new BodyReader(buffer, bodyStart, end));
 }
 
 /** Replies that end the answer to one Parse, Bind, Close, Describe or Execute. */

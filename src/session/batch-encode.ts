@@ -117,6 +117,7 @@ class BatchEncoder {
         this.#describe(message.describe.target, message.describe.name, message.bytes);
         break;
       case 'execute':
+        this.#describeCarrying(message.execute.portal);
         this.#forward(message.bytes);
         this.#executed = true;
         break;
@@ -145,7 +146,10 @@ class BatchEncoder {
       // A failed Parse leaves no unnamed statement; ours then fails again when it is bound.
       this.#state.statements.set('', statement);
       this.#unnamedParsed = true;
-      this.#forward(bytes);
+      const isSame = this.#connection.oids.mapping === null;
+      this.#forward(
+        isSame ? bytes : serverParse({ ...statement, serverName: '' }, this.#connection),
+      );
       return;
     }
     const { statements } = this.#state;
@@ -183,6 +187,16 @@ class BatchEncoder {
     this.#forward(encodeDescribe({ target, name: statement.serverName }), statement);
   }
 
+  /** Oids in values of the binary format are found by the columns' types. */
+  #describeCarrying(portal: string): void {
+    if (this.#connection.oids.mapping === null) return;
+    const open = this.#batch.portals.get(portal) ?? this.#state.portals.get(portal);
+    if (open?.portal.resultFormats.includes(1) !== true) return;
+    this.#plain = false;
+    this.#chunks.push(encodeDescribe({ target: 'portal', name: portal }));
+    this.#steps.push(SWALLOW);
+  }
+
   #close(target: 'statement' | 'portal', name: string, bytes: Buffer): void {
     if (target === 'portal') {
       this.#forward(bytes);
@@ -211,7 +225,7 @@ class BatchEncoder {
       if (this.#unnamedParsed) return;
       this.#unnamedParsed = true;
       this.#plain = false;
-      this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection.shard.id));
+      this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection));
       this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
@@ -241,7 +255,7 @@ class BatchEncoder {
     this.#closes.push(...makeRoom(this.#connection, this.#parsed.size + 1));
     this.#plain = false;
     this.#parsed.add(serverName);
-    this.#chunks.push(serverParse(statement, this.#connection.shard.id));
+    this.#chunks.push(serverParse(statement, this.#connection));
     this.#steps.push({
       do: reply,
       done: () => {

@@ -1,10 +1,11 @@
 // Batch routing: finds the one shard that can answer a whole batch, and what to send to it.
 
+import { namesTypes } from '../execute/parameters.ts';
 import type { Plan, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import type { ParseMessage } from '../wire/extended.ts';
+import type { BindMessage, ParseMessage } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
 import type { SessionContext } from './context.ts';
 import {
@@ -60,8 +61,15 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.effect !== 'ddl' &&
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
+    !isBinaryCopy(plan) &&
     !plan.unknownTable
   );
+}
+
+/** Its values may name types, for which the shard may have other numbers. */
+export function isBinaryCopy({ merge }: RoutedPlan): boolean {
+  if (merge?.how === 'engineCopy') return merge.out.format === 'binary';
+  return merge?.how === 'copyOut' && merge.format === 'binary';
 }
 
 /** null: the batch needs the careful way, because of several shards or of the session's state. */
@@ -93,7 +101,7 @@ export function routeBatch(
         if (statement === undefined || statement.byHand) return null;
         const portal = portalOf(statement, message.bind);
         const target = shardOf(portal, state, context);
-        if (target < 0) return null;
+        if (target < 0 || mustBeTyped(message.bind, target, state, context)) return null;
         wanted = target;
         portals.set(message.bind.portal, { portal, shard: target, running: null, ended: false });
         break;
@@ -126,6 +134,17 @@ export function routeBatch(
   const cost = costOf(messages, portals, context);
   const isRepeatable = cost !== null && hasNoLiterals(portals);
   return { shard, writes, cost, isRepeatable, messages, statements, portals };
+}
+
+/** Its values may name types for which the shard has other numbers. */
+function mustBeTyped(
+  { parameters, parameterFormats }: BindMessage,
+  shard: number,
+  { transaction }: SessionState,
+  { cluster }: SessionContext,
+): boolean {
+  const oids = transaction?.participants.get(shard)?.oids ?? cluster.oids[shard]!;
+  return namesTypes(oids, parameters, parameterFormats);
 }
 
 /** The careful way knows what to do with the portal that has the name. */

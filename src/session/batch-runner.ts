@@ -3,6 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { formattedFields } from '../execute/gather.ts';
+import { namesTypes, valuesOn } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -10,6 +11,7 @@ import {
   BIND_COMPLETE,
   CLOSE_COMPLETE,
   encodeBind,
+  encodeDescribe,
   encodeExecute,
   encodeParameterDescription,
   NO_DATA,
@@ -26,6 +28,7 @@ import { handPlan } from './hand.ts';
 import { localFields } from './local-result.ts';
 import {
   currentPlan,
+  type Portal,
   type PreparedStatement,
   portalOf,
   StatementValues,
@@ -126,12 +129,23 @@ export class BatchRunner {
     }
     await this.#state.closePortal(bind.portal);
     portals.set(bind.portal, {
-      portal: portalOf(statement, bind),
+      portal: await this.#typed(portalOf(statement, bind)),
       shard: null,
       running: null,
       ended: false,
     });
     this.#client.write(BIND_COMPLETE);
+  }
+
+  /** With the types of parameters that name types: elsewhere these have other numbers. */
+  async #typed(portal: Portal): Promise<Portal> {
+    const { statement, parameters } = portal;
+    const { values, formats } = parameters;
+    const participants = this.#state.transaction?.participants.values() ?? [];
+    const all = [...this.#context.cluster.oids, ...[...participants].map(({ oids }) => oids)];
+    if (!all.some((oids) => namesTypes(oids, values, formats))) return portal;
+    const { parameterTypes: types } = await this.#describe(statement);
+    return { ...portal, parameters: { ...parameters, types } };
   }
 
   async #describeStatement(statement: PreparedStatement): Promise<void> {
@@ -216,22 +230,26 @@ export class BatchRunner {
   ): { bytes: Buffer; steps: readonly Step[] } {
     const { statement, parameters, resultFormats } = open.portal;
     const execute = encodeExecute({ portal: name, maxRows });
+    const describe = encodeDescribe({ target: 'portal', name });
+    // Oids in values of the binary format are found by the columns' types.
+    const carries = connection.oids.mapping !== null && resultFormats.includes(1);
     const forward: Step = { do: 'forward', done: null };
     const swallow: Step = { do: 'swallow', done: null };
     if (open.shard === connection.shard.id) {
-      return { bytes: Buffer.concat([execute, SYNC]), steps: [forward] };
+      if (!carries) return { bytes: Buffer.concat([execute, SYNC]), steps: [forward] };
+      return { bytes: Buffer.concat([describe, execute, SYNC]), steps: [swallow, forward] };
     }
     const bind = encodeBind({
       portal: name,
       statement: '',
       parameterFormats: [...parameters.formats],
-      parameters: [...parameters.values],
+      parameters: valuesOn(connection, parameters),
       resultFormats: [...resultFormats],
     });
-    const parse = serverParse({ ...statement, serverName: '' }, connection.shard.id);
+    const parse = serverParse({ ...statement, serverName: '' }, connection);
     return {
-      bytes: Buffer.concat([parse, bind, execute, SYNC]),
-      steps: [swallow, swallow, forward],
+      bytes: Buffer.concat([parse, bind, ...(carries ? [describe] : []), execute, SYNC]),
+      steps: [swallow, swallow, ...(carries ? [swallow] : []), forward],
     };
   }
 

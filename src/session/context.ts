@@ -28,8 +28,8 @@ export interface SessionContext {
   schemaChanged(): Promise<void>;
   /** Where a table is unknown: resolves when this process knows the schema of now. */
   refreshSchema(): Promise<void>;
-  /** The topology inside a transaction that has changed the schema, by its home connection. */
-  topologyWithin(connection: ServerConnection): Promise<Topology>;
+  /** The topology inside a transaction that has changed the schema, by its connections. */
+  topologyWithin(participants: ReadonlyMap<number, ServerConnection>): Promise<Topology>;
   /** The configured database name of the sharded whole. */
   readonly database: string;
   readonly mergeRowsMax: number;

@@ -3,6 +3,7 @@
 import { type BoundParameters, formatAt, typesOn } from '../execute/parameters.ts';
 import type { Planned, Planner } from '../plan/planner.ts';
 import type { BoundValues } from '../plan/route.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Topology } from '../topology/topology.ts';
 import { type BindMessage, encodeParse } from '../wire/extended.ts';
 
@@ -132,9 +133,9 @@ export class StatementNames {
 const keyOf = (sql: string, parameterTypes: readonly number[], version: number): string =>
   `${version}\0${parameterTypes.join(',')}\0${sql}`;
 
-/** The Parse that gives a shard's server connection this statement under its shared name. */
-export function serverParse(statement: PreparedStatement, shard: number): Buffer {
+/** The Parse that gives a server connection this statement under its shared name. */
+export function serverParse(statement: PreparedStatement, connection: ServerConnection): Buffer {
   const { serverName, sql, parameterTypes } = statement;
-  const types = typesOn(shard, parameterTypes, sql);
+  const types = typesOn(connection, parameterTypes, sql);
   return encodeParse({ name: serverName, sql, parameterTypes: types });
 }

@@ -3,7 +3,6 @@
 import { SqlError } from '../base/errors.ts';
 import { isUserType, typeNames } from '../execute/carried.ts';
 import type { Description } from '../execute/describe.ts';
-import { portableTypes } from '../execute/parameters.ts';
 import { carriedFormats, RowSet } from '../execute/row-set.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
@@ -61,7 +60,7 @@ async function portable(
     sql,
     types.map((oid) => names.get(oid) ?? null),
   );
-  return { sql: cast, types: portableTypes(types, cast) };
+  return { sql: cast, types };
 }
 
 export interface ReadRows {

@@ -13,6 +13,7 @@ import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
+import { isBinaryCopy } from './batch-route.ts';
 import { runCopy } from './copy-runner.ts';
 import { declareCursor } from './cursor-run.ts';
 import { runEngineCopy } from './engine-run.ts';
@@ -105,7 +106,11 @@ export class Runner {
     const targets = this.targets(execution, plan);
     // What was copied, and what is planned, is told shard by shard, also where there is only one.
     const how = plan.merge?.how;
-    const alone = targets.length === 1 && how !== 'copyIn' && how !== 'explain';
+    const alone =
+      targets.length === 1 &&
+      how !== 'copyIn' &&
+      how !== 'explain' &&
+      !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
     if (alone) this.#d.context.counters.routes.careful += 1;
     if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
     else await this.#several(execution, plan, targets);

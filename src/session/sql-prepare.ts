@@ -6,6 +6,7 @@ import { constantParameter } from '../execute/constant-parameter.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
 import type { SessionAction } from '../plan/action.ts';
 import type { Step } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeBind, encodeDescribe, encodeExecute, SYNC } from '../wire/extended.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { prepare } from './batch-route.ts';
@@ -132,8 +133,8 @@ async function executionOf(
       maxRows: 0,
       afterCopy: 'none',
       describes,
-      encode: ({ shard }) =>
-        encodeRun(statement, shard.id, parameters, resultFormats, describes && answersRows),
+      encode: (connection) =>
+        encodeRun(statement, connection, parameters, resultFormats, describes && answersRows),
     },
   };
 }
@@ -141,7 +142,7 @@ async function executionOf(
 /** What runs the statement once on a server, described or not. */
 function encodeRun(
   statement: PreparedStatement,
-  shard: number,
+  connection: ServerConnection,
   { values, types }: BoundParameters,
   resultFormats: readonly number[],
   describes: boolean,
@@ -149,14 +150,16 @@ function encodeRun(
   const forward: Step = { do: 'forward', done: null };
   const swallow: Step = { do: 'swallow', done: null };
   const bind = { portal: '', statement: '', parameterFormats: [], parameters: values };
+  // Oids in values of the binary format are found by the columns' types.
+  const carries = connection.oids.mapping !== null && resultFormats.includes(1);
   const messages = [
-    serverParse({ ...statement, parameterTypes: types, serverName: '' }, shard),
+    serverParse({ ...statement, parameterTypes: types, serverName: '' }, connection),
     encodeBind({ ...bind, resultFormats }),
-    ...(describes ? [encodeDescribe({ target: 'portal', name: '' })] : []),
+    ...(describes || carries ? [encodeDescribe({ target: 'portal', name: '' })] : []),
     encodeExecute({ portal: '', maxRows: 0 }),
     SYNC,
   ];
-  const steps = [swallow, swallow, ...(describes ? [forward] : []), forward];
+  const steps = [swallow, swallow, ...(describes ? [forward] : carries ? [swallow] : []), forward];
   return { bytes: Buffer.concat(messages), steps };
 }
 

@@ -1,7 +1,7 @@
 // SessionState: what one client's session remembers between its statements.
 
 import type { SqlError } from '../base/errors.ts';
-import { applySettings, giveBack } from '../execute/cluster.ts';
+import { applySettings, forgetOids, giveBack } from '../execute/cluster.ts';
 import type { Gather } from '../execute/gather.ts';
 import { type DeclaredCursor, Transaction } from '../execute/transaction.ts';
 import { finishPart, type UnfinishedPart } from '../execute/two-phase.ts';
@@ -195,6 +195,7 @@ export class SessionState {
     const { transaction } = this;
     if (transaction === null) return;
     await this.closePortals();
+    for (const each of transaction.participants.values()) forgetOids(this.#context.cluster, each);
     if (!transaction.implicit) this.#context.counters.transactions += 1;
     this.transaction = null;
     if (how === 'commit') {
@@ -233,7 +234,8 @@ export class SessionState {
       await this.#context.schemaChanged();
     } else if (this.#topologyStale && transaction.state === 'open') {
       this.#topologyStale = false;
-      this.topology = await this.#context.topologyWithin(await transaction.enlist(HOME_SHARD));
+      await transaction.enlist(HOME_SHARD);
+      this.topology = await this.#context.topologyWithin(transaction.participants);
     }
   }
 

@@ -113,7 +113,6 @@ function withRows(
   const parameters = withArrays(
     { ...run.execution.parameters, types: run.description.parameterTypes },
     arrays,
-    sql,
   );
   const description = { ...run.description, parameterTypes: types };
   return { run: { ...run, execution: { ...run.execution, parameters }, description }, sql };

@@ -57,7 +57,12 @@ it('finishes what no living process has under way, and nothing else', async () =
     AND prepared < now() - interval '${RECOVERY_GRACE_MS} milliseconds'`;
   await until(async () => (await watcher.rows(old))[0]![0] === '3');
   let living = ['mine', 'sibling'];
-  const recovery = new Recovery({ cluster: { pools }, gids, living: async () => living, log });
+  const recovery = new Recovery({
+    cluster: { pools, oids: [] },
+    gids,
+    living: async () => living,
+    log,
+  });
   await recovery.run();
   expect(await prepared()).toEqual(['drive_0_mine_1_1', 'drive_0_sibling_1_1']);
   // No decision was written for it: it is undone.
