@@ -20,8 +20,17 @@ export interface EngineLeaf {
   readonly keys: readonly KeySource[] | null;
   /** Only rows that fulfil all of these conditions on its own columns; the engine checks them, too. */
   readonly filters: readonly EngineFilter[];
-  /** The columns' types where the rows may be parameters instead of a table; null: they may not. */
-  readonly elementTypes: readonly string[] | null;
+  /** How its columns travel where the rows are parameters instead of a table; null: they cannot. */
+  readonly elements: readonly LeafElement[] | null;
+}
+
+/** A column of which all values are one array. */
+export interface LeafElement {
+  /** Of the array's elements: a built-in type's name and number. */
+  readonly type: string;
+  readonly typeOid: number;
+  /** What the elements, which are text then, are cast to; null: they are the column's values. */
+  readonly cast: string | null;
 }
 
 /** SQL in pieces; a number is a parameter of the statement, 0-based. */

@@ -3,10 +3,11 @@
 import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Column, Table } from '../topology/table.ts';
-import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
+import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import { isSystem, type PlanContext } from './context.ts';
+import { elementOf } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
-import { type EngineFilter, leafMark, withLeaves } from './engine-plan.ts';
+import { type EngineFilter, type LeafElement, leafMark, withLeaves } from './engine-plan.ts';
 import {
   engineText,
   isName,
@@ -157,7 +158,7 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): EngineInput {
   };
   const marked = built(whole);
   const sql = withLeaves(marked, (n) => `pg_temp.drive_leaf_${n}`);
-  const mayInline = leaves.length > 0 && leaves.every((leaf) => leaf.elementTypes !== null);
+  const mayInline = leaves.length > 0 && leaves.every((leaf) => leaf.elements !== null);
   return { sql, leaves, marked: mayInline ? marked : null };
 }
 
@@ -182,41 +183,15 @@ function leafOf(place: Place, needed: ColumnFilter): EngineLeaf {
     keyColumn: keyColumn === null ? null : quoted(keyColumn),
     keys,
     filters,
-    elementTypes: elementTypesOf(place, columns),
+    elements: elementsOf(place, columns),
   };
 }
 
-/** Types whose arrays lose nothing of a column but its modifier, which no operator looks at. */
-const ELEMENT_TYPES = new Map<number, string>(
-  (
-    [
-      'bool',
-      'int2',
-      'int4',
-      'int8',
-      'float4',
-      'float8',
-      'numeric',
-      'text',
-      'varchar',
-      'bytea',
-      'date',
-      'time',
-      'timestamp',
-      'timestamptz',
-      'interval',
-      'uuid',
-    ] as const
-  ).map((name) => [TYPE[name], name]),
-);
-
-function elementTypesOf({ item, span }: Place, columns: readonly Column[]): string[] | null {
+function elementsOf({ item, span }: Place, columns: readonly Column[]): LeafElement[] | null {
   // ONLY and a star stand by a table's name.
   if (item.only || span.end !== span.last || columns.length === 0) return null;
-  const types = columns.map(({ typeOid, collation }) =>
-    collation === null ? ELEMENT_TYPES.get(typeOid) : undefined,
-  );
-  return types.every((type) => type !== undefined) ? types : null;
+  const elements = columns.map(elementOf);
+  return elements.every((each) => each !== null) ? elements : null;
 }
 
 interface Need {

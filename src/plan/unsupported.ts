@@ -64,8 +64,8 @@ export const SEVERAL_SHARDS = {
     hint: 'Ask the shards in a sub-query of their own, or restrict the statement to one key.',
   },
   engineInTransaction: {
-    what: 'in a transaction: the current time, system catalogs or functions that are not built in, in a statement that cannot run shard by shard',
-    hint: 'Run it outside of the transaction, or send the time as a parameter.',
+    what: 'in a transaction: the current time, system catalogs or functions that are not built in, in a statement that shard 0 computes over more than 64 MB, over types made by users, or for a cursor or COPY',
+    hint: 'Run it outside of the transaction, over fewer rows or columns, or send the time as a parameter.',
   },
   tableSample: {
     what: 'TABLESAMPLE in a statement that cannot run shard by shard',

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { SqlError } from '../base/errors.ts';
+import { ENGINE_INLINE_BYTES_MAX, ENGINE_OWN_BYTES_MAX } from '../base/limits.ts';
 import type { Description } from '../execute/describe.ts';
 import {
   copyRows,
@@ -12,32 +13,23 @@ import {
   openEngine,
   withoutPosition,
 } from '../execute/engine/engine.ts';
-import { filterSql } from '../execute/engine/filter-text.ts';
-import { openInline } from '../execute/engine/inline.ts';
+import { openInline, type Within } from '../execute/engine/inline.ts';
 import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
 import type { Gather } from '../execute/gather.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { Transaction } from '../execute/transaction.ts';
 import type { CursorMerge, EngineCopyMerge } from '../plan/engine-plan.ts';
-import type { EngineInput, EngineLeaf, EngineMerge, ExplainMerge } from '../plan/plan.ts';
-import { type BoundValues, keysOf } from '../plan/route.ts';
+import type { EngineInput, EngineMerge, ExplainMerge } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import type { Topology } from '../topology/topology.ts';
 import type { SessionContext } from './context.ts';
 import { sendCopyOut } from './copy-runner.ts';
-import type { Execution, RunnerDependencies } from './execution.ts';
+import { enlist, enlistReaders, leafRowsOf, lend, placeOf } from './engine-lend.ts';
+import { batchRowsOf, type Execution, type RunnerDependencies } from './execution.ts';
 
 import type { RunningGather, SessionState } from './state.ts';
-
-/** The shards that have rows of a leaf, and the keys that select them there. */
-interface Place {
-  readonly leaf: EngineLeaf;
-  readonly shards: readonly number[];
-  readonly keys: readonly string[] | null;
-}
 
 /** What the engine needs for one statement. */
 interface Prepared {
@@ -62,6 +54,11 @@ export async function openEngineRun(
     for (const connection of borrowed.splice(0)) state.giveBack(connection);
   };
   try {
+    const { transaction } = state;
+    if (transaction !== null) {
+      const gather = await openOwn(merge, transaction, execution, description, context);
+      if (gather !== null) return { gather, rest: [], release };
+    }
     const prepared = await prepare(merge, execution, description, state, context, borrowed);
     const request = {
       ...prepared,
@@ -70,9 +67,8 @@ export async function openEngineRun(
       resultFormats: execution.resultFormats,
       spillBytesMax: context.spillBytesMax,
     };
-    const gather =
-      (state.transaction === null ? await openSmall(request, context) : null) ??
-      (await openEngine(request));
+    const small = transaction === null ? await openSmall(request, context, null) : null;
+    const gather = small ?? (await openEngine(request));
     const { engine } = prepared;
     for (const reader of borrowed.splice(0)) if (reader !== engine) state.giveBack(reader);
     borrowed.push(engine);
@@ -83,15 +79,53 @@ export async function openEngineRun(
   }
 }
 
-/** null: the rows are too many, or were so the last time. */
+/** null: the rows are too many, or were so the last time. `batchRows`: in a transaction. */
 async function openSmall(
   request: EngineRequest,
-  { inlineRowsMax, largeInputs }: SessionContext,
+  { inlineRowsMax, largeInputs, spillBytesMax }: SessionContext,
+  within: Within | null,
 ): Promise<Gather | null> {
-  if (largeInputs.has(request.input)) return null;
-  const gather = await openInline(request, inlineRowsMax);
+  if (inlineRowsMax === 0 || largeInputs.has(request.input)) return null;
+  const bytesMax = Math.min(ENGINE_INLINE_BYTES_MAX, spillBytesMax);
+  const gather = await openInline(request, { rowsMax: inlineRowsMax, bytesMax }, within);
   if (gather === null) largeInputs.add(request.input);
   return gather;
+}
+
+/**
+ * In a transaction, on its own connection to the home shard, which sees and may do all that the
+ * statement may; nothing but parameters can be given to it, as a transaction with a temporary table
+ * cannot be prepared. null: the rows are too many, or of types that cannot be parameters.
+ */
+async function openOwn(
+  merge: EngineMerge,
+  transaction: Transaction,
+  execution: Execution,
+  description: Description,
+  context: SessionContext,
+): Promise<Gather | null> {
+  const input = merge.alone;
+  if (input.marked === null) return null;
+  const topology = context.topology();
+  const places = input.leaves.map((leaf) => placeOf(leaf, execution.values, topology));
+  const readers = await enlistReaders(places, transaction);
+  const engine = readers.get(HOME_SHARD)!;
+  const parameters = { ...execution.parameters, types: description.parameterTypes };
+  const request = {
+    engine,
+    begin: '',
+    definer: null,
+    input,
+    rows: leafRowsOf(places, readers, true, parameters),
+    views: merge.views,
+    parameters,
+    resultFormats: execution.resultFormats,
+    spillBytesMax: context.spillBytesMax,
+  };
+  const within = { batchRows: batchRowsOf(execution) };
+  if (maySpill(merge, transaction)) return openSmall(request, context, within);
+  const bytesMax = Math.min(ENGINE_OWN_BYTES_MAX, context.mergeBytesMax);
+  return openInline(request, { rowsMax: null, bytesMax }, within);
 }
 
 /** COPY takes no parameters. */
@@ -132,7 +166,6 @@ export async function runEngineCopy(
   }
 }
 
-const SAVEPOINT = 'SAVEPOINT drive_cursor';
 const UNDO = 'ROLLBACK TO SAVEPOINT drive_cursor';
 const KEEP = 'RELEASE SAVEPOINT drive_cursor';
 
@@ -236,81 +269,15 @@ async function prepare(
       ? await lend(places, state, borrowed)
       : await enlist(places, transaction, state, borrowed, apart);
   const parameters = { ...execution.parameters, types: description.parameterTypes };
-  const rows = places.map(({ leaf, shards, keys }): LeafRows => {
-    const fromEngine = transaction === null && shards.includes(HOME_SHARD);
-    const others = shards.filter((shard) => !fromEngine || shard !== HOME_SHARD);
-    const sources = others.map((shard) => readers.get(shard)!);
-    const filters = leaf.filters.flatMap((filter) => filterSql(filter, parameters) ?? []);
-    return { leaf, keys, filters, fromEngine, sources };
-  });
+  const rows = leafRowsOf(places, readers, transaction === null, parameters);
   return { input, rows, engine, begin, definer: readers.get(HOME_SHARD) ?? null };
 }
 
 function inputWithin(merge: EngineMerge, transaction: Transaction): EngineInput {
-  const atWrongTime = merge.tellsTime && !transaction.implicit;
-  if (merge.within === null || atWrongTime) throw new SqlError(merge.refusal);
-  return merge.within;
+  if (!maySpill(merge, transaction)) throw new SqlError(merge.refusal);
+  return merge.within!;
 }
 
-function placeOf(leaf: EngineLeaf, values: BoundValues, topology: Topology): Place {
-  if (!leaf.isSharded) return { leaf, shards: [HOME_SHARD], keys: null };
-  if (leaf.keys === null) {
-    return { leaf, shards: topology.shards.map((shard) => shard.id), keys: null };
-  }
-  const keys = keysOf(leaf.keys, values);
-  const shards = new Set(keys.map((key) => topology.placement.shardOf(key)));
-  // Of a narrow key column's type no literal could be that is out of its range.
-  const literals = [...new Set(keys.map((key) => `'${key}'::pg_catalog.int8`))];
-  return { leaf, shards: [...shards].sort((a, b) => a - b), keys: literals };
-}
-
-interface Lent {
-  readonly engine: ServerConnection;
-  readonly begin: string;
-  /** By shard. */
-  readonly readers: ReadonlyMap<number, ServerConnection>;
-}
-
-/**
- * Outside of a transaction: the engine reads its own server's rows itself. In shard order, so that
- * two statements that wait for each other's connections cannot be.
- */
-async function lend(
-  places: readonly Place[],
-  state: SessionState,
-  borrowed: ServerConnection[],
-): Promise<Lent> {
-  const settings = state.settings.current;
-  const engine = await state.borrow(HOME_SHARD, settings);
-  borrowed.push(engine);
-  const readers = new Map<number, ServerConnection>();
-  for (const shard of shardsOf(places)) {
-    if (shard === HOME_SHARD) continue;
-    const reader = await state.borrow(shard, settings);
-    borrowed.push(reader);
-    readers.set(shard, reader);
-  }
-  return { engine, begin: 'BEGIN', readers };
-}
-
-/** In a transaction its own connections read, and see its changes; the engine is apart from it. */
-async function enlist(
-  places: readonly Place[],
-  transaction: Transaction,
-  state: SessionState,
-  borrowed: ServerConnection[],
-  apart: ServerConnection | null,
-): Promise<Lent> {
-  const readers = new Map<number, ServerConnection>();
-  for (const shard of [...new Set([HOME_SHARD, ...shardsOf(places)])].sort((a, b) => a - b)) {
-    readers.set(shard, await transaction.enlist(shard));
-  }
-  if (apart !== null) return { engine: apart, begin: SAVEPOINT, readers };
-  const engine = await state.borrow(HOME_SHARD, transaction.settingsBefore, true);
-  borrowed.push(engine);
-  const begin = [transaction.begin, ...transaction.recorded].join('\n;');
-  return { engine, begin, readers };
-}
-
-const shardsOf = (places: readonly Place[]): number[] =>
-  [...new Set(places.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
+/** Whether a connection beside the transaction, with temporary tables, may compute the statement. */
+const maySpill = ({ within, tellsTime }: EngineMerge, { implicit }: Transaction): boolean =>
+  within !== null && (!tellsTime || implicit);

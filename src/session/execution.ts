@@ -1,5 +1,6 @@
 // Execution: one statement to be run, from whichever protocol it came.
 
+import { MERGE_BATCH_ROWS } from '../base/limits.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { BoundValues } from '../plan/route.ts';
@@ -31,6 +32,12 @@ export interface ExtendedExecution {
   readonly describes?: boolean;
   /** The messages that run the portal on this connection, ending in Sync, and their steps. */
   encode(connection: ServerConnection): { bytes: Buffer; steps: readonly Step[] };
+}
+
+/** Of a merge in a transaction; null: the client wants all rows at once. */
+export function batchRowsOf({ extended }: Execution): number | null {
+  const maxRows = extended?.maxRows ?? 0;
+  return maxRows === 0 ? null : Math.min(maxRows, MERGE_BATCH_ROWS);
 }
 
 /** A Query is answered with its RowDescription; in the extended protocol Describe asks for it. */

@@ -1,7 +1,6 @@
 // Gather run: starts the merge of a SELECT over several shards, streamed or by the merge engine.
 
 import { SqlError } from '../base/errors.ts';
-import { MERGE_BATCH_ROWS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { openGather } from '../execute/gather.ts';
@@ -10,7 +9,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { withClock } from './clock.ts';
 import type { SessionContext } from './context.ts';
 import { openEngineRun } from './engine-run.ts';
-import type { Execution } from './execution.ts';
+import { batchRowsOf, type Execution } from './execution.ts';
 import { closeRunning, type RunningGather, type SessionState } from './state.ts';
 
 export interface GatherRun {
@@ -73,10 +72,4 @@ async function openStreamed(
     if (running === null) release();
     else if (!begun) await closeRunning(running);
   }
-}
-
-/** null: the client wants all rows at once. */
-function batchRowsOf({ extended }: Execution): number | null {
-  const maxRows = extended?.maxRows ?? 0;
-  return maxRows === 0 ? null : Math.min(maxRows, MERGE_BATCH_ROWS);
 }

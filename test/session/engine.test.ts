@@ -2,25 +2,10 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { encodeCancelRequest } from '../../src/wire/startup.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { errorCode, fieldsOf, RawClient, rowsOf, statusOf } from '../support/raw-client.ts';
+import type { TestProxy } from '../support/proxy.ts';
+import { errorCode, fieldsOf, RawClient, rowsOf } from '../support/raw-client.ts';
 import { say, step, transcript } from '../support/transcript.ts';
-
-const DDL = `
-  CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
-  CREATE TYPE place AS (x int, tag mood);
-  CREATE TABLE files (
-    user_id bigint NOT NULL, id int NOT NULL, name varchar(20), size numeric(9,2),
-    feels mood, felt mood[], at place, made timestamptz, doc jsonb, raw bytea,
-    PRIMARY KEY (user_id, id));`;
-const HOME_DDL = 'CREATE TABLE notes (id int PRIMARY KEY, body text);';
-const ROWS = Array.from(
-  { length: 40 },
-  (_, i) =>
-    `(${i % 7}, ${i}, 'file ${i % 5}', ${i}.25, '${['sad', 'ok', 'happy'][i % 3]}', '{ok,sad}',
-      '(${i},happy)', '2026-01-01T00:00:${10 + i}Z', '{"n": ${i}}', '\\x0${i % 10}')`,
-).join(', ');
-const INSERT = `INSERT INTO files VALUES ${ROWS}; INSERT INTO notes VALUES (1, 'one'), (2, 'two')`;
+import { startEngineProxy } from './engine-stand.ts';
 
 /** Rows may be copied as parameters of the statement, or into temporary tables only. */
 describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) => {
@@ -32,25 +17,8 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
   let plain: RawClient;
 
   beforeAll(async () => {
-    proxy = await startTestProxy({
-      shards: 3,
-      config: { pool: { size: 4 }, merge: { spillBytesMax: 60_000, inlineRowsMax } },
-      prepare: async ({ plain: one, shards }) => {
-        for (const place of [one, ...shards]) {
-          const direct = await RawClient.login(place);
-          // Other servers give other oids to types made by users.
-          if (place !== one) await direct.rows(`CREATE TYPE filler_${place.id} AS (x int)`);
-          await direct.rows(DDL);
-          if (place === one || place.id === 0) await direct.rows(HOME_DDL);
-          await direct.close();
-        }
-      },
-    });
+    proxy = await startEngineProxy(inlineRowsMax);
     plain = await RawClient.login(proxy.plain);
-    await plain.rows(INSERT);
-    const first = await RawClient.login(proxy.login);
-    for (const sql of INSERT.split('; ')) await first.rows(sql);
-    await first.close();
   });
 
   afterAll(async () => {
@@ -148,88 +116,6 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
       await same('SELECT max(feels), min(felt) FROM files');
       await same("SELECT sum(made - '2026-01-01') FROM files");
       await same('SELECT id FROM files ORDER BY at, id');
-    });
-  });
-
-  describe('In a transaction the merge engine', () => {
-    const COUNT = 'SELECT count(DISTINCT name), count(DISTINCT n.body) FROM files, notes n';
-
-    it('sees the changes of the transaction, which stays atomic', async () => {
-      for (const each of [client, plain]) {
-        await each.rows('BEGIN');
-        await each.rows(
-          "INSERT INTO files (user_id, id, name) VALUES (0, 100, 'new'), (1, 101, 'x')",
-        );
-        await each.rows("UPDATE notes SET body = 'changed'");
-        await each.rows('SAVEPOINT s');
-        await each.rows('DELETE FROM files WHERE id = 101');
-      }
-      await same(COUNT);
-      for (const each of [client, plain]) await each.rows('ROLLBACK TO s');
-      await same(COUNT);
-      for (const each of [client, plain]) await each.rows('COMMIT');
-      await same(COUNT);
-      await same('SELECT count(DISTINCT name) FROM files');
-    });
-
-    it('has the settings of the transaction and keeps it read-only', async () => {
-      const sql =
-        'SELECT made::text, rank() OVER (ORDER BY id) FROM files WHERE id < 40 ORDER BY id';
-      const readOnly =
-        "SELECT count(DISTINCT name), current_setting('transaction_read_only') FROM files";
-      for (const begin of ['BEGIN READ ONLY', 'BEGIN ISOLATION LEVEL REPEATABLE READ -- so']) {
-        for (const each of [client, plain]) {
-          await each.rows(begin);
-          await each.rows("SET LOCAL TimeZone TO 'Asia/Tokyo'");
-          await each.rows('SAVEPOINT s');
-        }
-        await same(sql);
-        await same(readOnly);
-        for (const each of [client, plain]) await each.rows('ROLLBACK');
-      }
-      for (const each of [client, plain])
-        await each.rows('SET default_transaction_read_only TO on');
-      await same(readOnly);
-      for (const each of [client, plain]) await each.rows('RESET default_transaction_read_only');
-    });
-
-    it('refuses what only the connection of the transaction can tell', async () => {
-      for (const sql of [
-        'SELECT max(age(made)), count(DISTINCT name) FROM files',
-        "SELECT count(DISTINCT name) FROM files WHERE made < 'yesterday'::timestamptz",
-        'SELECT count(DISTINCT relname) FROM pg_class, files',
-        'SELECT count(DISTINCT name), my_function(1) FROM files',
-      ]) {
-        await client.rows('BEGIN');
-        const messages = await client.query(sql);
-        expect([sql, errorCode(messages)]).toEqual([sql, sql.includes('my_') ? '42883' : '0A000']);
-        expect(statusOf(messages)).toBe('E');
-        await client.rows('ROLLBACK');
-      }
-      expect(errorCode(await client.query('SELECT max(age(made)) FROM files'))).toBe('');
-    });
-
-    it('sees temporary tables of the session, in a transaction and outside', async () => {
-      const sql =
-        'SELECT t.id, count(f.id) FROM mine t LEFT JOIN files f ON f.id < t.id GROUP BY t.id';
-      for (const each of [client, plain]) {
-        await each.rows('CREATE TEMP TABLE mine AS SELECT 5 AS id UNION SELECT 9');
-      }
-      await same(`${sql} ORDER BY 1`);
-      for (const each of [client, plain]) {
-        await each.rows('BEGIN');
-        await each.rows('INSERT INTO mine VALUES (20)');
-      }
-      await same(`${sql} ORDER BY 1`);
-      for (const each of [client, plain]) await each.rows('COMMIT');
-      await plain.rows('DROP TABLE mine');
-    });
-
-    it('runs after statements of the same Query', async () => {
-      const sql =
-        'INSERT INTO files (user_id, id) VALUES (5, 200); SELECT count(DISTINCT id) FROM files';
-      const [one, all] = [await plain.query(sql), await client.query(sql)];
-      expect(rowsOf(all)).toEqual(rowsOf(one));
     });
   });
 
@@ -345,28 +231,5 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
     }
     await other.close();
     await beside.close();
-  });
-
-  describe('The current time', () => {
-    it('is that of the transaction’s first server on every shard and over copies', async () => {
-      await client.query('BEGIN');
-      // Shard 1 is the first; the others join with a clock of their own.
-      const [[begun]] = (await client.rows(
-        'SELECT now() FROM files WHERE user_id = 1 LIMIT 1',
-      )) as [[string]];
-      for (const sql of [
-        'SELECT DISTINCT now() FROM files',
-        'SELECT min(now()) FROM files',
-        'SELECT max(now) FROM (SELECT now(), rank() OVER (ORDER BY id) FROM files) x',
-        'SELECT current_timestamp FROM files a JOIN files b ON a.id = b.id + 1 LIMIT 1',
-        'SELECT t FROM (SELECT transaction_timestamp() AS t FROM files ORDER BY 1 LIMIT 1) x',
-      ]) {
-        expect(await client.rows(sql), sql).toEqual([[begun]]);
-      }
-      const dated = 'SELECT count(DISTINCT name), $1::int, current_date = now()::date FROM files';
-      const answer = await transcript(client, [step([say.run(dated, ['7']), say.sync])]);
-      expect(answer).toContain('\\u00017\\u0000\\u0000\\u0000\\u0001t');
-      await client.query('ROLLBACK');
-    });
   });
 });

@@ -82,7 +82,8 @@ export async function copyRows(request: CopiesRequest): Promise<void> {
 
 const nameOf = (index: number) => `pg_temp.drive_leaf_${index + 1}`;
 
-const GROUPS = /\bgroup\b/i;
+/** What may name a column that follows from a grouped primary key. */
+export const GROUPS = /\bgroup\b/i;
 
 /**
  * False where a column that is not grouped is meant to follow from a grouped primary key, which the
@@ -106,8 +107,7 @@ async function begin(
   { engine, begin, input, views, definer }: CopiesRequest,
   keys: readonly (string | null)[],
 ): Promise<boolean> {
-  const checks = views.map((view) => `SELECT FROM ${view} LIMIT 0`);
-  if (definer !== null && checks.length > 0) await query(definer, checks.join(';'));
+  if (definer !== null && views.length > 0) await query(definer, viewChecks(views));
   const definitions = definer === null ? null : await definitionsOf(definer, input.leaves);
   const tables = input.leaves.map((leaf, i) => {
     const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
@@ -119,10 +119,20 @@ async function begin(
   );
   const modes = ['SHOW transaction_read_only', 'SET TRANSACTION READ WRITE'];
   // A line break ends a comment that the client left at the end of its BEGIN.
-  const script = [begin, ...(definer === null ? checks : []), ...modes, ...tables, ...indexes];
+  const script = [
+    begin,
+    ...(definer === null && views.length > 0 ? [viewChecks(views)] : []),
+    ...modes,
+    ...tables,
+    ...indexes,
+  ];
   const { rows } = await query(engine, script.join('\n;'));
   return rows.at(-1)?.[0] === 'on';
 }
+
+/** Fails where the user must not read a view. */
+export const viewChecks = (views: readonly string[]): string =>
+  views.map((view) => `SELECT FROM ${view} LIMIT 0`).join(';');
 
 async function copyLeaves(request: CopiesRequest): Promise<void> {
   const { engine, rows, spillBytesMax } = request;

@@ -1,32 +1,61 @@
 // Inline: leaves of few rows as array parameters of the statement, without a temporary table.
 
-import { ENGINE_INLINE_BYTES_MAX } from '../../base/limits.ts';
 import { SQLSTATE } from '../../base/sqlstate.ts';
 import { withLeaves } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
-import { ServerError } from '../../pool/query.ts';
+import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
-import type { FieldDescription } from '../../wire/row.ts';
+import { describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
 import { type BoundParameters, formatAt, NO_PARAMETERS } from '../parameters.ts';
+import { openPortalStream } from '../portal-stream.ts';
 import { openShardStream } from '../shard-stream.ts';
 import { arrayOf } from './array-parameter.ts';
-import { type EngineRequest, type LeafRows, leafSql, withoutPosition } from './engine.ts';
+import {
+  type EngineRequest,
+  GROUPS,
+  type LeafRows,
+  leafSql,
+  viewChecks,
+  withoutPosition,
+} from './engine.ts';
+
+export interface InlineLimits {
+  /** Of one leaf on one server; null: any number. */
+  readonly rowsMax: number | null;
+  /** Of all of them. */
+  readonly bytesMax: number;
+}
+
+/** The engine is in a transaction that goes on, and must not fail for what is only tried. */
+export interface Within {
+  /** As of GatherRequest. */
+  readonly batchRows: number | null;
+}
 
 /**
- * Starts the statement outside of a transaction, with the rows read into memory. null: they are more
- * than `rowsMax` on one server or too many bytes, or the statement needs a table's primary key; nothing
- * is owed then. Rejects like openEngine.
+ * Starts the statement with the rows read into memory. null: they are more than the limits, or the
+ * statement needs a table's primary key; nothing is owed then. Rejects like openEngine.
  */
-export async function openInline(request: EngineRequest, rowsMax: number): Promise<Gather | null> {
+export async function openInline(
+  request: EngineRequest,
+  limits: InlineLimits,
+  within: Within | null,
+): Promise<Gather | null> {
   const { input, rows, engine, views, resultFormats } = request;
-  if (input.marked === null || views.length > 0 || rowsMax === 0) return null;
+  if (input.marked === null) return null;
   try {
-    const bytesMax = Math.min(ENGINE_INLINE_BYTES_MAX, request.spillBytesMax);
-    const leaves = await readLeaves(rows, engine, rowsMax, bytesMax);
+    if (views.length > 0) await query(engine, viewChecks(views));
+    const leaves = await readLeaves(rows, engine, limits);
     if (leaves === null) return null;
     const { sql, parameters } = inlined(input.marked, leaves, request);
-    const stream = await openShardStream(engine, { sql, parameters, resultFormats });
+    if (within !== null && !(await isGrouped(engine, sql, parameters))) return null;
+    const batchRows = within?.batchRows ?? null;
+    const statement = { sql, parameters, resultFormats };
+    const stream =
+      batchRows === null
+        ? await openShardStream(engine, statement)
+        : await openPortalStream(engine, statement, batchRows);
     async function* batches(): AsyncGenerator<readonly Buffer[]> {
       try {
         for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
@@ -45,47 +74,72 @@ export async function openInline(request: EngineRequest, rowsMax: number): Promi
       },
     };
   } catch (error) {
-    const groups = error instanceof ServerError && error.fields.code === SQLSTATE.groupingError;
-    if (groups) return null;
+    if (isGroupingError(error) && within === null) return null;
     throw withoutPosition(error);
   }
+}
+
+const isGroupingError = (error: unknown) =>
+  error instanceof ServerError && error.fields.code === SQLSTATE.groupingError;
+
+/** False where a column follows from a grouped primary key, which arrays do not have. */
+async function isGrouped(
+  engine: ServerConnection,
+  sql: string,
+  { types }: BoundParameters,
+): Promise<boolean> {
+  if (!GROUPS.test(sql)) return true;
+  await query(engine, 'SAVEPOINT drive_inline');
+  try {
+    await describe(engine, sql, types);
+  } catch (error) {
+    if (!isGroupingError(error)) throw error;
+    await query(engine, 'ROLLBACK TO SAVEPOINT drive_inline; RELEASE SAVEPOINT drive_inline');
+    return false;
+  }
+  await query(engine, 'RELEASE SAVEPOINT drive_inline');
+  return true;
 }
 
 interface ReadLeaf {
   readonly leaf: EngineLeaf;
   readonly rows: readonly Buffer[];
-  readonly fields: readonly FieldDescription[];
 }
 
 async function readLeaves(
   all: readonly LeafRows[],
   engine: ServerConnection,
-  rowsMax: number,
-  bytesMax: number,
+  { rowsMax, bytesMax }: InlineLimits,
 ): Promise<readonly ReadLeaf[] | null> {
   const read: ReadLeaf[] = [];
   let bytesLeft = bytesMax;
   for (const each of all) {
     const servers = each.fromEngine ? [engine, ...each.sources] : each.sources;
-    // No key is left: nobody tells the columns' types.
-    if (servers.length === 0) return null;
-    const sql = `${leafSql(each)} LIMIT ${rowsMax + 1}`;
+    const limit = rowsMax === null ? '' : ` LIMIT ${rowsMax + 1}`;
+    const sql = `${leafSql(carried(each))}${limit}`;
     const answers = await Promise.allSettled(
       servers.map((server) => readAll(server, sql, bytesLeft)),
     );
     const rows: Buffer[] = [];
-    let fields: readonly FieldDescription[] = [];
     for (const answer of answers) {
       if (answer.status === 'rejected') throw answer.reason;
-      if (answer.value === null || answer.value.rows.length > rowsMax) return null;
-      fields = answer.value.fields;
-      rows.push(...answer.value.rows);
-      for (const row of answer.value.rows) bytesLeft -= row.length;
+      const { value } = answer;
+      if (value === null || (rowsMax !== null && value.length > rowsMax)) return null;
+      rows.push(...value);
+      for (const row of value) bytesLeft -= row.length;
     }
     if (bytesLeft < 0) return null;
-    read.push({ leaf: each.leaf, rows, fields });
+    read.push({ leaf: each.leaf, rows });
   }
   return read;
+}
+
+/** What has no array of its own kind is read as text. */
+function carried({ leaf, keys, filters }: LeafRows): Parameters<typeof leafSql>[0] {
+  const columns = leaf.columns.map((column, i) =>
+    leaf.elements![i]!.cast === null ? column : `${column}::pg_catalog.text`,
+  );
+  return { leaf: { ...leaf, columns }, keys, filters };
 }
 
 /** null: more than `bytesMax`. */
@@ -93,7 +147,7 @@ async function readAll(
   server: ServerConnection,
   sql: string,
   bytesMax: number,
-): Promise<{ rows: Buffer[]; fields: readonly FieldDescription[] } | null> {
+): Promise<Buffer[] | null> {
   const statement = { sql, parameters: NO_PARAMETERS, resultFormats: [1] };
   const stream = await openShardStream(server, statement);
   const rows: Buffer[] = [];
@@ -106,7 +160,7 @@ async function readAll(
     return null;
   }
   await stream.done;
-  return { rows, fields: stream.fields };
+  return rows;
 }
 
 /** The arrays come behind the parameters of the statement. */
@@ -118,13 +172,18 @@ function inlined(
   const count = Math.max(parameters.values.length, parameters.types.length);
   const given = Array.from({ length: count }, (_, i) => parameters.values[i] ?? null);
   const values = [...given];
-  const relations = leaves.map(({ leaf, rows, fields }) => {
-    const arrays = leaf.elementTypes!.map((type, column) => {
-      values.push(arrayOf(rows, column, fields[column]!.typeOid));
+  const relations = leaves.map(({ leaf, rows }) => {
+    const arrays = leaf.elements!.map(({ type, typeOid }, column) => {
+      values.push(arrayOf(rows, column, typeOid));
       return `pg_catalog.unnest($${values.length}::pg_catalog.${type}[])`;
     });
+    const items = leaf.columns.map((column, i) => {
+      const { cast } = leaf.elements![i]!;
+      return cast === null ? column : `${column}::pg_catalog.${cast} AS ${column}`;
+    });
     const names = leaf.columns.join(', ');
-    return `(SELECT * FROM ROWS FROM (${arrays.join(', ')}) AS drive_leaf (${names}))`;
+    const relation = `ROWS FROM (${arrays.join(', ')}) AS drive_leaf (${names})`;
+    return `(SELECT ${items.join(', ')} FROM ${relation})`;
   });
   return {
     sql: withLeaves(marked, (n) => relations[n - 1]!),
