@@ -1,5 +1,6 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
+import { settingRoutines } from '../topology/routine-settings.ts';
 import type { Catalog, Table, TableKind, TableRule } from '../topology/table.ts';
 import type {
   DatabaseCollation,
@@ -50,6 +51,7 @@ export function makeCatalog(
     }
   }
   const touching = touchingRoutines(schema.routines, tables.values());
+  const routines = new Set(schema.routines.map(({ name }) => name.toLowerCase()));
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
     searchPath: schema.searchPath,
@@ -66,6 +68,8 @@ export function makeCatalog(
     remembersKinds: schema.hasKinds,
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
     routineTouchesSharded: (name) => touching.has(name.toLowerCase()),
+    hasRoutine: (name) => routines.has(name.toLowerCase()),
+    settingRoutines: settingRoutines(schema.routines),
   };
   return { catalog: Object.freeze(catalog), warnings };
 }

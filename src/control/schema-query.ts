@@ -52,6 +52,7 @@ export interface RelationColumn {
 export interface Routine {
   readonly name: string;
   readonly body: string;
+  readonly usedBy?: 'trigger' | 'other' | null;
 }
 
 export interface DatabaseCollation {
@@ -102,7 +103,14 @@ SELECT pg_catalog.jsonb_build_object(
   'routines', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'name', p.proname,
       'body', CASE WHEN p.prosqlbody IS NULL THEN p.prosrc
-        ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END
+        ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END,
+      'usedBy', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_depend d
+          WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid = p.oid
+            AND d.classid NOT IN ('pg_catalog.pg_trigger'::pg_catalog.regclass,
+              'pg_catalog.pg_event_trigger'::pg_catalog.regclass,
+              'pg_catalog.pg_proc'::pg_catalog.regclass)) THEN 'other'
+        WHEN p.prorettype IN ('pg_catalog.trigger'::pg_catalog.regtype,
+          'pg_catalog.event_trigger'::pg_catalog.regtype) THEN 'trigger' END
     ) ORDER BY p.oid), '[]')
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang

@@ -10,6 +10,7 @@ import { mayWrite, pinByHand } from './functions.ts';
 import type { PinReason, Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 import { planSet, planTransaction } from './session-command.ts';
+import { keptSettings } from './setting-pin.ts';
 import { planOwn, traitsOf } from './utility.ts';
 
 const HOME = { kind: 'home' } as const;
@@ -37,7 +38,9 @@ export function planByHand(
   const { catalog } = topology;
   const own = withoutSemicolons(tokens);
   const input = { sql, tokens: own, catalog, searchPath, literalStarts: [] };
-  return planStatement(statements[0]!.statement, new PlanContext(input));
+  const { statement } = statements[0]!;
+  const context = new PlanContext(input);
+  return keptSettings(planStatement(statement, context), statement, context);
 }
 
 function planStatement(statement: Statement, context: PlanContext): Plan {

@@ -14,6 +14,7 @@ import type { KeySource, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
 import { planRows } from './rows.ts';
 import { planSet, planTransaction } from './session-command.ts';
+import { keptSettings } from './setting-pin.ts';
 import { planUtility } from './utility.ts';
 
 /** `literals`: as written, for key sources from literals; null when the plan has none. */
@@ -177,7 +178,8 @@ function make(
   const { catalog } = topology;
   const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
   const context = new PlanContext(input, forceEngine);
-  const plan = withFindings(planStatement(only.statement, context), context);
+  const found = withFindings(planStatement(only.statement, context), context);
+  const plan = keptSettings(found, only.statement, context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
   if (shapePlan === null) return { plan, shapePlan };
   const parameterized = parameterizedSql(only.statement, context.input);

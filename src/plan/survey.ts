@@ -142,7 +142,8 @@ export class Survey {
     if (!isScalar(call) || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
     this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
-    if (mayWrite(call)) this.mayWrite = true;
+    const isOwn = isUnknown(call) && this.context.input.catalog.hasRoutine(call.name);
+    if (isOwn || mayWrite(call)) this.mayWrite = true;
     if (isUnknown(call) && !place.inCondition) this.onlyOneShard('unknownFunction');
     if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');
   }

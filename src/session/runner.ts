@@ -102,6 +102,21 @@ export class Runner {
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     state.pins.doubt(plan.verb === 'DROP' ? ['temporary table'] : plan.releases);
+    if (!plan.pins.includes('set_config')) return this.#onTargets(execution, plan);
+    const { owner } = this.#d;
+    for (const each of state.transaction?.participants.values() ?? []) {
+      state.pins.add(each, ['set_config'], owner);
+    }
+    state.settingsFor = owner;
+    try {
+      await this.#onTargets(execution, plan);
+    } finally {
+      state.settingsFor = null;
+    }
+  }
+
+  async #onTargets(execution: Execution, plan: RoutedPlan): Promise<void> {
+    const { state } = this.#d;
     if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
     // What was copied, and what is planned, is told shard by shard, also where there is only one.

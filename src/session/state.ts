@@ -58,6 +58,8 @@ export class SessionState {
    * who hears of it. null: transaction pooling.
    */
   poolsFor: ConnectionOwner | null = null;
+  /** The statement under way may leave settings on its servers, which then stay with the session. */
+  settingsFor: ConnectionOwner | null = null;
   /** The clients of the proxy; set once the session has begun. */
   backends: Backends | null = null;
   /** The statement under way is being cancelled for this, which its client is to be told. */
@@ -141,6 +143,10 @@ export class SessionState {
     }
     if (own === null && !apart && this.poolsFor !== null) {
       this.pins.add(connection, ['session pooling'], this.poolsFor);
+    }
+    if (this.settingsFor !== null) {
+      if (apart) connection.tainted = true;
+      else this.pins.add(connection, ['set_config'], this.settingsFor);
     }
     return connection;
   }

@@ -1,5 +1,7 @@
 // Tables as the proxy knows them: their kind, their key and the column facts that planning needs.
 
+import type { SettingRoutines } from './routine-settings.ts';
+
 /**
  * sharded: rows live on the shard of their key. reference: a full copy on every shard.
  * home: only on shard 0. shardedView: a view that reads a sharded table, directly or not.
@@ -66,4 +68,7 @@ export interface Catalog {
   ): TableRule;
   /** True where a user's routine of that name reads or writes sharded tables in its body. */
   routineTouchesSharded(name: string): boolean;
+  /** A user's routine has that name. */
+  hasRoutine(name: string): boolean;
+  readonly settingRoutines: SettingRoutines;
 }

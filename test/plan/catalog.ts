@@ -111,6 +111,8 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
         ? { kind: 'sharded', keyColumn: 'user_id' }
         : { kind: 'home', keyColumn: null },
     routineTouchesSharded: (name) => name === 'archive_files',
+    hasRoutine: (name) => ['archive_files', 'become', 'json_note'].includes(name),
+    settingRoutines: { names: new Set(['become']), byTriggers: false, unseen: false },
   };
 }
 

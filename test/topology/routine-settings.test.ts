@@ -1,0 +1,43 @@
+// Which bodies of routines may leave a setting behind.
+
+import { describe, expect, it } from 'vitest';
+import { leavesSettings, settingRoutines } from '../../src/topology/routine-settings.ts';
+
+describe('leavesSettings', () => {
+  it.each([
+    `SELECT set_config('a.b', 'c', false)`,
+    `SELECT pg_catalog.set_config('a.b', f(x, true), $1)`,
+    `BEGIN SET search_path = a; END`,
+    `BEGIN IF x THEN set session timezone to 'utc'; END IF; END`,
+    `BEGIN RESET ALL; END`,
+    `BEGIN EXECUTE 'SET ROLE ' || who; END`,
+    `BEGIN EXECUTE format('SELECT %s(''a.b'', ''c'', false)', 'set_config'); END`,
+    `BEGIN /* no */ UPDATE pg_settings SET setting = 'x' WHERE name = 'work_mem'; END`,
+    `BEGIN PERFORM set_config('a.b', 'c', true); PERFORM set_config('a.b', 'c', is_local); END`,
+  ])('finds one in %s', (body) => {
+    expect(leavesSettings(body)).toBe(true);
+  });
+
+  it.each([
+    `UPDATE t SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 2`,
+    `SELECT set_config('a.b', coalesce(x, 'c'), true)`,
+    `BEGIN SET LOCAL search_path = a; SET CONSTRAINTS ALL DEFERRED; END`,
+    `BEGIN -- set_config('a.b', 'c', false)\n RETURN NEW; END`,
+    `SELECT setting FROM pg_settings`,
+  ])('finds none in %s', (body) => {
+    expect(leavesSettings(body)).toBe(false);
+  });
+});
+
+describe('settingRoutines', () => {
+  it('counts callers of callers, and what runs them unseen', () => {
+    const found = settingRoutines([
+      { name: 'outermost', body: 'SELECT Outer_One()' },
+      { name: 'outer_one', body: 'SELECT inner_one()', usedBy: 'trigger' },
+      { name: 'inner_one', body: `SELECT set_config('a.b', 'c', false)` },
+      { name: 'plain', body: 'SELECT 1', usedBy: 'other' },
+    ]);
+    expect([...found.names].sort()).toEqual(['inner_one', 'outer_one', 'outermost']);
+    expect(found).toMatchObject({ byTriggers: true, unseen: false });
+  });
+});
