@@ -63,22 +63,3 @@ BEGIN
     s.seqstart + s.seqincrement * ((drive.shard_id() + 1023) % 1024));
 END
 $$;
-
--- After RESTART WITH: the next value is the first from there on that is this shard's own.
-CREATE OR REPLACE FUNCTION drive.align_sequence(sequence regclass)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  s pg_catalog.pg_sequence;
-  at bigint;
-  called boolean;
-  own bigint;
-BEGIN
-  SELECT * INTO STRICT s FROM pg_catalog.pg_sequence WHERE seqrelid = sequence;
-  EXECUTE format('SELECT last_value, is_called FROM %s', sequence) INTO at, called;
-  IF (at - s.seqstart) % s.seqincrement = 0 THEN
-    RETURN;
-  END IF;
-  own := s.seqstart + s.seqincrement * ceil((at - s.seqstart)::numeric / s.seqincrement)::bigint;
-  PERFORM pg_catalog.setval(sequence, own, false);
-END
-$$;

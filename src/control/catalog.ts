@@ -50,6 +50,9 @@ export function makeCatalog(
       warnings.push(`the config has a rule for table "${name}", which does not exist`);
     }
   }
+  const sequences = new Map(
+    (schema.sequences ?? []).map((each) => [keyOf(each.schema, each.name), each.quoted]),
+  );
   const touching = touchingRoutines(schema.routines, tables.values());
   const routines = new Set(schema.routines.map(({ name }) => name.toLowerCase()));
   const catalog: Catalog = {
@@ -62,6 +65,12 @@ export function makeCatalog(
         if (table !== undefined) return table;
       }
       return null;
+    },
+    knowsSequences: schema.sequences !== null,
+    sequence(inSchema, name, searchPath = schema.searchPath) {
+      const path = inSchema === null ? searchPath : [inSchema];
+      const found = path.map((each) => sequences.get(keyOf(each, name)));
+      return found.find((each) => each !== undefined) ?? null;
     },
     tables: () => tables.values(),
     defaultKey: rules.key,

@@ -11,6 +11,8 @@ export interface ShardSchema {
   /** `current_schemas(false)` of the shard's user. */
   readonly searchPath: readonly string[];
   readonly collation: DatabaseCollation;
+  /** Those that count in steps of the shards; null: the shard lacks what tells where they are. */
+  readonly sequences: readonly SpreadSequence[] | null;
   /** The shard has drive.tables: kinds can be remembered. */
   readonly hasKinds: boolean;
   /** drive.tables, by the oid of the relation. */
@@ -23,6 +25,13 @@ export type ViewQueries = Readonly<Record<string, string>>;
 export interface RememberedKind {
   readonly kind: 'sharded' | 'reference' | 'home';
   readonly key: string | null;
+}
+
+export interface SpreadSequence {
+  readonly schema: string;
+  readonly name: string;
+  /** Both, quoted where they must be. */
+  readonly quoted: string;
 }
 
 export interface Relation {
@@ -116,6 +125,13 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
+  'sequences', CASE WHEN pg_catalog.to_regprocedure('drive.pg_sequence()') IS NOT NULL THEN (
+    SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'schema', n.nspname, 'name', c.relname,
+      'quoted', pg_catalog.format('%I.%I', n.nspname, c.relname)) ORDER BY c.oid), '[]')
+    FROM pg_catalog.pg_sequence s JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE s.seqincrement % 1024 = 0 AND c.relpersistence <> 't') END,
   'searchPath', pg_catalog.to_jsonb(pg_catalog.current_schemas(false)),
   'hasKinds', pg_catalog.to_regclass('drive.tables') IS NOT NULL,
   'collation', (SELECT pg_catalog.jsonb_build_object(

@@ -44,6 +44,11 @@ export interface TransactionDependencies {
 
 const NO_MODES = { begin: 'BEGIN', modes: [] };
 
+const WRITE = 'SET TRANSACTION READ WRITE';
+
+/** What may have made a transaction read-only. */
+const READ_ONLY = /read[\s_]+only/i;
+
 /**
  * BEGIN touches no server. A shard is enlisted by the first statement that needs it: BEGIN with the
  * same modes, then the savepoints and SET LOCALs so far, then the statement. An error on any shard
@@ -124,9 +129,9 @@ export class Transaction {
   async enlistApart(): Promise<ServerConnection> {
     if (this.apart !== null) return this.apart;
     const connection = await this.#dependencies.borrow(HOME_SHARD, this.settingsBefore, true);
-    const script = this.#script.map((line) => line.sql);
+    const script = this.#script.flatMap(({ sql }) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
     try {
-      await query(connection, [this.begin, 'SET TRANSACTION READ WRITE', ...script].join('\n;'));
+      await query(connection, [this.begin, WRITE, ...script].join('\n;'));
     } catch (error) {
       connection.tainted = true;
       this.#dependencies.giveBack(connection);

@@ -66,8 +66,15 @@ export class PlanContext {
   table(relation: RelationName): Table | null {
     const { catalog, searchPath } = this.input;
     const table = catalog.table(relation.schema, relation.name, searchPath ?? undefined);
-    if (table === null && !isSystem(relation)) this.unknownTable = true;
+    const isUnknown = table === null && !isSystem(relation) && this.sequence(relation) === null;
+    if (isUnknown) this.unknownTable = true;
     return table;
+  }
+
+  /** The quoted name of a sequence whose ids the shards share; null for any other relation. */
+  sequence({ schema, name }: RelationName): string | null {
+    const { catalog, searchPath } = this.input;
+    return catalog.sequence(schema, name, searchPath ?? undefined);
   }
 
   /** Runs `survey` over a text of its own, which is the same for all texts of the statement's shape. */

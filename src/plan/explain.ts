@@ -2,6 +2,7 @@
 
 import type { SqlErrorFields } from '../base/errors.ts';
 import { filterText } from './engine-filter.ts';
+import { withLeaves } from './engine-plan.ts';
 import type {
   Condition,
   ConditionOperand,
@@ -113,10 +114,20 @@ function keyText(key: KeySource): string {
   return `${key.array ? 'each of ' : ''}$${key.index + 1}`;
 }
 
+function placesText(sequences: readonly string[] | null): string {
+  if (sequences === null) return 'every sequence';
+  return sequences.length === 0 ? 'no sequence' : sequences.join(', ');
+}
+
 function mergeLines(merge: Merge): string[] {
   switch (merge.how) {
     case 'write':
       return ['merge: add counts'];
+    case 'sequences':
+      return [
+        `with the places of ${placesText(merge.sequences)} on all shards:`,
+        `  ${withLeaves(merge.marked, () => '…')}`,
+      ];
     case 'engine':
       return engineLines(merge);
     case 'engineCopy':

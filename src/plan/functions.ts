@@ -120,6 +120,10 @@ export function runsText(call: Call): boolean {
   return isBuiltIn(call) && RUNS_TEXT.has(call.name);
 }
 
+export function exportsSnapshot(call: Call): boolean {
+  return isBuiltIn(call) && call.name === 'pg_export_snapshot';
+}
+
 export function remembersSequence(call: Call): boolean {
   return isBuiltIn(call) && SEQUENCE_MEMORY.has(call.name);
 }

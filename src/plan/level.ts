@@ -14,6 +14,7 @@ import { addFrom, type Walk } from './from.ts';
 import { noteOuterAggregates } from './outer-aggregate.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
 import { type Level, type OutputColumn, type Role, Scope } from './scope.ts';
+import { withSettingNamed } from './set-config.ts';
 import type { Survey } from './survey.ts';
 import { surveyWith } from './with.ts';
 
@@ -94,7 +95,13 @@ function surveyBody(
   const walk = { scope, survey, tables, surveySelect };
   const from = surveyFrom(body.from, walk);
   if (body.where !== null) surveyCondition(body.where, walk, from.anchored);
-  surveyExpressions(partsOfSelect(select, body), scope, survey, tables, from.anchored);
+  surveyExpressions(
+    partsOfSelect(select, withSettingNamed(body)),
+    scope,
+    survey,
+    tables,
+    from.anchored,
+  );
   return { scope, columns: outputColumns(body, scope), ...from };
 }
 

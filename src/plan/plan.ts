@@ -266,7 +266,20 @@ export interface ExplainMerge {
   readonly format: 'text' | 'json' | 'yaml' | 'xml';
 }
 
+/**
+ * A SELECT that reads where sequences are: every shard is asked for its places in `sequences` (null:
+ * in all), then the home shard answers `marked`, in which the first leaf's mark stands for the places of
+ * the cluster, as drive.sequence_row() takes them.
+ */
+export interface SequencesMerge {
+  readonly how: 'sequences';
+  /** Qualified and quoted. */
+  readonly sequences: readonly string[] | null;
+  readonly marked: string;
+}
+
 export type Merge =
+  | SequencesMerge
   | ExplainMerge
   | EngineCopyMerge
   | CursorMerge

@@ -14,6 +14,7 @@ import { planMakeTable, selectInto } from './make-table.ts';
 import type { Effect, Merge, Plan } from './plan.ts';
 import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
 import type { Level } from './scope.ts';
+import { planSequenceRead } from './sequence-read.ts';
 import { hidesTable } from './shadow.ts';
 import { NoMerge, type SplicedSelect, spliceSelect, tellsTimeAnywhere } from './splice.ts';
 import type { Survey } from './survey.ts';
@@ -33,7 +34,11 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   }
   const writes = select.locks.length > 0 || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
-  if (survey.classes.length === 0) return planUnsharded(verb, survey, context, effect);
+  if (survey.classes.length === 0) {
+    const merge = planSequenceRead(survey, context);
+    if (merge === null) return planUnsharded(verb, survey, context, effect);
+    return routedPlan(verb, { kind: 'home' }, effect, { merge, pins: [...context.pins] });
+  }
   return shardedPlan(verb, survey, context, effect, {
     merge: () => mergeOf(select, level, context),
     engine: () => planEngine(survey, context),

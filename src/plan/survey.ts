@@ -8,6 +8,7 @@ import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
 import type { TableUse } from './engine.ts';
 import {
+  exportsSnapshot,
   isBuiltInType,
   isPerRow,
   isScalar,
@@ -125,6 +126,7 @@ export class Survey {
   call(call: Call, place: Place): void {
     if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
     if (runsText(call)) throw new Refusal(refused('queryFunction'));
+    if (exportsSnapshot(call)) throw new Refusal(refused('exportSnapshot'));
     if (call.name === 'set_config') {
       const config = configCallOf(call);
       if (config === null) throw new Refusal(refused('setConfig'));

@@ -150,6 +150,10 @@ export const REFUSED = {
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
+  exportSnapshot: {
+    what: 'pg_export_snapshot()',
+    hint: 'A snapshot is one server’s: dump over one connection (pg_dump without -j).',
+  },
   setConfig: {
     what: 'set_config() of a computed name, of client_encoding, of standard_conforming_strings or of drive.*',
     hint: 'Give the name and the last argument as constants or parameters, or use SET.',

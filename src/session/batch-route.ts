@@ -61,6 +61,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.effect !== 'ddl' &&
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
+    plan.merge?.how !== 'sequences' &&
     !isBinaryCopy(plan) &&
     !plan.unknownTable
   );

@@ -22,6 +22,7 @@ import { type Execution, isDescribed, type RunnerDependencies } from './executio
 import { runExplain } from './explain-run.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
+import { mergeWithStates } from './sequence-run.ts';
 import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
 import { apartOf, relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
@@ -34,6 +35,12 @@ const NOT_MERGEABLE: SqlErrorFields = {
   message: 'this statement cannot run on several shards',
   hint: 'Give the sharding key a value, so that one shard can answer it.',
 };
+
+/**
+ * Merges that do something also where one server is all: what was copied, and what is planned, is told
+ * shard by shard, and where sequences are is put into the text.
+ */
+const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences']);
 
 type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
 
@@ -119,12 +126,10 @@ export class Runner {
     const { state } = this.#d;
     if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
     const targets = this.targets(execution, plan);
-    // What was copied, and what is planned, is told shard by shard, also where there is only one.
     const how = plan.merge?.how;
     const alone =
       targets.length === 1 &&
-      how !== 'copyIn' &&
-      how !== 'explain' &&
+      !MORE_THAN_TEXT.has(how ?? '') &&
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
     if (alone) this.#d.context.counters.routes.careful += 1;
     if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
@@ -174,6 +179,7 @@ export class Runner {
       throw new SqlError(exact.refusal ?? NOT_MERGEABLE);
     }
     const parts = { ...execution, plan: exact };
+    const { state, context } = this.#d;
     this.#d.context.counters.several(merge.how);
     if (merge.how === 'copyIn' || merge.how === 'copyOut') {
       await runCopy(this.#d, parts, merge, targets, () => this.connections(targets));
@@ -190,6 +196,8 @@ export class Runner {
     } else if (merge.how === 'cursor') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       await declareCursor(merge, parts, description, this.#d);
+    } else if (merge.how === 'sequences') {
+      await this.#gather(parts, await mergeWithStates(merge, state, context), [HOME_SHARD]);
     } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }

@@ -60,6 +60,10 @@ export interface Catalog {
   readonly defaultKey: string;
   /** The shards have drive.tables, where the kinds of tables are kept. */
   readonly remembersKinds: boolean;
+  /** The shards have drive.pg_sequence() and what belongs to it. */
+  readonly knowsSequences: boolean;
+  /** The qualified and quoted name of a sequence whose ids the shards share; null for any other. */
+  sequence(schema: string | null, name: string, searchPath?: readonly string[]): string | null;
   /** The kind of a table to be made with these columns. */
   newTable(
     schema: string,

@@ -24,7 +24,15 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
     return [{ oid, schema, name, kind: 'r', columns: made, ...rest }];
   });
   const collation = { provider: 'c', collate: 'C', locale: null };
-  return { relations, routines: [], searchPath: ['public'], collation, hasKinds: true, kinds: {} };
+  return {
+    relations,
+    routines: [],
+    searchPath: ['public'],
+    collation,
+    hasKinds: true,
+    kinds: {},
+    sequences: [],
+  };
 }
 
 describe('Drift', () => {

@@ -106,6 +106,9 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
     tables: () => TABLES,
     defaultKey: 'user_id',
     remembersKinds: true,
+    knowsSequences: true,
+    sequence: (schema, name) =>
+      name === 'tickets' && (schema ?? 'public') === 'public' ? 'public.tickets' : null,
     newTable: (_schema, _name, columns) =>
       columns.some(({ name, isInteger }) => name === 'user_id' && isInteger)
         ? { kind: 'sharded', keyColumn: 'user_id' }

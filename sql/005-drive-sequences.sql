@@ -1,0 +1,120 @@
+-- Sequences as one PostgreSQL would have them, for who reads them: the steps of the shards are ours.
+
+GRANT USAGE ON SCHEMA drive TO PUBLIC;
+
+-- What setval() was told, where the shard's own next value is another. It holds as long as the
+-- sequence is where align_sequence() left it: at `own`, not called.
+CREATE TABLE IF NOT EXISTS drive.told_values (
+  sequence regclass PRIMARY KEY,
+  last_value bigint NOT NULL,
+  is_called boolean NOT NULL,
+  own bigint NOT NULL
+);
+GRANT SELECT ON drive.told_values TO PUBLIC;
+
+COMMENT ON TABLE drive.told_values IS 'values given to sequences that are not this shard''s own';
+
+-- After RESTART WITH and setval(): the next value is the first from there on that is this shard's own.
+CREATE OR REPLACE FUNCTION drive.align_sequence(sequence regclass)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  s pg_catalog.pg_sequence;
+  at bigint;
+  called boolean;
+  own bigint;
+BEGIN
+  SELECT * INTO STRICT s FROM pg_catalog.pg_sequence WHERE seqrelid = sequence;
+  EXECUTE format('SELECT last_value, is_called FROM %s', sequence) INTO at, called;
+  IF (at - s.seqstart) % s.seqincrement = 0 THEN
+    RETURN;
+  END IF;
+  own := s.seqstart + s.seqincrement * ceil((at - s.seqstart)::numeric / s.seqincrement)::bigint;
+  PERFORM pg_catalog.setval(sequence, own, false);
+  DELETE FROM drive.told_values t
+  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.sequence);
+  INSERT INTO drive.told_values VALUES (sequence, at, called, own)
+  ON CONFLICT ON CONSTRAINT told_values_pkey DO UPDATE
+    SET last_value = excluded.last_value, is_called = excluded.is_called, own = excluded.own;
+END
+$$;
+
+-- pg_catalog.pg_sequence with START and INCREMENT as they were written. No view: pg_dump reads none.
+CREATE OR REPLACE FUNCTION drive.pg_sequence()
+RETURNS SETOF pg_catalog.pg_sequence LANGUAGE sql STABLE AS $$
+  SELECT seqrelid, seqtypid,
+    CASE WHEN seqincrement % 1024 = 0
+      THEN seqstart - seqincrement / 1024 * ((drive.shard_id() + 1023) % 1024)
+      ELSE seqstart END AS seqstart,
+    CASE WHEN seqincrement % 1024 = 0 THEN seqincrement / 1024 ELSE seqincrement END AS seqincrement,
+    seqmax, seqmin, seqcache, seqcycle
+  FROM pg_catalog.pg_sequence
+$$;
+
+-- Where this shard is in the sequences that count in the shards' steps; `wanted` null: in all that the
+-- user may read. One that has given no value is at its START, or where it was told to begin.
+CREATE OR REPLACE FUNCTION drive.sequence_states(wanted text[])
+RETURNS TABLE (sequence text, last_value bigint, is_called boolean, upwards boolean)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  s record;
+BEGIN
+  FOR s IN
+    SELECT q.*, p.seqstart AS own_start, t.own, t.last_value AS told, t.is_called AS told_called,
+      format('%I.%I', n.nspname, c.relname) AS named
+    FROM drive.pg_sequence() q
+    JOIN pg_catalog.pg_sequence p USING (seqrelid)
+    JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN drive.told_values t ON t.sequence = q.seqrelid
+    WHERE p.seqincrement % 1024 = 0
+      AND (wanted IS NULL OR format('%I.%I', n.nspname, c.relname) = ANY (wanted))
+      AND (wanted IS NOT NULL OR pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT'))
+  LOOP
+    sequence := s.named;
+    upwards := s.seqincrement > 0;
+    EXECUTE format('SELECT last_value, is_called FROM %s', s.named)
+      INTO sequence_states.last_value, sequence_states.is_called;
+    IF NOT sequence_states.is_called AND sequence_states.last_value = s.own THEN
+      sequence_states.last_value := s.told;
+      sequence_states.is_called := s.told_called;
+    ELSIF NOT sequence_states.is_called AND sequence_states.last_value = s.own_start THEN
+      sequence_states.last_value := s.seqstart;
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+-- What a sequence itself would answer, of the cluster: `states` has {"name": [last_value, is_called]}.
+-- Any sequence that is not in there answers by itself.
+CREATE OR REPLACE FUNCTION drive.sequence_row(
+  states jsonb, sequence regclass, OUT last_value bigint, OUT log_cnt bigint, OUT is_called boolean)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  state jsonb;
+BEGIN
+  SELECT states -> format('%I.%I', n.nspname, c.relname) INTO state
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.oid = sequence;
+  IF state IS NULL THEN
+    EXECUTE format('SELECT last_value, log_cnt, is_called FROM %s', sequence)
+      INTO last_value, log_cnt, is_called;
+  ELSE
+    last_value := (state ->> 0)::bigint;
+    log_cnt := 0;
+    is_called := (state ->> 1)::boolean;
+  END IF;
+END
+$$;
+
+-- As pg_catalog.pg_get_sequence_data() of PostgreSQL 18: NULLs for what the user may not read.
+CREATE OR REPLACE FUNCTION drive.pg_get_sequence_data(
+  states jsonb, sequence regclass, OUT last_value bigint, OUT is_called boolean)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF pg_catalog.has_sequence_privilege(sequence, 'SELECT') THEN
+    SELECT r.last_value, r.is_called INTO last_value, is_called
+    FROM drive.sequence_row(states, sequence) r;
+  END IF;
+END
+$$;

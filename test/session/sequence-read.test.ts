@@ -1,0 +1,121 @@
+// Where a sequence is, asked through the proxy: what was written and the last id of all shards.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { superusers } from '../support/cluster.ts';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCode, RawClient } from '../support/raw-client.ts';
+
+let proxy: TestProxy;
+let client: RawClient;
+
+beforeAll(async () => {
+  proxy = await startTestProxy({ shards: 3 });
+  client = await RawClient.login(proxy.login);
+});
+
+afterAll(async () => {
+  await client.close();
+  await proxy.close();
+});
+
+const state = async (name: string) =>
+  (await client.rows(`SELECT last_value, is_called FROM ${name}`))[0];
+
+const definition = async (name: string) =>
+  (
+    await client.rows(
+      `SELECT seqstart, seqincrement FROM pg_catalog.pg_sequence WHERE seqrelid = '${name}'::regclass`,
+    )
+  )[0];
+
+/** As pg_dump of PostgreSQL 18 asks for all at once. */
+const all = async () =>
+  client.rows(
+    'SELECT seqrelid::regclass, seqstart, last_value, is_called FROM pg_catalog.pg_sequence, ' +
+      'pg_get_sequence_data(seqrelid) ORDER BY seqrelid',
+  );
+
+describe('A sequence on every shard', () => {
+  it('has the START and INCREMENT that it was made with, and none given', async () => {
+    await client.rows('CREATE SEQUENCE up START 100 INCREMENT 5');
+    await client.rows('CREATE SEQUENCE down INCREMENT -1');
+    expect(await definition('up')).toEqual(['100', '5']);
+    expect(await definition('down')).toEqual(['-1', '-1']);
+    expect(await state('up')).toEqual(['100', 'f']);
+    expect(await state('public.down')).toEqual(['-1', 'f']);
+    expect(await all()).toEqual([
+      ['up', '100', '100', 'f'],
+      ['down', '-1', '-1', 'f'],
+    ]);
+  });
+
+  it('is at the last id of all shards', async () => {
+    await client.rows('CREATE TABLE note (id bigserial PRIMARY KEY, user_id bigint NOT NULL)');
+    await client.rows('INSERT INTO note (user_id) VALUES (1)');
+    await client.rows('INSERT INTO note (user_id) VALUES (1)');
+    await client.rows('INSERT INTO note (user_id) VALUES (2)');
+    const [[last]] = (await client.rows('SELECT max(id) FROM note')) as [[string]];
+    expect(await state('note_id_seq')).toEqual([last, 't']);
+    expect((await client.rows('SELECT * FROM note_id_seq AS n WHERE n.is_called'))[0]).toEqual([
+      last,
+      '0',
+      't',
+    ]);
+    expect((await all()).at(-1)).toEqual(['note_id_seq', '1', last, 't']);
+  });
+
+  it('is where setval() has put it, until an id is given', async () => {
+    await client.rows(`SELECT setval('note_id_seq', 7777)`);
+    expect(await state('note_id_seq')).toEqual(['7777', 't']);
+    await client.rows(`SELECT setval('up', 205, false)`);
+    expect(await state('up')).toEqual(['205', 'f']);
+    const [[id]] = (await client.rows('INSERT INTO note (user_id) VALUES (2) RETURNING id')) as [
+      [string],
+    ];
+    expect(Number(id)).toBeGreaterThan(7777);
+    expect(await state('note_id_seq')).toEqual([id, 't']);
+  });
+
+  it('begins anew with RESTART', async () => {
+    await client.rows('ALTER SEQUENCE up RESTART');
+    expect(await state('up')).toEqual(['100', 'f']);
+    await client.rows('TRUNCATE note RESTART IDENTITY');
+    expect(await state('note_id_seq')).toEqual(['1', 'f']);
+  });
+
+  it('is told within a transaction, as what it has given', async () => {
+    await client.rows('BEGIN');
+    await client.rows('CREATE SEQUENCE inside');
+    await client.rows('INSERT INTO note (user_id) VALUES (1)');
+    expect((await state('note_id_seq'))?.[1]).toBe('t');
+    expect(await state('inside')).toEqual(['1', 'f']);
+    await client.rows('ROLLBACK');
+  });
+
+  it('may be read only by those who may', async () => {
+    const role = 'sequence_reader';
+    for (const shard of proxy.shards) {
+      const root = await RawClient.login({ ...shard, ...superusers().shards });
+      const [[made]] = (await root.rows(
+        `SELECT count(*) FROM pg_roles WHERE rolname = '${role}'`,
+      )) as [[string]];
+      if (made === '0') await root.rows(`CREATE ROLE ${role}; GRANT ${role} TO "${shard.user}"`);
+      await root.close();
+    }
+    await client.rows(`SET ROLE ${role}`);
+    expect(errorCode(await client.query('SELECT last_value FROM up'))).toBe('42501');
+    expect(await all()).toContainEqual(['up', '100', null, null]);
+    await client.rows('RESET ROLE');
+  });
+});
+
+describe('A sequence of the home shard alone', () => {
+  it('answers by itself', async () => {
+    await client.rows('CREATE TABLE job (id serial PRIMARY KEY)');
+    await client.rows('INSERT INTO job DEFAULT VALUES');
+    await client.rows('INSERT INTO job DEFAULT VALUES');
+    expect(await state('job_id_seq')).toEqual(['2', 't']);
+    expect(await definition('job_id_seq')).toEqual(['1', '1']);
+    expect((await all()).at(-1)).toEqual(['job_id_seq', '1', '2', 't']);
+  });
+});
