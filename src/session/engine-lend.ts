@@ -12,7 +12,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { SessionState } from './state.ts';
 
 /** Of the engine's copies in a transaction that goes on. */
-export const SAVEPOINT = 'SAVEPOINT drive_cursor';
+const SAVEPOINT = 'SAVEPOINT drive_cursor';
 
 /** The shards that have rows of a leaf, and the keys that select them there. */
 export interface Place {
