@@ -313,7 +313,8 @@ export const PART_BUSY_TRIES = 250;
 /** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
 export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;
 
-/** Arrays and composites within each other whose oids are looked at: the stack holds so many. */
-export const OID_NESTING_MAX = 500;
 /** The same where no table may be made for them: one Bind message, which memory holds three times. */
 export const ENGINE_OWN_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Arrays and composites within each other whose oids are looked at: the stack holds so many. */
+export const OID_NESTING_MAX = 500;

@@ -53,6 +53,8 @@ export class PlanContext {
   mergeable = true;
   /** False for a text in which no parameter can stand for the time, or one does already. */
   tellsOneTime = true;
+  /** True for what is left to the shards of a statement of the merge engine. */
+  streamsOnly = false;
   /** Tests: the engine computes whatever needs a merge and can be computed by it. */
   readonly forceEngine: boolean;
   #inViewText = false;

@@ -1,7 +1,7 @@
 // Engine plan: what one server computes over copies of the tables' rows of all shards.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { CopyOutMerge, KeySource } from './plan.ts';
+import type { AggregateMerge, ConcatMerge, CopyOutMerge, KeySource, Route } from './plan.ts';
 
 /** A table whose rows the engine gets a copy of: the n-th is pg_temp.drive_leaf_<n>, from 1. */
 export interface EngineLeaf {
@@ -36,11 +36,23 @@ export interface LeafElement {
 /** SQL in pieces; a number is a parameter of the statement, 0-based. */
 export type EngineFilter = readonly (string | number)[];
 
+/**
+ * Another way, where some leaves turn out to be small and the others not: the rows of the small ones
+ * are parameters of what every shard is sent, in which `pg_temp.drive_leaf_<n>` stands for the n-th
+ * leaf, and the shards' rows are merged.
+ */
+export interface Broadcast {
+  /** Positions of leaves, from 0. */
+  readonly small: readonly number[];
+  readonly route: Route;
+  readonly merge: ConcatMerge | AggregateMerge;
+}
+
 /** The client's statement with its tables replaced by the leaves. */
 export interface EngineInput {
   readonly sql: string;
-  /** The same with a mark in place of each leaf's name, for `withLeaves`; null: not all may be. */
-  readonly marked: string | null;
+  /** The same with a mark in place of each leaf's name, for `withLeaves`. */
+  readonly marked: string;
   readonly leaves: readonly EngineLeaf[];
 }
 
@@ -59,6 +71,7 @@ export interface EngineMerge {
   /** now() and its kin: not in a transaction, which began at another time than the engine's. */
   readonly tellsTime: boolean;
   readonly readsHome: boolean;
+  readonly broadcasts: readonly Broadcast[];
   /** For a statement that may not run in a transaction. */
   readonly refusal: SqlErrorFields;
 }

@@ -4,6 +4,13 @@ import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Column, Table } from '../topology/table.ts';
 import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
+import {
+  broadcastsOf,
+  orNone,
+  type SpreadPlace,
+  type SpreadText,
+  type StreamPlanner,
+} from './broadcast.ts';
 import { isSystem, type PlanContext } from './context.ts';
 import { elementOf } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
@@ -51,7 +58,11 @@ export interface ViewText {
 const NEVER = ['systemColumn', 'sequenceFunction', 'writingWith'] as const;
 
 /** Throws NoMerge where one server over copies of the rows would not answer the same. */
-export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
+export function planEngine(
+  survey: Survey,
+  context: PlanContext,
+  streamed: StreamPlanner,
+): EngineMerge {
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.locks) throw new NoMerge('lockLimit');
   if (survey.samples) throw new NoMerge('tableSample');
@@ -72,15 +83,21 @@ export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
   const copied = (place: Place) => !isSystem(place.item.relation);
   const { namesJoin } = survey;
   const alone = inputOf(whole, texts, { copied: sharded, namesJoin });
+  const mayBroadcast = texts.length === 1 && !context.forceEngine;
   const ownServer = !tables.every(copied) || survey.callsUnknown || survey.mayWrite;
   const isSame = tables.every(sharded);
   return {
     how: 'engine',
-    alone,
-    within: ownServer ? null : isSame ? alone : inputOf(whole, texts, { copied, namesJoin }),
+    alone: alone.input,
+    within: ownServer
+      ? null
+      : isSame
+        ? alone.input
+        : inputOf(whole, texts, { copied, namesJoin }).input,
     views: [...new Set(views.map((place) => quotedName(place)))],
     tellsTime: survey.tellsTime,
     readsHome: survey.readsHome,
+    broadcasts: mayBroadcast ? orNone(() => broadcastsOf(spreadText(whole, alone), streamed)) : [],
     refusal: severalShards('engineInTransaction'),
   };
 }
@@ -88,6 +105,8 @@ export function planEngine(survey: Survey, context: PlanContext): EngineMerge {
 interface Place extends TableUse {
   /** null: all keys, or not a sharded table. */
   readonly keys: readonly KeySource[] | null;
+  /** Of each visit; none of a table that is not sharded. */
+  readonly classes: readonly KeyClass[];
   readonly span: TableSpan;
   readonly inside: Text | null;
 }
@@ -114,6 +133,7 @@ function textOf({ sql, tokens, uses }: ViewText): Text {
       ...first!,
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
       filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
+      classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],
       span: tableSpan(item, tokens),
       inside: view && textOf({ ...view, uses: all.flatMap((use) => use.view?.uses ?? []) }),
     };
@@ -130,10 +150,29 @@ const textsIn = (text: Text): readonly Text[] => [
   ...text.places.flatMap(({ inside }) => (inside === null ? [] : textsIn(inside))),
 ];
 
+interface MadeInput {
+  readonly input: EngineInput;
+  /** The leaf of each place that is copied, from 1. */
+  readonly numbers: ReadonlyMap<Place, number>;
+}
+
+const spreadText = ({ sql, tokens, places }: Text, { input, numbers }: MadeInput): SpreadText => ({
+  sql,
+  tokens,
+  leaves: input.leaves,
+  places: places.flatMap((place): SpreadPlace[] => {
+    const { item, span, table, classes } = place;
+    const number = numbers.get(place);
+    if (number === undefined || table === null) return [];
+    return [{ stand: { item, schema: table.schema, span }, table, classes, leaf: number - 1 }];
+  }),
+});
+
 /** Uses that need the same rows share a leaf. */
-function inputOf(whole: Text, texts: readonly Text[], need: Need): EngineInput {
+function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   const leaves: EngineLeaf[] = [];
   const byText = new Map<string, number>();
+  const numbers = new Map<Place, number>();
   const { copied } = need;
   const needed = columnsNeeded(texts, need);
   const leafNumber = (place: Place): number => {
@@ -152,14 +191,15 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): EngineInput {
       const schema = place.table?.schema ?? null;
       if (inside !== null) return [{ item, schema, span, text: `(${built(inside)})` }];
       if (!copied(place)) return [];
-      return [{ item, schema, span, text: leafMark(leafNumber(place)) }];
+      const number = leafNumber(place);
+      numbers.set(place, number);
+      return [{ item, schema, span, text: leafMark(number) }];
     });
     return engineText(sql, tokens, stands);
   };
   const marked = built(whole);
   const sql = withLeaves(marked, (n) => `pg_temp.drive_leaf_${n}`);
-  const mayInline = leaves.length > 0 && leaves.every((leaf) => leaf.elements !== null);
-  return { sql, leaves, marked: mayInline ? marked : null };
+  return { input: { sql, leaves, marked }, numbers };
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;

@@ -242,7 +242,8 @@ function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
   return `${clause}VALUES ${items.join(', ')} as ${columns.join(', ')}`;
 }
 
-function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMerge): string[] {
+function engineLines(merge: EngineMerge): string[] {
+  const { alone, within, tellsTime, readsHome, refusal } = merge;
   const leaves = (leaf: EngineLeaf, i: number) => {
     const { table, only, columns, format, isSharded, keys, filters } = leaf;
     const where = filters.length === 0 ? '' : ` where ${filters.map(filterText).join(' and ')}`;
@@ -252,6 +253,11 @@ function engineLines({ alone, within, tellsTime, readsHome, refusal }: EngineMer
     return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;
   };
   const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];
+  for (const { small, route, merge: rest } of merge.broadcasts) {
+    const given = small.map((leaf) => `leaf ${leaf + 1}`).join(', ');
+    const parts = mergeLines(rest).map((line) => `  ${line}`);
+    lines.push(`or, where only ${given} is small, on ${routeText(route)}`, ...parts);
+  }
   if (readsHome) lines.push('with home tables');
   if (within === null) return [...lines, `in a transaction: ${errorText(refusal)}`];
   if (tellsTime) lines.push(`in a transaction block: ${errorText(refusal)}`);

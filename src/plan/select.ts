@@ -1,12 +1,15 @@
 // SELECT: home, any shard, one shard, or several with a merge.
 
 import { clausesOf } from '../sql/clause.ts';
+import { parseSql } from '../sql/parser.ts';
 import type { SelectStatement, SimpleSelect } from '../sql/statement.ts';
+import { withoutSemicolons } from '../sql/token.ts';
 import { planAggregate } from './aggregate.ts';
+import { catalogWith, type StreamPlanner } from './broadcast.ts';
 import { groupsByBytes } from './collation.ts';
 import { CommonTables } from './common-tables.ts';
 import { planConcat } from './concat.ts';
-import type { PlanContext } from './context.ts';
+import { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
 import { planEngine } from './engine.ts';
 import { surveySelect } from './level.ts';
@@ -17,7 +20,7 @@ import type { Level } from './scope.ts';
 import { planSequenceRead } from './sequence-read.ts';
 import { hidesTable } from './shadow.ts';
 import { NoMerge, type SplicedSelect, spliceSelect, tellsTimeAnywhere } from './splice.ts';
-import type { Survey } from './survey.ts';
+import { Survey } from './survey.ts';
 import { surveyUnused } from './with.ts';
 
 export function planSelect(select: SelectStatement, survey: Survey, context: PlanContext): Plan {
@@ -41,9 +44,28 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   }
   return shardedPlan(verb, survey, context, effect, {
     merge: () => mergeOf(select, level, context),
-    engine: () => planEngine(survey, context),
+    engine: context.streamsOnly
+      ? null
+      : () => planEngine(survey, context, streamPlanner(survey, context)),
   });
 }
+
+const streamPlanner =
+  ({ surveyWriting }: Survey, { input, uncertain }: PlanContext): StreamPlanner =>
+  (sql, tables) => {
+    const parsed = parseSql(sql);
+    const [only] = parsed?.statements ?? [];
+    if (parsed === null || only?.statement.kind !== 'select') return null;
+    const tokens = withoutSemicolons(parsed.tokens);
+    const catalog = catalogWith(input.catalog, tables);
+    const own = new PlanContext({ ...input, sql, tokens, catalog, literalStarts: [] });
+    own.uncertain = uncertain;
+    own.streamsOnly = true;
+    const plan = planSelect(only.statement, new Survey(own, surveyWriting), own);
+    if (plan.op !== 'routed') return null;
+    const { route, merge } = plan;
+    return merge?.how === 'concat' || merge?.how === 'aggregate' ? { route, merge } : null;
+  };
 
 /** No sharded table: shard 0, or any where nothing belongs to one shard. */
 export function planUnsharded(

@@ -4,7 +4,7 @@ import type { CoarseClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Cluster } from '../execute/cluster.ts';
 import type { TwoPhase } from '../execute/two-phase.ts';
-import type { EngineInput } from '../plan/plan.ts';
+import type { EngineInput, EngineLeaf } from '../plan/plan.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -36,8 +36,8 @@ export interface SessionContext {
   readonly mergeBytesMax: number;
   readonly spillBytesMax: number;
   readonly inlineRowsMax: number;
-  /** Of statements whose rows were too many to be parameters the last time. */
-  readonly largeInputs: WeakSet<EngineInput>;
+  /** Statements, and leaves of them, whose rows were too many to be parameters the last time. */
+  readonly largeInputs: WeakSet<EngineInput | EngineLeaf>;
   readonly log: Logger;
 }
 

@@ -13,14 +13,15 @@ import {
   openEngine,
   withoutPosition,
 } from '../execute/engine/engine.ts';
-import { openInline, type Within } from '../execute/engine/inline.ts';
+import { type Inline, openInline, type Spread, type Within } from '../execute/engine/inline.ts';
 import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
 import type { Gather } from '../execute/gather.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { Transaction } from '../execute/transaction.ts';
-import type { CursorMerge, EngineCopyMerge } from '../plan/engine-plan.ts';
-import type { EngineInput, EngineMerge, ExplainMerge } from '../plan/plan.ts';
+import type { Broadcast, CursorMerge, EngineCopyMerge } from '../plan/engine-plan.ts';
+import type { EngineInput, EngineLeaf, EngineMerge, ExplainMerge } from '../plan/plan.ts';
+import { targetsOf } from '../plan/route.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -39,6 +40,8 @@ interface Prepared {
   /** BEGIN and what else makes the engine's transaction like the session's. */
   readonly begin: string;
   readonly definer: ServerConnection | null;
+  /** By shard; of the engine's own where it does not read itself. */
+  readonly readers: ReadonlyMap<number, ServerConnection>;
 }
 
 /** Rejects with SqlError or ServerError; every connection has then been given back. */
@@ -67,9 +70,11 @@ export async function openEngineRun(
       resultFormats: execution.resultFormats,
       spillBytesMax: context.spillBytesMax,
     };
-    const small = transaction === null ? await openSmall(request, context, null) : null;
-    const gather = small ?? (await openEngine(request));
     const { engine } = prepared;
+    const spread = spreadOf(merge, execution, description, prepared, context);
+    const small = transaction === null ? await openSmall(request, context, null, spread) : null;
+    if (small?.isSpread) return { gather: small.gather, rest: [], release };
+    const gather = small?.gather ?? (await openEngine(request));
     for (const reader of borrowed.splice(0)) if (reader !== engine) state.giveBack(reader);
     borrowed.push(engine);
     return { gather, rest: [], release };
@@ -84,12 +89,29 @@ async function openSmall(
   request: EngineRequest,
   { inlineRowsMax, largeInputs, spillBytesMax }: SessionContext,
   within: Within | null,
-): Promise<Gather | null> {
+  spread: Spread,
+): Promise<Inline | null> {
   if (inlineRowsMax === 0 || largeInputs.has(request.input)) return null;
   const bytesMax = Math.min(ENGINE_INLINE_BYTES_MAX, spillBytesMax);
-  const gather = await openInline(request, { rowsMax: inlineRowsMax, bytesMax }, within);
-  if (gather === null) largeInputs.add(request.input);
-  return gather;
+  const opened = await openInline(request, { rowsMax: inlineRowsMax, bytesMax }, within, spread);
+  if (opened === null) largeInputs.add(request.input);
+  return opened;
+}
+
+/** What else than the engine may compute the statement, on the connections that it has been lent. */
+function spreadOf(
+  { broadcasts }: EngineMerge,
+  { values }: Execution,
+  description: Description,
+  { engine, readers }: Pick<Prepared, 'engine' | 'readers'>,
+  context: SessionContext,
+): Spread {
+  const { largeInputs: large, mergeRowsMax: rowsMax, mergeBytesMax: bytesMax } = context;
+  const connections = ({ route }: Broadcast) =>
+    targetsOf(route, values, context.topology()).map((shard) =>
+      shard === HOME_SHARD ? engine : readers.get(shard)!,
+    );
+  return { broadcasts, description, large, rowsMax, bytesMax, connections };
 }
 
 /**
@@ -105,7 +127,6 @@ async function openOwn(
   context: SessionContext,
 ): Promise<Gather | null> {
   const input = merge.alone;
-  if (input.marked === null) return null;
   const topology = context.topology();
   const places = input.leaves.map((leaf) => placeOf(leaf, execution.values, topology));
   const readers = await enlistReaders(places, transaction);
@@ -123,9 +144,17 @@ async function openOwn(
     spillBytesMax: context.spillBytesMax,
   };
   const within = { batchRows: batchRowsOf(execution) };
-  if (maySpill(merge, transaction)) return openSmall(request, context, within);
-  const bytesMax = Math.min(ENGINE_OWN_BYTES_MAX, context.mergeBytesMax);
-  return openInline(request, { rowsMax: null, bytesMax }, within);
+  const spread = spreadOf(merge, execution, description, { engine, readers }, context);
+  if (maySpill(merge, transaction)) {
+    return (await openSmall(request, context, within, spread))?.gather ?? null;
+  }
+  const limits = {
+    rowsMax: null,
+    bytesMax: Math.min(ENGINE_OWN_BYTES_MAX, context.mergeBytesMax),
+  };
+  // What was too large for the other way may do for this one.
+  const any = { ...spread, large: new WeakSet<EngineLeaf>() };
+  return (await openInline(request, limits, within, any))?.gather ?? null;
 }
 
 /** COPY takes no parameters. */
@@ -229,7 +258,7 @@ export async function explainEngine(
     const { sql, leaves } = prepared.input;
     const gather = await openEngine({
       ...prepared,
-      input: { sql: explained.prefix + sql, leaves, marked: null },
+      input: { sql: explained.prefix + sql, leaves, marked: '' },
       // Without ANALYZE nothing is to run, so the copies stay empty.
       rows: explained.analyzes ? prepared.rows : [],
       views: merge.views,
@@ -270,7 +299,7 @@ async function prepare(
       : await enlist(places, transaction, state, borrowed, apart);
   const parameters = { ...execution.parameters, types: description.parameterTypes };
   const rows = leafRowsOf(places, readers, transaction === null, parameters);
-  return { input, rows, engine, begin, definer: readers.get(HOME_SHARD) ?? null };
+  return { input, rows, engine, begin, readers, definer: readers.get(HOME_SHARD) ?? null };
 }
 
 function inputWithin(merge: EngineMerge, transaction: Transaction): EngineInput {

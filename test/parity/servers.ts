@@ -15,10 +15,14 @@ export interface ParityServers {
   close(): Promise<void>;
 }
 
-export async function startParity(shardCount: number): Promise<ParityServers> {
+/** `merge`: settings of the proxy. */
+export async function startParity(
+  shardCount: number,
+  merge: Readonly<Record<string, number>> = {},
+): Promise<ParityServers> {
   const tested = await startTestProxy({
     shards: shardCount,
-    config: { sharding: { tables: TABLE_RULES } },
+    config: { sharding: { tables: TABLE_RULES }, merge },
     prepare: async (databases) => {
       const clients = await Promise.all([databases.plain, ...databases.shards].map(connect));
       const [plain, ...shards] = clients;

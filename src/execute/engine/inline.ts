@@ -1,16 +1,17 @@
 // Inline: leaves of few rows as array parameters of the statement, without a temporary table.
 
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import { withLeaves } from '../../plan/engine-plan.ts';
+import { type Broadcast, withLeaves } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
-import { describe } from '../describe.ts';
+import { type Description, describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
 import { type BoundParameters, formatAt, NO_PARAMETERS } from '../parameters.ts';
 import { openPortalStream } from '../portal-stream.ts';
 import { openShardStream } from '../shard-stream.ts';
 import { arrayOf } from './array-parameter.ts';
+import { givenTo, openBroadcast } from './broadcast.ts';
 import {
   type EngineRequest,
   GROUPS,
@@ -33,50 +34,104 @@ export interface Within {
   readonly batchRows: number | null;
 }
 
+/** What else than the engine alone may compute the statement. */
+export interface Spread {
+  readonly broadcasts: readonly Broadcast[];
+  /** Of the statement, as one server describes it. */
+  readonly description: Description;
+  /** Leaves that were too large the last time; those that are now become some. */
+  readonly large: WeakSet<EngineLeaf>;
+  /** Bounds of the merge, as of GatherRequest. */
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+  /** The connections to the shards of a broadcast, in shard order. */
+  connections(broadcast: Broadcast): readonly ServerConnection[];
+}
+
+export interface Inline {
+  readonly gather: Gather;
+  /** All connections are in use; else that of the engine alone. */
+  readonly isSpread: boolean;
+}
+
 /**
- * Starts the statement with the rows read into memory. null: they are more than the limits, or the
- * statement needs a table's primary key; nothing is owed then. Rejects like openEngine.
+ * Starts the statement with the rows read into memory: on the engine or, with those of some leaves
+ * only, on all shards. null: there are more than the limits, or the statement needs a table's primary
+ * key; nothing is owed then. Rejects like openEngine.
  */
 export async function openInline(
   request: EngineRequest,
   limits: InlineLimits,
   within: Within | null,
-): Promise<Gather | null> {
-  const { input, rows, engine, views, resultFormats } = request;
-  if (input.marked === null) return null;
+  spread: Spread,
+): Promise<Inline | null> {
+  const { input, rows, engine, views } = request;
+  const mayTravel = input.leaves.every(({ elements }) => elements !== null);
+  if (!mayTravel && spread.broadcasts.length === 0) return null;
   try {
     if (views.length > 0) await query(engine, viewChecks(views));
-    const leaves = await readLeaves(rows, engine, limits);
-    if (leaves === null) return null;
-    const { sql, parameters } = inlined(input.marked, leaves, request);
-    if (within !== null && !(await isGrouped(engine, sql, parameters))) return null;
-    const batchRows = within?.batchRows ?? null;
-    const statement = { sql, parameters, resultFormats };
-    const stream =
-      batchRows === null
-        ? await openShardStream(engine, statement)
-        : await openPortalStream(engine, statement, batchRows);
-    async function* batches(): AsyncGenerator<readonly Buffer[]> {
-      try {
-        for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-          yield batch;
-        }
-      } catch (error) {
-        throw withoutPosition(error);
-      }
+    const leaves = await readLeaves(rows, engine, limits, spread);
+    if (leaves.every((leaf) => leaf !== null)) {
+      const gather = await openAlone(input.marked, leaves, request, within);
+      return gather === null ? null : { gather, isSpread: false };
     }
-    const generator = batches();
-    return {
-      batches: generator,
-      close: async () => {
-        await generator.return(undefined);
-        await stream.discard();
-      },
-    };
+    const broadcast = spread.broadcasts.find(({ small }) => small.every((i) => leaves[i] !== null));
+    if (leaves.length < rows.length || broadcast === undefined) return null;
+    const { relations, parameters } = relationsOf(leaves, request.parameters);
+    const given = givenTo(broadcast, relations);
+    if (within !== null && !(await isGrouped(engine, given.shardSql.before, parameters)))
+      return null;
+    const gather = await openBroadcast(given, parameters, spread.connections(broadcast), {
+      ...spread,
+      resultFormats: request.resultFormats,
+      batchRows: within?.batchRows ?? null,
+    });
+    return gather === null ? null : { gather, isSpread: true };
   } catch (error) {
     if (isGroupingError(error) && within === null) return null;
     throw withoutPosition(error);
   }
+}
+
+/** null: a column follows from a primary key. */
+async function openAlone(
+  marked: string,
+  leaves: readonly ReadLeaf[],
+  request: EngineRequest,
+  within: Within | null,
+): Promise<Gather | null> {
+  const { engine, resultFormats } = request;
+  const { relations, parameters } = relationsOf(leaves, request.parameters);
+  const sql = withLeaves(marked, (n) => relations[n - 1]!);
+  if (within !== null && !(await isGrouped(engine, sql, parameters))) return null;
+  const batchRows = within?.batchRows ?? null;
+  const statement = { sql, parameters, resultFormats };
+  const stream =
+    batchRows === null
+      ? await openShardStream(engine, statement)
+      : await openPortalStream(engine, statement, batchRows);
+  async function* batches(): AsyncGenerator<readonly Buffer[]> {
+    for (let batch = await stream.next(); batch !== null; batch = await stream.next()) yield batch;
+  }
+  return gatherOf(batches(), () => stream.discard());
+}
+
+function gatherOf(rows: AsyncGenerator<readonly Buffer[]>, close: () => Promise<void>): Gather {
+  async function* batches(): AsyncGenerator<readonly Buffer[]> {
+    try {
+      yield* rows;
+    } catch (error) {
+      throw withoutPosition(error);
+    }
+  }
+  const generator = batches();
+  return {
+    batches: generator,
+    close: async () => {
+      await generator.return(undefined);
+      await close();
+    },
+  };
 }
 
 const isGroupingError = (error: unknown) =>
@@ -106,32 +161,48 @@ interface ReadLeaf {
   readonly rows: readonly Buffer[];
 }
 
+/** null in place of a leaf that is too large; the list ends there where nothing can be done then. */
 async function readLeaves(
   all: readonly LeafRows[],
   engine: ServerConnection,
   { rowsMax, bytesMax }: InlineLimits,
-): Promise<readonly ReadLeaf[] | null> {
-  const read: ReadLeaf[] = [];
+  { broadcasts, large }: Spread,
+): Promise<readonly (ReadLeaf | null)[]> {
+  const read: (ReadLeaf | null)[] = [];
   let bytesLeft = bytesMax;
   for (const each of all) {
-    const servers = each.fromEngine ? [engine, ...each.sources] : each.sources;
-    const limit = rowsMax === null ? '' : ` LIMIT ${rowsMax + 1}`;
-    const sql = `${leafSql(carried(each))}${limit}`;
-    const answers = await Promise.allSettled(
-      servers.map((server) => readAll(server, sql, bytesLeft)),
-    );
-    const rows: Buffer[] = [];
-    for (const answer of answers) {
-      if (answer.status === 'rejected') throw answer.reason;
-      const { value } = answer;
-      if (value === null || (rowsMax !== null && value.length > rowsMax)) return null;
-      rows.push(...value);
-      for (const row of value) bytesLeft -= row.length;
-    }
-    if (bytesLeft < 0) return null;
-    read.push({ leaf: each.leaf, rows });
+    const isLarge = each.leaf.elements === null || large.has(each.leaf);
+    const rows = isLarge ? null : await readLeaf(each, engine, rowsMax, bytesLeft);
+    read.push(rows === null ? null : { leaf: each.leaf, rows });
+    if (rows === null) {
+      large.add(each.leaf);
+      if (broadcasts.length === 0) break;
+    } else for (const row of rows) bytesLeft -= row.length;
   }
   return read;
+}
+
+/** null: too many rows on one shard, or bytes on all. */
+async function readLeaf(
+  from: LeafRows,
+  engine: ServerConnection,
+  rowsMax: number | null,
+  bytesMax: number,
+): Promise<readonly Buffer[] | null> {
+  const servers = from.fromEngine ? [engine, ...from.sources] : from.sources;
+  const limit = rowsMax === null ? '' : ` LIMIT ${rowsMax + 1}`;
+  const sql = `${leafSql(carried(from))}${limit}`;
+  const answers = await Promise.allSettled(servers.map((server) => readAll(server, sql, bytesMax)));
+  const rows: Buffer[] = [];
+  let isTooMuch = false;
+  for (const answer of answers) {
+    if (answer.status === 'rejected') throw answer.reason;
+    const { value } = answer;
+    isTooMuch ||= value === null || (rowsMax !== null && value.length > rowsMax);
+    rows.push(...(value ?? []));
+  }
+  const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+  return isTooMuch || bytes > bytesMax ? null : rows;
 }
 
 /** What has no array of its own kind is read as text. */
@@ -163,16 +234,16 @@ async function readAll(
   return rows;
 }
 
-/** The arrays come behind the parameters of the statement. */
-function inlined(
-  marked: string,
-  leaves: readonly ReadLeaf[],
-  { parameters }: EngineRequest,
-): { sql: string; parameters: BoundParameters } {
-  const count = Math.max(parameters.values.length, parameters.types.length);
-  const given = Array.from({ length: count }, (_, i) => parameters.values[i] ?? null);
-  const values = [...given];
-  const relations = leaves.map(({ leaf, rows }) => {
+/** Each leaf as a relation, '' for one that is not there; arrays come behind the parameters. */
+function relationsOf(
+  leaves: readonly (ReadLeaf | null)[],
+  { values: own, formats, types }: BoundParameters,
+): { relations: readonly string[]; parameters: BoundParameters } {
+  const count = Math.max(own.length, types.length);
+  const values = Array.from({ length: count }, (_, i) => own[i] ?? null);
+  const relations = leaves.map((read) => {
+    if (read === null) return '';
+    const { leaf, rows } = read;
     const arrays = leaf.elements!.map(({ type, typeOid }, column) => {
       values.push(arrayOf(rows, column, typeOid));
       return `pg_catalog.unnest($${values.length}::pg_catalog.${type}[])`;
@@ -186,11 +257,11 @@ function inlined(
     return `(SELECT ${items.join(', ')} FROM ${relation})`;
   });
   return {
-    sql: withLeaves(marked, (n) => relations[n - 1]!),
+    relations,
     parameters: {
       values,
-      formats: values.map((_, i) => (i < count ? formatAt(parameters.formats, i) : 1)),
-      types: Array.from({ length: count }, (_, i) => parameters.types[i] ?? 0),
+      formats: values.map((_, i) => (i < count ? formatAt(formats, i) : 1)),
+      types: Array.from({ length: count }, (_, i) => types[i] ?? 0),
     },
   };
 }
