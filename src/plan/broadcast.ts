@@ -33,7 +33,7 @@ export type StreamPlanner = (
 /** Statements of more classes are planned for the engine alone: each costs a plan. */
 const CLASSES_MAX = 4;
 
-export const leafName = (leaf: number): string => `drive_leaf_${leaf + 1}`;
+const leafName = (leaf: number): string => `drive_leaf_${leaf + 1}`;
 
 /**
  * For each class of tables that meet by their keys: what is left when the tables of all others are, as
