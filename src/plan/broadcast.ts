@@ -74,20 +74,11 @@ function tableOf({ table, leaf }: SpreadPlace, leaves: readonly EngineLeaf[]): T
 }
 
 /** The catalog with tables of `pg_temp`, which no other is. */
-export function catalogWith(catalog: Catalog, tables: ReadonlyMap<string, Table>): Catalog {
-  const { sortsTextByBytes, searchPath, defaultKey, remembersKinds } = catalog;
-  return {
-    sortsTextByBytes,
-    searchPath,
-    defaultKey,
-    remembersKinds,
-    table: (schema, name, path) =>
-      (schema === 'pg_temp' ? tables.get(name) : undefined) ?? catalog.table(schema, name, path),
-    tables: () => catalog.tables(),
-    newTable: (schema, name, columns) => catalog.newTable(schema, name, columns),
-    routineTouchesSharded: (name) => catalog.routineTouchesSharded(name),
-  };
-}
+export const catalogWith = (catalog: Catalog, tables: ReadonlyMap<string, Table>): Catalog => ({
+  ...catalog,
+  table: (schema, name, path) =>
+    (schema === 'pg_temp' ? tables.get(name) : undefined) ?? catalog.table(schema, name, path),
+});
 
 /** Throws nothing that only means that there is no such plan. */
 export function orNone<T>(make: () => readonly T[]): readonly T[] {
