@@ -37,6 +37,12 @@ RETURNS void LANGUAGE sql AS $$
   ON CONFLICT DO NOTHING;
 $$;
 
+-- A value as text that another server reads as the same value, whatever the session has set.
+CREATE OR REPLACE FUNCTION drive.exact_text(value anyelement)
+RETURNS text LANGUAGE sql STABLE SET extra_float_digits = 1 SET datestyle = 'ISO, YMD' AS $$
+  SELECT value::text
+$$;
+
 -- Sequences that count in steps that are not for several shards.
 CREATE OR REPLACE FUNCTION drive.narrow_sequences()
 RETURNS SETOF text LANGUAGE sql STABLE AS $$

@@ -1,5 +1,7 @@
 // Carried columns: values of rows that one server has given, as array parameters for another.
 
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
@@ -39,12 +41,43 @@ export async function typeNames(
   return new Map(wanted.map((oid, i) => [oid, rows[i]![0]!]));
 }
 
-/** The columns of a query, as the server of `connection` describes them. */
+const TIMETZ = 1266;
+
+/** Text of these depends on settings, by which it may lose digits or name a time zone ambiguously. */
+const LOSSY_SQL = `(pg_catalog.current_setting('extra_float_digits')::int4 < 1
+    OR pg_catalog.current_setting('DateStyle') NOT LIKE 'ISO%')
+  AND t.typcategory IN ('A', 'C', 'R')
+  AND NOT (t.typcategory = 'A' AND t.typelem < ${FIRST_USER_TYPE_OID}
+    AND t.typelem NOT IN (${[TYPE.float4, TYPE.float8, TYPE.timestamptz, TIMETZ].join(', ')}))`;
+
+/** Throws 0A000 for values that the session's settings would change on the way. */
+export async function checkExact(
+  connection: ServerConnection,
+  oids: readonly number[],
+): Promise<void> {
+  const asText = oids.filter((oid) => carriedFormat(oid) === 0);
+  if (asText.length === 0) return;
+  const { rows } = await query(
+    connection,
+    `SELECT pg_catalog.format_type(t.oid, -1) FROM pg_catalog.pg_type t
+      WHERE t.oid IN (${asText.join(', ')}) AND ${LOSSY_SQL}`,
+  );
+  const [lossy] = rows;
+  if (lossy === undefined) return;
+  throw new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: `not supported over several shards: writing values of type ${lossy[0]} that are computed first, with extra_float_digits below 1 or a DateStyle other than ISO`,
+    hint: "SET extra_float_digits = 1 and DateStyle = 'ISO' first.",
+  });
+}
+
+/** The columns of a query, as the server of `connection` describes them. Throws 0A000. */
 export async function carriedColumns(
   connection: ServerConnection,
   fields: readonly FieldDescription[],
 ): Promise<readonly CarriedColumn[]> {
   const oids = fields.map(({ typeOid }) => typeOid);
+  await checkExact(connection, oids);
   const names = await typeNames(connection, oids);
   return oids.map((typeOid) => ({ typeOid, type: names.get(typeOid)!, readAs: null }));
 }

@@ -1,6 +1,7 @@
 // Insert rows: writes computed rows to the shards of their keys, to home, or to every shard.
 
 import { MERGE_ROW_OVERHEAD_BYTES, WRITE_BATCH_BYTES } from '../base/limits.ts';
+import { exactRow } from '../plan/exact-row.ts';
 import type { InsertRowsMerge } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
@@ -95,7 +96,7 @@ async function insertOn(
 async function insertEverywhere(write: RowsWrite): Promise<WriteResult> {
   const { transaction, merge, rows, carriage, shards, resultFormats, columnCount } = write;
   const { table, after } = merge;
-  const whole = `${columnCount > 0 ? ',' : ' RETURNING'} ROW(${table.alias}.*)::text`;
+  const whole = `${columnCount > 0 ? ',' : ' RETURNING'} ${exactRow(table.alias, table.name)}`;
   const homeSql = sqlOf(write, `${after}${whole}`);
   const given: Buffer[] = [];
   let count = 0n;

@@ -51,23 +51,26 @@ export async function modifiedTable(
 }
 
 /**
- * Not movable: triggers, which would fire for a DELETE and an INSERT; foreign keys that would act on
+ * Not movable, of it or its partitions: triggers, which would fire for a DELETE and an INSERT; foreign keys that would act on
  * a DELETE; row level security; tables that inherit from it.
  */
 const columnsSql = (table: string) => `
   SELECT a.attname, pg_catalog.format_type(a.atttypid, -1),
     coalesce(a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]), false),
     a.attgenerated <> '',
-    NOT (c.relrowsecurity
+    NOT ((SELECT pg_catalog.bool_or(p.relrowsecurity)
+        FROM pg_catalog.pg_class p WHERE p.oid = ANY (own.oids))
       OR EXISTS (SELECT FROM pg_catalog.pg_trigger g
-        WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D')
+        WHERE g.tgrelid = ANY (own.oids) AND NOT g.tgisinternal AND g.tgenabled <> 'D')
       OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
-        WHERE k.confrelid = c.oid AND k.contype = 'f'
+        WHERE k.confrelid = ANY (own.oids) AND k.contype = 'f'
           AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r')))
       OR (c.relkind <> 'p'
         AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid))),
     a.atttypid::pg_catalog.int8
   FROM pg_catalog.pg_class c
+  CROSS JOIN LATERAL (SELECT c.oid || ARRAY(
+    SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(c.oid)) AS oids) AS own
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
   WHERE c.oid = ${quoteLiteral(table)}::pg_catalog.regclass ORDER BY a.attnum`;

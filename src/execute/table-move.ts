@@ -3,6 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { MOVED_ROWS_MAX, REFERENCE_COPY_ROWS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { exactRow } from '../plan/exact-row.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
@@ -67,7 +68,7 @@ async function copyRows(
   const gone: string[] = [];
   let count = 0;
   const keySql = move.key === null ? 'NULL' : `(${quoted(move.key)})::bigint`;
-  const select = `SELECT ${keySql}, ctid, ROW(t.*)::text FROM ONLY ${move.name} t`;
+  const select = `SELECT ${keySql}, ctid, ${exactRow('t', move.name)} FROM ONLY ${move.name} t`;
   for await (const rows of batches(home, select)) {
     count += rows.length;
     if (count > MOVED_ROWS_MAX) throw tooManyRows(move.name);
@@ -156,7 +157,10 @@ export async function gatherTable(move: TableMove): Promise<void> {
   await checkMovable(home, move.name);
   let count = 0;
   for (const other of move.table.kind === 'sharded' ? others : []) {
-    for await (const rows of batches(other, `SELECT ROW(t.*)::text FROM ONLY ${move.name} t`)) {
+    for await (const rows of batches(
+      other,
+      `SELECT ${exactRow('t', move.name)} FROM ONLY ${move.name} t`,
+    )) {
       count += rows.length;
       if (count > MOVED_ROWS_MAX) throw tooManyRows(move.name);
       await query(home, `ALTER TABLE ${move.name} DISABLE TRIGGER USER`);

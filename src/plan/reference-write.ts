@@ -5,6 +5,7 @@ import type { InsertStatement, WritingStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { exactRow } from './exact-row.ts';
 import { isScalar } from './functions.ts';
 import { surveyInsert } from './insert.ts';
 import { insertRows, quoted } from './insert-select.ts';
@@ -90,9 +91,10 @@ function rowsOf(
   const clause = statement.returning.length > 0 ? ',' : ' RETURNING';
   const text = sql.slice(0, tokens.at(-1)!.end);
   const columns = table.columns.filter((column) => !column.generated);
+  const name = `${quoted(table.schema)}.${quoted(table.name)}`;
   return {
-    homeSql: `${text}${clause} ROW(${own}.*)::text`,
-    table: `${quoted(table.schema)}.${quoted(table.name)}`,
+    homeSql: `${text}${clause} ${exactRow(own, name)}`,
+    table: name,
     columns: columns.map((column) => quoted(column.name)),
   };
 }

@@ -1,6 +1,6 @@
 // Modify run: finds the rows of an UPDATE or DELETE by a query, locks them, and writes them.
 
-import { type CarriedColumn, carriedColumns } from '../execute/carried.ts';
+import { type CarriedColumn, carriedColumns, checkExact } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
 import { integerOf, shardOfKey } from '../execute/row-set.ts';
@@ -45,6 +45,10 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     if (!locked.delete(prefixOf(body, identity.length))) continue;
     const shards = shardsOf(run, merge, table, body);
     rows.push({ body, shards, movesTo: newShard(run, merge, table, body, shards) });
+  }
+  if (rows.some(({ movesTo }) => movesTo !== null)) {
+    const oids = table.columns.map(({ typeOid }) => typeOid);
+    await withConnectionOf(state)(HOME_SHARD, (home) => checkExact(home, oids));
   }
   return modifyRows({
     transaction: state.transaction!,

@@ -81,4 +81,6 @@ export async function compare(
   return { plain: form(plain), proxy: form(proxy), engine: form(engine), refused };
 }
 
-const isRead = (sql: string) => /^\W*(select|with|table|values)\b/i.test(sql);
+const isRead = (sql: string) =>
+  /^\W*(select|with|table|values)\b/i.test(sql) &&
+  !/\(\s*(insert|update|delete|merge)\b/i.test(sql);

@@ -121,4 +121,20 @@ describe('It is refused with a reason', () => {
     expect(await client.rows('SELECT * FROM parts')).toEqual([['1', '1']]);
     await client.rows('DROP TABLE parts');
   });
+
+  it('where a partition has a trigger that a move would not fire', async () => {
+    await client.rows(`CREATE TABLE logs (user_id bigint, day int, PRIMARY KEY (user_id, day))
+      PARTITION BY RANGE (day)`);
+    await client.rows('CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10)');
+    await client.rows(`CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RETURN NEW; END $$`);
+    await client.rows(`CREATE TRIGGER logging BEFORE UPDATE ON logs_1
+      FOR EACH ROW EXECUTE FUNCTION logged()`);
+    await client.rows('INSERT INTO logs VALUES (1, 1)');
+    const move = 'UPDATE logs SET user_id = 2 WHERE user_id = 1';
+    expect(errorCode(await client.query(move))).toBe('0A000');
+    await client.rows('DROP TRIGGER logging ON logs_1');
+    expect(errorCode(await client.query(move))).toBe('');
+    await client.rows('DROP TABLE logs');
+  });
 });
