@@ -6,7 +6,6 @@ import { CoarseClock } from './base/clock.ts';
 import { SqlError } from './base/errors.ts';
 import {
   DEADLOCK_WATCH_MS,
-  HOME_SHARD_START_MS,
   HOUSEKEEPING_INTERVAL_MS,
   SESSION_WATCH_MS,
   SHARED_WATCH_MS,
@@ -24,7 +23,9 @@ import { Statistics } from './commands/statistics.ts';
 import type { Config } from './control/config.ts';
 import { Recovery } from './control/recovery.ts';
 import { poolOf, reloaded, type Share, WHOLE } from './control/reload.ts';
+import { SchemaNews } from './control/schema-news.ts';
 import { TopologyStore } from './control/topology-store.ts';
+import { firstLoad, housekeeping } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
 import { Gids } from './execute/two-phase.ts';
 import { latenciesOf, metricsOf } from './observe/metrics.ts';
@@ -129,14 +130,20 @@ export async function startProxy(
   const cluster = clusterOf(config, share, () => current);
   const clock = new CoarseClock();
   const topology = makeTopology(config, cluster, () => current, log);
+  const news = new SchemaNews({
+    connect: () => connector(() => current)(config.shards[HOME_SHARD]!),
+    load: () => topology.loadNow(),
+    ...{ terminate: TERMINATE, log },
+  });
   const gids = new Gids(name);
   const planner = new Planner({
     cacheBytesMax: PLAN_CACHE_BYTES,
     forceEngine: host.forceEngine ?? false,
   });
-  const context = makeContext({ planner, cluster, topology, clock, gids, siblings, log }, () => {
-    return current;
-  });
+  const context = makeContext(
+    { planner, cluster, topology, news, clock, gids, siblings, log },
+    () => current,
+  );
   const { counters } = context;
   const clients = () => listener.clients();
   const { database } = config.proxy;
@@ -183,6 +190,7 @@ export async function startProxy(
   const metrics = place === null ? null : new MetricsServer(() => exposition.text(), log);
   const stop = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
+    news.close();
     for (const pool of cluster.pools) pool.close();
     await metrics?.close();
   };
@@ -200,7 +208,7 @@ export async function startProxy(
     return closing;
   };
   try {
-    await firstLoad(topology, log);
+    await firstLoad(topology, news, log);
     const recovery = new Recovery({ cluster, gids, living: () => siblings.living(), log });
     void recovery.run();
     timers.push(setInterval(() => listener.watch(), SESSION_WATCH_MS));
@@ -245,6 +253,7 @@ interface ContextParts {
   readonly planner: Planner;
   readonly cluster: Cluster;
   readonly topology: TopologyStore;
+  readonly news: SchemaNews;
   readonly clock: CoarseClock;
   readonly gids: Gids;
   readonly siblings: Siblings;
@@ -252,7 +261,7 @@ interface ContextParts {
 }
 
 function makeContext(
-  { planner, cluster, topology, clock, gids, siblings, log }: ContextParts,
+  { planner, cluster, topology, news, clock, gids, siblings, log }: ContextParts,
   config: () => Config,
 ): SessionContext {
   return {
@@ -266,8 +275,7 @@ function makeContext(
     clock,
     serverParameters: () => topology.serverParameters,
     schemaChanged: async () => {
-      await topology.loadNow();
-      await siblings.schemaChanged();
+      await Promise.all([topology.loadNow(), siblings.schemaChanged(), news.announce()]);
     },
     refreshSchema: () => topology.load(),
     topologyWithin: (participants) => topology.within(participants),
@@ -367,32 +375,4 @@ function tick(cluster: Cluster): void {
 function watch(cluster: Cluster, clock: CoarseClock): void {
   clock.tick();
   for (const pool of cluster.pools) pool.watch();
-}
-
-/** Servers that start together with the proxy get some time to be ready. */
-async function firstLoad(topology: TopologyStore, log: Logger): Promise<void> {
-  const deadlineMs = performance.now() + HOME_SHARD_START_MS;
-  for (let first = true; ; first = false) {
-    try {
-      await topology.load();
-      return;
-    } catch (error) {
-      if (!(error instanceof SqlError) || performance.now() > deadlineMs) throw error;
-      if (first) log.warn(`waiting for the home shard: ${error.message}`);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  }
-}
-
-async function housekeeping(
-  topology: TopologyStore,
-  recovery: Recovery,
-  log: Logger,
-): Promise<void> {
-  await recovery.run();
-  try {
-    await topology.load();
-  } catch (error) {
-    log.debug({ err: error }, 'the home shard could not be asked for its schema');
-  }
 }

@@ -151,6 +151,9 @@ export const DECISION_KEPT_HOURS = 24;
 /** At start the proxy waits this long for the home shard, whose catalog it needs. */
 export const HOME_SHARD_START_MS = 30_000;
 
+/** How often it is asked meanwhile. */
+export const HOME_SHARD_POLL_MS = 500;
+
 /** A signal within this many milliseconds of the first is the same Ctrl-C, passed on by npm. */
 export const REPEATED_SIGNAL_MS = 1_000;
 
@@ -309,6 +312,15 @@ export const PART_BUSY_MS = 20;
 
 /** … and so often: 5 s, when its server has answered or is lost. */
 export const PART_BUSY_TRIES = 250;
+
+/** So long a change of the schema waits for other proxies to know of it, before they are cut off, … */
+export const NEWS_ACKNOWLEDGED_MS = 5_000;
+
+/** … and so often it is looked whether they are still there. */
+export const NEWS_LOOK_MS = 100;
+
+/** How soon a proxy that has lost the home shard tries to listen there again. */
+export const NEWS_RECONNECT_MS = 250;
 
 /** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
 export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;

@@ -15,6 +15,7 @@ import type { ServerRequest } from './request.ts';
 import {
   completesStep,
   errorFieldsIn,
+  isForOwner,
   mayComeInPieces,
   parameterStatusIn,
 } from './server-message.ts';
@@ -222,7 +223,7 @@ export class ServerConnection {
       }
       const { mapping } = this.oids;
       if (mapping !== null && request !== undefined) renumber(mapping, reader, request);
-      if (request === undefined) this.#unasked();
+      if (request === undefined || isForOwner(reader, request)) this.#unasked();
       else if (request.relayed) this.#relayed(request);
       else this.#framed(request);
     }

@@ -5,13 +5,25 @@ import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
+import { decodeNotification, type Notification } from '../wire/notification.ts';
 import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
+import type { ServerRequest } from './request.ts';
 
 /** Types whose messages may be larger than anybody wants to hold in memory. */
 export function mayComeInPieces(reader: FrameReader): boolean {
   const type = reader.pendingType();
   if (type !== BACKEND.dataRow && type !== BACKEND.copyData) return false;
   return reader.pendingBytes() >= PIECEMEAL_BYTES_MIN;
+}
+
+/** A notification may come amid the answer to a statement of the proxy's own, which it is no part of. */
+export function isForOwner({ type }: FrameReader, { relayed }: ServerRequest): boolean {
+  return !relayed && type === BACKEND.notificationResponse;
+}
+
+/** null: another message. `bytes`: the whole message. Throws 08P01. */
+export function notificationIn(bytes: Buffer): Notification | null {
+  return bytes[0] === BACKEND.notificationResponse ? decodeNotification(bytes) : null;
 }
 
 /** The fields of the ErrorResponse or NoticeResponse that stands in `reader`. */

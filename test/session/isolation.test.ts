@@ -243,6 +243,13 @@ describe('Notifications', () => {
     await sender.rows("NOTIFY news, 'hello'");
     const [notification] = await listener.until('A');
     expect(notification!.body.toString('utf8', 4)).toBe('news\0hello\0');
+    // The server tells a listener in a transaction at its end, which is a statement of the proxy's.
+    await listener.rows('BEGIN');
+    await listener.rows('SELECT 1');
+    await sender.rows("NOTIFY news, 'meanwhile'");
+    listener.send(encodeQuery('COMMIT'));
+    const [late] = await listener.until('A');
+    expect(late!.body.toString('utf8', 4)).toBe('news\0meanwhile\0');
     await listener.close();
     await sender.close();
     await roomy.close();

@@ -1,0 +1,46 @@
+// Upkeep: what a proxy does about the cluster at its start, and from time to time.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SqlError } from '../base/errors.ts';
+import { HOME_SHARD_POLL_MS, HOME_SHARD_START_MS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import type { Recovery } from './recovery.ts';
+import type { SchemaNews } from './schema-news.ts';
+import type { TopologyStore } from './topology-store.ts';
+
+/**
+ * Resolves when the schema is known and its changes are heard of. Servers that start together with
+ * the proxy get some time to be ready; rejects when the home shard is not.
+ */
+export async function firstLoad(
+  topology: TopologyStore,
+  news: SchemaNews,
+  log: Logger,
+): Promise<void> {
+  const deadlineMs = performance.now() + HOME_SHARD_START_MS;
+  for (let first = true; ; first = false) {
+    try {
+      await news.open();
+      await topology.load();
+      return;
+    } catch (error) {
+      if (!(error instanceof SqlError) || performance.now() > deadlineMs) throw error;
+      if (first) log.warn(`waiting for the home shard: ${error.message}`);
+      await sleep(HOME_SHARD_POLL_MS);
+    }
+  }
+}
+
+/** Never rejects. */
+export async function housekeeping(
+  topology: TopologyStore,
+  recovery: Recovery,
+  log: Logger,
+): Promise<void> {
+  await recovery.run();
+  try {
+    await topology.load();
+  } catch (error) {
+    log.debug({ err: error }, 'the home shard could not be asked for its schema');
+  }
+}

@@ -1,0 +1,123 @@
+// Two proxies over the same shards: what one changes of the schema the other knows at once.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCode, RawClient } from '../support/raw-client.ts';
+
+let proxies: [TestProxy, TestProxy];
+let here: RawClient;
+let there: RawClient;
+
+beforeAll(async () => {
+  const first = await startTestProxy({ shards: 2 });
+  proxies = [first, await first.beside({})];
+  [here, there] = await Promise.all([
+    RawClient.login(proxies[0].login),
+    RawClient.login(proxies[1].login),
+  ]);
+});
+
+afterAll(async () => {
+  here.destroy();
+  there.destroy();
+  await proxies[1].close();
+  await proxies[0].close();
+});
+
+const counts = (client: RawClient, table: string) =>
+  client.rows(`SELECT count(*), count(*) FILTER (WHERE user_id = 1) FROM ${table}`);
+
+/** Rows by shard, past the proxies. */
+async function onShards(sql: string): Promise<(string | null)[][][]> {
+  return Promise.all(
+    proxies[0].shards.map(async (shard) => {
+      const direct = await RawClient.login(shard);
+      const rows = await direct.rows(sql);
+      await direct.close();
+      return rows;
+    }),
+  );
+}
+
+describe('A change of the schema', () => {
+  it.each(Array.from({ length: 5 }, (_, i) => i))(
+    'of a table’s kind is known to the other proxy when it is answered (%i)',
+    async (i) => {
+      const table = `moved_${i}`;
+      await here.rows(`CREATE TABLE ${table} AS SELECT n AS user_id FROM generate_series(1, 20) n`);
+      expect(await counts(there, table)).toEqual([['20', '1']]);
+      await here.rows(`SELECT create_distributed_table('${table}', 'user_id')`);
+      expect(await counts(there, table)).toEqual([['20', '1']]);
+      await there.rows(`INSERT INTO ${table} VALUES (101), (102)`);
+      const parities = await onShards(`SELECT DISTINCT user_id % 2 FROM ${table}`);
+      expect(parities).toEqual([[['0']], [['1']]]);
+      await there.rows(`SELECT undistribute_table('${table}')`);
+      expect(await counts(here, table)).toEqual([['22', '1']]);
+    },
+  );
+
+  it('to a reference table is followed by writes on every shard', async () => {
+    await here.rows('CREATE TABLE country (code text PRIMARY KEY)');
+    await there.rows(`INSERT INTO country VALUES ('de')`);
+    await here.rows(`SELECT create_reference_table('country')`);
+    await there.rows(`INSERT INTO country VALUES ('fr')`);
+    const all = [['de'], ['fr']];
+    expect(await onShards('SELECT code FROM country ORDER BY code')).toEqual([all, all]);
+  });
+
+  it('that moves the key’s column moves what the other proxy takes for the key', async () => {
+    await here.rows('CREATE TABLE pair (other int, user_id int)');
+    await there.rows('INSERT INTO pair VALUES (1, 2)');
+    await here.rows('ALTER TABLE pair DROP COLUMN other; ALTER TABLE pair ADD COLUMN other int');
+    await there.rows('INSERT INTO pair VALUES (4, 1)');
+    expect(await there.rows('SELECT other FROM pair WHERE user_id = 4')).toEqual([['1']]);
+  });
+
+  it('that replaces a table, or a view, by another of that name', async () => {
+    await here.rows('CREATE TABLE thing (id int); CREATE TABLE base (user_id int, a int, b int)');
+    await here.rows('CREATE VIEW seen AS SELECT user_id, a AS x FROM base');
+    await there.rows('INSERT INTO thing VALUES (1)');
+    await there.rows('INSERT INTO base VALUES (1, 10, 11), (2, 20, 22)');
+    expect(await there.rows('SELECT sum(x) FROM seen')).toEqual([['30']]);
+    await here.rows(
+      'BEGIN; DROP TABLE thing; CREATE TABLE thing (user_id int); ' +
+        'CREATE OR REPLACE VIEW seen AS SELECT user_id, b AS x FROM base; COMMIT',
+    );
+    await there.rows('INSERT INTO thing VALUES (1), (2)');
+    expect(await onShards('SELECT * FROM thing')).toEqual([[['2']], [['1']]]);
+    expect(await there.rows('SELECT sum(x) FROM seen')).toEqual([['33']]);
+  });
+});
+
+describe('A proxy that has lost the home shard', () => {
+  it('is heard and hears again, and the change is answered meanwhile', async () => {
+    const [home] = proxies[0].shards as [(typeof proxies)[0]['shards'][0]];
+    const direct = await RawClient.login(home);
+    await direct.rows(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    const members = `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+      AND classid = 1685219702 AND database =
+        (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    while ((await direct.rows(members))[0]![0] !== '2');
+    await direct.close();
+    await here.rows('CREATE TABLE late AS SELECT n AS user_id FROM generate_series(1, 20) n');
+    expect(await counts(there, 'late')).toEqual([['20', '1']]);
+    await here.rows(`SELECT create_distributed_table('late', 'user_id')`);
+    expect(await counts(there, 'late')).toEqual([['20', '1']]);
+  });
+
+  it('is waited for only so long, and then cut off', async () => {
+    const silent = await RawClient.login(proxies[0].shards[0]!);
+    await silent.rows('SELECT pg_advisory_lock(1685219702, 7)');
+    expect(errorCode(await here.query('CREATE TABLE slow (user_id int)'))).toBe('');
+    expect(errorCode(await silent.untilEnd())).toBe('57P01');
+  });
+
+  it('is told by notifications of that channel only what is one of them', async () => {
+    await here.rows(`NOTIFY drive_schema, 'no news'; NOTIFY drive_schema, '{"by": 1.5}'`);
+    expect(errorCode(await there.query('SELECT count(*) FROM late'))).toBe('');
+    expect(errorCode(await here.query('CREATE TABLE after (user_id int)'))).toBe('');
+  });
+});
