@@ -66,6 +66,8 @@ export type SessionAction =
       readonly action: 'execute';
       readonly name: string;
       readonly args: readonly ExecuteArgument[];
+      /** What is put before the text of the statement: EXPLAIN and its options, or ''. */
+      readonly before: string;
     }
   /** null is DEALLOCATE ALL. */
   | { readonly action: 'deallocate'; readonly name: string | null }

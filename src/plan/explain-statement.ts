@@ -1,10 +1,12 @@
 // EXPLAIN: plans the statement that is explained, and what the servers are asked about it.
 
+import { parseSql } from '../sql/parser.ts';
 import type { Token } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
 import { planInner } from './inner-statement.ts';
 import type { ExplainMerge, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor } from './routed.ts';
+import { planExecute } from './sql-prepare.ts';
 
 /** `traits`: the plan of the same EXPLAIN where one server answers it as it is. */
 export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
@@ -13,12 +15,16 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const first = tokens[options.end];
   const last = tokens.at(-1)!;
   const text = first === undefined ? '' : sql.slice(first.start, last.end);
+  if (explainsExecute(tokens)) return explainExecute(text, sql.slice(0, first!.start));
   const inner = planInner(text, context);
   if (first === undefined || inner === null) return traits;
   if (inner.op === 'refused') return inner;
   if (inner.op !== 'routed' || inner.merge?.how === 'everywhere') return traits;
-  if (isStaged(inner)) return refusedFor('EXPLAIN', 'explainRows');
   const { analyzes, format } = options;
+  const isStaged = STAGED.has(inner.merge?.how);
+  if (inner.merge?.how === 'withWrites' || (analyzes && (isStaged || computesKeys(inner)))) {
+    return refusedFor('EXPLAIN', 'explainRows');
+  }
   const fields: RoutedPlan = analyzes
     ? { ...traits, effect: inner.effect, pins: [...traits.pins, ...inner.pins] }
     : traits;
@@ -37,12 +43,22 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   return { ...fields, route: inner.route, merge };
 }
 
-const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows', 'withWrites']);
+/** The rows are computed before they are written: the servers are asked about their query. */
+const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);
 
-/** Its rows are computed before they are written, wherever that is: no server has a plan for it. */
-function isStaged({ merge }: RoutedPlan): boolean {
-  if (merge?.how === 'insert') return merge.computed !== null;
-  return STAGED.has(merge?.how);
+const computesKeys = ({ merge }: RoutedPlan): boolean =>
+  merge?.how === 'insert' && merge.computed !== null;
+
+export const explainsExecute = (tokens: readonly Token[]): boolean =>
+  tokens[optionsOf(tokens).end]?.text === 'execute';
+
+/** The session knows what it has prepared; `before` stands before it then. */
+function explainExecute(text: string, before: string): Plan {
+  const statement = parseSql(text)?.statements[0]?.statement;
+  if (statement?.kind !== 'utility') throw new Error('EXPLAIN EXECUTE without EXECUTE');
+  const plan = planExecute(statement);
+  if (plan.op !== 'session' || plan.action.action !== 'execute') return plan;
+  return { ...plan, verb: 'EXPLAIN', action: { ...plan.action, before } };
 }
 
 interface ExplainOptions {

@@ -39,7 +39,12 @@ export function planExecute(statement: UtilityStatement): Plan {
   return {
     op: 'session',
     verb: 'EXECUTE',
-    action: { action: 'execute', name: statement.name ?? '', args: args as ExecuteArgument[] },
+    action: {
+      action: 'execute',
+      name: statement.name ?? '',
+      args: args as ExecuteArgument[],
+      before: '',
+    },
   };
 }
 

@@ -229,12 +229,8 @@ export const REFUSED = {
     hint: 'Leave ANALYZE away, or run it on one shard and roll it back: SET drive.shard = n.',
   },
   explainRows: {
-    what: 'EXPLAIN of a write whose rows are computed first',
-    hint: 'EXPLAIN its query by itself.',
-  },
-  explainExecute: {
-    what: 'EXPLAIN EXECUTE of a statement that the session has prepared',
-    hint: 'EXPLAIN the statement itself.',
+    what: 'EXPLAIN ANALYZE of a write whose rows are computed first, and EXPLAIN of a WITH that writes several shards',
+    hint: 'Leave ANALYZE away, or EXPLAIN its query by itself.',
   },
   prepareType: {
     what: 'PREPARE with a parameter of a type that is not built in',

@@ -12,7 +12,7 @@ import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { everywhere, planDdl, planNewTable } from './ddl.ts';
-import { planExplain } from './explain-statement.ts';
+import { explainsExecute, planExplain } from './explain-statement.ts';
 import { engineOf, planInner } from './inner-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
 import { createAs, planMakeTable } from './make-table.ts';
@@ -117,6 +117,8 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (statement.kind === 'createTable') return planCreateTable(statement, traits, context);
   const own = planOwn(statement, context);
   if (own !== null) return own;
+  const isExplain = statement.node === 'ExplainStmt';
+  if (isExplain && explainsExecute(context.input.tokens)) return planExplain(traits, context);
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
   if (statement.node === 'DoStmt' && ENUM_UNLESS_THERE.test(statement.body ?? '')) {
@@ -127,7 +129,7 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   const ddl = planDdl(statement, traits, context);
   if (ddl !== null) return ddl;
   if (statement.inner !== null) {
-    if (statement.node === 'ExplainStmt') return planExplain(traits, context);
+    if (isExplain) return planExplain(traits, context);
     if (statement.node === 'DeclareCursorStmt') return planDeclare(statement, traits, context);
     return planMade(statement, statement.inner, traits, context);
   }
@@ -141,10 +143,6 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
   if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
   // EXPLAIN of CREATE TABLE AS and its kin.
   if (node === 'ExplainStmt' && statement.inner === null) {
-    const { tokens } = context.input;
-    if (tokens.some(({ kind, text }) => kind === 'word' && text === 'execute')) {
-      return 'explainExecute';
-    }
     const spread = relations.some((relation) => isOnEveryShard(relation, context));
     return spread ? 'createAs' : null;
   }

@@ -176,7 +176,12 @@ export class BatchRunner {
       const prepared = this.#state.statements.get(plan.action.name);
       // That there is none is told when it is executed.
       if (prepared === undefined) return { parameterTypes: [], fields: null };
-      return { parameterTypes: [], fields: (await this.#describe(prepared)).fields };
+      const { before } = plan.action;
+      const { fields } =
+        before === ''
+          ? await this.#describe(prepared)
+          : await this.#runner.description(plan, before + prepared.sql, prepared.parameterTypes);
+      return { parameterTypes: [], fields };
     }
     if (plan.op !== 'routed') return { parameterTypes: [], fields: null };
     return this.#runner.description(plan, statement.sql, statement.parameterTypes);

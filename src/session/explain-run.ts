@@ -13,13 +13,16 @@ import { insertText } from '../execute/write.ts';
 import { explainPlan } from '../plan/explain.ts';
 import type { ExplainMerge, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
+import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
-import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import type { SessionContext } from './context.ts';
 import { explainEngine } from './engine-run.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
+import { modifyQuery } from './modify-run.ts';
+import { type StagedRun, sourceOf } from './row-source.ts';
+import { queryText } from './staged-run.ts';
 
 export interface ExplainRun {
   readonly execution: Execution;
@@ -28,44 +31,78 @@ export interface ExplainRun {
   readonly description: Description;
   readonly targets: readonly number[];
   readonly described: boolean;
-  /** One connection a target, owing nothing. */
-  connections(): Promise<{ connections: ServerConnection[]; release: () => void }>;
+  readonly runner: StagedRun['runner'];
 }
 
 /** Answers with everything but ReadyForQuery. What ANALYZE changes is changed on all or none. */
-export async function runExplain(
-  { state, context, client }: RunnerDependencies,
-  run: ExplainRun,
-): Promise<void> {
+export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promise<void> {
+  const { state, client } = d;
   const { merge, targets, description, described } = run;
   const { inner, analyzes } = merge;
   const writes = analyzes && inner.effect !== 'read';
   const own = writes && state.transaction === null ? state.begin('BEGIN', true) : null;
   if (writes) for (const shard of targets) state.transaction!.writers.add(shard);
-  const parts =
-    targets.length > 1 && inner.merge?.how === 'engine'
-      ? await explainEngine(inner.merge, merge, run.execution, description, state, context)
-      : await explainShards(run, context);
+  const explained = await explain(d, run);
   if (own !== null) await state.endTransaction('commit');
-  const lines = writeExplanation(explanationOf(run, parts), merge.format);
+  const planClass = targets.length === 1 ? 0 : classOf(inner);
+  const lines = writeExplanation({ planClass, shards: targets, ...explained }, merge.format);
   if (described) client.write(encodeRowDescription([...(description.fields ?? [])]));
   for (const line of lines) client.write(encodeDataRow([Buffer.from(line)]));
   client.write(encodeCommandComplete('EXPLAIN'));
 }
 
-function explanationOf(
-  { merge: { inner }, targets }: ExplainRun,
-  parts: readonly ExplainedPart[],
-): Explanation {
+type Explained = Pick<Explanation, 'steps' | 'parts'>;
+
+async function explain(d: RunnerDependencies, run: ExplainRun): Promise<Explained> {
+  const { merge, targets, execution, description } = run;
+  const { inner } = merge;
   const all = explainPlan(inner).split('\n');
-  const isOne = targets.length === 1;
-  return {
-    planClass: isOne ? 0 : classOf(inner),
-    shards: targets,
-    // One shard gets the statement as it is, whatever several would have been asked.
-    steps: isOne ? all.slice(0, 1) : all,
-    parts,
-  };
+  // One shard gets the statement as it is, whatever several would have been asked.
+  if (targets.length === 1) return { steps: all.slice(0, 1), parts: await explainShards(d, run) };
+  switch (inner.merge?.how) {
+    case 'engine': {
+      const { state, context } = d;
+      const engine = inner.merge;
+      const parts = await explainEngine(engine, merge, execution, description, state, context);
+      return { steps: all, parts };
+    }
+    case 'insertRows':
+    case 'modifyRows':
+    case 'mergeRows': {
+      const rows = await explainRows(d, run, inner.merge);
+      return { steps: [...all, ...rows.steps.map((step) => `  ${step}`)], parts: rows.parts };
+    }
+    default:
+      return { steps: all, parts: await explainShards(d, run) };
+  }
+}
+
+/** The query of the rows that are written: a statement of its own. */
+async function explainRows(
+  d: RunnerDependencies,
+  run: ExplainRun,
+  merge: InsertRowsMerge | ModifyRowsMerge | MergeRowsMerge,
+): Promise<Explained> {
+  const { runner, execution, description } = run;
+  const staged = { d, runner, execution, description };
+  const text = await rowsText(staged, merge);
+  const source = await sourceOf(staged, text);
+  const { plan, sql } = source;
+  return explain(d, {
+    ...run,
+    execution: source,
+    merge: { ...run.merge, inner: plan, sql },
+    description: await runner.description(plan, sql, source.parameters.types),
+    targets: runner.targets(source, plan),
+  });
+}
+
+function rowsText(
+  run: StagedRun,
+  merge: InsertRowsMerge | ModifyRowsMerge | MergeRowsMerge,
+): Promise<string> {
+  if (merge.how === 'insertRows') return queryText(run, merge);
+  return merge.how === 'modifyRows' ? modifyQuery(run, merge) : Promise.resolve(merge.source);
 }
 
 function classOf({ merge }: RoutedPlan): number | null {
@@ -76,12 +113,14 @@ function classOf({ merge }: RoutedPlan): number | null {
 
 /** One shard after the other, so that none slows another down while it is measured. */
 async function explainShards(
+  { context }: RunnerDependencies,
   run: ExplainRun,
-  context: SessionContext,
 ): Promise<readonly ExplainedPart[]> {
-  const { execution, merge, description } = run;
+  const { execution, merge, description, runner, targets } = run;
+  // Which shards get the rows is not known before their keys are computed.
+  if (merge.inner.merge?.how === 'insert' && merge.inner.merge.computed !== null) return [];
   const parameters = { ...execution.parameters, types: description.parameterTypes };
-  const { connections, release } = await run.connections();
+  const { connections, release } = await runner.connections(targets);
   try {
     const parts: ExplainedPart[] = [];
     for (const connection of connections) {

@@ -27,17 +27,10 @@ interface Found {
 
 async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResult> {
   const { context, state } = run.d;
-  const key = merge.key?.column ?? null;
-  const table = await withConnectionOf(state)(HOME_SHARD, (home) =>
-    modifiedTable(home, merge.table.name, key),
-  );
-  const identity = table.identity.map((name) => `${merge.table.alias}.${quoted(name)}`);
+  const table = await tableOf(run, merge);
+  const { identity, values } = itemsOf(merge, table);
   const candidates = await find(run, merge, identity);
   const locked = await lock(run, merge, table, candidates);
-  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
-  const values = merge.assignments.flatMap(({ column, sql }) =>
-    sql === null ? [] : [`(${sql})::${types.get(column)}`],
-  );
   const found = await find(run, merge, [...identity, ...values]);
   const rows: ModifiedRow[] = [];
   for (const body of found.rows) {
@@ -64,15 +57,41 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
+const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<ModifiedTable> =>
+  withConnectionOf(d.state)(HOME_SHARD, (home) =>
+    modifiedTable(home, table.name, key?.column ?? null),
+  );
+
+/** What tells rows apart, and the values that they are given, as SQL. */
+function itemsOf({ table: { alias }, assignments }: ModifyRowsMerge, table: ModifiedTable) {
+  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
+  return {
+    identity: table.identity.map((name) => `${alias}.${quoted(name)}`),
+    values: assignments.flatMap(({ column, sql }) =>
+      sql === null ? [] : [`(${sql})::${types.get(column)}`],
+    ),
+  };
+}
+
+/** The query by which the rows, and what they become, are found. */
+export async function modifyQuery(run: StagedRun, merge: ModifyRowsMerge): Promise<string> {
+  const { identity, values } = itemsOf(merge, await tableOf(run, merge));
+  return findText(merge, [...identity, ...values]);
+}
+
+function findText(merge: ModifyRowsMerge, items: readonly string[]): string {
+  const from = merge.from === '' ? '' : `, ${merge.from}`;
+  const where = merge.where === '' ? '' : ` ${merge.where}`;
+  return `${merge.with}SELECT ${items.join(', ')} FROM ${merge.target}${from}${where}`;
+}
+
 async function find(
   run: StagedRun,
   merge: ModifyRowsMerge,
   items: readonly string[],
 ): Promise<Found> {
-  const from = merge.from === '' ? '' : `, ${merge.from}`;
-  const where = merge.where === '' ? '' : ` ${merge.where}`;
-  const sql = `${merge.with}SELECT ${items.join(', ')} FROM ${merge.target}${from}${where}`;
-  const { set, description } = await readRows(run, await sourceOf(run, sql));
+  const source = await sourceOf(run, findText(merge, items));
+  const { set, description } = await readRows(run, source);
   const columns = await withConnectionOf(run.d.state)(HOME_SHARD, (home) =>
     carriedColumns(home, description.fields ?? []),
   );

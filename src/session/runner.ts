@@ -186,10 +186,9 @@ export class Runner {
     } else if (isWriting(merge)) {
       await runWrite({ d: this.#d, runner: this, execution: parts, merge, targets });
     } else if (merge.how === 'explain') {
-      const connections = () => this.connections(targets);
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       const described = isDescribed(execution);
-      const run = { execution, merge, description, targets, described, connections };
+      const run = { execution, merge, description, targets, described, runner: this };
       await runExplain(this.#d, run);
     } else if (merge.how === 'engineCopy') {
       await runEngineCopy(merge, parts, this.#d);

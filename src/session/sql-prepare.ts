@@ -94,16 +94,20 @@ function deallocate(name: string | null, state: SessionState): string {
 }
 
 async function executionOf(
-  { name, args }: Extract<PreparedAction, { action: 'execute' }>,
+  { name, args, before }: Extract<PreparedAction, { action: 'execute' }>,
   asked: Execution,
   runner: Runner,
   { state, context }: PreparedDependencies,
 ): Promise<Execution> {
   const statement = preparedStatement(name, state);
   if ((asked.extended?.maxRows ?? 0) > 0) throw noRowLimit();
-  const { sql, parameterTypes } = statement;
+  const { parameterTypes } = statement;
   const { searchPath } = state.settings;
-  const planned = currentPlan(statement, context.planner, context.topology(), searchPath);
+  const sql = before + statement.sql;
+  const planned =
+    before === ''
+      ? currentPlan(statement, context.planner, context.topology(), searchPath)
+      : context.planner.plan(sql, context.topology(), searchPath);
   const plan = handPlan(sql, planned.plan, state, context);
   const described = await runner.description(plan, sql, parameterTypes);
   const types = described.parameterTypes;
@@ -117,7 +121,7 @@ async function executionOf(
   const { resultFormats } = asked;
   const answersRows = described.fields !== null;
   const open = {
-    portal: { statement, parameters, resultFormats },
+    portal: { statement: { ...statement, sql }, parameters, resultFormats },
     shard: null,
     running: null,
     ended: false,
@@ -134,7 +138,13 @@ async function executionOf(
       afterCopy: 'none',
       describes,
       encode: (connection) =>
-        encodeRun(statement, connection, parameters, resultFormats, describes && answersRows),
+        encodeRun(
+          { ...statement, sql },
+          connection,
+          parameters,
+          resultFormats,
+          describes && answersRows,
+        ),
     },
   };
 }

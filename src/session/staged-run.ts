@@ -20,7 +20,11 @@ export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise
   return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
 }
 
-async function queryText({ d }: StagedRun, { source, table }: InsertRowsMerge): Promise<string> {
+/** The query that gives the rows. */
+export async function queryText(
+  { d }: StagedRun,
+  { source, table }: InsertRowsMerge,
+): Promise<string> {
   if (typeof source === 'string') return source;
   const types = await withConnectionOf(d.state)(HOME_SHARD, (home) =>
     columnTypes(home, table.name),

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { errorCode, RawClient, rowsOf } from '../support/raw-client.ts';
+import { errorCode, letters, RawClient, rowsOf } from '../support/raw-client.ts';
 import { say } from '../support/transcript.ts';
 
 let proxy: TestProxy;
@@ -162,6 +162,61 @@ describe('EXPLAIN', () => {
     client.send(say.parse(sql, '', [23]), say.bind(['28']), say.execute(), say.sync);
     const answer = rowsOf(await client.until('Z')).map(([line]) => line!.trim());
     expect(answer.filter((line) => line === 'Filter: (id > 28)')).toHaveLength(4);
+  });
+
+  it('of a write whose rows are computed first shows how they are computed', async () => {
+    const insert = 'INSERT INTO notes SELECT max(id) FROM files GROUP BY name';
+    const update = 'UPDATE files f SET name = g.name FROM files g WHERE g.id = f.id + 1';
+    const merge =
+      'MERGE INTO notes n USING (SELECT id FROM files) f ON f.id = n.id WHEN NOT MATCHED THEN INSERT VALUES (f.id)';
+    const inserted = await lines(`EXPLAIN (COSTS OFF) ${insert}`);
+    expect(inserted.slice(0, 6)).toEqual([
+      'Drive on shards 0, 1, 2',
+      '  INSERT write on all shards',
+      '  rows: SELECT max(id) FROM files GROUP BY name',
+      '  merge: insert rows to home: INSERT INTO notes …',
+      '    SELECT read on all shards',
+      expect.stringMatching(/^ {4}each: SELECT/),
+    ]);
+    const nodes = async (sql: string) =>
+      (await tree('COSTS OFF', sql)).Plans!.map((plan) => [plan['Node Type'], plan.Shard]);
+    const over = [0, 1, 2].map((shard) => ['Statement', shard]);
+    expect(await nodes(insert)).toEqual(over);
+    expect(await nodes(merge)).toEqual(over);
+    expect((await nodes(update)).at(-1)).toEqual(['Over copies', 0]);
+    const moved = await lines('EXPLAIN UPDATE files SET user_id = user_id + 1 WHERE user_id = 4');
+    expect(moved.join('\n')).toMatch(/-> {2}Statement on shard 1\n.*Seq Scan|Index|Bitmap/);
+    const computed = 'INSERT INTO files (user_id, id) VALUES (1 + 1, 500), (length($$abc$$), 501)';
+    expect(await tree('COSTS OFF', computed)).toMatchObject({ 'Node Type': 'Drive', Plans: [] });
+    for (const sql of [insert, update, merge, computed]) {
+      expect(errorCode(await client.query(`EXPLAIN ANALYZE ${sql}`)), sql).toBe('0A000');
+    }
+    expect(await client.rows('SELECT count(*) FROM notes')).toEqual([['0']]);
+    expect(await client.rows('SELECT count(*) FROM files WHERE id >= 500')).toEqual([['0']]);
+  });
+
+  it('EXECUTE explains what the session has prepared, with its arguments', async () => {
+    await client.rows(
+      'PREPARE ids (bigint, int) AS SELECT id FROM files WHERE user_id = ANY (ARRAY[$1, 2]) AND id > $2',
+    );
+    await client.rows('PREPARE one (bigint) AS SELECT id FROM files WHERE user_id = $1');
+    await client.rows("PREPARE change AS UPDATE files SET name = 'x'");
+    const [first, ...rest] = await lines('EXPLAIN (COSTS OFF) EXECUTE ids(1, 7)');
+    expect(first).toBe('Drive (class 1) on shards 1, 2');
+    expect(rest.join('\n')).toContain('id > 7');
+    expect((await lines('EXPLAIN EXECUTE one(4)'))[0]).toBe('Drive (class 0) on shard 1');
+    expect(await tree('COSTS OFF', 'EXECUTE one(3)')).toMatchObject({ Shards: [0] });
+    await client.query('BEGIN');
+    expect((await lines('EXPLAIN (ANALYZE) EXECUTE change'))[0]).toBe('Drive on shards 0, 1, 2');
+    expect(await client.rows("SELECT count(*) FROM files WHERE name = 'x'")).toEqual([['30']]);
+    await client.query('ROLLBACK');
+    expect(errorCode(await client.query('EXPLAIN EXECUTE nothing'))).toBe('26000');
+    expect(errorCode(await client.query('EXPLAIN EXECUTE one'))).toBe('42601');
+    client.send(say.run('EXPLAIN (COSTS OFF) EXECUTE one(5)'), say.sync);
+    const answer = await client.until('Z');
+    expect(letters(answer)).toMatch(/^12TD+CZ$/);
+    expect(rowsOf(answer)[0]).toEqual(['Drive (class 0) on shard 2']);
+    await client.rows('DEALLOCATE ALL');
   });
 
   it('of what is refused is refused', async () => {
