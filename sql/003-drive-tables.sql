@@ -53,17 +53,35 @@ RETURNS SETOF text LANGUAGE sql STABLE AS $$
   WHERE s.seqincrement % 1024 <> 0 AND c.relpersistence <> 't'
 $$;
 
+-- Sequences that count in steps of 1024 or a multiple, with their START: spread ones, which start elsewhere
+-- on every shard, and those that somebody has made so.
+CREATE OR REPLACE FUNCTION drive.wide_sequences()
+RETURNS TABLE (named text, start bigint) LANGUAGE sql STABLE AS $$
+  SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqstart
+  FROM pg_catalog.pg_sequence s
+  JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE s.seqincrement % 1024 = 0 AND c.relpersistence <> 't'
+$$;
+
 -- Spreads a sequence: every shard counts in steps of 1024 from its own number. For START 1: shard 1
 -- gives 1, 1025, …, and shard 0 gives 1024, 2048, …, so that ids are above 0.
 CREATE OR REPLACE FUNCTION drive.stride_sequence(sequence regclass)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT seqincrement % 1024 <> 0 FROM pg_catalog.pg_sequence WHERE seqrelid = sequence) THEN
+    PERFORM drive.spread_sequence(sequence);
+  END IF;
+END
+$$;
+
+-- The same for one whose own steps happen to be 1024 or a multiple.
+CREATE OR REPLACE FUNCTION drive.spread_sequence(sequence regclass)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   s pg_catalog.pg_sequence;
 BEGIN
   SELECT * INTO STRICT s FROM pg_catalog.pg_sequence WHERE seqrelid = sequence;
-  IF s.seqincrement % 1024 = 0 THEN
-    RETURN;
-  END IF;
   EXECUTE format('ALTER SEQUENCE %s INCREMENT BY %s START WITH %s RESTART', sequence,
     s.seqincrement * 1024,
     s.seqstart + s.seqincrement * ((drive.shard_id() + 1023) % 1024));

@@ -37,6 +37,7 @@ export async function runInTransaction(
   const { merge, shards } = request;
   const home = await transaction.enlist(HOME_SHARD);
   const narrowBefore = await narrowSequences(home);
+  const wideBefore = await wideSequences(home);
   let answer: QueryResult | null = null;
   const tags: string[] = [];
   const missing: ServerError[] = [];
@@ -61,6 +62,7 @@ export async function runInTransaction(
     const before = new Set(narrowBefore);
     const narrow = (await narrowSequences(home)).filter((name) => !before.has(name));
     await onEach(done, narrow.map(strideSql));
+    await onEach(done, (await madeAlike(done, wideBefore, narrow)).map(spreadSql));
   }
   if (merge.restarts) await onEach(done, [ALIGN_SQL]);
   if (merge.creates !== null) await onEach(done, [kindSql(merge.creates)]);
@@ -100,6 +102,28 @@ async function narrowSequences(home: ServerConnection): Promise<readonly string[
   const { rows } = await query(home, 'SELECT * FROM drive.narrow_sequences()');
   return rows.map(([name]) => name!);
 }
+
+/** Sequences that count in steps of 1024 or a multiple, with where they start. */
+async function wideSequences(connection: ServerConnection): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await query(connection, 'SELECT named, start FROM drive.wide_sequences()');
+  return new Map(rows.map(([name, start]) => [name!, start!]));
+}
+
+/** New ones that have these steps by their own definition: the same START on every shard. */
+async function madeAlike(
+  [home, other]: readonly ServerConnection[],
+  before: ReadonlyMap<string, string>,
+  strided: readonly string[],
+): Promise<readonly string[]> {
+  const known = new Set([...before.keys(), ...strided]);
+  const made = [...(await wideSequences(home!))].filter(([name]) => !known.has(name));
+  if (made.length === 0 || other === undefined) return [];
+  const there = await wideSequences(other);
+  return made.flatMap(([name, start]) => (there.get(name) === start ? [name] : []));
+}
+
+const spreadSql = (sequence: string) =>
+  `SELECT drive.spread_sequence(${quoteLiteral(sequence)}::regclass)`;
 
 const strideSql = (sequence: string) =>
   `SELECT drive.stride_sequence(${quoteLiteral(sequence)}::regclass)`;

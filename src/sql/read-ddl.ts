@@ -1,6 +1,5 @@
 // DDL facts from the parser's tree: CREATE TABLE, ALTER TABLE, indexes, sequences.
 
-import { SHARDS_MAX } from '../base/limits.ts';
 import {
   type DdlFacts,
   type ForeignKey,
@@ -165,16 +164,11 @@ function index(fields: Fields, into: Collected): void {
   into.uniques.push({ what: 'UNIQUE INDEX', columns });
 }
 
-/**
- * Its INCREMENT is no change: the steps of the shards are made of it, as of a new sequence's. One
- * that looks as if they were made already is left to be refused.
- */
+/** Its INCREMENT is no change: the steps of the shards are made of it, as of a new sequence's. */
 function newIdentity(value: unknown, into: Collected): void {
-  const others = nodes(value).filter((node) => {
-    if (!('DefElem' in node) || node.DefElem.defname !== 'increment') return true;
-    const { arg } = node.DefElem;
-    return arg === undefined || !('Integer' in arg) || (arg.Integer.ival ?? 0) % SHARDS_MAX === 0;
-  });
+  const others = nodes(value).filter(
+    (node) => !('DefElem' in node) || node.DefElem.defname !== 'increment',
+  );
   options(others, into);
 }
 

@@ -233,6 +233,26 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
       expect((await errorOf('CREATE SEQUENCE c CYCLE')).code).toBe('0A000');
     });
 
+    it('of a sequence that counts in the steps of the shards by itself are unique', async () => {
+      await proxy.query('CREATE SEQUENCE wide INCREMENT BY 1024');
+      await proxy.query('CREATE TABLE wider (user_id int8, id int8 NOT NULL)');
+      await proxy.query(`ALTER TABLE wider ALTER id ADD GENERATED ALWAYS AS IDENTITY
+        (INCREMENT BY 2048 START 7)`);
+      const ids: string[] = [];
+      for (const sequence of ['wide', 'wider_id_seq']) {
+        for (const shard of shards) {
+          const sql = `SELECT '${sequence} ' || nextval('${sequence}') AS id FROM generate_series(1, 3)`;
+          ids.push(...(await shard.query(sql)).rows.map(({ id }) => id as string));
+        }
+      }
+      expect(new Set(ids).size).toBe(ids.length);
+      await proxy.query('CREATE TABLE again (LIKE wider INCLUDING ALL)');
+      const others = await onShards(`SELECT nextval('again_id_seq')`);
+      expect(new Set(others).size).toBe(shards.length);
+      await proxy.query('DROP SEQUENCE wide');
+      await proxy.query('DROP TABLE wider, again');
+    });
+
     it('of home tables count by ones', async () => {
       await proxy.query('CREATE TABLE ones (id serial PRIMARY KEY, x int)');
       expect(await ids('INSERT INTO ones (x) VALUES ($1) RETURNING id', 3)).toEqual(
