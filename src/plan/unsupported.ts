@@ -171,6 +171,10 @@ export const REFUSED = {
     what: 'DDL on databases, tablespaces, subscriptions and server settings',
     hint: 'They belong to one server: SET drive.shard = n first, or connect to the server itself.',
   },
+  doBlock: {
+    what: 'a DO block with DDL and variables, loops, ELSE, other statements, or more than one new table',
+    hint: 'Send its statements by themselves, with IF [NOT] EXISTS where they may be done already.',
+  },
   schemaElements: {
     what: 'CREATE SCHEMA with the objects in it',
     hint: 'Make the schema first, then each object with a statement of its own.',

@@ -12,6 +12,7 @@ import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { everywhere, planDdl, planNewTable } from './ddl.ts';
+import { planBlock } from './do-block.ts';
 import { explainsExecute, planExplain } from './explain-statement.ts';
 import { engineOf, planInner } from './inner-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
@@ -107,10 +108,6 @@ export function planOwn(statement: UtilityStatement, context: PlanContext): Plan
   }
 }
 
-/** What ORMs write for the CREATE TYPE … IF NOT EXISTS that PostgreSQL lacks: nothing but DDL. */
-const ENUM_UNLESS_THERE =
-  /^\s*BEGIN\s+CREATE\s+TYPE\s[^;]*\sAS\s+ENUM\s*\([^;]*\)\s*;\s*EXCEPTION\s+WHEN\s+duplicate_object\s+THEN\s+null\s*;\s*END\s*;?\s*$/i;
-
 export function planUtility(statement: HomeStatement, context: PlanContext): Plan {
   const traits = traitsOf(statement, context);
   if (statement.kind === 'copy') return planCopy(statement, traits, context);
@@ -119,11 +116,12 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (own !== null) return own;
   const isExplain = statement.node === 'ExplainStmt';
   if (isExplain && explainsExecute(context.input.tokens)) return planExplain(traits, context);
+  if (statement.node === 'DoStmt') {
+    const block = planBlock(statement.body ?? '', traits, context, planUtility);
+    if (block !== null) return block;
+  }
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
-  if (statement.node === 'DoStmt' && ENUM_UNLESS_THERE.test(statement.body ?? '')) {
-    return everywhere(traits);
-  }
   const kept = planKeptView(statement, traits, context);
   if (kept !== null) return kept;
   const ddl = planDdl(statement, traits, context);

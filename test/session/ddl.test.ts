@@ -79,6 +79,36 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
     await proxy.query('DROP TABLE moody; DROP TYPE mood');
   });
 
+  it('adds a constraint on every shard by the DO block of an older drizzle-kit, once', async () => {
+    await proxy.query('CREATE TABLE owners (user_id int, id int, PRIMARY KEY (user_id, id))');
+    await proxy.query('CREATE TABLE owned (user_id int, owner int)');
+    const block = `DO $$ BEGIN
+      ALTER TABLE "owned" ADD CONSTRAINT "owned_fk" FOREIGN KEY ("user_id", "owner")
+        REFERENCES "owners"("user_id", "id") ON DELETE no action ON UPDATE no action;
+    EXCEPTION
+      WHEN duplicate_object THEN null;
+    END $$;`;
+    await proxy.query(block);
+    await proxy.query(block);
+    const count = `SELECT count(*)::int FROM pg_constraint WHERE conname = 'owned_fk'`;
+    expect(await onShards(count)).toEqual(everywhere(1));
+    await proxy.query('DROP TABLE owned; DROP TABLE owners');
+  });
+
+  it('runs a block of conditions on the catalogs on every shard, and refuses other blocks', async () => {
+    const block = `DO $$ BEGIN
+      IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'color') THEN
+        CREATE TYPE color AS ENUM ('red; green', 'blue');
+      END IF;
+    END $$`;
+    await proxy.query(block);
+    await proxy.query(block);
+    expect(await onShards(`SELECT to_regtype('color')`)).toEqual(everywhere('color'));
+    const loop = `DO $$ BEGIN FOR i IN 1..2 LOOP CREATE TYPE t AS (x int); END LOOP; END $$`;
+    expect((await errorOf(loop)).code).toBe('0A000');
+    await proxy.query('DROP TYPE color');
+  });
+
   it('changes nothing when one shard refuses', async () => {
     await shards.at(-1)!.query('CREATE TABLE lonely (user_id int)');
     const error = await errorOf('CREATE TABLE lonely (user_id int)');
