@@ -17,6 +17,7 @@ import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
+import { targetTable } from './written-view.ts';
 
 export function planInsert(statement: InsertStatement, survey: Survey, context: PlanContext): Plan {
   const found = surveyInsert(statement, survey, new CommonTables());
@@ -51,8 +52,12 @@ export function surveyInsert(
 ): SurveyedInsert {
   const { context } = survey;
   const tables = withTables(statement.with, survey, null, outer);
-  const table = context.table(statement.relation);
+  const table = targetTable(statement.relation, survey);
   checkTarget(table, survey);
+  // Rows through a view that does not show the key could be told apart by nothing.
+  if (table?.kind === 'sharded' && table.keyColumn === null) {
+    throw new Refusal(refused('insertDefault'));
+  }
   const sharded = table?.kind === 'sharded' ? table : null;
   let leaf: Leaf;
   let keys: readonly RowKey[] | null = null;

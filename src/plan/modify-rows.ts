@@ -25,6 +25,8 @@ export function modifyRows(
   { input }: PlanContext,
 ): ModifyRowsMerge {
   if (statement.cursor !== null) throw new NoMerge('noFrom');
+  // Its rows have no primary key to be found again by.
+  if (table?.view !== undefined) throw new Refusal(refused('view'));
   if (survey.writesInWith) throw new NoMerge('writingWith');
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   // The rows are asked for twice, before and after they are locked.

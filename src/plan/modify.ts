@@ -30,6 +30,7 @@ import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { refused, severalShards } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
+import { targetTable } from './written-view.ts';
 
 type Modify = UpdateStatement | DeleteStatement | MergeStatement;
 
@@ -47,7 +48,7 @@ export function planModify(statement: Modify, survey: Survey, context: PlanConte
     if (!anchored || !found.insertsOwn) throw new NoMerge('noFrom');
     return { how: 'write' };
   };
-  const table = context.table(statement.relation);
+  const table = targetTable(statement.relation, survey);
   const staged = () =>
     statement.kind === 'merge'
       ? mergeRows(statement, table, scope, survey, context)
@@ -80,7 +81,7 @@ export function surveyModify(
 ): SurveyedModify {
   const tables = withTables(statement.with, survey, null, outer);
   const scope = new Scope(null);
-  const table = survey.context.table(statement.relation);
+  const table = targetTable(statement.relation, survey);
   if (statement.relation.name === 'pg_settings') throw new Refusal(refused('settingsTable'));
   checkTarget(table, survey);
   const leaf = targetLeaf(statement, table, survey);
@@ -91,6 +92,7 @@ export function surveyModify(
   let insertsOwn = true;
   if (statement.kind === 'merge') {
     if (table?.kind === 'sharded') {
+      if (table.keyColumn === null) throw new Refusal(refused('view'));
       insertsOwn = tieMerge(statement, table, scope, survey);
       if (!moves && !insertsOwn) throw new Refusal(severalShards('writingWith'));
     }

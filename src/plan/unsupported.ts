@@ -118,7 +118,7 @@ export const NOT_STREAMED = {
 /** Statements that are refused whatever shards they need, unless routed by hand. */
 export const REFUSED = {
   view: {
-    what: 'writing a view over sharded tables, or reading one that is just being changed',
+    what: 'writing a view that is more than rows and columns of one sharded table, or in a way that its rows must be found first; reading a view that is just being changed',
     hint: 'Write the tables of the view themselves.',
   },
   viewKept: {

@@ -39,7 +39,7 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
   return leaf;
 }
 
-function queryOf({ view }: Table): {
+export function queryOf({ view }: Table): {
   query: SelectStatement;
   sql: string;
   tokens: readonly Token[];

@@ -13,6 +13,8 @@ const VIEWS = [
   'CREATE VIEW over_views AS SELECT p.user_id, p.n, c.label FROM per_user p, counted c WHERE p.n = c.n',
   'CREATE VIEW nested AS SELECT * FROM big WHERE owner <> 42',
   'CREATE VIEW of_42 WITH (security_barrier) AS SELECT name, size FROM files WHERE user_id = 42',
+  'CREATE VIEW hidden AS SELECT id, name FROM files WHERE id >= 1000',
+  'CREATE VIEW checked AS SELECT user_id AS owner, id, name, size, lower(tag) AS low FROM files WHERE size < 60 WITH CHECK OPTION',
   'CREATE VIEW ids AS SELECT id FROM files UNION SELECT user_id FROM members',
   'CREATE RECURSIVE VIEW steps (n) AS SELECT min(id) FROM files UNION ALL SELECT n + 1 FROM steps WHERE n < 4',
   'CREATE VIEW top AS SELECT id, rank() OVER (ORDER BY size DESC NULLS LAST, id) AS r FROM files LIMIT 9',
@@ -103,6 +105,40 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     expect(engine).toEqual(plain);
   });
 
+  test('is written through to its table where PostgreSQL does so', async () => {
+    for (const sql of [
+      "INSERT INTO big (id, owner, name, size) VALUES (2000, 1, 'a', 90), (2001, 2, 'b', 91) RETURNING *",
+      "INSERT INTO nested (id, owner, name) VALUES (2002, 42, 'not shown')",
+      'INSERT INTO checked (owner, id, size) VALUES (1, 2003, 7), (2, 2004, 99)',
+      'INSERT INTO checked (owner, id, size) VALUES (1, 2003, 7), (2, 2004, 9) RETURNING owner, low',
+      "INSERT INTO checked (owner, id, low) VALUES (1, 2005, 'x')",
+      'INSERT INTO big (id, owner, size) VALUES (2000, 1, 95) ON CONFLICT (owner, id) DO UPDATE SET size = excluded.size',
+      'INSERT INTO big (id, owner, size) SELECT id + 3000, owner, size FROM big WHERE id < 20',
+      'INSERT INTO checked (id, owner) SELECT max(id) + 5000, 7 FROM files',
+      'INSERT INTO checked (owner, id) VALUES (NULL, 1)',
+      'UPDATE big SET size = size + 1 WHERE owner = 42 RETURNING id, size',
+      'UPDATE nested SET name = upper(name) WHERE id % 3 = 0',
+      'UPDATE checked SET size = 61 WHERE id = 2003',
+      "UPDATE hidden SET name = name || '!' RETURNING id, name",
+      'UPDATE big b SET name = m.name FROM members m WHERE m.user_id = b.owner AND b.id < 30',
+      'DELETE FROM nested WHERE owner = 1 AND id = 2000 RETURNING *',
+      'MERGE INTO checked c USING files f ON f.user_id = c.owner AND f.id = c.id AND f.id < 9 WHEN MATCHED THEN UPDATE SET size = 3',
+      'DELETE FROM hidden WHERE id >= 3000',
+      'UPDATE of_42 SET size = 5 WHERE size = 6',
+      'BEGIN',
+      'DELETE FROM big',
+      'SELECT count(*) FROM big',
+      'ROLLBACK',
+      'DELETE FROM files WHERE id >= 1000',
+    ]) {
+      const written = await compare(servers, sql, { ordered: false });
+      expect(written.proxy, sql).toEqual(written.plain);
+      const all = 'SELECT * FROM files ORDER BY user_id, id';
+      const after = await compare(servers, all, { ordered: true });
+      expect(after.proxy, sql).toEqual(after.plain);
+    }
+  });
+
   test('in a transaction views show its own changes', async () => {
     for (const sql of [
       'BEGIN',
@@ -168,8 +204,18 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
 
   test.runIf(shardCount > 1)('what a view may not do is refused', async () => {
     for (const sql of [
-      'INSERT INTO big (id, owner) VALUES (1, 2)',
-      'DELETE FROM nested WHERE owner = 42',
+      'CREATE TABLE given (user_id bigint NOT NULL DEFAULT 7, id int)',
+      'CREATE VIEW shown AS SELECT * FROM given',
+    ]) {
+      const { plain, proxy } = await compare(servers, sql, { ordered: false });
+      expect(proxy, sql).toEqual(plain);
+    }
+    for (const sql of [
+      'INSERT INTO hidden (id, name) VALUES (1, $$x$$)',
+      'INSERT INTO shown (id) VALUES (1)',
+      'UPDATE big SET owner = owner + 1',
+      'UPDATE big SET size = m.user_id FROM members m WHERE m.user_id = big.id',
+      'DELETE FROM owned WHERE user_id = 42',
       'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
       'CREATE TEMP VIEW mine AS SELECT * FROM members',
     ]) {

@@ -1,0 +1,60 @@
+// Written views: a view that PostgreSQL itself writes through, as the sharded table that it shows.
+
+import type { RelationName, SelectStatement } from '../sql/statement.ts';
+import type { Column, Table } from '../topology/table.ts';
+import { hasAggregates } from './distributable.ts';
+import { surveySelect } from './level.ts';
+import { Survey } from './survey.ts';
+import { queryOf, surveyInside } from './view.ts';
+
+/**
+ * The table that a statement writes. A view over columns of one sharded table, whose rows each shard
+ * gives by itself, counts as one: every shard writes through its own. Any other view stays what it is.
+ */
+export function targetTable(relation: RelationName, survey: Survey): Table | null {
+  const table = survey.context.table(relation);
+  return table?.kind === 'shardedView' ? (throughView(table, survey) ?? table) : table;
+}
+
+function throughView(table: Table, survey: Survey): Table | null {
+  if (table.view === undefined || table.view.materialized) return null;
+  const { query } = queryOf(table);
+  const relation = shownTable(query);
+  if (relation === null) return null;
+  const own = new Survey(survey.context, survey.surveyWriting);
+  const base = targetTable(relation, own);
+  if (base?.kind !== 'sharded') return null;
+  if (!surveyInside(query, { survey: own, surveySelect }).isByShard) return null;
+  const names = namesOf(query, base);
+  if (names.length !== table.columns.length) return null;
+  const columns = table.columns.map((column, i) => factsOf(column, base, names[i]!));
+  const key = names.indexOf(base.keyColumn);
+  return { ...table, kind: 'sharded', columns, keyColumn: table.columns[key]?.name ?? null };
+}
+
+/** The one table of a view that PostgreSQL may write through. Source: view_query_is_auto_updatable(). */
+function shownTable(query: SelectStatement): RelationName | null {
+  const { body, with: clause, limit, offset, locks } = query;
+  if (body.kind !== 'simple' || clause !== null) return null;
+  if (limit !== null || offset !== null || locks.length > 0) return null;
+  const [item, ...others] = body.from;
+  const isPlain = body.distinct === 'no' && !body.groupingSets && !hasAggregates(query, body);
+  if (item?.kind !== 'table' || item.sampled || others.length > 0 || !isPlain) return null;
+  return item.relation;
+}
+
+/** The base's column that each of the view's shows; null: an expression. */
+function namesOf({ body }: SelectStatement, base: Table): readonly (string | null)[] {
+  if (body.kind !== 'simple') return [];
+  return body.targets.flatMap(({ expression }) => {
+    if (expression.kind === 'star') return base.columns.map(({ name }) => name);
+    return [expression.kind === 'column' ? expression.path.at(-1)! : null];
+  });
+}
+
+/** What the base's column takes. Its default, which the servers give, is none that is known here. */
+function factsOf(column: Column, base: Table, name: string | null): Column {
+  const shown = base.columns.find((each) => each.name === name);
+  const { notNull = false, hasDefault = false, generated = true } = shown ?? {};
+  return { ...column, notNull: notNull && !hasDefault, generated };
+}
