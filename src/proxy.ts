@@ -27,6 +27,7 @@ import { SchemaNews } from './control/schema-news.ts';
 import { TopologyStore } from './control/topology-store.ts';
 import { firstLoad, housekeeping } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
+import { SchemaHold } from './execute/schema-hold.ts';
 import { Gids } from './execute/two-phase.ts';
 import { latenciesOf, metricsOf } from './observe/metrics.ts';
 import { MetricsServer } from './observe/metrics-server.ts';
@@ -130,10 +131,11 @@ export async function startProxy(
   const cluster = clusterOf(config, share, () => current);
   const clock = new CoarseClock();
   const topology = makeTopology(config, cluster, () => current, log);
+  const hold = new SchemaHold();
   const news = new SchemaNews({
     connect: () => connector(() => current)(config.shards[HOME_SHARD]!),
     load: () => topology.loadNow(),
-    ...{ terminate: TERMINATE, log },
+    ...{ hold, terminate: TERMINATE, log },
   });
   const gids = new Gids(name);
   const planner = new Planner({
@@ -141,7 +143,7 @@ export async function startProxy(
     forceEngine: host.forceEngine ?? false,
   });
   const context = makeContext(
-    { planner, cluster, topology, news, clock, gids, siblings, log },
+    { planner, cluster, topology, news, hold, clock, gids, siblings, log },
     () => current,
   );
   const { counters } = context;
@@ -254,6 +256,7 @@ interface ContextParts {
   readonly cluster: Cluster;
   readonly topology: TopologyStore;
   readonly news: SchemaNews;
+  readonly hold: SchemaHold;
   readonly clock: CoarseClock;
   readonly gids: Gids;
   readonly siblings: Siblings;
@@ -261,7 +264,7 @@ interface ContextParts {
 }
 
 function makeContext(
-  { planner, cluster, topology, news, clock, gids, siblings, log }: ContextParts,
+  { planner, cluster, topology, news, hold, clock, gids, siblings, log }: ContextParts,
   config: () => Config,
 ): SessionContext {
   return {
@@ -274,6 +277,8 @@ function makeContext(
     counters: new SessionCounters(),
     clock,
     serverParameters: () => topology.serverParameters,
+    hold,
+    holdPlanning: () => news.hold(),
     schemaChanged: async () => {
       await Promise.all([topology.loadNow(), siblings.schemaChanged(), news.announce()]);
     },

@@ -319,6 +319,18 @@ export const NEWS_ACKNOWLEDGED_MS = 5_000;
 /** … and so often it is looked whether they are still there. */
 export const NEWS_LOOK_MS = 100;
 
+/** Before a table changes its kind, what waits for it is looked for so often, … */
+export const KIND_QUIET_LOOKS = 3;
+
+/** … so many milliseconds apart: what has been sent to a server is waiting there by then, … */
+export const KIND_QUIET_MS = 20;
+
+/** … and for so long at most. */
+export const KIND_WAITERS_MS = 3_000;
+
+/** A change that another proxy has announced holds this one up for so long at most. */
+export const SCHEMA_HOLD_MS = 15_000;
+
 /** How soon a proxy that has lost the home shard tries to listen there again. */
 export const NEWS_RECONNECT_MS = 250;
 

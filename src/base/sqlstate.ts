@@ -43,6 +43,7 @@ export const SQLSTATE = {
   programLimitExceeded: '54000',
   statementTooComplex: '54001',
   objectNotInPrerequisiteState: '55000',
+  objectInUse: '55006',
   deadlockDetected: '40P01',
   queryCanceled: '57014',
   adminShutdown: '57P01',

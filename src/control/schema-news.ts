@@ -2,8 +2,16 @@
 
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NEWS_ACKNOWLEDGED_MS, NEWS_LOOK_MS, NEWS_RECONNECT_MS } from '../base/limits.ts';
+import { SqlError } from '../base/errors.ts';
+import {
+  NEWS_ACKNOWLEDGED_MS,
+  NEWS_LOOK_MS,
+  NEWS_RECONNECT_MS,
+  SCHEMA_HOLD_MS,
+} from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { SchemaHold } from '../execute/schema-hold.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { notificationIn } from '../pool/server-message.ts';
@@ -14,9 +22,13 @@ export interface SchemaNewsOptions {
   connect(): Promise<ServerConnection>;
   /** Resolves when this process plans with the schema of now. */
   load(): Promise<void>;
+  /** On while another process, or this one, changes what tables are. */
+  readonly hold: SchemaHold;
   readonly terminate: Buffer;
   readonly log: Logger;
 }
+
+const KINDS: ReadonlySet<string> = new Set(['changed', 'hold', 'known']);
 
 const CHANNEL = 'drive_schema';
 
@@ -28,11 +40,21 @@ const MEMBERS = `FROM pg_catalog.pg_locks
     AND database = (SELECT oid FROM pg_catalog.pg_database
                     WHERE datname = pg_catalog.current_database())`;
 
-/** `by` has changed the schema for the `n`-th time; with `to`: it knows of `to`'s n-th change. */
+/**
+ * `by` speaks for the n-th time. changed: the schema is another. hold: it is about to be, and nobody is
+ * to plan until `by` has said so, or that it is as it was. known: `to` has been heard.
+ */
 interface Message {
   readonly by: number;
-  readonly to?: number;
   readonly n: number;
+  readonly what: 'changed' | 'hold' | 'known';
+  readonly to: number;
+}
+
+/** Another process's n-th message holds this one up, until a later one, or its end. */
+interface Held {
+  readonly n: number;
+  readonly end: () => void;
 }
 
 /** An announcement that others have still to acknowledge. */
@@ -52,6 +74,8 @@ export class SchemaNews {
   #id = randomInt(1, 2 ** 31 - 1);
   #connection: ServerConnection | null = null;
   #announced = new Map<number, Announced>();
+  /** By the process that holds this one up. */
+  #held = new Map<number, Held>();
   #count = 0;
   #closed = false;
 
@@ -80,24 +104,46 @@ export class SchemaNews {
   /** Resolves when all others know of a change that this process has committed. Never rejects. */
   async announce(): Promise<void> {
     const connection = this.#connection;
-    // The others are found out by the same connection that is lost: they are as likely to be.
+    // Who has lost the home shard cannot ask who the others are; they have most likely lost it, too.
     if (connection === null) return;
     try {
-      await this.#tell(connection);
+      await this.#tell(connection, 'changed');
     } catch (error) {
       this.#options.log.warn({ err: error }, 'other proxies could not be told of a new schema');
     }
   }
 
-  async #tell(connection: ServerConnection): Promise<void> {
+  /**
+   * Resolves when neither this process nor any other plans, with what ends it, which is to come soon and
+   * behind an announcement. Rejects with SqlError when another cannot be told.
+   */
+  async hold(): Promise<() => void> {
+    const connection = this.#connection;
+    if (connection === null) throw notTold();
+    const release = this.#options.hold.begin();
+    try {
+      if (!(await this.#tell(connection, 'hold'))) throw notTold();
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return () => {
+      release();
+      // Where nothing was announced, the others are let go by this.
+      void this.announce();
+    };
+  }
+
+  /** False: somebody did not answer, and has been cut off. */
+  async #tell(connection: ServerConnection, what: 'changed' | 'hold'): Promise<boolean> {
     const waiting = new Set(await this.#others(connection));
-    if (waiting.size === 0) return;
+    if (waiting.size === 0) return true;
     this.#count += 1;
     const n = this.#count;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#announced.set(n, { waiting, done: resolve });
     try {
-      await this.#say(connection, { by: this.#id, n });
+      await this.#say(connection, { by: this.#id, n, what, to: 0 });
       const deadlineMs = performance.now() + NEWS_ACKNOWLEDGED_MS;
       while (waiting.size > 0 && performance.now() < deadlineMs) {
         await Promise.race([promise, sleep(NEWS_LOOK_MS, undefined, { ref: false })]);
@@ -106,6 +152,7 @@ export class SchemaNews {
         for (const id of waiting) if (!present.has(id)) waiting.delete(id);
       }
       if (waiting.size > 0) await this.#cutOff(connection, [...waiting]);
+      return waiting.size === 0;
     } finally {
       this.#announced.delete(n);
     }
@@ -131,22 +178,67 @@ export class SchemaNews {
   #heard(bytes: Buffer): void {
     const message = messageIn(bytes);
     if (message === null || message.by === this.#id) return;
-    if (message.to === undefined) void this.#acknowledge(message);
-    else if (message.to === this.#id) {
+    if (message.what === 'known') {
+      if (message.to !== this.#id) return;
       const announced = this.#announced.get(message.n);
       announced?.waiting.delete(message.by);
       if (announced?.waiting.size === 0) announced.done();
+      return;
+    }
+    if (message.what === 'hold') this.#holdFor(message);
+    void this.#acknowledge(message);
+  }
+
+  #holdFor({ by, n }: Message): void {
+    const release = this.#options.hold.begin();
+    this.#held.get(by)?.end();
+    const timer = setTimeout(() => void this.#letGo(by, n), SCHEMA_HOLD_MS).unref();
+    const end = (): void => {
+      clearTimeout(timer);
+      release();
+    };
+    this.#held.set(by, { n, end });
+  }
+
+  /** The other is gone, or takes too long: what it has committed is there to be read. */
+  async #letGo(by: number, n: number): Promise<void> {
+    this.#options.log.warn('another proxy has announced a change of the schema, and no end of it');
+    await this.#load();
+    this.#release(by, n);
+  }
+
+  /** A hold that has begun meanwhile goes on. */
+  #release(by: number, upTo: number): void {
+    const held = this.#held.get(by);
+    if (held === undefined || held.n > upTo) return;
+    held.end();
+    this.#held.delete(by);
+  }
+
+  /** False: the home shard cannot be asked. */
+  async #load(): Promise<boolean> {
+    try {
+      await this.#options.load();
+      return true;
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'a new schema could not be read');
+      return false;
     }
   }
 
-  async #acknowledge({ by, n }: Message): Promise<void> {
+  /** Without an acknowledgement the connection is ended, and all begins anew. */
+  async #acknowledge({ by, n, what }: Message): Promise<void> {
+    if (what === 'changed') {
+      if (!(await this.#load())) return;
+      this.#release(by, n);
+    }
     try {
-      await this.#options.load();
       const connection = this.#connection;
-      if (connection !== null) await this.#say(connection, { by: this.#id, to: by, n });
+      if (connection !== null) {
+        await this.#say(connection, { by: this.#id, n, what: 'known', to: by });
+      }
     } catch (error) {
-      // Without an acknowledgement the connection is ended, and all begins anew.
-      this.#options.log.debug({ err: error }, 'a new schema could not be read');
+      this.#options.log.debug({ err: error }, 'a change of the schema could not be acknowledged');
     }
   }
 
@@ -157,10 +249,13 @@ export class SchemaNews {
 
   /** While the home shard is away nobody can change the schema there. */
   async #openAgain(): Promise<void> {
-    while (!this.#closed && this.#connection === null) {
+    for (let isLoaded = false; !this.#closed && !isLoaded; ) {
       try {
+        const held = [...this.#held];
         await this.open();
         await this.#options.load();
+        isLoaded = true;
+        for (const [by, { n }] of held) this.#release(by, n);
       } catch (error) {
         this.#options.log.debug({ err: error }, 'the home shard cannot be listened to');
         await sleep(NEWS_RECONNECT_MS, undefined, { ref: false });
@@ -174,11 +269,19 @@ function messageIn(bytes: Buffer): Message | null {
   const notification = notificationIn(bytes);
   if (notification?.channel !== CHANNEL) return null;
   try {
-    const { by, to, n } = JSON.parse(notification.payload) as Message;
-    if (!Number.isInteger(by) || !Number.isInteger(n)) return null;
-    return to === undefined ? { by, n } : { by, to, n };
+    const { by, n, what, to } = JSON.parse(notification.payload) as Message;
+    const isOne = [by, n, to].every(Number.isInteger) && KINDS.has(what);
+    return isOne ? { by, n, what, to } : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+function notTold(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.objectInUse,
+    message: 'the kind of the table cannot be changed: another proxy cannot be told',
+    hint: 'Repeat it.',
+  });
 }

@@ -79,6 +79,7 @@ export function routeBatch(
   state: SessionState,
   context: SessionContext,
 ): OneShardBatch | null {
+  if (context.hold.isOn) return null;
   const statements = new Map<string, PreparedStatement>();
   const portals = new Map<string, OpenPortal>();
   const closed = new Set<string>();

@@ -73,6 +73,7 @@ export class BatchRunner {
   }
 
   async #message(message: BatchMessage, several: boolean): Promise<void> {
+    await this.#context.hold.ended();
     switch (message.kind) {
       case 'parse':
         return this.#parse(message);

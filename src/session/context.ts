@@ -3,6 +3,7 @@
 import type { CoarseClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Cluster } from '../execute/cluster.ts';
+import type { SchemaHold } from '../execute/schema-hold.ts';
 import type { TwoPhase } from '../execute/two-phase.ts';
 import type { EngineInput, EngineLeaf } from '../plan/plan.ts';
 import type { Planner } from '../plan/planner.ts';
@@ -26,6 +27,13 @@ export interface SessionContext {
   serverParameters(): ReadonlyMap<string, string>;
   /** After DDL: resolves when every process of the proxy plans with the schema of now. */
   schemaChanged(): Promise<void>;
+  /** Of this process: whoever is about to plan waits while it is on. */
+  readonly hold: SchemaHold;
+  /**
+   * Resolves when no process of any proxy plans, with what ends it. Rejects with 55006 when one cannot
+   * be told.
+   */
+  holdPlanning(): Promise<() => void>;
   /** Where a table is unknown: resolves when this process knows the schema of now. */
   refreshSchema(): Promise<void>;
   /** The topology inside a transaction that has changed the schema, by its connections. */

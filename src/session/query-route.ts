@@ -25,6 +25,7 @@ export function routeQuery(
   state: SessionState,
   context: SessionContext,
 ): QueryRoute | null {
+  if (context.hold.isOn) return null;
   const topology = context.topology();
   let planned: Planned;
   try {

@@ -76,6 +76,7 @@ export class RequestRunner {
       const start = sql.indexOf(part.sql, end);
       end = start + part.sql.length;
       relay.textBefore = sql.slice(0, start);
+      await context.hold.ended();
       // A part before this one may have changed the schema, the search path, or the route by hand.
       const isOld =
         context.topology().version !== version || state.settings.searchPath !== searchPath;
@@ -92,6 +93,7 @@ export class RequestRunner {
   /** A table that is not known may have been made a moment ago, past this proxy. */
   async #plan(sql: string): Promise<Planned> {
     const { context, state } = this.#d;
+    await context.hold.ended();
     const planNow = () => context.planner.plan(sql, context.topology(), state.settings.searchPath);
     const planned = planNow();
     if (!namesUnknownTable(planned.plan) || state.pins.has('temporary table')) return planned;

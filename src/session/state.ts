@@ -3,6 +3,7 @@
 import type { SqlError } from '../base/errors.ts';
 import { applySettings, forgetOids, giveBack } from '../execute/cluster.ts';
 import type { Gather } from '../execute/gather.ts';
+import { cancelLockWaiters } from '../execute/lock-waiters.ts';
 import { type DeclaredCursor, Transaction } from '../execute/transaction.ts';
 import { finishPart, type UnfinishedPart } from '../execute/two-phase.ts';
 import type { HandRoute } from '../plan/plan.ts';
@@ -66,6 +67,8 @@ export class SessionState {
   breaking: SqlError | null = null;
   /** A statement has changed the schema; the topology is to learn of it when it is committed. */
   schemaChanged = false;
+  /** A table has changed its kind in the transaction, or may have before a savepoint took it back. */
+  kindChanged = false;
   /** Inside a transaction that has changed the schema: what its own statements see. */
   topology: Topology | null = null;
   /** `topology` is older than the last change in the transaction. */
@@ -204,6 +207,30 @@ export class SessionState {
     for (const each of transaction.participants.values()) forgetOids(this.#context.cluster, each);
     if (!transaction.implicit) this.#context.counters.transactions += 1;
     this.transaction = null;
+    if (this.kindChanged && how === 'commit') return this.#commitKind(transaction);
+    await this.#end(transaction, how);
+  }
+
+  /** What was planned by the old kind and waits for the table must not go on by it. */
+  async #commitKind(transaction: Transaction): Promise<void> {
+    let release = (): void => undefined;
+    try {
+      release = await this.#context.holdPlanning();
+      await cancelLockWaiters(transaction.participants.values());
+    } catch (error) {
+      release();
+      await this.#end(transaction, 'rollback');
+      throw error;
+    }
+    try {
+      await this.#end(transaction, 'commit');
+    } finally {
+      release();
+    }
+  }
+
+  async #end(transaction: Transaction, how: 'commit' | 'rollback'): Promise<void> {
+    this.kindChanged = false;
     if (how === 'commit') {
       try {
         await transaction.commit(this.settings.current);

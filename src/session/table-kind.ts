@@ -36,6 +36,7 @@ export async function changeTableKind(
     for (const { shard } of move.connections) transaction.writers.add(shard.id);
     await (action.kind === 'home' ? gatherTable(move) : spreadTable(move));
     state.noteSchemaChange();
+    state.kindChanged = true;
   }
   if (own) await state.endTransaction('commit');
   await state.publishSchemaChange();

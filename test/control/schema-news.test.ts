@@ -89,6 +89,62 @@ describe('A change of the schema', () => {
   });
 });
 
+describe('A change of a table’s kind under way', () => {
+  const waiters = async (): Promise<number> => {
+    const [home] = proxies[0].shards;
+    const direct = await RawClient.login(home!);
+    const sql = `SELECT count(*) FROM pg_locks WHERE NOT granted AND database =
+      (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    const [[count]] = (await direct.rows(sql)) as [[string]];
+    await direct.close();
+    return Number(count);
+  };
+
+  it('ends what was planned by the old kind and waits for it, in both proxies', async () => {
+    await here.rows('CREATE TABLE busy AS SELECT n AS user_id FROM generate_series(1, 20) n');
+    await here.rows('BEGIN');
+    await here.rows(`SELECT create_distributed_table('busy', 'user_id')`);
+    const others = await Promise.all([
+      RawClient.login(proxies[0].login),
+      RawClient.login(proxies[1].login),
+      RawClient.login(proxies[1].login),
+    ]);
+    const sql = ['INSERT INTO busy VALUES (101)', 'INSERT INTO busy VALUES (103)', 'TABLE busy'];
+    const answers = others.map((other, i) => other.query(sql[i]!));
+    while ((await waiters()) < 3);
+    await here.rows('COMMIT');
+    expect((await Promise.all(answers)).map(errorCode)).toEqual(['57014', '57014', '57014']);
+    for (const other of others) {
+      expect(await counts(other, 'busy')).toEqual([['20', '1']]);
+      await other.close();
+    }
+  });
+
+  it('leaves no row on a wrong shard, whoever writes meanwhile', async () => {
+    await here.rows('CREATE TABLE load (user_id bigint)');
+    const writers = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => RawClient.login(proxies[i % 2]!.login)),
+    );
+    let isOver = false;
+    let written = 0;
+    const load = writers.map(async (writer) => {
+      for (let key = 0; !isOver; key++) {
+        if (errorCode(await writer.query(`INSERT INTO load VALUES (${key})`)) === '') written += 1;
+      }
+    });
+    for (let round = 0; round < 3; round++) {
+      await here.rows(`SELECT create_distributed_table('load', 'user_id')`);
+      const misplaced = 'SELECT count(*) FROM load WHERE user_id % 2 <> drive.shard_id()';
+      expect(await onShards(misplaced)).toEqual([[['0']], [['0']]]);
+      await here.rows(`SELECT undistribute_table('load')`);
+    }
+    isOver = true;
+    await Promise.all(load);
+    expect(await there.rows('SELECT count(*) FROM load')).toEqual([[String(written)]]);
+    for (const writer of writers) await writer.close();
+  });
+});
+
 describe('A proxy that has lost the home shard', () => {
   it('is heard and hears again, and the change is answered meanwhile', async () => {
     const [home] = proxies[0].shards as [(typeof proxies)[0]['shards'][0]];
