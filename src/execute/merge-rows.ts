@@ -4,6 +4,7 @@ import type { MergeRowsMerge } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { type CarriedColumn, carriedSql } from './carried.ts';
 import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
+import { differs } from './reference-write.ts';
 import type { WriteResult } from './write.ts';
 
 export interface MergeWrite extends CarriedWrite {
@@ -28,7 +29,12 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
     const isOwn = (i: number) => rowShards === null || rowShards[i] === shard;
     const own = rows.filter((_, i) => isOwn(i));
     const alsoWithout = merge.bySource;
-    await runWithRows({ ...write, alsoWithout }, shard, sql, columns, own, answer);
+    // Of a reference table the home shard answers; the other copies must do the same.
+    const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
+    const given = isCopy ? new Answer(write.bytesMax) : answer;
+    await runWithRows({ ...write, alsoWithout }, shard, sql, columns, own, given);
+    if (given.count === answer.count) continue;
+    throw differs(shard, `MERGE ${given.count}`, `MERGE ${answer.count}`);
   }
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
 }

@@ -1,7 +1,7 @@
 // Writing a reference table: on every shard in one transaction, with the same effect on each.
 
 import type { Call, Expression } from '../sql/expression.ts';
-import type { InsertStatement, WritingStatement } from '../sql/statement.ts';
+import type { InsertStatement, MergeStatement, WritingStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
@@ -9,11 +9,13 @@ import { exactRow } from './exact-row.ts';
 import { isScalar } from './functions.ts';
 import { surveyInsert } from './insert.ts';
 import { insertRows, quoted } from './insert-select.ts';
+import { mergeRows } from './merge.ts';
 import { surveyModify } from './modify.ts';
 import { modifyRows } from './modify-rows.ts';
 import type { Plan, ReferenceMerge } from './plan.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
-import type { InsertRowsMerge, ModifyRowsMerge } from './staged.ts';
+import type { Scope } from './scope.ts';
+import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
@@ -37,23 +39,22 @@ export function planReferenceWrite(
   } else {
     const { scope } = surveyModify(statement, survey, new CommonTables());
     surveyUnused(survey);
-    if (statement.kind !== 'merge' && statement.cursor === null) {
+    if (statement.kind === 'merge') {
+      return planReferenceMerge(statement, table, scope, survey, context);
+    }
+    if (statement.cursor === null) {
       const isSteady = survey.classes.length === 0 && isRepeatable(statement, table, survey);
       const verb = statement.kind.toUpperCase();
       const make = () => modifyRows(statement, table, scope, survey, context);
       if (!isSteady) return computed(verb, make);
     }
   }
-  if (statement.kind === 'merge' || survey.classes.length > 0 || survey.writesInWith) {
+  if (survey.classes.length > 0 || survey.writesInWith)
     throw new Refusal(refused('referenceWrite'));
-  }
   if (statement.kind !== 'insert' && statement.cursor !== null) {
     throw new Refusal(refused('referenceWrite'));
   }
-  // What it leaves behind on one connection would be missing on the others.
-  if ([...context.pins].some((pin) => pin !== 'session state')) {
-    throw new Refusal(refused('referenceWrite'));
-  }
+  checkPins(context);
   const byRows = statement.kind === 'insert' && (statement.conflict?.assignments.length ?? 0) === 0;
   if (!byRows) checkSteady(statement, table, survey);
   const merge: ReferenceMerge = {
@@ -63,8 +64,38 @@ export function planReferenceWrite(
   return routedPlan(statement.kind.toUpperCase(), { kind: 'all' }, 'write', { merge });
 }
 
+/** What it leaves behind on one connection would be missing on the others. */
+function checkPins({ pins }: PlanContext): void {
+  if ([...pins].some((pin) => pin !== 'session state')) {
+    throw new Refusal(refused('referenceWrite'));
+  }
+}
+
+/** On every shard as it is, or with the rows of its source, which are computed once. */
+function planReferenceMerge(
+  statement: MergeStatement,
+  table: Table,
+  scope: Scope,
+  survey: Survey,
+  context: PlanContext,
+): Plan {
+  if (survey.writesInWith) throw new Refusal(refused('referenceWrite'));
+  checkPins(context);
+  if (survey.classes.length === 0 && isRepeatable(statement, table, survey)) {
+    const merge: ReferenceMerge = { how: 'reference', rows: null };
+    return routedPlan('MERGE', { kind: 'all' }, 'write', { merge });
+  }
+  const { source: _, with: _clause, ...actions } = statement;
+  checkFilled(statement, table);
+  checkSteadyNodes(actions);
+  return computed('MERGE', () => mergeRows(statement, table, scope, survey, context));
+}
+
 /** The rows are computed first, once, and the same ones written everywhere. */
-function computed(verb: string, make: () => InsertRowsMerge | ModifyRowsMerge): Plan {
+function computed(
+  verb: string,
+  make: () => InsertRowsMerge | ModifyRowsMerge | MergeRowsMerge,
+): Plan {
   const merge = attempt(make);
   if (!('how' in merge)) return refusedPlan(verb, merge);
   return routedPlan(verb, { kind: 'all' }, 'write', { merge });
@@ -105,14 +136,28 @@ function rowsOf(
  */
 function checkSteady(statement: WritingStatement, table: Table, survey: Survey): void {
   if (survey.readsHome) throw new Refusal(refused('mixed'));
-  if (statement.kind === 'insert') {
-    const given = statement.columns ?? table.columns.map((column) => column.name);
-    const isFilled = table.columns.every(
+  checkFilled(statement, table);
+  checkSteadyNodes(statement);
+}
+
+/** Every shard would evaluate a default by itself. */
+function checkFilled(statement: WritingStatement, table: Table): void {
+  const names = table.columns.map((column) => column.name);
+  const lists: (readonly string[])[] = [];
+  if (statement.kind === 'insert') lists.push(statement.columns ?? names);
+  if (statement.kind === 'merge') {
+    const inserts = statement.actions.filter(({ command }) => command === 'insert');
+    lists.push(...inserts.map(({ columns, values }) => columns ?? names.slice(0, values.length)));
+  }
+  const isFilled = (given: readonly string[]) =>
+    table.columns.every(
       (column) => !column.hasDefault || column.generated || given.includes(column.name),
     );
-    if (!isFilled) throw new Refusal(refused('referenceUnsteady'));
-  }
-  const open: unknown[] = [statement];
+  if (!lists.every(isFilled)) throw new Refusal(refused('referenceUnsteady'));
+}
+
+function checkSteadyNodes(tree: object): void {
+  const open: unknown[] = [tree];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
     if (!isSteadyNode(next as Expression)) throw new Refusal(refused('referenceUnsteady'));
@@ -167,4 +212,6 @@ const STEADY_NODES = new Set([
   'AEXPR_LIKE',
   'AEXPR_ILIKE',
   'AEXPR_SIMILAR',
+  'MergeWhenClause',
+  'MergeSupportFunc',
 ]);

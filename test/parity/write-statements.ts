@@ -240,6 +240,33 @@ export const CHANGES: readonly Said[] = [
 
 /** MERGE on each shard, and with a source that is computed first. */
 export const MERGES: readonly Said[] = [
+  // Into a reference table.
+  {
+    sql: `MERGE INTO country USING (VALUES ('de', 'Deutschland', 9), ('it', 'Italy', 4)) v (c, n, w) ON code = c
+      WHEN MATCHED THEN UPDATE SET name = n WHEN NOT MATCHED THEN INSERT VALUES (c, n, w)
+      RETURNING merge_action(), country.*`,
+  },
+  {
+    sql: `MERGE INTO country c USING (SELECT country AS k, count(*) AS n FROM members GROUP BY country) m
+      ON c.code = m.k WHEN MATCHED AND n > 1 THEN UPDATE SET weight = n
+      WHEN MATCHED THEN DO NOTHING WHEN NOT MATCHED BY SOURCE THEN DELETE RETURNING merge_action(), c.code`,
+  },
+  {
+    sql: `MERGE INTO country c USING files f ON c.code = f.name WHEN NOT MATCHED AND f.id < 2 THEN
+      INSERT (code, name, weight) VALUES ('f' || f.id, f.name, f.id) RETURNING c.weight`,
+  },
+  {
+    sql: `MERGE INTO country c USING notes n ON c.weight = n.id WHEN MATCHED AND n.id = 1 THEN DELETE
+      WHEN MATCHED THEN UPDATE SET name = n.body`,
+  },
+  {
+    sql: `MERGE INTO country c USING (SELECT $1::text AS k) v ON c.code = v.k WHEN MATCHED THEN DELETE
+      WHEN NOT MATCHED THEN INSERT (code, name, weight) VALUES (v.k, $2, 1)`,
+    parameters: ['xx', 'new'],
+  },
+  {
+    sql: `MERGE INTO country c USING country d ON c.code = d.code WHEN MATCHED THEN UPDATE SET name = d.name || '!'`,
+  },
   {
     sql: `MERGE INTO members m USING (SELECT user_id, max(name) AS name FROM files GROUP BY user_id) f
       ON m.user_id = f.user_id WHEN MATCHED THEN UPDATE SET name = f.name
