@@ -8,6 +8,8 @@ export interface EngineLeaf {
   /** The table's qualified name, quoted. */
   readonly table: string;
   readonly only: boolean;
+  /** TABLESAMPLE …, or ''. */
+  readonly sample: string;
   /** Quoted, in the table's order; empty: all, and not known. */
   readonly columns: readonly string[];
   /** How its rows are copied. */

@@ -13,6 +13,8 @@ export interface TableSpan {
   /** Where an alias may be put: behind a star, or the bracket of ONLY (name). */
   readonly end: number;
   readonly alias: number;
+  /** Of TABLESAMPLE and what belongs to it; null: there is none. */
+  readonly sample: { readonly first: number; readonly last: number } | null;
 }
 
 /** What stands for a table: a temporary table of the engine, or the query of a view. */
@@ -44,11 +46,47 @@ export function tableSpan(item: TableItem, tokens: readonly Token[]): TableSpan 
   let end = last;
   if (tokens[end + 1]?.text === '*') end += 1;
   if (item.only && tokens[first - 1]?.text === '(' && tokens[end + 1]?.text === ')') end += 1;
-  if (item.alias === null) return { first, last, end, alias: -1 };
+  if (item.alias === null) {
+    return { first, last, end, alias: -1, sample: sampleOf(item, tokens, end) };
+  }
   const alias = tokens[end + 1]?.text === 'as' ? end + 2 : end + 1;
   const named = tokens[alias];
   if (named === undefined || nameOf(named) !== item.alias) throw new NoMerge('text');
-  return { first, last, end, alias };
+  return { first, last, end, alias, sample: sampleOf(item, tokens, alias) };
+}
+
+/** Behind the token `from` and a list of column aliases. Throws NoMerge for arguments to be computed. */
+function sampleOf(
+  { sampled, columnAliases }: TableItem,
+  tokens: readonly Token[],
+  from: number,
+): TableSpan['sample'] {
+  if (!sampled) return null;
+  let at = from + 1;
+  if (columnAliases.length > 0) at = closing(tokens, at, isName) + 1;
+  const first = at;
+  if (tokens[at]?.text !== 'tablesample') throw new NoMerge('tableSample');
+  while (tokens[at] !== undefined && tokens[at]!.text !== '(') at += 1;
+  let last = closing(tokens, at, isNumber);
+  if (tokens[last + 1]?.text === 'repeatable') last = closing(tokens, last + 2, isNumber);
+  return { first, last };
+}
+
+const isNumber = ({ kind, text }: Token) => kind === 'number' || text === '-';
+
+/** The bracket that closes the one at `open`, between which there is nothing but `inside`. */
+function closing(
+  tokens: readonly Token[],
+  open: number,
+  inside: (token: Token) => boolean,
+): number {
+  let at = open + 1;
+  while (tokens[at] !== undefined && tokens[at]!.text !== ')') {
+    if (tokens[at]!.text !== ',' && !inside(tokens[at]!)) throw new NoMerge('tableSample');
+    at += 1;
+  }
+  if (tokens[open]?.text !== '(' || tokens[at] === undefined) throw new NoMerge('tableSample');
+  return at;
 }
 
 /** A piece of the text and what takes its place. */
@@ -82,8 +120,9 @@ export function engineText(
 
 function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[] {
   const { first, last, end } = span;
-  // ONLY and a star may stand by a table's name, not by a query.
-  if (text.startsWith('(') && (item.only || end !== last)) throw new NoMerge('text');
+  // ONLY, a star and TABLESAMPLE may stand by a table's name, not by a query.
+  const isQuery = text.startsWith('(');
+  if (isQuery && (item.only || end !== last || item.sampled)) throw new NoMerge('text');
   const name = { start: tokens[first]!.start, end: tokens[last]!.end, text };
   const cuts: Cut[] = [name];
   if (item.alias === null) {
@@ -91,6 +130,10 @@ function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[]
     const alias = `"${item.relation.name.replaceAll('"', '""')}"`;
     if (at === name.end) cuts[0] = { ...name, text: `${name.text} AS ${alias}` };
     else cuts.push({ start: at, end: at, text: ` AS ${alias}` });
+  }
+  if (span.sample !== null) {
+    const { first: word, last: bracket } = span.sample;
+    cuts.push({ start: tokens[word]!.start, end: tokens[bracket]!.end, text: '' });
   }
   const before = tokens[first - 1]?.text === '(' && item.only ? first - 2 : first - 1;
   const command = tokens[item.only ? before - (tokens[before]?.text === 'only' ? 1 : 0) : before];

@@ -65,7 +65,6 @@ export function planEngine(
 ): EngineMerge {
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.locks) throw new NoMerge('lockLimit');
-  if (survey.samples) throw new NoMerge('tableSample');
   if (survey.asksShard) throw new NoMerge('shardFunction');
   const whole = textOf({ ...context.input, uses: survey.uses });
   const texts = textsIn(whole);
@@ -108,6 +107,8 @@ interface Place extends TableUse {
   /** Of each visit; none of a table that is not sharded. */
   readonly classes: readonly KeyClass[];
   readonly span: TableSpan;
+  /** TABLESAMPLE …, or ''. */
+  readonly sample: string;
   readonly inside: Text | null;
 }
 
@@ -128,18 +129,26 @@ function textOf({ sql, tokens, uses }: ViewText): Text {
   const places = [...visits.values()].map((all): Place => {
     const [first] = all;
     const { item, view, filters } = first!;
+    const span = tableSpan(item, tokens);
     const lists = all.map(({ key }) => key?.keys ?? null);
     return {
       ...first!,
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
       filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
       classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],
-      span: tableSpan(item, tokens),
+      span,
+      sample: span.sample === null ? '' : textBetween(sql, tokens, span.sample),
       inside: view && textOf({ ...view, uses: all.flatMap((use) => use.view?.uses ?? []) }),
     };
   });
   return { sql, tokens, places: places.sort((a, b) => a.item.at - b.item.at) };
 }
+
+const textBetween = (
+  sql: string,
+  tokens: readonly Token[],
+  { first, last }: { readonly first: number; readonly last: number },
+): string => sql.slice(tokens[first]!.start, tokens[last]!.end);
 
 const hasFilter = ({ filters }: TableUse, filter: EngineFilter): boolean =>
   filters.some((each) => filterText(each) === filterText(filter));
@@ -181,7 +190,9 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
       typeof value === 'bigint' ? `${value}` : value,
     );
     const known = byText.get(text);
-    if (known !== undefined) return known;
+    // Each use of a table draws a sample of its own, unless it can be drawn again.
+    const isDrawn = leaf.sample !== '' && !/\brepeatable\b/i.test(leaf.sample);
+    if (known !== undefined && !isDrawn) return known;
     byText.set(text, leaves.push(leaf));
     return leaves.length;
   };
@@ -210,12 +221,13 @@ function quotedName({ table, item }: TableUse): string {
 }
 
 function leafOf(place: Place, needed: ColumnFilter): EngineLeaf {
-  const { item, table, key, keyColumn, keys, filters } = place;
+  const { item, table, key, keyColumn, keys, filters, sample } = place;
   const columns = table?.columns.filter(({ name }) => needed(name, keyColumn)) ?? [];
   const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
   return {
     table: quotedName(place),
     only: item.only,
+    sample,
     columns: columns.map((column) => quoted(column.name)),
     // Types made by users have other oids on every server, which binary arrays and rows contain.
     format: isPlain ? 'binary' : 'text',

@@ -245,11 +245,12 @@ function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
 function engineLines(merge: EngineMerge): string[] {
   const { alone, within, tellsTime, readsHome, refusal } = merge;
   const leaves = (leaf: EngineLeaf, i: number) => {
-    const { table, only, columns, format, isSharded, keys, filters } = leaf;
+    const { table, only, sample, columns, format, isSharded, keys, filters } = leaf;
     const where = filters.length === 0 ? '' : ` where ${filters.map(filterText).join(' and ')}`;
     const which = isSharded ? '' : ' of home';
     const by = keys === null ? '' : ` keys [${keys.map(keyText).join(', ')}]`;
-    const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})`;
+    const drawn = sample === '' ? '' : ` ${sample}`;
+    const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})${drawn}`;
     return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;
   };
   const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];

@@ -106,7 +106,6 @@ function addTable(
     return addLeaf(walk, { name, ...rest, nullableKeys: NO_NAMES });
   }
   const table = survey.context.table(relation);
-  survey.samples ||= sampled;
   // Each shard would take another sample of the same rows.
   if (sampled && table?.kind !== 'sharded') survey.onlyOneShard('tableSample');
   if (table?.kind === 'shardedView') return addLeaf(walk, surveyView(item, table, walk, nullable));

@@ -56,8 +56,6 @@ export class Survey {
   targetsReference = false;
   /** FOR UPDATE and its kin, at any level. */
   locks = false;
-  /** TABLESAMPLE: of copies it would be another. */
-  samples = false;
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
   /** now() and its kin. */

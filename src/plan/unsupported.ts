@@ -68,8 +68,8 @@ export const SEVERAL_SHARDS = {
     hint: 'Run it outside of the transaction, over fewer rows or columns, or send the time as a parameter.',
   },
   tableSample: {
-    what: 'TABLESAMPLE in a statement that cannot run shard by shard',
-    hint: ONE_SHARD,
+    what: 'TABLESAMPLE by anything but numbers in a statement that cannot run shard by shard, or in a write whose rows are computed first',
+    hint: 'Write the share of the rows as a number.',
   },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
   declare: { what: 'DECLARE CURSOR of a statement that shard 0 cannot compute', hint: ONE_SHARD },

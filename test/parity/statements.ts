@@ -297,6 +297,12 @@ export const COMPUTED: readonly string[] = [
   'SELECT id FROM files TABLESAMPLE BERNOULLI (100)',
   'SELECT tag, count(*) FROM files f TABLESAMPLE SYSTEM (100) REPEATABLE (7) GROUP BY tag',
   'SELECT id FROM files TABLESAMPLE BERNOULLI (101)',
+  'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (100)',
+  'SELECT a.id, b.tag FROM files AS a (id, u, name, s) TABLESAMPLE SYSTEM (100.0) REPEATABLE (-3) JOIN ONLY files b TABLESAMPLE bernoulli(100) ON a.id = b.size WHERE b.user_id = 42 OR a.s > 3',
+  'SELECT count(DISTINCT f.tag), count(DISTINCT n.body) FROM files f TABLESAMPLE SYSTEM (0), notes n TABLESAMPLE SYSTEM (100)',
+  'SELECT count(DISTINCT tag), max(c.name) FROM country c TABLESAMPLE SYSTEM (100), files',
+  'WITH s AS (SELECT * FROM files TABLESAMPLE SYSTEM (50)) SELECT count(*) FROM s a FULL JOIN s b USING (user_id, id) WHERE a.id IS NULL OR b.id IS NULL',
+  'SELECT rank() OVER (ORDER BY id) FROM files TABLESAMPLE BERNOULLI (-1)',
   '(SELECT id FROM files WHERE size > 7)',
   '(SELECT user_id, count(*) FROM files GROUP BY user_id) -- end',
   '((TABLE files));',
@@ -342,7 +348,7 @@ export const FOUND: readonly string[] = [
 
 /** Refused where they need several shards. */
 export const REFUSED_STATEMENTS: readonly string[] = [
-  'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (100)',
+  'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (50 + 50)',
   'SELECT tableoid::regclass, id FROM files',
   'SELECT count(DISTINCT tag), max(xmin::text) FROM files',
   'SELECT drive.shard_id(), count(DISTINCT tag) FROM files',

@@ -158,12 +158,13 @@ export function leafSql({
   keys,
   filters,
 }: Pick<LeafRows, 'leaf' | 'keys' | 'filters'>): string {
-  const { table, only, columns, keyColumn } = leaf;
+  const { table, only, sample, columns, keyColumn } = leaf;
   const list = columns.length === 0 ? '*' : columns.join(', ');
   const conditions = [...filters];
   if (keys !== null && keyColumn !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
-  return `SELECT ${list} FROM ${only ? 'ONLY ' : ''}${table}${where}`;
+  const from = `${only ? 'ONLY ' : ''}${table}${sample === '' ? '' : ` ${sample}`}`;
+  return `SELECT ${list} FROM ${from}${where}`;
 }
 
 function gatherOf(engine: ServerConnection, stream: ShardStream): Gather {
