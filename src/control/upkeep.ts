@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SqlError } from '../base/errors.ts';
 import { HOME_SHARD_POLL_MS, HOME_SHARD_START_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { ServerError } from '../pool/query.ts';
 import type { Recovery } from './recovery.ts';
 import type { SchemaNews } from './schema-news.ts';
 import type { TopologyStore } from './topology-store.ts';
@@ -24,11 +25,17 @@ export async function firstLoad(
       await topology.load();
       return;
     } catch (error) {
-      if (!(error instanceof SqlError) || performance.now() > deadlineMs) throw error;
+      if (!isPassing(error) || performance.now() > deadlineMs) throw error;
       if (first) log.warn(`waiting for the home shard: ${error.message}`);
       await sleep(HOME_SHARD_POLL_MS);
     }
   }
+}
+
+/** It cannot be reached, or is starting or ending (57P…). */
+function isPassing(error: unknown): error is SqlError | ServerError {
+  if (error instanceof ServerError) return error.fields.code.startsWith('57P');
+  return error instanceof SqlError;
 }
 
 /** Never rejects. */

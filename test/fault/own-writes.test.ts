@@ -10,10 +10,9 @@ const directory = temporaryDirectory();
 let stand: Stand;
 
 beforeAll(async () => {
-  stand = await Stand.start(directory, 2, [
-    'CREATE TABLE notes (user_id bigint PRIMARY KEY, body text)',
-  ]);
-  await stand.startProxy();
+  const sql = ['CREATE TABLE notes (user_id bigint PRIMARY KEY, body text)'];
+  stand = await Stand.start(directory, { shards: 2, proxies: 1, sql });
+  await stand.startProxies();
 });
 
 afterAll(() => stand.close());
@@ -26,7 +25,7 @@ const READS = [
 it.each(MOMENTS.flatMap((moment) => READS.map((read) => [moment, read] as const)))(
   'when COMMIT PREPARED is %s, by %s',
   async (moment, read) => {
-    const client = await connectAsText(stand.login);
+    const client = await connectAsText(stand.logins[0]!);
     await textRows(client, 'BEGIN');
     await textRows(client, `INSERT INTO notes VALUES (0, 'zero'), (1, 'one')`);
     const strike = async (): Promise<void> => undefined;

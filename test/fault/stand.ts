@@ -17,44 +17,69 @@ import { FaultPlan, StepForwarder } from './step-forwarder.ts';
 /** Not synced to the disk: killing processes loses nothing that the kernel has been given. */
 const SETTINGS = { fsync: 'off' } as const;
 
-/** `shards` servers, a forwarder before each, and a proxy behind them. */
+/** A proxy, and the forwarders that are its way to the shards. */
+interface Place {
+  readonly port: number;
+  readonly forwarders: readonly StepForwarder[];
+  readonly environment: Readonly<Record<string, string>>;
+  process: DriveProcess | null;
+  /** It is being started, or has been. */
+  started: Promise<void>;
+}
+
+/** Servers, a forwarder before each for each proxy, and proxies behind them. */
 export class Stand {
   readonly plan = new FaultPlan();
-  readonly login: Login;
   /** Lines of level error in the logs of all proxies that have ended. */
   readonly errors: string[] = [];
   #cluster: LocalCluster;
-  #forwarders: readonly StepForwarder[];
   #servers: LocalServer[];
-  #environment: Readonly<Record<string, string>> = {};
-  #proxy: DriveProcess | null = null;
+  #places: Place[] = [];
 
-  private constructor(cluster: LocalCluster, port: number) {
+  private constructor(cluster: LocalCluster) {
     this.#cluster = cluster;
     this.#servers = [...cluster.servers];
-    this.#forwarders = cluster.shards.map((shard) => new StepForwarder(shard, this.plan));
-    const [{ user, password }] = cluster.shards as readonly [Shard];
-    this.login = { host: '127.0.0.1', port, database: 'drive', user, password };
   }
 
-  /** Starts the shards and runs `sql` on each; the proxy is started by startProxy. */
-  static async start(directory: string, shards: number, sql: readonly string[]): Promise<Stand> {
+  /** Starts the shards and runs `sql` on each; the proxies are started by startProxies. */
+  static async start(
+    directory: string,
+    { shards, proxies, sql }: { shards: number; proxies: number; sql: readonly string[] },
+  ): Promise<Stand> {
     const dataDirectory = join(directory, 'cluster');
     const cluster = await startCluster({ dataDirectory, shards, firstPort: 0, durable: false });
-    const stand = new Stand(cluster, await freePort());
+    const stand = new Stand(cluster);
     for (const { id } of cluster.shards) for (const each of sql) await stand.ask(id, each);
+    for (let i = 0; i < proxies; i++) stand.#places.push(await stand.#place(i));
+    return stand;
+  }
+
+  async #place(proxy: number): Promise<Place> {
     const environment: Record<string, string> = { DRIVE_LOG_LEVEL: 'warn' };
-    for (const forwarder of stand.#forwarders) {
+    const forwarders = this.shards.map((shard) => new StepForwarder(shard, proxy, this.plan));
+    for (const forwarder of forwarders) {
       const { id, database } = forwarder.target;
       environment[`DB_SHARD_${id}_PORT`] = String(await forwarder.start());
       environment[`DB_SHARD_${id}_NAME`] = database;
     }
-    stand.#environment = environment;
-    return stand;
+    const port = await freePort();
+    return { port, forwarders, environment, process: null, started: Promise.resolve() };
   }
 
   get shards(): readonly Shard[] {
     return this.#cluster.shards;
+  }
+
+  /** One for each proxy, whether it is alive or not. */
+  get logins(): readonly Login[] {
+    const { user, password } = this.shards[0]!;
+    return this.#places.map(({ port }) => ({
+      host: '127.0.0.1',
+      port,
+      database: 'drive',
+      user,
+      password,
+    }));
   }
 
   /** Rows of a query on one shard itself. */
@@ -67,16 +92,19 @@ export class Stand {
     }
   }
 
-  async startProxy(): Promise<void> {
-    const args = ['proxy', '--proxy-port', String(this.login.port)];
-    this.#proxy = new DriveProcess(args, this.#environment);
-    await this.#proxy.untilOutput(/^drive proxy: /);
+  /** Resolves when all of them serve. */
+  async startProxies(): Promise<void> {
+    for (const place of this.#places) place.started = startProxy(place);
+    await Promise.all(this.#places.map(({ started }) => started));
   }
 
-  /** kill -9, and a new one. */
-  async killProxy(): Promise<void> {
-    await this.#endProxy('SIGKILL');
-    await this.startProxy();
+  /** kill -9, and a new one, which the others need not wait for. */
+  async killProxy(proxy: number): Promise<void> {
+    const place = this.#places[proxy]!;
+    // It is one that has been started, or nothing would have come from it.
+    await place.started;
+    await this.#endProxy(place, 'SIGKILL');
+    place.started = startProxy(place);
   }
 
   /** kill -9 of every process of the shard's server, and a new start, which recovers from its log. */
@@ -92,19 +120,30 @@ export class Stand {
   }
 
   async close(): Promise<void> {
-    if (this.#proxy !== null) await this.#endProxy('SIGTERM');
-    await Promise.all(this.#forwarders.map((each) => each.close()));
+    for (const place of this.#places) {
+      await place.started;
+      if (place.process !== null) await this.#endProxy(place, 'SIGTERM');
+      await Promise.all(place.forwarders.map((each) => each.close()));
+    }
     await Promise.all(this.#servers.map((server) => server.stop('immediate')));
     await this.#cluster.close();
   }
 
-  async #endProxy(signal: NodeJS.Signals): Promise<void> {
-    this.#proxy!.signal(signal);
-    const { code, err } = await this.#proxy!.ended();
+  async #endProxy(place: Place, signal: NodeJS.Signals): Promise<void> {
+    const drive = place.process!;
+    drive.signal(signal);
+    const { code, err } = await drive.ended();
     this.errors.push(...err.split('\n').filter((line) => /^\{"level":[56]0|^[^{]/.test(line)));
     if (signal !== 'SIGKILL' && code !== 0) this.errors.push(`the proxy ended with ${code}`);
-    this.#proxy = null;
+    place.process = null;
   }
+}
+
+/** One process without a primary: killing it ends all of the proxy. */
+async function startProxy(place: Place): Promise<void> {
+  const args = ['proxy', '--workers', '1', '--proxy-port', String(place.port)];
+  place.process = new DriveProcess(args, place.environment);
+  await place.process.untilOutput(/^drive proxy: /);
 }
 
 /** A process that has just ended by itself is as dead. */

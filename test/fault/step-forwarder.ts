@@ -18,7 +18,7 @@ export interface Fault {
   readonly statement: string;
   readonly moment: Moment;
   /** Resolves when the damage is done; the connection is cut right after that. */
-  readonly strike: (shard: number) => Promise<void>;
+  readonly strike: (shard: number, proxy: number) => Promise<void>;
 }
 
 /** The faults to come, one after the other; all forwarders of a cluster share one. */
@@ -51,9 +51,9 @@ export class FaultPlan {
   }
 
   /** Resolves when the damage is done; a failed strike is told by `meet`. */
-  async strike(fault: Fault, shard: number): Promise<void> {
+  async strike(fault: Fault, shard: number, proxy: number): Promise<void> {
     const isLast = this.#faults.length === 0;
-    this.#striking = this.#striking.then(() => fault.strike(shard));
+    this.#striking = this.#striking.then(() => fault.strike(shard, proxy));
     await this.#striking.catch(this.#met.reject);
     if (isLast) this.#met.resolve();
   }
@@ -61,15 +61,17 @@ export class FaultPlan {
 
 const SSL_REQUEST = 80877103;
 
-/** Listens at a port of its own for `target`. */
+/** Listens at a port of its own for `target`, for one of several proxies. */
 export class StepForwarder {
   readonly target: Shard;
+  #proxy: number;
   #plan: FaultPlan;
   #server: Server;
   #sockets = new Set<Socket>();
 
-  constructor(target: Shard, plan: FaultPlan) {
+  constructor(target: Shard, proxy: number, plan: FaultPlan) {
     this.target = target;
+    this.#proxy = proxy;
     this.#plan = plan;
     this.#server = createServer({ noDelay: true }, (client) => this.#accept(client));
   }
@@ -92,7 +94,8 @@ export class StepForwarder {
   #accept(client: Socket): void {
     const { host, port, id } = this.target;
     const server = connect({ host, port, noDelay: true });
-    const link = new Link(client, server, id, this.#plan);
+    const strike = (fault: Fault) => this.#plan.strike(fault, id, this.#proxy);
+    const link = new Link(client, server, strike, this.#plan);
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       // Broken connections are what this is for; 'close' follows.
@@ -109,7 +112,7 @@ export class StepForwarder {
 class Link {
   #client: Socket;
   #server: Socket;
-  #shard: number;
+  #strikeNow: (fault: Fault) => Promise<void>;
   #plan: FaultPlan;
   #reader = new FrameReader(SERVER_MESSAGE_BYTES_MAX, true);
   /** The fault whose statement has been passed on. */
@@ -117,10 +120,15 @@ class Link {
   /** Nothing is passed on any more. */
   #over = false;
 
-  constructor(client: Socket, server: Socket, shard: number, plan: FaultPlan) {
+  constructor(
+    client: Socket,
+    server: Socket,
+    strike: (fault: Fault) => Promise<void>,
+    plan: FaultPlan,
+  ) {
     this.#client = client;
     this.#server = server;
-    this.#shard = shard;
+    this.#strikeNow = strike;
     this.#plan = plan;
     client.on('data', (chunk: Buffer) => {
       this.#reader.push(chunk);
@@ -166,7 +174,7 @@ class Link {
 
   async #strike(fault: Fault): Promise<void> {
     this.#over = true;
-    await this.#plan.strike(fault, this.#shard);
+    await this.#strikeNow(fault);
     this.cut();
   }
 }

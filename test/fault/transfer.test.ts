@@ -15,9 +15,11 @@ import { Stand } from './stand.ts';
 import { type Fault, MOMENTS, type Moment } from './step-forwarder.ts';
 
 const SEED = seedFromEnvironment('FAULT_SEED');
-const RANDOM_ROUNDS = numberFromEnvironment('FAULT_ROUNDS', 12);
+const RANDOM_ROUNDS = numberFromEnvironment('FAULT_ROUNDS', 40);
 const SHARDS = 3;
-const CLIENTS = 4;
+/** Where one has been killed the others go on, so that a round need not wait for the next one. */
+const PROXIES = 4;
+const CLIENTS = 6;
 /** Far above what a round takes; it only ends a run in which a fault is never met. */
 const ROUND_MS = 30_000;
 
@@ -41,7 +43,7 @@ let lastId = 0;
 let clients: Promise<unknown> = Promise.resolve();
 
 beforeAll(async () => {
-  stand = await Stand.start(directory, SHARDS, TRANSFER_TABLES);
+  stand = await Stand.start(directory, { shards: SHARDS, proxies: PROXIES, sql: TRANSFER_TABLES });
   for (const { id } of stand.shards) {
     await stand.ask(
       id,
@@ -49,14 +51,14 @@ beforeAll(async () => {
        WHERE n % ${SHARDS} = ${id}`,
     );
   }
-  await stand.startProxy();
+  await stand.startProxies();
   const random = new Random(SEED);
   const nextId = (): number => {
     lastId += 1;
     return lastId;
   };
   const all = Array.from({ length: CLIENTS }, () =>
-    transferUntil(stand.login, random.fork(), nextId, books, () => over),
+    transferUntil(stand.logins, random.fork(), nextId, books, () => over),
   );
   clients = Promise.all(all);
 });
@@ -64,9 +66,9 @@ beforeAll(async () => {
 afterAll(() => stand.close());
 
 function fault(statement: string, moment: Moment, damage: Damage): Fault {
-  const strike = async (shard: number): Promise<void> => {
+  const strike = async (shard: number, proxy: number): Promise<void> => {
     if (damage === 'kill the shard') await stand.killShard(shard);
-    else if (damage === 'kill the proxy') await stand.killProxy();
+    else if (damage === 'kill the proxy') await stand.killProxy(proxy);
   };
   return { statement, moment, strike };
 }

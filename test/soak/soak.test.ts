@@ -100,7 +100,7 @@ describe(`Transfers (SOAK_SEED=${SEED} SOAK_SECONDS=${SECONDS}, pgbench: ${hasPg
         ? startPgbench(behind, ACCOUNTS, directory, random.fork(), over)
         : null;
       const clients = Array.from({ length: CLIENTS }, (_, i) =>
-        transferUntil(i % 2 === 0 ? proxy.login : behind, random.fork(), nextId, books, over),
+        transferUntil([i % 2 === 0 ? proxy.login : behind], random.fork(), nextId, books, over),
       );
       const ended = Promise.all([...clients, crew?.done]);
       while (!over()) {

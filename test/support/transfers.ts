@@ -26,9 +26,12 @@ export interface Transfer {
   readonly outcome: 'committed' | 'failed' | 'unknown';
 }
 
-/** A client that transfers until `over`, reconnects whenever it must, and keeps `books`. */
+/**
+ * A client that transfers until `over` through one of the proxies, goes on through any of them when it has
+ * lost its own, and keeps `books`.
+ */
 export async function transferUntil(
-  login: Login,
+  logins: readonly Login[],
   random: Random,
   nextId: () => number,
   books: Transfer[],
@@ -36,7 +39,7 @@ export async function transferUntil(
 ): Promise<void> {
   let client: RawClient | null = null;
   while (!over()) {
-    client ??= await reconnected(login);
+    client ??= await reconnected(random.pick(logins));
     // Nobody listens while the proxy is being restarted.
     if (client === null) await sleep(20);
     else {
