@@ -256,6 +256,9 @@ export const COPY_STOP_MS = 1_000;
 /** Rows copied for the merge engine that are worth statistics: below, any plan is fast. */
 export const ENGINE_ANALYZE_BYTES_MIN = 1024 * 1024;
 
+/** A plan over such copies that PostgreSQL holds to be so costly, about a second, is worth indexes. */
+export const ENGINE_INDEX_COST_MIN = 50_000;
+
 /** Rows of a reference table that one statement copies to a shard: one array parameter. */
 export const REFERENCE_COPY_ROWS = 1_000;
 

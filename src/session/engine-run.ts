@@ -259,6 +259,7 @@ export async function explainEngine(
     const gather = await openEngine({
       ...prepared,
       input: { sql: explained.prefix + sql, leaves, marked: '' },
+      explained: sql,
       // Without ANALYZE nothing is to run, so the copies stay empty.
       rows: explained.analyzes ? prepared.rows : [],
       views: merge.views,

@@ -9,6 +9,7 @@ import { describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
 import type { BoundParameters } from '../parameters.ts';
 import { openShardStream, type ShardStream } from '../shard-stream.ts';
+import { type IndexedCopies, indexCopies } from './copy-indexes.ts';
 import { CopyBudget, fill } from './fill.ts';
 import { definitionsOf, primaryKeysOf } from './leaf-definition.ts';
 
@@ -33,6 +34,8 @@ export interface CopiesRequest {
   /** Undoes all since `begin`: ROLLBACK if not given. */
   readonly abandon?: string;
   readonly input: EngineInput;
+  /** What is computed, where the statement of `input` asks for its plan. */
+  readonly explained?: string;
   /** Quoted names of views that the user must be allowed to read. */
   readonly views: readonly string[];
   readonly rows: readonly LeafRows[];
@@ -72,7 +75,7 @@ export async function copyRows(request: CopiesRequest): Promise<void> {
       await query(engine, request.abandon ?? 'ROLLBACK');
       readOnly = await begin(request, await primaryKeysOf(definer ?? engine, input.leaves));
     }
-    await copyLeaves(request);
+    if (await copyLeaves(request)) await indexCopies(copiesOf(request));
     if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
   } catch (error) {
     await abandon(request);
@@ -134,9 +137,22 @@ async function begin(
 export const viewChecks = (views: readonly string[]): string =>
   views.map((view) => `SELECT FROM ${view} LIMIT 0`).join(';');
 
-async function copyLeaves(request: CopiesRequest): Promise<void> {
+const copiesOf = ({
+  engine,
+  definer,
+  input,
+  explained = input.sql,
+  parameters,
+}: CopiesRequest): IndexedCopies => ({
+  ...{ engine, definer, sql: explained, parameters, leaves: input.leaves },
+  copyOf: (index) => ({ name: `drive_leaf_${index + 1}`, sql: nameOf(index) }),
+});
+
+/** True where some copies are large. */
+async function copyLeaves(request: CopiesRequest): Promise<boolean> {
   const { engine, rows, spillBytesMax } = request;
   const budget = new CopyBudget(spillBytesMax);
+  let isLarge = false;
   for (const [i, each] of rows.entries()) {
     const { leaf, sources, fromEngine } = each;
     const copy = nameOf(i);
@@ -148,8 +164,11 @@ async function copyLeaves(request: CopiesRequest): Promise<void> {
       budget.add(Number(sizes[0]?.[0] ?? 0));
     }
     if (sources.length > 0) await fill({ engine, sources, leaf, copy, select, budget });
-    if (budget.bytes - before > ENGINE_ANALYZE_BYTES_MIN) await query(engine, `ANALYZE ${copy}`);
+    if (budget.bytes - before <= ENGINE_ANALYZE_BYTES_MIN) continue;
+    isLarge = true;
+    await query(engine, `ANALYZE ${copy}`);
   }
+  return isLarge;
 }
 
 /** What reads the rows of a leaf on a shard. */
