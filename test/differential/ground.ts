@@ -30,6 +30,9 @@ export interface Ground {
   close(): Promise<void>;
 }
 
+/** How the rows lie on each plain server. */
+const ORDERS = ['as made', 'reversed', 'shuffled', 'by length'] as const;
+
 /** `locale`: an ICU locale for all databases, or null for the servers' own. */
 export async function makeGround(
   servers: ReturnType<typeof runServers>,
@@ -60,15 +63,11 @@ export async function makeGround(
     closers.unshift(() => client.end());
     return { name: called, client };
   };
-  const plains: Side[] = [];
-  for (let i = 0; i < 4; i++) {
-    plains.push(
-      await side(
-        i === 0 ? 'plain' : `witness ${i}`,
-        await database(plain, superusers.plain, `${name}_p${i}`),
-      ),
-    );
-  }
+  const plains = await Promise.all(
+    ['plain', 'witness 1', 'witness 2', 'witness 3'].map(async (called, i) =>
+      side(called, await database(plain, superusers.plain, `${name}_p${i}`)),
+    ),
+  );
   await plains[1]!.client.query(
     'SET enable_hashagg = off; SET enable_hashjoin = off; SET enable_memoize = off',
   );
@@ -77,11 +76,12 @@ export async function makeGround(
   );
   const proxies = new Map<number, { proxy: Side; engine: Side }>();
   for (const count of counts) {
-    const own: Shard[] = [];
-    for (let id = 0; id < count; id++) {
-      const server = shards[id % shards.length]!;
-      own.push({ ...(await database(server, superusers.shards, `${name}_${count}_${id}`)), id });
-    }
+    const own = await Promise.all(
+      Array.from({ length: count }, async (_, id) => {
+        const server = shards[id % shards.length]!;
+        return { ...(await database(server, superusers.shards, `${name}_${count}_${id}`)), id };
+      }),
+    );
     await installSchema(own, { only: 'drive' });
     const config = loadConfig({
       env: {},
@@ -109,39 +109,45 @@ export async function makeGround(
   for (const { client } of [...plains, ...main]) {
     for (const sql of BEFORE) await client.query(sql);
   }
-  const each = async (sides: readonly Side[], sql: string) => {
-    for (const { client, name } of sides) {
-      await client.query(sql).catch((error: Error) => {
-        throw new Error(`${name}: ${sql}: ${error.message}`, { cause: error });
-      });
-    }
-  };
+  const run = ({ client, name: called }: Side, sql: string) =>
+    client.query(sql).catch((error: Error) => {
+      throw new Error(`${called}: ${sql}: ${error.message}`, { cause: error });
+    });
+  const all = [...plains, ...main];
   return {
     plain: plains[0]!,
     witnesses: plains.slice(1),
     proxies,
     async settle(world) {
-      await plains[0]!.client.query('SET statement_timeout = 0');
-      for (const { sql, proxyOnly } of world.make)
-        await each(proxyOnly ? main : [...plains, ...main], sql);
-      for (const table of world.tables) {
-        const insert = insertOf(table, 'as made');
-        if (insert === null) continue;
-        await each([plains[0]!, ...main], insert);
-        await each([plains[1]!], insertOf(table, 'reversed')!);
-        await each([plains[2]!], insertOf(table, 'shuffled')!);
-        await each([plains[3]!], insertOf(table, 'by length')!);
-      }
-      await each(plains.slice(0, 2), 'ANALYZE');
-      await plains[0]!.client.query(`SET statement_timeout = '2s'`);
+      await run(plains[0]!, 'SET statement_timeout = 0');
+      await Promise.all(
+        all.map(async (each) => {
+          const at = plains.indexOf(each);
+          for (const { sql, proxyOnly } of world.make)
+            if (!proxyOnly || at < 0) await run(each, sql);
+          for (const table of world.tables) {
+            const insert = insertOf(table, ORDERS[at] ?? 'as made');
+            if (insert !== null) await run(each, insert);
+          }
+        }),
+      );
+      for (const each of plains.slice(0, 2)) await run(each, 'ANALYZE');
+      await run(plains[0]!, `SET statement_timeout = '2s'`);
       // A proxy looks at the schema again when it meets a name that it does not know.
       for (const { engine } of proxies.values()) {
         await engine.client.query(`SELECT FROM no_${world.tables[0]!.name}`).catch(() => undefined);
       }
     },
     async clear(world) {
-      for (const { name } of world.tables)
-        await each([...plains, ...main], `DROP TABLE IF EXISTS ${name}`);
+      const drop = `DROP TABLE IF EXISTS ${world.tables.map((table) => table.name).join(', ')}`;
+      const drops = world.tables.map((table) => `DROP TABLE IF EXISTS ${table.name}`);
+      await Promise.all([
+        ...plains.map((each) => run(each, drop)),
+        // Tables of several kinds are dropped one by one.
+        ...main.map(async (each) => {
+          for (const sql of drops) await run(each, sql);
+        }),
+      ]);
     },
     async close() {
       for (const close of closers) await close();

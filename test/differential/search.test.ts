@@ -10,7 +10,7 @@ import { newTally, search } from './search.ts';
 /** More for a longer search: SEARCH_MINUTES=120 SEARCH_SEED=$RANDOM. */
 const SEED = numberFromEnvironment('SEARCH_SEED', 20261129);
 const MINUTES = numberFromEnvironment('SEARCH_MINUTES', 0);
-const STATEMENTS = MINUTES > 0 ? Infinity : numberFromEnvironment('SEARCH_STATEMENTS', 600);
+const STATEMENTS = MINUTES > 0 ? Infinity : numberFromEnvironment('SEARCH_STATEMENTS', 2_050);
 const SHARDS = [1, 2, 3, 7];
 const TIMEOUT_MS = 600_000 + MINUTES * 60_000;
 

@@ -78,7 +78,7 @@ const PROTOCOLS = [
 const PER_TURN = 12;
 
 /** Statements for each world of tables. */
-const PER_WORLD = 150;
+const PER_WORLD = 500;
 /** Enough to look at; each takes a while to be made small. */
 const FOUND_MAX = 10;
 
