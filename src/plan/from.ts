@@ -8,6 +8,7 @@ import { KeyClass } from './key-class.ts';
 import { noteOuterAggregates } from './outer-aggregate.ts';
 import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
 import {
+  keepsOrder,
   type Leaf,
   type Level,
   mayTie,
@@ -50,6 +51,7 @@ export function addFrom(item: FromItem, walk: Walk, nullable: boolean): Added {
       const { scope, survey, tables } = walk;
       const parent = item.lateral ? scope : scope.parent;
       const level = walk.surveySelect(item.query, survey, parent, tables, 'derived');
+      scope.ordered ||= keepsOrder(item.query, level);
       return addLevel(level, item.alias, item.columnAliases, walk, nullable);
     }
     case 'function':
@@ -96,6 +98,7 @@ function addTable(
     survey.unused.delete(common);
     const statement = table.statement as SelectStatement;
     const level = walk.surveySelect(statement, survey, common.scope, common.tables, 'derived');
+    scope.ordered ||= keepsOrder(statement, level);
     const names = columnAliases.length > 0 ? columnAliases : table.columnAliases;
     return addLevel(level, alias ?? relation.name, names, walk, nullable);
   }

@@ -35,7 +35,9 @@ export function rowKeys(
     if (value === undefined || value.kind === 'default') return keyOfDefault(table);
     const key = keySourceOf(value, context);
     if (key === null) return 'computed';
-    if (key.from === 'constant' && key.value === null && !columnOfKey(table)?.notNull) {
+    // What is no integer any server refuses with its own error.
+    const isNull = value.kind !== 'constant' || value.type === 'null';
+    if (key.from === 'constant' && key.value === null && isNull && !columnOfKey(table)?.notNull) {
       throw new Refusal(refused('insertDefault'));
     }
     return key;

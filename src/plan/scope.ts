@@ -1,5 +1,6 @@
 // Scope: the tables of one query level and what column names mean in it.
 
+import type { SelectStatement, SimpleSelect } from '../sql/statement.ts';
 import type { Column as TableColumn } from '../topology/table.ts';
 import { KeyClass } from './key-class.ts';
 
@@ -50,6 +51,8 @@ export class Scope {
   readonly leaves: Leaf[] = [];
   /** Columns merged by USING or NATURAL, with the leaf whose column they show; null: none does. */
   readonly merged = new Map<string, Leaf | null>();
+  /** A sub-query of FROM gives its rows in an order, which PostgreSQL keeps where it need not. */
+  ordered = false;
   #standIns = new Map<KeyClass, KeyClass>();
 
   constructor(parent: Scope | null) {
@@ -130,3 +133,13 @@ export interface Level {
 }
 
 export type Role = 'top' | 'derived' | 'expression';
+
+/** The rows come in the order of the query, or of the one sub-query that it passes on. */
+export function keepsOrder({ order, body }: SelectStatement, { scope, sharded }: Level): boolean {
+  if (!sharded) return false;
+  if (order.length > 0) return true;
+  return scope.ordered && scope.leaves.length === 1 && body.kind === 'simple' && !regroups(body);
+}
+
+const regroups = ({ group, distinct, having }: SimpleSelect): boolean =>
+  group.length > 0 || distinct !== 'no' || having !== null;

@@ -83,6 +83,10 @@ function mergeOf(select: SelectStatement, level: Level, context: PlanContext): M
   const { body } = select;
   if (body.kind !== 'simple') throw new NoMerge('setOperation');
   if (!level.anchored) throw new NoMerge('noFrom');
+  const isSorted = select.order.length > 0 || hasAggregates(select, body) || body.distinct !== 'no';
+  if (!isSorted && level.scope.ordered && level.scope.leaves.length === 1) {
+    throw new NoMerge('derivedOrder');
+  }
   const whole = wholeOf(select, body, level, context);
   if (whole !== null) return whole;
   const spliced = spliceSelect(select, body, level, context);

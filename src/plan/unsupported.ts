@@ -101,6 +101,7 @@ export const SEVERAL_SHARDS = {
 
 /** What no stream of the shards' rows can be merged into: one server computes it over copies. */
 export const NOT_STREAMED = {
+  derivedOrder: 'ORDER BY in a sub-query or view whose rows are passed on as they come',
   noFrom: 'a query whose FROM has no sharded table, with a sub-query over several shards',
   aggregate:
     'an aggregate other than count, sum, min, max and avg, or one with DISTINCT or ORDER BY',

@@ -9,7 +9,7 @@ import { Refusal } from './context.ts';
 import type { TableUse } from './engine.ts';
 import type { Walk } from './from.ts';
 import type { KeyClass } from './key-class.ts';
-import { type Leaf, type Level, mayTie, renamed } from './scope.ts';
+import { keepsOrder, type Leaf, type Level, mayTie, renamed } from './scope.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
 
@@ -26,6 +26,7 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
   const { level, classes, uses, isByShard } = inside;
   if (table.view!.materialized && !isByShard) throw new Refusal(refused('viewKept'));
   const leaf = leafOf(item, table, level, nullable);
+  walk.scope.ordered ||= keepsOrder(query, level);
   survey.uses.push({
     item,
     table,

@@ -13,7 +13,10 @@ const HOLDS: { readonly [reason in PinReason]?: string } = {
     WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()`,
   listen: 'SELECT FROM pg_catalog.pg_listening_channels()',
   'cursor with hold': 'SELECT FROM pg_catalog.pg_cursors WHERE is_holdable',
-  'temporary table': `SELECT FROM pg_catalog.pg_class
+  'temporary table': `SELECT FROM pg_catalog.pg_type
+    WHERE typnamespace = pg_catalog.pg_my_temp_schema()
+    UNION ALL SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema()
+    UNION ALL SELECT FROM pg_catalog.pg_class
     WHERE relnamespace = pg_catalog.pg_my_temp_schema()`,
 };
 

@@ -110,7 +110,7 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     kind: 'utility',
     node: tag,
     relations: [...ranges.map(relationOf), ...objectsOf(fields)],
-    temporary: ranges.some(isTemporary),
+    temporary: ranges.some(isTemporary) || makesTemporary(fields),
     objectType: firstString(fields, TYPE_FIELDS),
     name: firstString(fields, NAME_FIELDS),
     body: bodyOf(fields),
@@ -124,6 +124,12 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     ddl: readDdl(node),
   };
 }
+
+/** CREATE of a function, an aggregate or a type in pg_temp; these are named as a list of words. */
+const makesTemporary = (fields: { readonly [field: string]: unknown }): boolean =>
+  ['funcname', 'typeName', 'domainname', 'defnames'].some(
+    (name) => stringsOf(nodesOf(fields[name]))[0] === 'pg_temp',
+  );
 
 const nodesOf = (value: unknown): readonly Node[] => (Array.isArray(value) ? value : []);
 

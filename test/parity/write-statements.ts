@@ -40,6 +40,10 @@ export const INSERTS: readonly Said[] = [
   { sql: `INSERT INTO members SELECT user_id + 3000000000, 'big' FROM files WHERE id = 7` },
   { sql: `INSERT INTO members SELECT NULL, name FROM files WHERE id < 3` },
   { sql: `INSERT INTO members (name) SELECT name FROM files WHERE id < 3` },
+  // No integer.
+  { sql: `INSERT INTO picked VALUES ('xxx', 'a')` },
+  { sql: `INSERT INTO picked VALUES (1, 'a'), (1e30, 'b')` },
+  { sql: `INSERT INTO picked (user_id) VALUES ('9223372036854775808')` },
   // Conflicts.
   { sql: `INSERT INTO members SELECT id, name FROM files WHERE id < 20` },
   { sql: `INSERT INTO members SELECT id, name FROM files WHERE id < 20 ON CONFLICT DO NOTHING` },

@@ -77,6 +77,12 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     'SELECT avg(size), avg(price), avg(ratio) FROM files',
     'SELECT tag, avg(size) FROM files GROUP BY tag ORDER BY tag',
   ],
+  'the order of a sub-query is lost': [
+    'SELECT * FROM (SELECT id, user_id FROM files ORDER BY size, id, user_id) t LIMIT 7',
+    'SELECT id FROM (SELECT id, user_id FROM files ORDER BY name DESC, id, user_id) t WHERE id > 9',
+    'WITH t AS (SELECT id, user_id FROM files ORDER BY size, id, user_id) SELECT * FROM t OFFSET 120',
+    'SELECT * FROM (SELECT * FROM (SELECT id, user_id FROM files ORDER BY size, 1, 2) a) b LIMIT 5',
+  ],
   'a join of two scattered tables is made per shard only': [
     'SELECT count(*) FROM files f JOIN members m ON f.size = m.user_id',
     'SELECT count(*) FROM files a, files b WHERE a.id = b.size',

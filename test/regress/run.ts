@@ -4,18 +4,22 @@ import { once } from 'node:events';
 import type pg from 'pg';
 import { copyFrom } from '../../src/base/pg-copy.ts';
 import { type Answer, ask, REFUSED, unordered } from '../parity/answer.ts';
+import { leavesOrderOpen } from './open-order.ts';
 import type { ScriptStatement } from './script.ts';
+import { undone } from './undone.ts';
 
 export interface Outcome {
   equal: number;
   /** With 0A000 where PostgreSQL answers. */
   refused: number;
+  /** Answered in another way, as one PostgreSQL does when its rows lie in another order. */
+  open: number;
   /** Statements that are answered in another way, with what was said. */
   readonly different: string[];
-  /** Left out: they follow a refusal that had changed something, or only psql can run them. */
+  /** Left out: what says something of one server, its files or its plans. */
   skipped: number;
-  /** By message. */
-  readonly reasons: Map<string, number>;
+  /** What was refused, by message. */
+  readonly reasons: Map<string, string[]>;
   /** Tables that were sharded. */
   sharded: number;
 }
@@ -23,6 +27,7 @@ export interface Outcome {
 export const newOutcome = (): Outcome => ({
   equal: 0,
   refused: 0,
+  open: 0,
   different: [],
   skipped: 0,
   reasons: new Map(),
@@ -31,9 +36,12 @@ export const newOutcome = (): Outcome => ({
 
 /** What says something of one server, its files or its plans. */
 const OF_ONE_SERVER =
-  /^\s*(explain|copy\b[^;]*'|vacuum|analyze|set\b|reset|show|load|checkpoint|listen|do\b)|pg_sleep|random|ctid|tableoid|pg_backend|oid\b.*regclass|currval|lastval/i;
+  /^\s*(explain|copy\b[^;]*'|vacuum|load|checkpoint|listen)|pg_sleep|random|ctid|tableoid|pg_backend|oid\b.*regclass|currval|lastval/i;
 const READS = /^\s*(select|with|table|values|\()/i;
 const MAKES_TABLE = /^\s*create\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?("?[\w.]+"?)/i;
+/** What comes between CREATE TABLE and the first rows. */
+const FILLS = /^\s*(insert|copy|create\s+(unlogged\s+)?table|create\s+(unique\s+)?index|alter)\b/i;
+const MAKES_TABLE_AS = /^\s*create\s+(?:unlogged\s+)?table\s+(\w+)\s+as\s+(.*)$/is;
 const CHANGES =
   /^\s*(insert|update|delete|merge|create|alter|drop|truncate|copy|with\b.*\b(insert|update|delete)\b)/is;
 
@@ -47,35 +55,47 @@ export async function runScript(
   sides: Sides,
   outcome: Outcome,
 ): Promise<void> {
-  let inDoubt = false;
   /** Made, but with no rows so far that tell which column can be the key. */
   const whole = new Set<string>();
+  const made = new Map<string, string>();
   for (const statement of statements) {
-    if (READS.test(statement.sql)) await shardAll(whole, sides, outcome);
-    if (OF_ONE_SERVER.test(statement.sql) || inDoubt) {
+    if (!FILLS.test(statement.sql)) await shardAll(whole, sides, outcome);
+    if (OF_ONE_SERVER.test(statement.sql)) {
       outcome.skipped += 1;
       continue;
     }
-    const plain = await give(sides.plain, statement);
     const proxy = await give(sides.proxy, statement);
-    const isRefused =
-      proxy.kind === 'error' && (proxy.code === REFUSED || isNullKey(proxy.message));
-    if (isRefused && !(plain.kind === 'error' && plain.code === REFUSED)) {
-      outcome.refused += 1;
-      const { message } = proxy;
-      outcome.reasons.set(message, (outcome.reasons.get(message) ?? 0) + 1);
-      if (plain.kind === 'rows' && CHANGES.test(statement.sql)) {
-        inDoubt = !(await undo(statement.sql, sides));
-      }
+    if (proxy.kind === 'error' && (proxy.code === REFUSED || isNullKey(proxy.message))) {
+      const plain = await giveAndUndo(statement, sides);
+      if (plain.kind === 'error' && plain.code === REFUSED) outcome.equal += 1;
+      else refuse(statement, proxy.message, outcome);
       continue;
     }
+    const plain = await give(sides.plain, statement);
     const difference = differenceOf(plain, proxy);
     if (difference === null) outcome.equal += 1;
+    else if (await isOpen(statement.sql, sides, made)) outcome.open += 1;
     else outcome.different.push(`${statement.sql}\n  ${difference}`);
+    const [, target, query] = MAKES_TABLE_AS.exec(statement.sql) ?? [];
+    if (target !== undefined) made.set(target, query!);
     const [, table] = MAKES_TABLE.exec(statement.sql) ?? [];
     if (table !== undefined && plain.kind === 'rows') whole.add(table);
   }
   await shardAll(whole, sides, outcome);
+}
+
+/** `made`: the queries that tables were made of, by the table. */
+async function isOpen(
+  sql: string,
+  { plain }: Sides,
+  made: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  if (!READS.test(sql) || CHANGES.test(sql)) return false;
+  const sources = [...made].filter(([table]) => new RegExp(`\\b${table}\\b`, 'i').test(sql));
+  for (const each of [sql, ...sources.map(([, query]) => query)]) {
+    if (await leavesOrderOpen(plain, each)) return true;
+  }
+  return false;
 }
 
 async function shardAll(whole: Set<string>, sides: Sides, outcome: Outcome): Promise<void> {
@@ -96,16 +116,26 @@ async function give(client: pg.Client, { sql, data }: ScriptStatement): Promise<
   }
 }
 
-/** What only PostgreSQL has made is undone there, so that both have the same tables again. */
-async function undo(sql: string, { plain }: Sides): Promise<boolean> {
-  const made =
-    /^\s*create\s+(?:or\s+replace\s+)?(?:temp\w*\s+)?(table|view|materialized view|index|rule|function|sequence)\s+("?[\w.]+"?)/i.exec(
-      sql,
-    );
-  if (made === null) return false;
-  const answer = await ask(plain, `DROP ${made[1]} IF EXISTS ${made[2]} CASCADE`);
-  return answer.kind === 'rows';
+function refuse({ sql }: ScriptStatement, message: string, outcome: Outcome): void {
+  outcome.refused += 1;
+  outcome.reasons.set(message, [...(outcome.reasons.get(message) ?? []), sql]);
 }
+
+/** What the proxy has refused, on PostgreSQL without an effect: both stay as they were. */
+async function giveAndUndo(statement: ScriptStatement, { plain, proxy }: Sides): Promise<Answer> {
+  // A sequence does not go back.
+  if (/nextval/i.test(statement.sql)) return NOTHING;
+  const answer = await undone(plain, () => give(plain, statement));
+  const next = await ask(proxy, 'SELECT 1');
+  // The script's transaction is over for both.
+  if (next.kind === 'error' && next.code === FAILED_TRANSACTION) await ask(plain, 'SELECT 1/0');
+  return answer;
+}
+
+const NOTHING: Answer = { kind: 'rows', command: '', count: null, columns: [], rows: [] };
+
+/** in_failed_sql_transaction */
+const FAILED_TRANSACTION = '25P02';
 
 /** Rows of a sharded table need a key, which those of another do not. */
 const isNullKey = (message: string): boolean =>
@@ -124,7 +154,9 @@ async function shard(table: string, { plain, proxy }: Sides): Promise<boolean> {
   for (const { name: column } of rows) {
     const nulls = await ask(plain, `SELECT FROM ${table} WHERE "${column}" IS NULL LIMIT 1`);
     if (nulls.kind === 'error' || nulls.rows.length > 0) continue;
+    await ask(proxy, 'SAVEPOINT before');
     const answer = await ask(proxy, `SELECT create_distributed_table('${name}', '${column}')`);
+    if (answer.kind === 'error') await ask(proxy, 'ROLLBACK TO before');
     return answer.kind === 'rows';
   }
   return false;

@@ -240,6 +240,18 @@ export const stateScripts: Readonly<Record<string, readonly Step[]>> = {
     'COMMIT',
     'SELECT * FROM short',
   ),
+  'temporary functions and types': queries(
+    'CREATE FUNCTION pg_temp.twice(int) RETURNS int LANGUAGE sql AS $$SELECT 2 * $1$$',
+    'SELECT pg_temp.twice(21)',
+    "CREATE TYPE pg_temp.mood AS ENUM ('sad', 'glad')",
+    "SELECT 'sad'::pg_temp.mood::text",
+    'CREATE TEMP TABLE scratch (a int)',
+    'DROP TABLE scratch',
+    'SELECT pg_temp.twice(21)',
+    'DROP FUNCTION pg_temp.twice(int)',
+    "SELECT 'glad'::pg_temp.mood::text",
+    'SELECT pg_temp.twice(21)',
+  ),
   'a temporary table in front of a home table': queries(
     'CREATE TEMP TABLE notes (id int, hidden text)',
     'SELECT * FROM notes',
