@@ -26,10 +26,14 @@ import { openShardStream } from './shard-stream.ts';
 export class RowSet {
   readonly rows: Buffer[] = [];
   bytes = 0;
+  /** There are more rows than it may hold, and `overflow` says that this is no error. */
+  isFull = false;
   readonly #bytesMax: number;
+  readonly #overflow: 'throw' | 'stop';
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, overflow: 'throw' | 'stop' = 'throw') {
     this.#bytesMax = bytesMax;
+    this.#overflow = overflow;
   }
 
   /** DataRow bodies, kept. Throws 53400. */
@@ -39,12 +43,18 @@ export class RowSet {
       this.rows.push(row);
     }
     if (this.bytes <= this.#bytesMax) return;
-    throw new SqlError({
-      code: SQLSTATE.configurationLimitExceeded,
-      message: `the rows to be written take more than ${this.#bytesMax} bytes`,
-      hint: 'Write fewer rows with one statement, or make merge.bytesMax larger.',
-    });
+    this.isFull = true;
+    if (this.#overflow === 'stop') return;
+    throw tooManyRows(this.#bytesMax);
   }
+}
+
+export function tooManyRows(bytesMax: number): SqlError {
+  return new SqlError({
+    code: SQLSTATE.configurationLimitExceeded,
+    message: `the rows to be written take more than ${bytesMax} bytes`,
+    hint: 'Write fewer rows with one statement, or make merge.bytesMax larger.',
+  });
 }
 
 /** How rows are carried to a table's shards. */

@@ -21,6 +21,8 @@ export interface Execution {
   readonly resultFormats: readonly number[];
   /** Extended protocol: how a single shard is sent it, and its row limit; null for a Query. */
   readonly extended: ExtendedExecution | null;
+  /** Its rows are asked for batch by batch, because other statements run between them. */
+  readonly isBatched?: boolean;
 }
 
 export interface ExtendedExecution {
@@ -35,7 +37,8 @@ export interface ExtendedExecution {
 }
 
 /** Of a merge in a transaction; null: the client wants all rows at once. */
-export function batchRowsOf({ extended }: Execution): number | null {
+export function batchRowsOf({ extended, isBatched }: Execution): number | null {
+  if (isBatched === true) return MERGE_BATCH_ROWS;
   const maxRows = extended?.maxRows ?? 0;
   return maxRows === 0 ? null : Math.min(maxRows, MERGE_BATCH_ROWS);
 }

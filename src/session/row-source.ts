@@ -1,8 +1,10 @@
 // Row source: a query of the proxy's own for a statement that writes, and all of its rows.
 
 import { SqlError } from '../base/errors.ts';
+import { MERGE_BATCH_ROWS } from '../base/limits.ts';
 import { isUserType, typeNames } from '../execute/carried.ts';
 import type { Description } from '../execute/describe.ts';
+import { openPortalStream } from '../execute/portal-stream.ts';
 import { carriedFormats, RowSet } from '../execute/row-set.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
@@ -14,7 +16,7 @@ import type { Execution, RunnerDependencies } from './execution.ts';
 import { openGatherRun } from './gather-run.ts';
 import { StatementValues } from './prepared.ts';
 import type { Runner } from './runner.ts';
-import { closeRunning } from './state.ts';
+import { closeRunning, type RunningGather } from './state.ts';
 
 export interface StagedRun {
   readonly d: RunnerDependencies;
@@ -75,11 +77,12 @@ export async function readRows(
   run: StagedRun,
   source: Source,
   formats: readonly number[] | null = null,
+  overflow: 'throw' | 'stop' = 'throw',
 ): Promise<ReadRows> {
   const { d, runner } = run;
   const { plan, sql, parameters } = source;
   const description = await runner.description(plan, sql, parameters.types);
-  const set = new RowSet(d.context.mergeBytesMax);
+  const set = new RowSet(d.context.mergeBytesMax, overflow);
   const execution = {
     ...source,
     resultFormats: formats ?? carriedFormats(description.fields ?? []),
@@ -109,6 +112,7 @@ async function readOne(
     try {
       for (let rows = await stream.next(); rows !== null; rows = await stream.next()) {
         set.add(rows);
+        if (set.isFull) break;
       }
     } finally {
       await stream.discard();
@@ -117,25 +121,74 @@ async function readOne(
   });
 }
 
+/**
+ * The same rows batch by batch, read by portals of the session's transaction, which other statements of
+ * it do not disturb and whose snapshot is of now: what these write is not among the rows.
+ */
+export async function* rowBatches(
+  run: StagedRun,
+  source: Source,
+): AsyncGenerator<readonly Buffer[]> {
+  const { d, runner } = run;
+  const { plan, sql, parameters } = source;
+  const description = await runner.description(plan, sql, parameters.types);
+  const resultFormats = carriedFormats(description.fields ?? []);
+  const execution = { ...source, resultFormats, isBatched: true };
+  const targets = runner.targets(execution, plan);
+  if (targets.length === 1) {
+    const connection = await d.state.transaction!.enlist(targets[0]!);
+    const stream = await openPortalStream(
+      connection,
+      { sql, parameters, resultFormats },
+      MERGE_BATCH_ROWS,
+    );
+    try {
+      for (let rows = await stream.next(); rows !== null; rows = await stream.next()) yield rows;
+    } finally {
+      await stream.discard();
+    }
+    return;
+  }
+  const sent = { ...description, parameterTypes: parameters.types };
+  const running = await openSeveral(run, execution, targets, sent);
+  try {
+    yield running.rest;
+    yield* running.gather.batches;
+  } finally {
+    await closeRunning(running);
+  }
+}
+
 async function readSeveral(
-  { d, runner }: StagedRun,
+  run: StagedRun,
   execution: Source,
   targets: readonly number[],
   description: Description,
   set: RowSet,
 ): Promise<void> {
+  const running = await openSeveral(run, execution, targets, description);
+  try {
+    set.add(running.rest);
+    for await (const rows of running.gather.batches) {
+      set.add(rows);
+      if (set.isFull) break;
+    }
+  } finally {
+    await closeRunning(running);
+  }
+}
+
+function openSeveral(
+  { d, runner }: StagedRun,
+  execution: Source,
+  targets: readonly number[],
+  description: Description,
+): Promise<RunningGather> {
   const { context, state } = d;
   const { merge, refusal } = execution.plan;
   if (merge?.how !== 'concat' && merge?.how !== 'aggregate' && merge?.how !== 'engine') {
     throw new SqlError(refusal ?? severalShards('text'));
   }
   const connections = () => runner.connections(targets);
-  const run = { execution, merge, description, state, context, connections };
-  const running = await openGatherRun(run);
-  try {
-    set.add(running.rest);
-    for await (const rows of running.gather.batches) set.add(rows);
-  } finally {
-    await closeRunning(running);
-  }
+  return openGatherRun({ execution, merge, description, state, context, connections });
 }

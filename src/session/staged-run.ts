@@ -1,23 +1,81 @@
 // Staged run: computes the rows that a statement writes by a query of their own, then writes them.
 
+import { MERGE_ROW_OVERHEAD_BYTES, WRITE_BATCH_BYTES } from '../base/limits.ts';
 import { insertRows } from '../execute/insert-rows.ts';
-import { carriageOf, columnTypes, shardsOfRows, withKeys } from '../execute/row-set.ts';
-import type { WriteResult } from '../execute/write.ts';
+import {
+  carriageOf,
+  columnTypes,
+  RowSet,
+  shardsOfRows,
+  tooManyRows,
+  withKeys,
+} from '../execute/row-set.ts';
+import { returnsTooMuch, type WriteResult } from '../execute/write.ts';
 import type { InsertRowsMerge, ValuesQuery } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import { parseCommandTag } from '../wire/query.ts';
 import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
-import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
+import {
+  type ReadRows,
+  readRows,
+  rowBatches,
+  type Source,
+  type StagedRun,
+  sourceOf,
+} from './row-source.ts';
 
-/** Rejects with SqlError or ServerError. What only reads is read before a transaction begins. */
+/**
+ * Rejects with SqlError or ServerError. What only reads is read before a transaction begins, and again
+ * within one, streamed, where it is more than the proxy may hold.
+ */
 export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise<WriteResult> {
   const { state } = run.d;
   const source = await sourceOf(run, await queryText(run, merge));
-  if (state.transaction === null && source.plan.effect === 'read') {
-    const read = await readRows(run, source);
-    return state.inTransaction(() => writeRows(run, merge, read));
+  if (source.plan.effect !== 'read' || merge.whole) {
+    return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
   }
-  return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
+  const read = await readRows(run, source, null, 'stop');
+  if (!read.set.isFull) return state.inTransaction(() => writeRows(run, merge, read));
+  return state.inTransaction(() => writeStreamed(run, merge, source, read));
+}
+
+/** Rows as they come, some megabytes at a time. Throws 53400 where all must be written at once. */
+async function writeStreamed(
+  run: StagedRun,
+  merge: InsertRowsMerge,
+  source: Source,
+  first: ReadRows,
+): Promise<WriteResult> {
+  const { state, context } = run.d;
+  const fields = first.description.fields ?? [];
+  const { whole } = await withConnectionOf(state)(HOME_SHARD, (home) =>
+    carriageOf(home, fields, merge.table, merge.given),
+  );
+  if (whole) throw tooManyRows(context.mergeBytesMax);
+  // A reference table's rows come back to be copied, and count twice.
+  const batchBytes = Math.min(WRITE_BATCH_BYTES, context.mergeBytesMax / 4);
+  const result: { rows: Buffer[]; count: bigint; bytes: number } = {
+    rows: [],
+    count: 0n,
+    bytes: 0,
+  };
+  const write = async (set: RowSet) => {
+    const { rows, tag } = await writeRows(run, merge, { ...first, set });
+    result.count += parseCommandTag(tag).rows ?? 0n;
+    for (const row of rows) result.bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+    if (result.bytes > context.mergeBytesMax) throw returnsTooMuch(context.mergeBytesMax);
+    result.rows.push(...rows);
+  };
+  let set = new RowSet(batchBytes, 'stop');
+  for await (const rows of rowBatches(run, source)) {
+    set.add(rows);
+    if (!set.isFull) continue;
+    await write(set);
+    set = new RowSet(batchBytes, 'stop');
+  }
+  if (set.rows.length > 0) await write(set);
+  return { rows: result.rows, tag: `INSERT 0 ${result.count}` };
 }
 
 /** The query that gives the rows. */
