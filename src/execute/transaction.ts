@@ -106,6 +106,29 @@ export class Transaction {
     return this.#script.filter((line) => line.savepoint === null).map((line) => line.sql);
   }
 
+  /** BEGIN is all that a shard has missed which joins now. */
+  get isBare(): boolean {
+    return this.#script.length === 0 && this.#lost === null;
+  }
+
+  /** It can end by one statement on one server, or on none: nothing outlives it or is beside it. */
+  get isOnOneServer(): boolean {
+    const { participants, apart, cursors } = this;
+    return this.isBare && participants.size <= 1 && apart === null && cursors.size === 0;
+  }
+
+  /** The connection, of settingsBefore, is in the transaction as soon as BEGIN is sent on it. */
+  join(connection: ServerConnection): void {
+    // The servers report alike: one of them is enough to hear.
+    if (this.participants.size === 0) connection.onParameterStatus = this.#dependencies.report;
+    this.participants.set(connection.shard.id, connection);
+  }
+
+  /** The server has no transaction any more, or never began it. */
+  leave(connection: ServerConnection): void {
+    this.#settle(connection.shard.id, this.settingsBefore);
+  }
+
   /** The connection of `shard` in this transaction; enlists the shard if need be. */
   async enlist(shard: number): Promise<ServerConnection> {
     if (this.#lost !== null) throw this.#lost;
@@ -119,9 +142,7 @@ export class Transaction {
       this.#dependencies.giveBack(connection);
       throw error;
     }
-    // The servers report alike: one of them is enough to hear.
-    if (this.participants.size === 0) connection.onParameterStatus = this.#dependencies.report;
-    this.participants.set(shard, connection);
+    this.join(connection);
     return connection;
   }
 

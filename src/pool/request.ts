@@ -7,12 +7,20 @@ import type { CarryingColumns } from './renumber.ts';
 /**
  * What becomes of the reply to one message of an extended batch. `forward` passes it to the
  * receiver; `swallow` drops it (the proxy added the message); `answer` inserts `bytes` (the proxy
- * left the message out because the server need not see it).
+ * left the message out because the server need not see it); `rows` passes a RowDescription on and
+ * drops NoData (the proxy added a Describe to what was a Query).
  */
 export type Step =
   | { readonly do: 'forward'; readonly done: StepDone | null }
   | { readonly do: 'swallow'; readonly done: StepDone | null }
+  | { readonly do: 'rows'; readonly done: StepDone | null }
   | { readonly do: 'answer'; readonly bytes: Buffer; readonly done: StepDone | null };
+
+/**
+ * What becomes of ReadyForQuery. `inBlock`: it is passed on, and behind an error it tells of a failed
+ * transaction, which the client has begun and the server may not have.
+ */
+export type ReadyUse = 'forward' | 'swallow' | 'inBlock';
 
 /** Called when the step's message has succeeded; not called when it failed or was skipped. */
 export type StepDone = () => void;
@@ -52,8 +60,8 @@ export class ServerRequest {
   readonly receiver: Receiver;
   /** Relay the bytes undecoded (true) or hand over whole messages (false). */
   readonly relayed: boolean;
-  /** Relay requests: pass ReadyForQuery on, too. */
-  forwardReady = true;
+  /** Relay requests. */
+  ready: ReadyUse = 'forward';
   /** null: every reply is forwarded. */
   steps: readonly Step[] | null = null;
   nextStep = 0;
@@ -86,12 +94,12 @@ export class ServerRequest {
 
   /** Makes the request new for its next use: a session has one request at a time and reuses it. */
   reset(
-    forwardReady: boolean,
+    ready: ReadyUse,
     steps: readonly Step[] | null,
     parses: readonly string[] = NO_NAMES,
     onTrial = false,
   ): this {
-    this.forwardReady = forwardReady;
+    this.ready = ready;
     this.onTrial = onTrial;
     this.rejected = false;
     this.rejectedBy = '';
@@ -123,6 +131,6 @@ export class ServerRequest {
   /** The same request with nobody to answer to: what keeps its place in the queue. */
   orphan(): ServerRequest {
     const orphan = new ServerRequest(NOBODY, true);
-    return orphan.reset(this.forwardReady, this.steps, this.parses);
+    return orphan.reset(this.ready, this.steps, this.parses);
   }
 }

@@ -23,6 +23,9 @@ import { NO_SETTINGS, type Settings } from './settings.ts';
 import { ShardCounters } from './shard-counters.ts';
 import { judge, skipStep } from './trial.ts';
 
+/** Status of a failed transaction in ReadyForQuery. */
+const FAILED = 'E'.charCodeAt(0);
+
 /** What a login learns. */
 export interface ServerIdentity {
   readonly processId: number;
@@ -290,10 +293,12 @@ export class ServerConnection {
   }
 
   #ready(request: ServerRequest): void {
-    const status = this.#reader.buffer[this.#reader.bodyStart]!;
+    const { buffer, bodyStart } = this.#reader;
+    const status = buffer[bodyStart]!;
     if (!request.rejected) {
       if (request.steps !== null && !request.failed) this.#insertAnswers(request);
-      if (request.forwardReady) this.#extendRun();
+      if (request.ready === 'inBlock' && request.failed) buffer[bodyStart] = FAILED;
+      if (request.ready !== 'swallow') this.#extendRun();
     }
     this.#flushRun();
     this.#finished(request, status);
@@ -315,7 +320,8 @@ export class ServerConnection {
     const step = request.steps![request.nextStep];
     if (step === undefined) throw new Error('the server sent a reply that nothing asked for');
     request.nextStep += 1;
-    if (step.do === 'forward') this.#extendRun();
+    const isRows = step.do === 'rows' && this.#reader.type === BACKEND.rowDescription;
+    if (step.do === 'forward' || isRows) this.#extendRun();
     if (step.done !== null) step.done();
   }
 

@@ -20,8 +20,7 @@ import type { SessionState } from './state.ts';
 /** A batch in the form that one connection needs. */
 export interface EncodedBatch {
   readonly bytes: Buffer;
-  /** null: every reply goes to the client as it comes. */
-  readonly steps: readonly Step[] | null;
+  readonly steps: readonly Step[];
   /** Names of the statements the server is to parse for it. */
   readonly parses: readonly string[];
   /** It runs a statement that the server keeps, where the client's had no name or was a Query. */
@@ -87,9 +86,7 @@ class BatchEncoder {
   #closes: Buffer[] = [];
   #chunks: Buffer[] = [];
   #steps: Step[] = [];
-  #plain = true;
   #unnamedParsed = false;
-  #executed = false;
   /** Statements this batch has parsed already on the connection. */
   #parsed = new Set<string>();
 
@@ -119,7 +116,6 @@ class BatchEncoder {
       case 'execute':
         this.#describeCarrying(message.execute.portal);
         this.#forward(message.bytes);
-        this.#executed = true;
         break;
       case 'close':
         this.#close(message.close.target, message.close.name, message.bytes);
@@ -129,7 +125,7 @@ class BatchEncoder {
   finish(): EncodedBatch {
     this.#chunks.push(SYNC);
     const bytes = Buffer.concat([...this.#closes, ...this.#chunks]);
-    const steps = this.#plain ? null : [...this.#closes.map(() => SWALLOW), ...this.#steps];
+    const steps = [...this.#closes.map(() => SWALLOW), ...this.#steps];
     return { bytes, steps, parses: [...this.#parsed], keeps: this.#kept, reuses: this.#reuses };
   }
 
@@ -155,7 +151,6 @@ class BatchEncoder {
     const { statements } = this.#state;
     const define = () => statements.set(name, statement);
     if (this.#isKnown(statement)) {
-      this.#plain = false;
       this.#steps.push({ do: 'answer', bytes: PARSE_COMPLETE, done: define });
     } else {
       this.#parseOnServer(statement, 'forward', define);
@@ -203,7 +198,6 @@ class BatchEncoder {
       return;
     }
     const { statements } = this.#state;
-    this.#plain = false;
     this.#steps.push({
       do: 'answer',
       bytes: CLOSE_COMPLETE,
@@ -217,21 +211,16 @@ class BatchEncoder {
 
   /** Makes sure that the server has the statement when the next message comes to it. */
   #ensure(name: string, statement: PreparedStatement): void {
-    if (name === '' && this.#keeps) {
-      this.#kept = true;
-      this.#plain = false;
-    }
+    if (name === '' && this.#keeps) this.#kept = true;
     if (name === '' && !this.#keeps) {
       if (this.#unnamedParsed) return;
       this.#unnamedParsed = true;
-      this.#plain = false;
-      this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection));
+        this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection));
       this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
     } else if (statement.isNew && !this.#forwarded && !this.#parsed.has(statement.serverName)) {
       this.#reuses = true;
-      this.#plain = false;
     }
   }
 
@@ -253,7 +242,6 @@ class BatchEncoder {
     const { statements } = this.#connection;
     const { serverName } = statement;
     this.#closes.push(...makeRoom(this.#connection, this.#parsed.size + 1));
-    this.#plain = false;
     this.#parsed.add(serverName);
     this.#chunks.push(serverParse(statement, this.#connection));
     this.#steps.push({
@@ -267,15 +255,12 @@ class BatchEncoder {
 
   /** `statement`: its reply tells the client of the statement's columns, or may be taken to. */
   #forward(bytes: Buffer, statement: PreparedStatement | null = null): void {
-    // If the Execute is a COPY from the client, it matters that something comes behind it.
-    if (this.#executed) this.#plain = false;
     this.#forwarded = true;
     this.#chunks.push(bytes);
     if (statement?.isNew !== true) {
       this.#steps.push(FORWARD);
       return;
     }
-    this.#plain = false;
     const done = () => {
       statement.isNew = false;
     };

@@ -22,6 +22,7 @@ import type { StatementCost } from './statement-cost.ts';
 export interface OneShardBatch {
   readonly shard: number;
   readonly writes: boolean;
+  readonly copies: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
   readonly cost: StatementCost | null;
   /** Its text is likely to come again as it is: whatever varies is a parameter. */
@@ -85,6 +86,7 @@ export function routeBatch(
   const closed = new Set<string>();
   let shard = -1;
   let writes = false;
+  let copies = false;
   for (const message of messages) {
     let wanted = -1;
     switch (message.kind) {
@@ -121,6 +123,7 @@ export function routeBatch(
         wanted = open.shard;
         const { plan } = open.portal.statement.planned;
         if (plan.op === 'routed' && plan.effect !== 'read') writes = true;
+        if (plan.op === 'routed' && plan.copy !== null) copies = true;
         break;
       }
       case 'close':
@@ -135,7 +138,7 @@ export function routeBatch(
   if (shard < 0) shard = anyShard(state, context);
   const cost = costOf(messages, portals, context);
   const isRepeatable = cost !== null && hasNoLiterals(portals);
-  return { shard, writes, cost, isRepeatable, messages, statements, portals };
+  return { shard, writes, copies, cost, isRepeatable, messages, statements, portals };
 }
 
 /** Its values may name types for which the shard has other numbers. */

@@ -1,6 +1,7 @@
 // Intake: what a client's messages ask for, and which way each request goes.
 
 import { protocolViolation } from '../base/errors.ts';
+import type { TransactionVerb } from '../plan/action.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
@@ -16,6 +17,8 @@ import type { SessionState } from './state.ts';
 export interface IntakeOwner {
   /** The relay lane is to carry it. */
   ship(shipment: Shipment): void;
+  /** BEGIN, COMMIT or the like, without waiting. False: it needs the careful way. */
+  command(command: TransactionVerb, sql: string): boolean;
   /** The careful way: run it, report its error, then say ReadyForQuery if `ready`. */
   work(task: () => Promise<void>, ready: boolean): void;
   /** The client has said Terminate. */
@@ -118,7 +121,10 @@ export class Intake {
     const suspended = this.#state.portals.get('')?.running ?? null;
     if (this.#mayRelay() && suspended === null && !hasHandRoute(sql)) {
       const route = routeQuery(sql, this.#state, this.#context);
-      if (route !== null) {
+      if (route !== null && 'verb' in route) {
+        this.#state.portals.delete('');
+        if (this.#owner.command(route, sql)) return;
+      } else if (route !== null) {
         this.#state.portals.delete('');
         this.#owner.ship({ ...route, content: buffer.subarray(start, end) });
         return;
@@ -151,8 +157,8 @@ export class Intake {
       const batch = this.#routeBatch();
       if (batch !== null) {
         this.#batch.take();
-        const { shard, writes, cost } = batch;
-        this.#owner.ship({ shard, content: batch, writes, cost, literals: null });
+        const { shard, writes, copies, cost } = batch;
+        this.#owner.ship({ shard, content: batch, writes, copies, cost, literals: null });
         return;
       }
     }

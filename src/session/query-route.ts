@@ -1,6 +1,7 @@
 // Query routing: finds the one shard that can simply be sent the text of a simple Query.
 
 import { NO_PARAMETERS } from '../execute/parameters.ts';
+import type { TransactionVerb } from '../plan/action.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
@@ -17,20 +18,25 @@ export interface QueryRoute {
   readonly cost: StatementCost | null;
   /** See Shipment. */
   readonly literals: readonly string[] | null;
+  readonly copies: boolean;
 }
 
-/** null: there is more to it, or something wrong with it, which the careful way reports. */
+/**
+ * Where it goes, or the command that it is. null: there is more to it, or something wrong with it,
+ * which the careful way reports.
+ */
 export function routeQuery(
   sql: string,
   state: SessionState,
   context: SessionContext,
-): QueryRoute | null {
+): QueryRoute | TransactionVerb | null {
   if (context.hold.isOn) return null;
   const topology = context.topology();
   let planned: Planned;
   try {
     planned = context.planner.plan(sql, topology, state.settings.searchPath);
     const { plan, literals } = planned;
+    if (plan.op === 'session' && plan.action.action === 'transaction') return plan.action.command;
     if (!isRelayable(plan)) return null;
     let shard: number;
     if (plan.route.kind === 'any') shard = anyShard(state, context);
@@ -43,7 +49,8 @@ export function routeQuery(
     const cost = context.costs.of(plan);
     const kept = cost === null ? null : keptFor(cost, sql, planned, topology.version, context);
     const given = kept === null ? null : (literals ?? NO_LITERALS);
-    return { shard, writes: plan.effect !== 'read', cost, literals: given };
+    const { copy, effect } = plan;
+    return { shard, writes: effect !== 'read', cost, literals: given, copies: copy !== null };
   } catch {
     return null;
   }

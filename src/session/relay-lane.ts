@@ -3,12 +3,16 @@
 import type { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
+import type { Transaction } from '../execute/transaction.ts';
 import { cancelStatement } from '../pool/cancel.ts';
+import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import type { Settings } from '../pool/settings.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
 import { awaitsParse, type EncodedBatch, encodeBatch } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
+import { encodeFirst } from './enlisting.ts';
 import { encodeKept } from './kept-statement.ts';
 import type { Relay, RelayOutcome, SharedRelayEnd } from './relay.ts';
 import type { SessionState } from './state.ts';
@@ -23,6 +27,8 @@ export interface Shipment {
   readonly cost: StatementCost | null;
   /** Of a Query whose statement servers can keep: the literals of its text; else null. */
   readonly literals: readonly string[] | null;
+  /** It is, or may be, a COPY. */
+  readonly copies: boolean;
 }
 
 export interface RelayLaneOwner {
@@ -34,11 +40,14 @@ export interface RelayLaneOwner {
   laneCopiesIn(): void;
 }
 
+/** Without steps every reply is forwarded. */
+type Encoded = Omit<EncodedBatch, 'steps'> & { readonly steps: readonly Step[] | null };
+
 const NO_NAMES: readonly string[] = [];
 const IDLE = 'I'.charCodeAt(0);
 /** cached plan must not change result type (plancache.c), and other things. */
 const STALE_PLAN = SQLSTATE.featureNotSupported;
-const FAILED = 'E'.charCodeAt(0);
+const IN_BLOCK = 'T'.charCodeAt(0);
 
 /** Carries one shipment at a time; each ends in exactly one of laneEnded and laneFailed. */
 export class RelayLane implements SharedRelayEnd, Borrower {
@@ -83,12 +92,20 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     routes.transaction += 1;
     const connection = transaction.participants.get(shard);
     if (connection !== undefined) this.#sendOn(connection);
+    else if (transaction.isBare && !shipment.copies) this.#acquire(shard);
     else this.#prepared(transaction.enlist(shard));
   }
 
   #acquire(shard: number): void {
     this.#waits = true;
-    this.#context.cluster.pools[shard]!.acquire(this, this.#state.settings.current);
+    const joins = (this.#state.transaction?.participants.size ?? 0) > 0;
+    this.#context.cluster.pools[shard]!.acquire(this, this.#settings, joins);
+  }
+
+  /** Of the connection that the shipment needs. */
+  get #settings(): Settings {
+    const { transaction, settings } = this.#state;
+    return transaction === null ? settings.current : transaction.settingsBefore;
   }
 
   /** Puts the shipment into a pipeline of several sessions; false when it needs its own connection. */
@@ -110,7 +127,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     connection: ServerConnection,
     { kept, isKeepable }: StatementCost,
     literals: readonly string[] | null,
-  ): EncodedBatch | null {
+  ): Encoded | null {
     if (!Buffer.isBuffer(content)) {
       if (awaitsParse(content, connection, this.#state)) return null;
       return encodeBatch(content, connection, this.#state, isKeepable && content.isRepeatable);
@@ -156,7 +173,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
 
   granted(connection: ServerConnection): void {
     this.#waits = false;
-    const settings = this.#state.settings.current;
+    const settings = this.#settings;
     if (connection.settings.signature === settings.signature) {
       this.#sendOn(connection);
       return;
@@ -193,24 +210,40 @@ export class RelayLane implements SharedRelayEnd, Borrower {
 
   #sendOn(connection: ServerConnection): void {
     const { content, shard, writes } = this.#shipment!;
-    const { transaction } = this.#state;
-    if (this.#state.ended !== null) {
+    const { transaction, ended } = this.#state;
+    const joined = transaction?.participants.get(shard) === connection;
+    if (ended !== null) {
       // The client went away, or cancelled, while the connection was made ready.
       this.#shipment = null;
-      if (transaction === null) this.#state.giveBack(connection);
-      this.#owner.laneFailed(this.#state.ended);
+      if (!joined) this.#state.giveBack(connection);
+      this.#owner.laneFailed(ended);
       return;
     }
-    if (writes) transaction?.writers.add(shard);
-    if (Buffer.isBuffer(content)) {
-      this.#relay.start(connection, content, this, true, null, 'none');
-      return;
-    }
-    const encoded = encodeBatch(content, connection, this.#state, false);
-    const { bytes, steps, parses, reuses } = encoded;
-    const onTrial = reuses && transaction === null && !this.#isSecond;
     this.#isKept = false;
-    this.#relay.start(connection, bytes, this, true, steps, 'clientSync', parses, onTrial);
+    if (writes) transaction?.writers.add(shard);
+    if (transaction !== null && !joined) this.#sendFirst(connection, transaction, content);
+    else if (Buffer.isBuffer(content)) {
+      this.#relay.start(connection, content, this, 'forward', null, 'none');
+    } else this.#sendBatch(connection, content);
+  }
+
+  #sendBatch(connection: ServerConnection, batch: OneShardBatch): void {
+    const encoded = encodeBatch(batch, connection, this.#state, false);
+    const { bytes, steps, parses, reuses } = encoded;
+    const onTrial = reuses && this.#state.transaction === null && !this.#isSecond;
+    this.#relay.start(connection, bytes, this, 'forward', steps, 'clientSync', parses, onTrial);
+  }
+
+  #sendFirst(
+    connection: ServerConnection,
+    transaction: Transaction,
+    content: Buffer | OneShardBatch,
+  ): void {
+    const { statementNames } = this.#context;
+    const encoded = encodeFirst(content, transaction, connection, this.#state, statementNames);
+    transaction.join(connection);
+    const { bytes, steps, parses } = encoded;
+    this.#relay.start(connection, bytes, this, 'inBlock', steps, 'none', parses);
   }
 
   relayDisplaced(): void {
@@ -248,8 +281,13 @@ export class RelayLane implements SharedRelayEnd, Borrower {
       this.#state.giveBack(connection);
     } else if (outcome.lost !== null) {
       transaction.participantLost(connection, outcome.lost);
-    } else if (outcome.status === FAILED) {
+    } else if (outcome.status !== IN_BLOCK) {
       transaction.state = 'failed';
+      if (outcome.status === IDLE) {
+        // BEGIN has failed, and what was sent behind it was skipped.
+        connection.tainted = true;
+        transaction.leave(connection);
+      }
     }
     this.#owner.laneEnded(outcome);
   }

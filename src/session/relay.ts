@@ -3,7 +3,7 @@
 import { protocolViolation, type SqlError } from '../base/errors.ts';
 import { SHARED_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
+import { type ReadyUse, type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCopyFail } from '../wire/copy.ts';
 import { type ErrorFields, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
@@ -104,7 +104,7 @@ export class Relay implements Receiver {
     connection: ServerConnection,
     bytes: Buffer,
     end: RelayEnd,
-    forwardReady: boolean,
+    ready: ReadyUse,
     steps: readonly Step[] | null,
     afterCopy: AfterCopy,
     parses?: readonly string[],
@@ -115,7 +115,7 @@ export class Relay implements Receiver {
     this.#end = end;
     this.answerBytes = 0;
     this.#request.displaced = null;
-    connection.send(bytes, this.#request.reset(forwardReady, steps, parses, onTrial));
+    connection.send(bytes, this.#request.reset(ready, steps, parses, onTrial));
   }
 
   /** The same on a connection that other sessions use, too. */
@@ -132,7 +132,7 @@ export class Relay implements Receiver {
     this.#sharedEnd = end;
     this.answerBytes = 0;
     this.#request.displaced = this.#displaced;
-    connection.send(bytes, this.#request.reset(true, steps, parses, onTrial));
+    connection.send(bytes, this.#request.reset('forward', steps, parses, onTrial));
   }
 
   /** The request is nobody's any more: nothing of its answer is passed on. */
@@ -154,7 +154,7 @@ export class Relay implements Receiver {
         relayEnded: (_: ServerConnection, outcome: RelayOutcome) => resolve(outcome),
         relayCopiesIn: copiesIn,
       };
-      this.start(connection, bytes, end, false, steps, afterCopy);
+      this.start(connection, bytes, end, 'swallow', steps, afterCopy);
     });
   }
 
@@ -192,7 +192,7 @@ export class Relay implements Receiver {
   }
 
   reported(name: string, value: string): boolean {
-    return this.#reports(name, value, this.#request.forwardReady);
+    return this.#reports(name, value, this.#request.ready !== 'swallow');
   }
 
   frame(): void {

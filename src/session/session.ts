@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { asSqlError, SqlError } from '../base/errors.ts';
 import { CLIENT_BUFFER_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
+import type { TransactionVerb } from '../plan/action.ts';
 import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
@@ -22,6 +23,7 @@ import { RequestRunner } from './request-runner.ts';
 import { SessionEnd } from './session-end.ts';
 import { canceled, clientGone } from './session-errors.ts';
 import type { SessionState } from './state.ts';
+import { TransactionLane } from './transaction-lane.ts';
 
 /**
  * ready: the next message may be taken. relaying: the relay lane has a shipment. working: the
@@ -48,6 +50,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #reader: FrameReader;
   #relay: Relay;
   #lane: RelayLane;
+  #commands: TransactionLane;
   #runner: RequestRunner;
   #inbox: CopyInbox;
   #phase: Phase = 'ready';
@@ -80,6 +83,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     const own = contextOf(context, state);
     this.#context = own;
     this.#lane = new RelayLane(own, state, relay, this);
+    this.#commands = new TransactionLane(own, state, client, relay, this);
     const inbox = new CopyInbox(client);
     this.#inbox = inbox;
     this.#end = new SessionEnd(own, state, relay, this.#lane, inbox);
@@ -95,6 +99,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     });
     this.#intake = new Intake(own, state, this.#runner, {
       ship: (shipment) => this.#ship(shipment),
+      command: (command, sql) => this.#command(command, sql),
       work: (task, ready) => this.#work(task, ready),
       terminated: () => {
         this.#client.end(NOTHING);
@@ -237,6 +242,13 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #ship(shipment: Shipment): void {
     this.#enter('relaying');
     this.#lane.send(shipment);
+  }
+
+  #command(command: TransactionVerb, sql: string): boolean {
+    if (!this.#commands.takes(command)) return false;
+    this.#enter('relaying');
+    this.#commands.run(command, sql);
+    return true;
   }
 
   laneEnded(outcome: RelayOutcome): void {

@@ -56,8 +56,12 @@ async function begin(
     // BEGIN inside a query string with several statements makes its transaction a lasting one.
     transaction.implicit = false;
   }
-  return /^\s*start/i.test(sql) ? 'START TRANSACTION' : 'BEGIN';
+  return beginTag(sql);
 }
+
+/** The command tag of what begins a transaction. */
+export const beginTag = (sql: string): 'BEGIN' | 'START TRANSACTION' =>
+  /^\s*start/i.test(sql) ? 'START TRANSACTION' : 'BEGIN';
 
 async function commit(chain: boolean, state: SessionState, write: WriteClient): Promise<string> {
   const { transaction } = state;

@@ -149,8 +149,9 @@ class Link {
     const { type, buffer, start, bodyStart, end } = reader;
     if (type === 0) {
       reader.startup = buffer.readInt32BE(bodyStart) === SSL_REQUEST;
-    } else if (type === FRONTEND.query) {
-      const fault = this.#plan.take(buffer.toString('utf8', bodyStart, end - 1));
+    } else if (type === FRONTEND.query || type === FRONTEND.parse) {
+      const sqlStart = type === FRONTEND.query ? bodyStart : buffer.indexOf(0, bodyStart) + 1;
+      const fault = this.#plan.take(buffer.toString('utf8', sqlStart, buffer.indexOf(0, sqlStart)));
       if (fault?.moment === 'unsent') {
         void this.#strike(fault);
         return;

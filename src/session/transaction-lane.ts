@@ -1,0 +1,108 @@
+// TransactionLane: the short way of BEGIN, COMMIT and ROLLBACK, with at most one server to ask.
+
+import { unknownOutcome } from '../execute/two-phase.ts';
+import type { TransactionVerb } from '../plan/action.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import { encodeCommandComplete, encodeQuery } from '../wire/query.ts';
+import { READY_IDLE, READY_IN_TRANSACTION } from '../wire/status.ts';
+import type { ClientStream } from './client-stream.ts';
+import type { SessionContext } from './context.ts';
+import type { Relay, RelayEnd, RelayOutcome } from './relay.ts';
+import type { RelayLaneOwner } from './relay-lane.ts';
+import type { SessionState } from './state.ts';
+import { beginTag } from './transaction-commands.ts';
+
+/** Each command that it takes ends in laneEnded. */
+export class TransactionLane implements RelayEnd {
+  #context: SessionContext;
+  #state: SessionState;
+  #client: ClientStream;
+  #relay: Relay;
+  #owner: RelayLaneOwner;
+
+  constructor(
+    context: SessionContext,
+    state: SessionState,
+    client: ClientStream,
+    relay: Relay,
+    owner: RelayLaneOwner,
+  ) {
+    this.#context = context;
+    this.#state = state;
+    this.#client = client;
+    this.#relay = relay;
+    this.#owner = owner;
+  }
+
+  /** False: it needs the careful way. The session has no pins, and its transaction has not failed. */
+  takes({ verb, ...command }: TransactionVerb): boolean {
+    const { transaction, schemaChanged, portals } = this.#state;
+    if (verb === 'begin') return transaction === null;
+    if (verb !== 'commit' && verb !== 'rollback') return false;
+    if (transaction === null || transaction.implicit || schemaChanged) return false;
+    if ('chain' in command && command.chain) return false;
+    for (const { running } of portals.values()) if (running !== null) return false;
+    return transaction.isOnOneServer;
+  }
+
+  /** `sql`: the text of a command that it takes. */
+  run({ verb }: TransactionVerb, sql: string): void {
+    const { counters } = this.#context;
+    const { transaction } = this.#state;
+    counters.routes.command += 1;
+    if (verb === 'begin') {
+      this.#state.begin(sql, false);
+      this.#answer(BEGUN[beginTag(sql)]);
+      return;
+    }
+    counters.transactions += 1;
+    this.#state.portals.clear();
+    const [connection] = transaction!.participants.values();
+    const end = verb === 'commit' ? COMMIT : ROLLBACK;
+    if (connection === undefined) {
+      this.#state.transaction = null;
+      this.#answer(end.answer);
+    } else {
+      this.#relay.start(connection, end.query, this, 'forward', null, 'none');
+    }
+  }
+
+  #answer(bytes: Buffer): void {
+    this.#client.pass(bytes);
+    this.#owner.laneEnded(ANSWERED);
+  }
+
+  relayEnded(connection: ServerConnection, outcome: RelayOutcome): void {
+    const transaction = this.#state.transaction!;
+    this.#state.transaction = null;
+    // What it has left open must not reach the next borrower.
+    if (outcome.status !== IDLE) connection.tainted = true;
+    transaction.leave(connection);
+    const { lost } = outcome;
+    this.#owner.laneEnded(lost === null ? outcome : { ...outcome, lost: unknownOutcome(lost) });
+  }
+
+  relayCopiesIn(): never {
+    throw new Error('COMMIT and ROLLBACK copy nothing in');
+  }
+}
+
+const IDLE = 'I'.charCodeAt(0);
+
+const ANSWERED: RelayOutcome = {
+  status: 0,
+  failed: false,
+  rejected: false,
+  rejectedBy: '',
+  lost: null,
+};
+
+const begun = (tag: string) => Buffer.concat([encodeCommandComplete(tag), READY_IN_TRANSACTION]);
+const BEGUN = { BEGIN: begun('BEGIN'), 'START TRANSACTION': begun('START TRANSACTION') };
+
+const endBy = (tag: 'COMMIT' | 'ROLLBACK') => ({
+  query: encodeQuery(tag),
+  answer: Buffer.concat([encodeCommandComplete(tag), READY_IDLE]),
+});
+const COMMIT = endBy('COMMIT');
+const ROLLBACK = endBy('ROLLBACK');
