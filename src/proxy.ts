@@ -39,6 +39,7 @@ import { Authenticator } from './session/authenticator.ts';
 import { ClientTls } from './session/client-tls.ts';
 import type { SessionContext } from './session/context.ts';
 import { DeadlockWatch } from './session/deadlock-watch.ts';
+import { GroupCommit } from './session/group-commit.ts';
 import { Listener, type ListenerRules } from './session/listener.ts';
 import { StatementNames } from './session/prepared.ts';
 import { Seats } from './session/seats.ts';
@@ -183,7 +184,7 @@ export async function startProxy(
   };
   const timers: NodeJS.Timeout[] = [
     setInterval(() => tick(cluster), POOL_TICK_MS),
-    setInterval(() => watch(cluster, clock), SHARED_WATCH_MS),
+    setInterval(() => watch(context, clock), SHARED_WATCH_MS),
     setInterval(() => statistics.tick(), STATS_PERIOD_MS),
   ];
   const exposition = new Exposition(metricsOf(operations), latenciesOf(operations));
@@ -269,13 +270,14 @@ function makeContext(
 ): SessionContext {
   return {
     topology: () => topology.current,
-    planner,
-    cluster,
+    ...{ planner, cluster, clock, log },
+    groups: cluster.pools.map(
+      (_, shard) => new GroupCommit(cluster, shard, () => config().pool.groupMax),
+    ),
     twoPhase: { cluster, gids, log },
     statementNames: new StatementNames(STATEMENT_NAMES_MAX),
     costs: new StatementCosts(),
     counters: new SessionCounters(),
-    clock,
     serverParameters: () => topology.serverParameters,
     hold,
     holdPlanning: () => news.hold(),
@@ -298,7 +300,6 @@ function makeContext(
       return config().merge.inlineRowsMax;
     },
     largeInputs: new WeakSet(),
-    log,
   };
 }
 
@@ -377,7 +378,8 @@ function tick(cluster: Cluster): void {
   for (const pool of cluster.pools) pool.tick();
 }
 
-function watch(cluster: Cluster, clock: CoarseClock): void {
+function watch({ cluster, groups }: SessionContext, clock: CoarseClock): void {
   clock.tick();
   for (const pool of cluster.pools) pool.watch();
+  for (const group of groups) group.watch();
 }

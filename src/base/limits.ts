@@ -178,6 +178,18 @@ export const SHARED_STATEMENT_MS_MAX = 10;
 /** Statements with larger answers on average lease a connection, too. */
 export const SHARED_ANSWER_BYTES_MAX = 32_768;
 
+/** Groups of a shard on their way at once: while one waits for the disk, others are computed. */
+export const GROUPS_MAX = 4;
+
+/** A longer statement leases a connection, so that a group does not become long. */
+export const GROUP_STATEMENT_BYTES_MAX = 16_384;
+
+/** Statements that take longer on average, with the wait for the disk, are not put into groups. */
+export const GROUP_STATEMENT_MS_MAX = 100;
+
+/** A group that takes longer waits for a lock: it is cancelled, and its statements are run alone. */
+export const GROUP_MS_MAX = 250;
+
 /** When the head of a pipeline takes longer, those behind it are sent on another connection. */
 export const SHARED_HEAD_MS_MAX = 50;
 

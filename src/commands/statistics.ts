@@ -88,7 +88,7 @@ export class Statistics {
     const sum = (name: keyof Totals) => shards.reduce((total, shard) => total + shard[name], 0);
     return {
       server_assignment_count: sum('server_assignment_count'),
-      xact_count: counters.transactions + routes.pipelined + routes.leased,
+      xact_count: counters.transactions + routes.pipelined + routes.grouped + routes.leased,
       query_count: counters.statements,
       bytes_received: received,
       bytes_sent: sent,

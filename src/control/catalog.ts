@@ -158,8 +158,8 @@ function tableOf(
   views: ViewQueries,
   warnings: string[],
 ): Table {
-  const { schema, name, columns, rowSecurity } = relation;
-  const base = { schema, name, columns, rowSecurity };
+  const { schema, name, columns, rowSecurity, runsCode } = relation;
+  const base = { schema, name, columns, rowSecurity, runsCode };
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
   if (isView(relation)) {

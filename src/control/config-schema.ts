@@ -228,6 +228,11 @@ const Pool = section('Connections of the proxy to each shard.', {
       'others. Commits of many connections are flushed to the disk together',
     { default: 80 },
   ),
+  groupMax: count(
+    'small INSERTs of several clients that are committed in one transaction at most, see ' +
+      'decisions/2026-11-29-group-commit.md; 1: each in its own',
+    { default: 32 },
+  ),
   waitTimeoutMs: milliseconds("wait for a free one, in ms; pgbouncer's query_wait_timeout", {
     default: 120_000,
   }),

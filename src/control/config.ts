@@ -76,6 +76,7 @@ export interface Config {
   readonly pool: {
     readonly mode: 'transaction' | 'session';
     readonly size: number;
+    readonly groupMax: number;
     readonly waitTimeoutMs: number;
     readonly idleTimeoutMs: number;
     readonly lifetimeMs: number;

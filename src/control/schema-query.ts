@@ -46,6 +46,8 @@ export interface Relation {
   /** Views: changes with the view's query. */
   readonly rule: string | null;
   readonly rowSecurity: boolean;
+  /** An INSERT may run code of users: a trigger, a rule, a policy, a function that a default calls. */
+  readonly runsCode: boolean;
 }
 
 export interface RelationColumn {
@@ -77,7 +79,26 @@ export interface DatabaseCollation {
 const SCHEMA_SQL = `
 WITH relation AS (
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
-    c.relrowsecurity AS row_security
+    c.relrowsecurity AS row_security,
+    c.relkind <> 'r' OR c.relrowsecurity OR c.relhasrules OR c.relhassubclass OR EXISTS (
+      SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+    ) OR EXISTS (
+      SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.oid >= 16384 AND y.typtype <> 'e'
+    ) OR EXISTS (
+      SELECT FROM pg_catalog.pg_depend d WHERE d.refobjid >= 16384
+        AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
+          'pg_catalog.pg_operator'::pg_catalog.regclass,
+          'pg_catalog.pg_opclass'::pg_catalog.regclass)
+        AND (d.classid, d.objid) IN (
+          SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid, f.oid
+            FROM pg_catalog.pg_attrdef f WHERE f.adrelid = c.oid
+          UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid
+            FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid
+          UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid
+            FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid
+        )
+    ) AS runs_code
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -87,6 +108,7 @@ SELECT pg_catalog.jsonb_build_object(
   'relations', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
     'rowSecurity', r.row_security,
+    'runsCode', r.runs_code,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(

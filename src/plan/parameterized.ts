@@ -1,8 +1,8 @@
-// Parameterization: a SELECT with its literals as parameters, so that servers can keep its plan.
+// Parameterization: a statement with its literals as parameters, so that servers can keep its plan.
 
 import { PARAMETERIZED_LITERALS_MAX } from '../base/limits.ts';
 import { type Expression, partsOf } from '../sql/expression.ts';
-import type { FromItem, SelectStatement, Statement } from '../sql/statement.ts';
+import type { FromItem, InsertStatement, SelectStatement, Statement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { TYPE } from '../value/type-oid.ts';
 import type { PlanInput } from './context.ts';
@@ -15,14 +15,15 @@ const INT4_MAX = 2_147_483_647;
 
 /**
  * null where it is not certain that a parameter means what the literal does. It does when it is
- * compared with a column, or limits the rows: its type is then found in the same way, because a
- * parameter of no declared type is to the parser what a string literal is.
+ * compared with a column, limits the rows, or is the value of a column in an INSERT of one row: its
+ * type is then found in the same way, because a parameter of no declared type is to the parser what a
+ * string literal is.
  */
 export function parameterizedSql(
   statement: Statement,
   { sql, tokens, literalStarts }: PlanInput,
 ): ParameterizedSql | null {
-  if (statement.kind !== 'select' || literalStarts.length > PARAMETERIZED_LITERALS_MAX) return null;
+  if (literalStarts.length > PARAMETERIZED_LITERALS_MAX) return null;
   const safe = new Set(safeLiterals(statement));
   const types: number[] = [];
   let text = '';
@@ -47,7 +48,17 @@ function typeOf({ kind, text }: Token): number {
 }
 
 /** Where literals stand that a parameter may take the place of; a signed one starts at its sign. */
-function* safeLiterals({ body, limit, offset }: SelectStatement): Generator<number> {
+function* safeLiterals(statement: Statement): Generator<number> {
+  if (statement.kind === 'select') yield* literalsOfSelect(statement);
+  else if (statement.kind === 'insert') yield* literalsOfInsert(statement);
+}
+
+function* literalsOfInsert({ source }: InsertStatement): Generator<number> {
+  if (source?.body.kind !== 'values' || source.body.rows.length !== 1) return;
+  for (const value of source.body.rows[0]!) if (value.kind === 'constant') yield value.at;
+}
+
+function* literalsOfSelect({ body, limit, offset }: SelectStatement): Generator<number> {
   if (body.kind !== 'simple') return;
   for (const bound of [limit, offset]) {
     if (bound?.kind === 'constant' && bound.type === 'integer') yield bound.at;

@@ -338,6 +338,8 @@ export interface RoutedPlan extends PlanCommon {
   readonly unknownTable: boolean;
   /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
   readonly parameterized: ParameterizedSql | null;
+  /** A small INSERT that does nothing but what its text says: see isGroupable. */
+  readonly groupable: boolean;
 }
 
 /** `types`: the oid of each parameter; 0 leaves it to the server, as with a string literal. */

@@ -9,6 +9,7 @@ import type { Topology } from '../topology/topology.ts';
 import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
 import { PlanContext } from './context.ts';
+import { isGroupable } from './groupable.ts';
 import { parameterizedSql } from './parameterized.ts';
 import type { KeySource, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
@@ -179,7 +180,8 @@ function make(
   const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
   const context = new PlanContext(input, forceEngine);
   const found = withFindings(planStatement(only.statement, context), context);
-  const plan = keptSettings(found, only.statement, context);
+  const kept = keptSettings(found, only.statement, context);
+  const plan = isGroupable(only.statement, kept, context) ? { ...kept, groupable: true } : kept;
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
   if (shapePlan === null) return { plan, shapePlan };
   const parameterized = parameterizedSql(only.statement, context.input);

@@ -36,6 +36,7 @@ export function routedPlan(
     replan: false,
     unknownTable: false,
     parameterized: null,
+    groupable: false,
     ...fields,
   };
 }

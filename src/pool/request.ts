@@ -46,6 +46,12 @@ export interface Receiver {
   lost(error: SqlError, failed: boolean): void;
 }
 
+/** Who is told what happens on a connection outside of requests. */
+export interface ConnectionOwner {
+  /** NotificationResponse or NoticeResponse that came with no request under way. */
+  asynchronousMessage(bytes: Buffer): void;
+}
+
 const NOBODY: Receiver = {
   relay: () => true,
   frame: () => undefined,

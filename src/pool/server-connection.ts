@@ -11,20 +11,19 @@ import { BACKEND } from '../wire/message-type.ts';
 import type { ParameterStatus } from '../wire/status.ts';
 import { connectionLost } from './outage.ts';
 import { renumber } from './renumber.ts';
-import type { ServerRequest } from './request.ts';
+import type { ConnectionOwner, ServerRequest } from './request.ts';
 import {
   completesStep,
   errorFieldsIn,
   isForOwner,
   mayComeInPieces,
   parameterStatusIn,
+  passesOn,
+  tellFailed,
 } from './server-message.ts';
 import { NO_SETTINGS, type Settings } from './settings.ts';
 import { ShardCounters } from './shard-counters.ts';
 import { judge, skipStep } from './trial.ts';
-
-/** Status of a failed transaction in ReadyForQuery. */
-const FAILED = 'E'.charCodeAt(0);
 
 /** What a login learns. */
 export interface ServerIdentity {
@@ -32,12 +31,6 @@ export interface ServerIdentity {
   readonly secret: Buffer;
   /** ParameterStatus values by name, kept up to date as the server reports changes. */
   readonly parameters: Map<string, string>;
-}
-
-/** Who is told what happens on a connection outside of requests. */
-export interface ConnectionOwner {
-  /** NotificationResponse or NoticeResponse that came with no request under way. */
-  asynchronousMessage(bytes: Buffer): void;
 }
 
 /** What operators ask about a socket. */
@@ -293,11 +286,10 @@ export class ServerConnection {
   }
 
   #ready(request: ServerRequest): void {
-    const { buffer, bodyStart } = this.#reader;
-    const status = buffer[bodyStart]!;
+    const status = this.#reader.buffer[this.#reader.bodyStart]!;
     if (!request.rejected) {
       if (request.steps !== null && !request.failed) this.#insertAnswers(request);
-      if (request.ready === 'inBlock' && request.failed) buffer[bodyStart] = FAILED;
+      if (request.ready === 'inBlock' && request.failed) tellFailed(this.#reader);
       if (request.ready !== 'swallow') this.#extendRun();
     }
     this.#flushRun();
@@ -320,9 +312,8 @@ export class ServerConnection {
     const step = request.steps![request.nextStep];
     if (step === undefined) throw new Error('the server sent a reply that nothing asked for');
     request.nextStep += 1;
-    const isRows = step.do === 'rows' && this.#reader.type === BACKEND.rowDescription;
-    if (step.do === 'forward' || isRows) this.#extendRun();
-    if (step.done !== null) step.done();
+    if (passesOn(step, this.#reader.type)) this.#extendRun();
+    step.done?.();
   }
 
   #insertAnswers(request: ServerRequest): void {
@@ -331,9 +322,9 @@ export class ServerConnection {
       const step = steps[request.nextStep];
       if (step === undefined || step.do !== 'answer') return;
       request.nextStep += 1;
-      this.#flushRun();
-      request.receiver.relay(step.bytes);
-      if (step.done !== null) step.done();
+      const before = this.#run.insert(step.bytes);
+      if (before !== null) this.#passOn(before);
+      step.done?.();
     }
   }
 

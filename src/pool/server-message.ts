@@ -6,8 +6,8 @@ import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeNotification, type Notification } from '../wire/notification.ts';
-import { decodeParameterStatus, type ParameterStatus } from '../wire/status.ts';
-import type { ServerRequest } from './request.ts';
+import { decodeParameterStatus, type ParameterStatus, STATUS } from '../wire/status.ts';
+import type { ServerRequest, Step } from './request.ts';
 
 /** Types whose messages may be larger than anybody wants to hold in memory. */
 export function mayComeInPieces(reader: FrameReader): boolean {
@@ -51,4 +51,13 @@ export function completesStep(type: number): boolean {
     default:
       return false;
   }
+}
+
+/** Whether the message that completes a step is for the receiver. */
+export const passesOn = (step: Step, type: number): boolean =>
+  step.do === 'forward' || (step.do === 'rows' && type === BACKEND.rowDescription);
+
+/** Makes the ReadyForQuery that stands in `reader` tell of a failed transaction. */
+export function tellFailed({ buffer, bodyStart }: FrameReader): void {
+  buffer[bodyStart] = STATUS.failed;
 }

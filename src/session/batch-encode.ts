@@ -187,7 +187,6 @@ class BatchEncoder {
     if (this.#connection.oids.mapping === null) return;
     const open = this.#batch.portals.get(portal) ?? this.#state.portals.get(portal);
     if (open?.portal.resultFormats.includes(1) !== true) return;
-    this.#plain = false;
     this.#chunks.push(encodeDescribe({ target: 'portal', name: portal }));
     this.#steps.push(SWALLOW);
   }
@@ -215,7 +214,7 @@ class BatchEncoder {
     if (name === '' && !this.#keeps) {
       if (this.#unnamedParsed) return;
       this.#unnamedParsed = true;
-        this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection));
+      this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection));
       this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
@@ -228,6 +227,8 @@ class BatchEncoder {
     const { statements } = this.#connection;
     const { serverName } = statement;
     if (this.#parsed.has(serverName)) return true;
+    // On its way for somebody else; where that fails, this is tried again in another form.
+    if (this.#keeps && this.#connection.parsing.has(serverName)) return true;
     if (!statements.delete(serverName)) return false;
     // Last in the set is last in the order of use.
     statements.add(serverName);

@@ -9,6 +9,7 @@ import type { EngineInput, EngineLeaf } from '../plan/plan.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Topology } from '../topology/topology.ts';
+import type { GroupCommit } from './group-commit.ts';
 import type { StatementNames } from './prepared.ts';
 import type { SessionCounters } from './session-counters.ts';
 import type { StatementCosts } from './statement-cost.ts';
@@ -18,6 +19,8 @@ export interface SessionContext {
   topology(): Topology;
   readonly planner: Planner;
   readonly cluster: Cluster;
+  /** Of each shard. */
+  readonly groups: readonly GroupCommit[];
   readonly twoPhase: TwoPhase;
   readonly statementNames: StatementNames;
   readonly costs: StatementCosts;

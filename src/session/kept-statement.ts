@@ -35,7 +35,7 @@ export function keptStatementOf(
 
 const SWALLOW: Step = { do: 'swallow', done: null };
 const FORWARD: Step = { do: 'forward', done: null };
-const STEPS: readonly Step[] = [SWALLOW, FORWARD, FORWARD];
+const STEPS: readonly Step[] = [SWALLOW, { do: 'rows', done: null }, FORWARD];
 const NO_NAMES: readonly string[] = [];
 
 const REST = Buffer.concat([

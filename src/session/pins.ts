@@ -4,7 +4,8 @@ import type { Cluster } from '../execute/cluster.ts';
 import { giveBack } from '../execute/cluster.ts';
 import type { PinReason } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
-import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
+import type { ConnectionOwner } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
 
 /** What a server still has of it, as a query; other reasons end with DISCARD ALL only. */

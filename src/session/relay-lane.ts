@@ -9,10 +9,13 @@ import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
+import { STATUS } from '../wire/status.ts';
 import { awaitsParse, type EncodedBatch, encodeBatch } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import { encodeFirst } from './enlisting.ts';
+import { GroupedShipment, type GroupedShipmentOwner } from './grouped-shipment.ts';
 import { encodeKept } from './kept-statement.ts';
 import type { Relay, RelayOutcome, SharedRelayEnd } from './relay.ts';
 import type { SessionState } from './state.ts';
@@ -44,34 +47,41 @@ export interface RelayLaneOwner {
 type Encoded = Omit<EncodedBatch, 'steps'> & { readonly steps: readonly Step[] | null };
 
 const NO_NAMES: readonly string[] = [];
-const IDLE = 'I'.charCodeAt(0);
 /** cached plan must not change result type (plancache.c), and other things. */
 const STALE_PLAN = SQLSTATE.featureNotSupported;
-const IN_BLOCK = 'T'.charCodeAt(0);
-
+const COMMITTED = { status: STATUS.idle, failed: false, rejected: false, rejectedBy: '' };
 /** Carries one shipment at a time; each ends in exactly one of laneEnded and laneFailed. */
-export class RelayLane implements SharedRelayEnd, Borrower {
+export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner {
   #context: SessionContext;
   #state: SessionState;
   #relay: Relay;
   #owner: RelayLaneOwner;
   #shipment: Shipment | null = null;
   #waits = false;
+  /** Has the shipment while that is in a group. */
+  #grouped: GroupedShipment;
   /** The shipment was sent as a statement that the server keeps. */
   #isKept = false;
   /** It was rejected once: now every answer is the client's. */
   #isSecond = false;
 
-  constructor(context: SessionContext, state: SessionState, relay: Relay, owner: RelayLaneOwner) {
+  constructor(
+    context: SessionContext,
+    state: SessionState,
+    client: ClientStream,
+    relay: Relay,
+    owner: RelayLaneOwner,
+  ) {
     this.#context = context;
     this.#state = state;
     this.#relay = relay;
     this.#owner = owner;
+    this.#grouped = new GroupedShipment(context, state, client, this);
   }
 
   /** The shipment waits for a connection of its pool. */
   get isWaiting(): boolean {
-    return this.#waits;
+    return this.#waits || this.#grouped.isWaiting;
   }
 
   send(shipment: Shipment): void {
@@ -81,12 +91,9 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     this.#shipment = shipment;
     this.#isSecond = false;
     if (transaction === null) {
-      if (this.#share(shipment)) {
-        routes.pipelined += 1;
-      } else {
-        routes.leased += 1;
-        this.#acquire(shard);
-      }
+      if (this.#joinOthers(shipment)) return;
+      routes.leased += 1;
+      this.#acquire(shard);
       return;
     }
     routes.transaction += 1;
@@ -108,9 +115,23 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     return transaction === null ? settings.current : transaction.settingsBefore;
   }
 
-  /** Puts the shipment into a pipeline of several sessions; false when it needs its own connection. */
-  #share({ shard, content, cost, literals }: Shipment): boolean {
+  /** Gets the shipment to where others are, too; false when it needs its own connection. */
+  #joinOthers(shipment: Shipment): boolean {
+    const { cost } = shipment;
     if (cost === null || !cost.isSmall) return false;
+    const { routes } = this.#context.counters;
+    if (cost.isGrouped) {
+      if (!this.#grouped.join(shipment)) return false;
+      routes.grouped += 1;
+      return true;
+    }
+    if (!this.#share(shipment, cost)) return false;
+    routes.pipelined += 1;
+    return true;
+  }
+
+  /** Puts the shipment into a pipeline of several sessions. */
+  #share({ shard, content, literals }: Shipment, cost: StatementCost): boolean {
     const connection = this.#context.cluster.pools[shard]!.share(this.#state.settings.current);
     if (connection === null) return false;
     const encoded = this.#encodeShared(content, connection, cost, literals);
@@ -141,6 +162,7 @@ export class RelayLane implements SharedRelayEnd, Borrower {
    * with `error`, or the answer comes to an end soon. False: it has a connection of its own.
    */
   stop(error: SqlError): boolean {
+    if (this.#grouped.stop(error)) return true;
     if (this.#waits) {
       const pool = this.#context.cluster.pools[this.#shipment!.shard]!;
       if (!pool.withdraw(this)) return false;
@@ -160,6 +182,20 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     this.#shipment = null;
     this.#owner.laneFailed(error);
     return true;
+  }
+
+  groupEnded(lost: SqlError | null): void {
+    this.#shipment = null;
+    this.#owner.laneEnded({ ...COMMITTED, lost });
+  }
+
+  groupFailed(error: SqlError): void {
+    this.#shipment = null;
+    this.#owner.laneFailed(error);
+  }
+
+  groupUndone(): void {
+    this.#acquire(this.#shipment!.shard);
   }
 
   /** The client has gone: gets the server to an end soon. */
@@ -274,16 +310,16 @@ export class RelayLane implements SharedRelayEnd, Borrower {
     this.#shipment = null;
     const { transaction } = this.#state;
     if (shared) {
-      if (outcome.status !== IDLE) connection.tainted = true;
+      if (outcome.status !== STATUS.idle) connection.tainted = true;
     } else if (transaction === null) {
       // A transaction left open where none was begun must not reach the next borrower.
-      if (outcome.status !== IDLE) connection.tainted = true;
+      if (outcome.status !== STATUS.idle) connection.tainted = true;
       this.#state.giveBack(connection);
     } else if (outcome.lost !== null) {
       transaction.participantLost(connection, outcome.lost);
-    } else if (outcome.status !== IN_BLOCK) {
+    } else if (outcome.status !== STATUS.inBlock) {
       transaction.state = 'failed';
-      if (outcome.status === IDLE) {
+      if (outcome.status === STATUS.idle) {
         // BEGIN has failed, and what was sent behind it was skipped.
         connection.tainted = true;
         transaction.leave(connection);

@@ -16,7 +16,8 @@ const READING_MERGES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Which way statements went. pipelined: one shard, on a connection that sessions share. leased: one
+ * Which way statements went. pipelined: one shard, on a connection that sessions share. grouped: one
+ * shard, committed together with those of other sessions. leased: one
  * shard, on a connection of its own. transaction: one shard, within an open transaction. careful:
  * one shard, statement by statement, for what the relay lane cannot do (pins, routing by hand).
  * gathered: rows of several shards merged. written: changes on several shards. local: answered by
@@ -24,6 +25,7 @@ const READING_MERGES: ReadonlySet<string> = new Set([
  */
 export interface RouteCounts {
   pipelined: number;
+  grouped: number;
   leased: number;
   transaction: number;
   careful: number;
@@ -38,6 +40,7 @@ export interface RouteCounts {
 export class SessionCounters {
   readonly routes: RouteCounts = {
     pipelined: 0,
+    grouped: 0,
     leased: 0,
     transaction: 0,
     careful: 0,

@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 import { asSqlError, SqlError } from '../base/errors.ts';
 import { CLIENT_BUFFER_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX } from '../base/limits.ts';
 import type { TransactionVerb } from '../plan/action.ts';
-import type { ConnectionOwner, ServerConnection } from '../pool/server-connection.ts';
+import type { ConnectionOwner } from '../pool/request.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import {
@@ -82,7 +83,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#relay = relay;
     const own = contextOf(context, state);
     this.#context = own;
-    this.#lane = new RelayLane(own, state, relay, this);
+    this.#lane = new RelayLane(own, state, client, relay, this);
     this.#commands = new TransactionLane(own, state, client, relay, this);
     const inbox = new CopyInbox(client);
     this.#inbox = inbox;

@@ -9,12 +9,11 @@ import { query } from '../pool/query.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeQuery } from '../wire/query.ts';
+import { STATUS } from '../wire/status.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
 import type { AfterCopy, RelayOutcome } from './relay.ts';
 import { configChanges, noteConfig } from './set-config.ts';
 import type { SessionState } from './state.ts';
-
-const IDLE = 'I'.charCodeAt(0);
 
 /** The error has already been passed on to the client as the server sent it. */
 export class ErrorPassedOn extends Error {}
@@ -44,7 +43,7 @@ function check(state: SessionState, outcome: RelayOutcome, connection: ServerCon
     transaction?.participantLost(connection, outcome.lost);
     if (!outcome.failed) throw outcome.lost;
   }
-  if (transaction === null && outcome.status !== IDLE) connection.tainted = true;
+  if (transaction === null && outcome.status !== STATUS.idle) connection.tainted = true;
   if (outcome.failed) throw new ErrorPassedOn();
 }
 

@@ -1,6 +1,7 @@
 // Statement costs: how long a plan's statements take and how much they answer, as measured.
 
 import {
+  GROUP_STATEMENT_MS_MAX,
   KEPT_REFUSALS_MAX,
   KEPT_REST_STATEMENTS,
   SHARED_ANSWER_BYTES_MAX,
@@ -25,13 +26,18 @@ export class StatementCost {
   /** Statements to come before the kept form is tried again; 0: it is in use. */
   #rest: number;
 
-  constructor(isKeepable: boolean) {
+  /** Its statements are committed in groups: see GroupCommit. */
+  readonly isGrouped: boolean;
+
+  constructor(isKeepable: boolean, isGrouped: boolean) {
     this.#rest = isKeepable ? 0 : Number.POSITIVE_INFINITY;
+    this.isGrouped = isGrouped;
   }
 
   /** Cheap enough to share a connection. What was never measured is not. */
   get isSmall(): boolean {
-    return this.#ms <= SHARED_STATEMENT_MS_MAX && this.#bytes <= SHARED_ANSWER_BYTES_MAX;
+    const msMax = this.isGrouped ? GROUP_STATEMENT_MS_MAX : SHARED_STATEMENT_MS_MAX;
+    return this.#ms <= msMax && this.#bytes <= SHARED_ANSWER_BYTES_MAX;
   }
 
   /** Servers may be sent Bind and Execute of a statement that they keep, instead of its text. */
@@ -73,14 +79,14 @@ export class StatementCosts {
   #costs = new WeakMap<RoutedPlan, StatementCost>();
 
   /**
-   * null: the plan's statements must not share a connection, because they have an effect, wait for
-   * locks, copy, or leave something behind.
+   * null: the plan's statements must not share a connection, because they wait for locks, copy, leave
+   * something behind, or have an effect, of which only small INSERTs can be committed together.
    */
   of(plan: RoutedPlan): StatementCost | null {
-    if (plan.effect !== 'read' || plan.copy !== null) return null;
+    if ((plan.effect !== 'read' && !plan.groupable) || plan.copy !== null) return null;
     let cost = this.#costs.get(plan);
     if (cost === undefined) {
-      cost = new StatementCost(plan.verb === 'SELECT');
+      cost = new StatementCost(plan.groupable || plan.verb === 'SELECT', plan.groupable);
       this.#costs.set(plan, cost);
     }
     return cost;

@@ -4,7 +4,7 @@ import { unknownOutcome } from '../execute/two-phase.ts';
 import type { TransactionVerb } from '../plan/action.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCommandComplete, encodeQuery } from '../wire/query.ts';
-import { READY_IDLE, READY_IN_TRANSACTION } from '../wire/status.ts';
+import { READY_IDLE, READY_IN_TRANSACTION, STATUS } from '../wire/status.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import type { Relay, RelayEnd, RelayOutcome } from './relay.ts';
@@ -76,7 +76,7 @@ export class TransactionLane implements RelayEnd {
     const transaction = this.#state.transaction!;
     this.#state.transaction = null;
     // What it has left open must not reach the next borrower.
-    if (outcome.status !== IDLE) connection.tainted = true;
+    if (outcome.status !== STATUS.idle) connection.tainted = true;
     transaction.leave(connection);
     const { lost } = outcome;
     this.#owner.laneEnded(lost === null ? outcome : { ...outcome, lost: unknownOutcome(lost) });
@@ -86,8 +86,6 @@ export class TransactionLane implements RelayEnd {
     throw new Error('COMMIT and ROLLBACK copy nothing in');
   }
 }
-
-const IDLE = 'I'.charCodeAt(0);
 
 const ANSWERED: RelayOutcome = {
   status: 0,

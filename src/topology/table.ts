@@ -38,6 +38,8 @@ export interface Table {
   readonly view?: View | undefined;
   /** Row-level security is enabled. */
   readonly rowSecurity?: boolean | undefined;
+  /** False: an INSERT runs no code of users, neither a trigger nor a function of a default. */
+  readonly runsCode?: boolean | undefined;
 }
 
 export interface View {

@@ -43,6 +43,9 @@ export function decodeBackendKeyData(body: BodyReader): BackendKey {
 }
 
 /** Transaction status: I idle, T in a transaction, E in a failed one. */
+/** Status byte of ReadyForQuery. */
+export const STATUS = { idle: 0x49, inBlock: 0x54, failed: 0x45 } as const;
+
 const ready = (status: string): Buffer =>
   new MessageWriter(BACKEND.readyForQuery).byte(status.charCodeAt(0)).finish();
 

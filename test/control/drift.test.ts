@@ -20,7 +20,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       generated: false,
       distinctDefault: false,
     }));
-    const rest = { reads: [], rule: null, rowSecurity: false };
+    const rest = { reads: [], rule: null, runsCode: false, rowSecurity: false };
     return [{ oid, schema, name, kind: 'r', columns: made, ...rest }];
   });
   const collation = { provider: 'c', collate: 'C', locale: null };
