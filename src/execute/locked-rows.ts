@@ -178,8 +178,8 @@ async function lockPart(
 
 const SUFFIX = { wait: '', skip: ' SKIP LOCKED', error: ' NOWAIT' } as const;
 
-/** The positions of those that are locked now. */
-async function lockRows(
+/** The positions of those that are locked now; `arrays`: their tableoids, ctids and xmins. */
+export async function lockRows(
   connection: ServerConnection,
   { table, strength, wait }: LockedTable,
   arrays: readonly Buffer[],

@@ -1,7 +1,15 @@
 // Engine plan: what one server computes over copies of the tables' rows of all shards.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { AggregateMerge, ConcatMerge, CopyOutMerge, KeySource, Route } from './plan.ts';
+import type {
+  AggregateMerge,
+  ConcatMerge,
+  CopyOutMerge,
+  KeySource,
+  LockedTable,
+  Route,
+  RowBound,
+} from './plan.ts';
 
 /** A table whose rows the engine gets a copy of: the n-th is pg_temp.drive_leaf_<n>, from 1. */
 export interface EngineLeaf {
@@ -22,6 +30,8 @@ export interface EngineLeaf {
   readonly keys: readonly KeySource[] | null;
   /** Only rows that fulfil all of these conditions on its own columns; the engine checks them, too. */
   readonly filters: readonly EngineFilter[];
+  /** Its rows are to be locked: behind its columns come those of IDENTITY. */
+  readonly identified: boolean;
   /** How its columns travel where the rows are parameters instead of a table; null: they cannot. */
   readonly elements: readonly LeafElement[] | null;
 }
@@ -33,6 +43,27 @@ export interface LeafElement {
   readonly typeOid: number;
   /** What the elements, which are text then, are cast to; null: they are the column's values. */
   readonly cast: string | null;
+}
+
+/** Columns of a copy that tell each row, as it was, from all others. `from`: null: the shard. */
+export const IDENTITY = [
+  { name: '"drive.shard"', from: null, type: 'int4', typeOid: 23, cast: null },
+  { name: '"drive.table"', from: 'tableoid', type: 'oid', typeOid: 26, cast: null },
+  { name: '"drive.ctid"', from: 'ctid', type: 'tid', typeOid: 27, cast: null },
+  { name: '"drive.xmin"', from: 'xmin', type: 'xid', typeOid: 28, cast: null },
+] as const satisfies readonly (LeafElement & {
+  readonly name: string;
+  readonly from: string | null;
+})[];
+
+/**
+ * FOR UPDATE and its kin. The statement has neither them nor LIMIT and OFFSET; behind its columns come
+ * those of IDENTITY for each of `tables`.
+ */
+export interface EngineLocks {
+  readonly tables: readonly LockedTable[];
+  readonly limit: RowBound;
+  readonly offset: RowBound;
 }
 
 /** SQL in pieces; a number is a parameter of the statement, 0-based. */
@@ -74,6 +105,8 @@ export interface EngineMerge {
   readonly tellsTime: boolean;
   readonly readsHome: boolean;
   readonly broadcasts: readonly Broadcast[];
+  /** null: no rows are locked. */
+  readonly locks: EngineLocks | null;
   /** For a statement that may not run in a transaction. */
   readonly refusal: SqlErrorFields;
 }

@@ -90,7 +90,7 @@ function closing(
 }
 
 /** A piece of the text and what takes its place. */
-interface Cut {
+export interface Cut {
   readonly start: number;
   readonly end: number;
   readonly text: string;
@@ -101,12 +101,15 @@ export function engineText(
   sql: string,
   tokens: readonly Token[],
   stands: readonly Stand[],
+  others: readonly Cut[] = [],
 ): string {
   if (tokens.some(({ kind, text }) => kind === 'word' && text === 'uescape')) {
     throw new NoMerge('text');
   }
   const cuts = stands.flatMap((stand) => tableCuts(stand, tokens));
-  cuts.push(...schemaCuts(tokens, stands));
+  cuts.push(...schemaCuts(tokens, stands), ...others);
+  // A star that is written out has a schema's name in it that would be cut, too.
+  if (others.some((other) => cuts.some((cut) => isWithin(cut, other)))) throw new NoMerge('text');
   cuts.sort((a, b) => a.start - b.start || a.end - b.end);
   let text = '';
   let from = 0;
@@ -117,6 +120,9 @@ export function engineText(
   const last = tokens.at(-1);
   return text + sql.slice(from, last?.end ?? sql.length);
 }
+
+const isWithin = (cut: Cut, other: Cut): boolean =>
+  cut !== other && cut.start >= other.start && cut.end <= other.end && cut.end > cut.start;
 
 function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[] {
   const { first, last, end } = span;

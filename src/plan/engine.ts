@@ -14,6 +14,7 @@ import {
 import { isSystem, type PlanContext } from './context.ts';
 import { elementOf } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
+import type { EngineLocking } from './engine-locks.ts';
 import { type EngineFilter, type LeafElement, leafMark, withLeaves } from './engine-plan.ts';
 import {
   engineText,
@@ -62,9 +63,10 @@ export function planEngine(
   survey: Survey,
   context: PlanContext,
   streamed: StreamPlanner,
+  locking: EngineLocking | null,
 ): EngineMerge {
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
-  if (survey.locks) throw new NoMerge('lockLimit');
+  if (survey.lockingLevels > (locking === null ? 0 : 1)) throw new NoMerge('lockLimit');
   if (survey.asksShard) throw new NoMerge('shardFunction');
   const whole = textOf({ ...context.input, uses: survey.uses });
   const texts = textsIn(whole);
@@ -80,9 +82,9 @@ export function planEngine(
   if (texts.slice(1).some(isSecured)) throw new NoMerge('viewSecurity');
   const sharded = (place: Place) => place.key !== null;
   const copied = (place: Place) => !isSystem(place.item.relation);
-  const { namesJoin } = survey;
-  const alone = inputOf(whole, texts, { copied: sharded, namesJoin });
-  const mayBroadcast = texts.length === 1 && !context.forceEngine;
+  const rest = { namesJoin: survey.namesJoin, locking };
+  const alone = inputOf(whole, texts, { copied: sharded, ...rest });
+  const mayBroadcast = texts.length === 1 && !context.forceEngine && locking === null;
   const ownServer = !tables.every(copied) || survey.callsUnknown || survey.mayWrite;
   const isSame = tables.every(sharded);
   return {
@@ -92,11 +94,12 @@ export function planEngine(
       ? null
       : isSame
         ? alone.input
-        : inputOf(whole, texts, { copied, namesJoin }).input,
+        : inputOf(whole, texts, { copied, ...rest }).input,
     views: [...new Set(views.map((place) => quotedName(place)))],
     tellsTime: survey.tellsTime,
     readsHome: survey.readsHome,
     broadcasts: mayBroadcast ? orNone(() => broadcastsOf(spreadText(whole, alone), streamed)) : [],
+    locks: locking?.locks ?? null,
     refusal: severalShards('engineInTransaction'),
   };
 }
@@ -182,10 +185,11 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   const leaves: EngineLeaf[] = [];
   const byText = new Map<string, number>();
   const numbers = new Map<Place, number>();
-  const { copied } = need;
+  const { copied, locking } = need;
   const needed = columnsNeeded(texts, need);
   const leafNumber = (place: Place): number => {
-    const leaf = leafOf(place, needed);
+    const isLocked = locking?.places.has(place.item.at) ?? false;
+    const leaf = leafOf(place, needed, isLocked);
     const text = JSON.stringify(leaf, (_, value: unknown) =>
       typeof value === 'bigint' ? `${value}` : value,
     );
@@ -206,7 +210,9 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
       numbers.set(place, number);
       return [{ item, schema, span, text: leafMark(number) }];
     });
-    return engineText(sql, tokens, stands);
+    if (locking === null || sql !== whole.sql) return engineText(sql, tokens, stands);
+    const isCopied = (at: number) => stands.some(({ item }) => item.at === at);
+    return engineText(sql, tokens, stands, locking.cuts(isCopied));
   };
   const marked = built(whole);
   const sql = withLeaves(marked, (n) => `pg_temp.drive_leaf_${n}`);
@@ -220,7 +226,7 @@ function quotedName({ table, item }: TableUse): string {
   return schema === null ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
 }
 
-function leafOf(place: Place, needed: ColumnFilter): EngineLeaf {
+function leafOf(place: Place, needed: ColumnFilter, identified: boolean): EngineLeaf {
   const { item, table, key, keyColumn, keys, filters, sample } = place;
   const columns = table?.columns.filter(({ name }) => needed(name, keyColumn)) ?? [];
   const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
@@ -235,6 +241,7 @@ function leafOf(place: Place, needed: ColumnFilter): EngineLeaf {
     keyColumn: keyColumn === null ? null : quoted(keyColumn),
     keys,
     filters,
+    identified,
     elements: elementsOf(place, columns),
   };
 }
@@ -250,6 +257,7 @@ interface Need {
   readonly copied: (place: Place) => boolean;
   /** Some join has a name. */
   readonly namesJoin: boolean;
+  readonly locking: EngineLocking | null;
 }
 
 type ColumnFilter = (column: string, keyColumn: string | null) => boolean;

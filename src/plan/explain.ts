@@ -254,6 +254,11 @@ function engineLines(merge: EngineMerge): string[] {
     return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;
   };
   const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];
+  if (merge.locks !== null) {
+    const { tables, limit, offset } = merge.locks;
+    const rest = tailOf({ sort: [], distinct: false, limit, offset }, columnText);
+    lines.push([...tables.map(lockText), ...rest].join(' '));
+  }
   for (const { small, route, merge: rest } of merge.broadcasts) {
     const given = small.map((leaf) => `leaf ${leaf + 1}`).join(', ');
     const parts = mergeLines(rest).map((line) => `  ${line}`);

@@ -33,7 +33,8 @@ const ROWS = new Set<Statement['kind']>(['select', 'insert', 'update', 'delete',
 
 const isRows = (statement: Statement): statement is RowStatement => ROWS.has(statement.kind);
 
-/** How one server would compute the statement over copies; null: it cannot. */
+/** How one server would compute the statement over copies; null: it cannot, or locks rows. */
 export function engineOf({ merge, fallback }: RoutedPlan): EngineMerge | null {
-  return merge?.how === 'engine' ? merge : fallback;
+  const engine = merge?.how === 'engine' ? merge : fallback;
+  return engine?.locks === null ? engine : null;
 }

@@ -27,7 +27,7 @@ export function surveySelect(
   role: Role,
 ): Level {
   survey.levels += 1;
-  survey.locks ||= select.locks.length > 0;
+  if (select.locks.length > 0) survey.lockingLevels += 1;
   if (survey.levels > QUERY_LEVELS_MAX) {
     throw new SqlError({
       code: SQLSTATE.statementTooComplex,

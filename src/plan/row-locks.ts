@@ -1,6 +1,7 @@
 // Row locks: the tables whose rows a SELECT locks once it has found them.
 
 import type { FromItem, LockStrength, LockWait, SelectStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { visibleName } from './engine-text.ts';
 import type { LockedTable } from './plan.ts';
@@ -39,8 +40,7 @@ export function lockedItems(
     const { relation, only } = item;
     if (relation.schema === null && common.has(relation.name)) return [];
     const table = context.table(relation);
-    const isStored = table?.kind === 'sharded' || table?.kind === 'reference';
-    if (!isStored || table.view !== undefined || table.rowSecurity) throw new NoMerge('lockLimit');
+    if (table === null || !isStored(table) || table.rowSecurity) throw new NoMerge('lockLimit');
     return [
       {
         item,
@@ -59,6 +59,10 @@ export function lockedItems(
     ];
   });
 }
+
+/** Certainly no view: of one over home or reference tables no column is NOT NULL. */
+const isStored = ({ kind, columns }: Table): boolean =>
+  kind === 'sharded' || (kind !== 'shardedView' && columns.some(({ notNull }) => notNull));
 
 /** The items of joins that fill nothing with NULLs, whose rows cannot be locked. */
 function innerItems(item: FromItem): readonly Exclude<FromItem, { kind: 'join' }>[] {

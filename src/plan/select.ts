@@ -12,6 +12,7 @@ import { planConcat } from './concat.ts';
 import { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
 import { planEngine } from './engine.ts';
+import { engineLocking } from './engine-locks.ts';
 import { surveySelect } from './level.ts';
 import { planMakeTable, selectInto } from './make-table.ts';
 import type { Effect, Merge, Plan } from './plan.ts';
@@ -46,7 +47,10 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
     merge: () => mergeOf(select, level, context),
     engine: context.streamsOnly
       ? null
-      : () => planEngine(survey, context, streamPlanner(survey, context)),
+      : () => {
+          const locking = select.locks.length > 0 ? engineLocking(select, level, context) : null;
+          return planEngine(survey, context, streamPlanner(survey, context), locking);
+        },
   });
 }
 

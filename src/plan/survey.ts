@@ -54,8 +54,8 @@ export class Survey {
   writesInWith = false;
   /** The statement itself writes a reference table, and may. */
   targetsReference = false;
-  /** FOR UPDATE and its kin, at any level. */
-  locks = false;
+  /** Levels with FOR UPDATE and its kin. */
+  lockingLevels = 0;
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
   /** now() and its kin. */

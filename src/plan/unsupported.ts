@@ -52,7 +52,7 @@ export const SEVERAL_SHARDS = {
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   lockLimit: {
-    what: 'FOR UPDATE or FOR SHARE in a statement that shard 0 computes, or with ORDER BY and LIMIT of a view, an outer join or under row-level security',
+    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, sub-queries, outer joins, with USING and a star, under row-level security, or for a cursor or COPY',
     hint: 'Lock the rows by their keys with a statement of its own.',
   },
   viewSecurity: {

@@ -251,7 +251,11 @@ export async function explainEngine(
     for (const [i, rows] of prepared.rows.entries()) {
       const { sources, fromEngine } = rows;
       for (const server of fromEngine ? [prepared.engine, ...sources] : sources) {
-        const lines = await explainOn(server, explained.prefix + leafSql(rows), NO_PARAMETERS);
+        const lines = await explainOn(
+          server,
+          explained.prefix + leafSql(rows, server.shard.id),
+          NO_PARAMETERS,
+        );
         parts.push({ title: `Leaf ${i + 1}`, shard: server.shard.id, lines });
       }
     }

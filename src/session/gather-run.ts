@@ -10,6 +10,7 @@ import { withClock } from './clock.ts';
 import type { SessionContext } from './context.ts';
 import { openEngineRun } from './engine-run.ts';
 import { batchRowsOf, type Execution } from './execution.ts';
+import { openLockedEngine } from './locked-engine.ts';
 import { closeRunning, type RunningGather, type SessionState } from './state.ts';
 
 export interface GatherRun {
@@ -32,7 +33,9 @@ export async function openGatherRun(asked: GatherRun): Promise<RunningGather> {
   const { description } = timed;
   const run = { ...asked, execution, description };
   const byEngine = (engine: EngineMerge) =>
-    openEngineRun(engine, execution, description, state, context);
+    engine.locks === null
+      ? openEngineRun(engine, execution, description, state, context)
+      : openLockedEngine(engine, engine.locks, run);
   if (merge.how === 'engine') return byEngine(merge);
   const { fallback } = execution.plan;
   try {

@@ -321,6 +321,11 @@ export const COMPUTED: readonly string[] = [
   'SELECT f.id, m.user_id FROM files f, members m WHERE m.user_id = f.user_id ORDER BY 1 DESC LIMIT 4 FOR UPDATE',
   'SELECT id FROM files WHERE EXISTS (SELECT FROM members m WHERE m.user_id = files.user_id) ORDER BY id OFFSET 60 FOR UPDATE',
   'SELECT id FROM files ORDER BY id LIMIT 0 FOR UPDATE',
+  'SELECT id FROM files WHERE size = (SELECT max(size) FROM files) FOR UPDATE',
+  'SELECT *, f.id * 2 AS twice FROM public.files AS f, members m WHERE m.user_id = f.size ORDER BY f.id LIMIT 9 OFFSET 1 FOR NO KEY UPDATE OF f SKIP LOCKED FOR SHARE OF m',
+  'SELECT m.*, n.body, c.* FROM members m CROSS JOIN notes n JOIN country c ON c.code < m.name WHERE n.id = 1 ORDER BY m.name DESC, c.name LIMIT 3 FOR UPDATE',
+  'SELECT f.tag, m.* FROM files f (i, u, n, tag) JOIN members m ON m.user_id < i ORDER BY i + m.user_id, f.u LIMIT 4 FOR KEY SHARE',
+  'WITH few AS (SELECT user_id AS u FROM members WHERE user_id > 3) SELECT id FROM files, few WHERE u = size FOR UPDATE NOWAIT',
   'SELECT id FROM files ORDER BY id LIMIT -1 FOR UPDATE',
   'SELECT id FROM files WHERE false ORDER BY id LIMIT 3 FOR UPDATE',
   'SELECT count(*) FROM files ORDER BY 1 LIMIT 3 FOR UPDATE',
@@ -352,7 +357,8 @@ export const REFUSED_STATEMENTS: readonly string[] = [
   'SELECT tableoid::regclass, id FROM files',
   'SELECT count(DISTINCT tag), max(xmin::text) FROM files',
   'SELECT drive.shard_id(), count(DISTINCT tag) FROM files',
-  'SELECT id FROM files WHERE size = (SELECT max(size) FROM files) FOR UPDATE',
+  'SELECT id FROM files WHERE size = (SELECT max(size) FROM files) ORDER BY id FETCH FIRST ROW WITH TIES FOR UPDATE',
+  'SELECT f.* FROM files f JOIN members m ON m.user_id = f.size LEFT JOIN country c ON c.code = m.country FOR UPDATE OF f',
   'SELECT nextval($$s$$), count(DISTINCT tag) FROM files',
 ];
 

@@ -79,7 +79,24 @@ it('two that lock all rows wait for each other and both end', async () => {
   await Promise.all(rounds);
 });
 
-describe('Under ORDER BY and LIMIT', () => {
+/** The merge engine does what streams cannot, and in this way also what they can. */
+describe.each(['streams', 'the merge engine'])('Under ORDER BY and LIMIT, by %s,', (how) => {
+  let tested: Pick<TestProxy, 'login' | 'close'>;
+  let first: RawClient;
+  let second: RawClient;
+
+  beforeAll(async () => {
+    tested = await proxy.beside({ forceEngine: how !== 'streams' });
+    first = await RawClient.login(tested.login);
+    second = await RawClient.login(tested.login);
+  });
+
+  afterAll(async () => {
+    await first.close();
+    await second.close();
+    await tested.close();
+  });
+
   const take = (rows: number, rest = 'SKIP LOCKED') =>
     `SELECT id FROM jobs WHERE body = 'job' ORDER BY id LIMIT ${rows} FOR UPDATE ${rest}`;
 
@@ -102,7 +119,7 @@ describe('Under ORDER BY and LIMIT', () => {
   it('many workers empty the queue, each job once', async () => {
     const taken: string[] = [];
     const workers = Array.from({ length: 6 }, async () => {
-      const client = await RawClient.login(proxy.login);
+      const client = await RawClient.login(tested.login);
       for (;;) {
         await client.query('BEGIN');
         const [row] = await client.rows(`SELECT user_id, ${take(1).slice('SELECT '.length)}`);

@@ -2,6 +2,7 @@
 
 import { ENGINE_ANALYZE_BYTES_MIN } from '../../base/limits.ts';
 import { SQLSTATE } from '../../base/sqlstate.ts';
+import { IDENTITY } from '../../plan/engine-plan.ts';
 import type { EngineInput, EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
@@ -115,7 +116,7 @@ async function begin(
   const tables = input.leaves.map((leaf, i) => {
     const create = `CREATE TEMPORARY TABLE drive_leaf_${i + 1}`;
     if (definitions !== null) return `${create} (${definitions[i]!}) ON COMMIT DROP`;
-    return `${create} ON COMMIT DROP AS ${leafSql({ leaf, keys: null, filters: [] })} WITH NO DATA`;
+    return `${create} ON COMMIT DROP AS ${leafSql(NO_ROWS(leaf), 0)} WITH NO DATA`;
   });
   const indexes = keys.flatMap((key, i) =>
     key === null ? [] : [`ALTER TABLE ${nameOf(i)} ADD PRIMARY KEY (${key})`],
@@ -156,14 +157,17 @@ async function copyLeaves(request: CopiesRequest): Promise<boolean> {
   for (const [i, each] of rows.entries()) {
     const { leaf, sources, fromEngine } = each;
     const copy = nameOf(i);
-    const select = leafSql(each);
     const before = budget.bytes;
     if (fromEngine) {
+      const select = leafSql(each, engine.shard.id);
       const sql = `INSERT INTO ${copy} ${select}; SELECT pg_catalog.pg_table_size('${copy}')`;
       const { rows: sizes } = await query(engine, sql);
       budget.add(Number(sizes[0]?.[0] ?? 0));
     }
-    if (sources.length > 0) await fill({ engine, sources, leaf, copy, select, budget });
+    if (sources.length > 0) {
+      const select = (shard: number) => leafSql(each, shard);
+      await fill({ engine, sources, leaf, copy, select, budget });
+    }
     if (budget.bytes - before <= ENGINE_ANALYZE_BYTES_MIN) continue;
     isLarge = true;
     await query(engine, `ANALYZE ${copy}`);
@@ -171,19 +175,25 @@ async function copyLeaves(request: CopiesRequest): Promise<boolean> {
   return isLarge;
 }
 
+const NO_ROWS = (leaf: EngineLeaf) => ({ leaf, keys: null, filters: [] });
+
 /** What reads the rows of a leaf on a shard. */
-export function leafSql({
-  leaf,
-  keys,
-  filters,
-}: Pick<LeafRows, 'leaf' | 'keys' | 'filters'>): string {
+export function leafSql(
+  { leaf, keys, filters }: Pick<LeafRows, 'leaf' | 'keys' | 'filters'>,
+  shard: number,
+): string {
   const { table, only, sample, columns, keyColumn } = leaf;
-  const list = columns.length === 0 ? '*' : columns.join(', ');
+  const list = columns.length === 0 ? ['*'] : [...columns];
+  if (leaf.identified) {
+    for (const { name, from } of IDENTITY) {
+      list.push(`${from ?? `${shard}::pg_catalog.int4`} AS ${name}`);
+    }
+  }
   const conditions = [...filters];
   if (keys !== null && keyColumn !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
   const from = `${only ? 'ONLY ' : ''}${table}${sample === '' ? '' : ` ${sample}`}`;
-  return `SELECT ${list} FROM ${from}${where}`;
+  return `SELECT ${list.join(', ')} FROM ${from}${where}`;
 }
 
 function gatherOf(engine: ServerConnection, stream: ShardStream): Gather {

@@ -43,7 +43,7 @@ export interface FillRequest {
   /** The engine's copy, as SQL. */
   readonly copy: string;
   /** What selects the leaf's rows on a shard. */
-  readonly select: string;
+  readonly select: (shard: number) => string;
   readonly budget: CopyBudget;
 }
 
@@ -69,11 +69,11 @@ export async function fill(request: FillRequest): Promise<void> {
     void stop(sink.error);
   });
   await sink.opened;
-  const sql = `COPY (${select}) TO STDOUT ${options}`;
   if (leaf.format === 'binary') await sink.write(copyData(BINARY_HEADER));
   await Promise.all(
     sources.map(async (source) => {
       try {
+        const sql = `COPY (${select(source.shard.id)}) TO STDOUT ${options}`;
         const stream = await openCopyOutShard(source, sql);
         streams.push(stream);
         if (failed) return await stream.discard();

@@ -1,7 +1,7 @@
 // Inline: leaves of few rows as array parameters of the statement, without a temporary table.
 
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import { type Broadcast, withLeaves } from '../../plan/engine-plan.ts';
+import { type Broadcast, IDENTITY, withLeaves } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
@@ -191,8 +191,10 @@ async function readLeaf(
 ): Promise<readonly Buffer[] | null> {
   const servers = from.fromEngine ? [engine, ...from.sources] : from.sources;
   const limit = rowsMax === null ? '' : ` LIMIT ${rowsMax + 1}`;
-  const sql = `${leafSql(carried(from))}${limit}`;
-  const answers = await Promise.allSettled(servers.map((server) => readAll(server, sql, bytesMax)));
+  const own = carried(from);
+  const answers = await Promise.allSettled(
+    servers.map((server) => readAll(server, `${leafSql(own, server.shard.id)}${limit}`, bytesMax)),
+  );
   const rows: Buffer[] = [];
   let isTooMuch = false;
   for (const answer of answers) {
@@ -244,15 +246,18 @@ function relationsOf(
   const relations = leaves.map((read) => {
     if (read === null) return '';
     const { leaf, rows } = read;
-    const arrays = leaf.elements!.map(({ type, typeOid }, column) => {
+    const more = leaf.identified ? IDENTITY : [];
+    const elements = [...leaf.elements!, ...more];
+    const columns = [...leaf.columns, ...more.map(({ name }) => name)];
+    const arrays = elements.map(({ type, typeOid }, column) => {
       values.push(arrayOf(rows, column, typeOid));
       return `pg_catalog.unnest($${values.length}::pg_catalog.${type}[])`;
     });
-    const items = leaf.columns.map((column, i) => {
-      const { cast } = leaf.elements![i]!;
+    const items = columns.map((column, i) => {
+      const { cast } = elements[i]!;
       return cast === null ? column : `${column}::pg_catalog.${cast} AS ${column}`;
     });
-    const names = leaf.columns.join(', ');
+    const names = columns.join(', ');
     const relation = `ROWS FROM (${arrays.join(', ')}) AS drive_leaf (${names})`;
     return `(SELECT ${items.join(', ')} FROM ${relation})`;
   });

@@ -1,5 +1,6 @@
 // Leaf definition: a table's columns as a session's own connection sees them, to be made elsewhere.
 
+import { IDENTITY } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
@@ -13,7 +14,9 @@ export async function definitionsOf(
   const definitions: string[] = [];
   for (const leaf of leaves) {
     const { rows } = await query(connection, definitionSql(leaf));
-    definitions.push(rows[0]?.[0] ?? '');
+    const own = rows[0]?.[0] ?? '';
+    const identity = leaf.identified ? IDENTITY.map(({ name, type }) => `${name} ${type}`) : [];
+    definitions.push([own, ...identity].join(', '));
   }
   return definitions;
 }

@@ -112,7 +112,7 @@ class ConcatOutput implements RowSink {
 }
 
 /** A copy of the row's first `visible` columns. Source: DataRow in PROTOCOL-MESSAGE-FORMATS. */
-function withoutHidden(row: Buffer, visible: number): Buffer {
+export function withoutHidden(row: Buffer, visible: number): Buffer {
   let end = 2;
   for (let i = 0; i < visible; i++) {
     const length = row.readInt32BE(end);

@@ -1,0 +1,84 @@
+// Engine locks: FOR UPDATE of a SELECT that the merge engine computes; rows are found, then locked.
+
+import { clausesOf } from '../sql/clause.ts';
+import type { SelectStatement } from '../sql/statement.ts';
+import type { PlanContext } from './context.ts';
+import { type EngineLocks, IDENTITY } from './engine-plan.ts';
+import type { Cut } from './engine-text.ts';
+import { type LockedItem, lockedItems, lockedTable } from './row-locks.ts';
+import type { Level } from './scope.ts';
+import { NoMerge, rowBound } from './splice.ts';
+
+export interface EngineLocking {
+  readonly locks: EngineLocks;
+  /** Indexes into the text, of the names of tables whose rows are locked. */
+  readonly places: ReadonlySet<number>;
+  /** What else changes in the text: no LIMIT and FOR UPDATE, and the columns that tell rows apart. */
+  cuts(isCopied: (place: number) => boolean): readonly Cut[];
+}
+
+const CUT = ['limit', 'offset', 'fetch', 'for'] as const;
+
+/** Throws NoMerge where it is not known which rows of which tables a row of the answer stands for. */
+export function engineLocking(
+  select: SelectStatement,
+  level: Level,
+  context: PlanContext,
+): EngineLocking {
+  const clauses = clausesOf(context.input.tokens);
+  if (clauses === null || select.withTies || select.body.kind !== 'simple') {
+    throw new NoMerge('lockLimit');
+  }
+  const items = lockedItems(select, context);
+  const stars = starCuts(select, level, clauses.items);
+  const without = CUT.flatMap((name): Cut[] => {
+    const range = clauses.clauses.get(name);
+    return range === undefined ? [] : [{ ...range, text: '' }];
+  });
+  return {
+    locks: {
+      tables: items.map(lockedTable),
+      limit: rowBound(select.limit),
+      offset: rowBound(select.offset),
+    },
+    places: new Set(items.map(({ item }) => item.at)),
+    cuts: (isCopied) => {
+      const columns = items.flatMap((item) => identityOf(item, isCopied(item.item.at)));
+      const at = clauses.listEnd;
+      const text = `${clauses.items.length > 0 ? ', ' : ' '}${columns.join(', ')}`;
+      return [...stars, ...without, { start: at, end: at, text }];
+    },
+  };
+}
+
+function identityOf({ name }: LockedItem, isCopied: boolean): string[] {
+  return IDENTITY.map(({ name: own, from }) => {
+    if (isCopied) return `${quoted(name)}.${own}`;
+    return from === null ? '0::pg_catalog.int4' : `${quoted(name)}.${from}`;
+  });
+}
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+/** A star would show what tells rows apart, too: it is written as the columns that it stands for. */
+function starCuts(
+  { body }: SelectStatement,
+  { scope }: Level,
+  items: readonly { readonly start: number; readonly end: number }[],
+): Cut[] {
+  if (body.kind !== 'simple' || items.length !== body.targets.length) {
+    throw new NoMerge('lockLimit');
+  }
+  return body.targets.flatMap(({ expression }, i): Cut[] => {
+    if (expression.kind !== 'star') return [];
+    const name = expression.path.at(-1);
+    const leaves = scope.leaves.filter((leaf) => name === undefined || leaf.name === name);
+    // USING shows a column once, and before others.
+    const isKnown = leaves.every((leaf) => leaf.columns !== null && leaf.name !== null);
+    if (!isKnown || leaves.length === 0 || scope.merged.size > 0) throw new NoMerge('lockLimit');
+    const columns = leaves.flatMap((leaf) =>
+      [...leaf.columns!.keys()].map((column) => `${quoted(leaf.name!)}.${quoted(column)}`),
+    );
+    return [{ ...items[i]!, text: columns.join(', ') }];
+  });
+}
