@@ -40,7 +40,7 @@ export function makeCatalog(
   const warnings: string[] = [];
   const tables = new Map<string, Table>();
   const given = schema.kinds;
-  const spread = spreadRelations(schema, rules);
+  const { spread, touching } = spreadRelations(schema, rules, views);
   for (const relation of schema.relations) {
     const table = tableOf(relation, rules, given, spread, views, warnings);
     tables.set(keyOf(relation.schema, relation.name), table);
@@ -53,7 +53,6 @@ export function makeCatalog(
   const sequences = new Map(
     (schema.sequences ?? []).map((each) => [keyOf(each.schema, each.name), each.quoted]),
   );
-  const touching = touchingRoutines(schema.routines, tables.values());
   const routines = new Set(schema.routines.map(({ name }) => name.toLowerCase()));
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
@@ -131,23 +130,43 @@ function ruleOfNew(
 
 const NEW_HOME: TableRule = { kind: 'home', keyColumn: null };
 
-/** The oids of sharded tables and of the views that read one, directly or not. */
+/** One whose key column is none is a home table. */
+function isSharded(relation: Relation, rules: ShardingRules, given: ShardSchema['kinds']): boolean {
+  const { kind, key } = kindOf(relation, rules, given);
+  const column = relation.columns.find(({ name }) => name === key);
+  return kind === 'sharded' && column !== undefined && INTEGER_OIDS.has(column.typeOid);
+}
+
+interface Spread {
+  /** The oids of sharded tables and of the views that read one, directly or not. */
+  readonly spread: ReadonlySet<number>;
+  /** Routines that do, by name. */
+  readonly touching: ReadonlySet<string>;
+}
+
 function spreadRelations(
-  { relations, kinds }: ShardSchema,
+  { relations, kinds, routines }: ShardSchema,
   rules: ShardingRules,
-): ReadonlySet<number> {
+  views: ViewQueries,
+): Spread {
   const spread = new Set<number>();
+  let touching: ReadonlySet<string> = new Set();
+  const calls = (text: string | undefined): boolean =>
+    touching.size > 0 && wordsOf(text ?? '').some((word) => touching.has(word));
   for (const relation of relations) {
-    if (!isView(relation) && kindOf(relation, rules, kinds).kind === 'sharded')
-      spread.add(relation.oid);
+    if (!isView(relation) && isSharded(relation, rules, kinds)) spread.add(relation.oid);
   }
   for (let before = -1; before !== spread.size; ) {
     before = spread.size;
-    for (const relation of relations) {
-      if (relation.reads.some((oid) => spread.has(oid))) spread.add(relation.oid);
+    touching = touchingRoutines(
+      routines,
+      relations.filter(({ oid }) => spread.has(oid)).map(({ name }) => name),
+    );
+    for (const { oid, reads } of relations) {
+      if (reads.some((each) => spread.has(each)) || calls(views[oid])) spread.add(oid);
     }
   }
-  return spread;
+  return { spread, touching };
 }
 
 function tableOf(
@@ -187,6 +206,8 @@ function tableOf(
   return as('sharded', key);
 }
 
+const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(WORD) ?? [];
+
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
 /**
@@ -195,16 +216,12 @@ const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
  */
 function touchingRoutines(
   routines: readonly Routine[],
-  tables: Iterable<Table>,
+  spread: readonly string[],
 ): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const table of tables) {
-    if (table.kind === 'sharded' || table.kind === 'shardedView')
-      names.add(table.name.toLowerCase());
-  }
+  const names = new Set(spread.map((name) => name.toLowerCase()));
   const words = routines.map((routine) => ({
     name: routine.name.toLowerCase(),
-    words: new Set(routine.body.toLowerCase().match(WORD) ?? []),
+    words: new Set(wordsOf(routine.body)),
   }));
   const touching = new Set<string>();
   for (let before = -1; before !== touching.size; ) {

@@ -27,6 +27,7 @@ export async function spreadTable(move: TableMove): Promise<void> {
   const name = quoteLiteral(move.name);
   await query(home, `LOCK TABLE ${move.name} IN ACCESS EXCLUSIVE MODE`);
   await checkMovable(home, move.name);
+  await checkViews(home, move);
   const [early, late] = await Promise.all([
     column(home, `SELECT drive.table_script(${name}, false)`),
     column(home, `SELECT drive.table_script(${name}, true)`),
@@ -50,6 +51,24 @@ async function checkMovable(home: ServerConnection, name: string): Promise<void>
     code: SQLSTATE.featureNotSupported,
     message: `the kind of table ${name} cannot be changed: ${reason}`,
     hint: 'Make a new table of that kind, and copy the rows.',
+  });
+}
+
+/** Views that are on the home shard alone would not be found where their rows are. */
+async function checkViews(home: ServerConnection, { name, kind }: TableMove): Promise<void> {
+  if (kind !== 'sharded') return;
+  const [view] = await column(
+    home,
+    `SELECT w.ev_class::pg_catalog.regclass::text FROM pg_catalog.pg_depend d
+     JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
+     WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+       AND d.refobjid = ${quoteLiteral(name)}::pg_catalog.regclass LIMIT 1`,
+  );
+  if (view === undefined) return;
+  throw new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: `the kind of table ${name} cannot be changed: view ${view} reads it`,
+    hint: 'Drop the view, and make it again when the table is sharded.',
   });
 }
 

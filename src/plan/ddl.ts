@@ -9,6 +9,7 @@ import type {
 import type { Catalog, Table } from '../topology/table.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { isName, nameOf } from './engine-text.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
@@ -251,6 +252,9 @@ function planFromQuery(
   const { places, unknown } = sourcesOf(inner as SelectStatement, context);
   const isView = node === 'ViewStmt';
   const isTable = !isView && objectType !== 'OBJECT_MATVIEW';
+  const { catalog, tokens } = context.input;
+  const callsRoutine = tokens.some((t) => isName(t) && catalog.routineTouchesSharded(nameOf(t)));
+  if (!isTable && callsRoutine) return refusedFor(traits.verb, 'routine');
   if (places.sharded && isTable && target !== undefined) {
     return planMakeTable(createAs(context), target, statement.temporary, traits);
   }

@@ -249,6 +249,10 @@ export const REFUSED = {
     what: 'PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED',
     hint: 'COMMIT: the proxy makes a transaction over several shards atomic itself.',
   },
+  makeExecute: {
+    what: 'CREATE TABLE AS EXECUTE',
+    hint: 'Write the query itself in place of EXECUTE.',
+  },
   createAs: {
     what: 'a materialized view that no shard can compute by itself, or CREATE TABLE AS with parameters',
     hint: BY_HAND,

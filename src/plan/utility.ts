@@ -139,6 +139,8 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
   const { node, relations, body, temporary } = statement;
   const { catalog } = context.input;
   if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
+  // Servers do not have the session's statements by their names.
+  if (node === 'CreateTableAsStmt' && statement.inner === null) return 'makeExecute';
   // EXPLAIN of CREATE TABLE AS and its kin.
   if (node === 'ExplainStmt' && statement.inner === null) {
     const spread = relations.some((relation) => isOnEveryShard(relation, context));

@@ -149,6 +149,41 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     expect((await proxy.query('SELECT count(*)::int AS n FROM kind')).rows).toEqual([{ n: ROWS }]);
   });
 
+  it('create_distributed_table is refused while a view reads the table', async () => {
+    await make();
+    await proxy.query('CREATE VIEW odd AS SELECT owner FROM kind WHERE owner % 2 = 1');
+    const call = `SELECT create_distributed_table('kind', 'owner')`;
+    await expect(proxy.query(call)).rejects.toMatchObject({ code: '0A000' });
+    await proxy.query('ALTER TABLE kind DROP CONSTRAINT kind_pkey');
+    await proxy.query('DROP VIEW odd');
+    await proxy.query(call);
+    await proxy.query('CREATE VIEW odd AS SELECT owner FROM kind WHERE owner % 2 = 1');
+    const { rows } = await proxy.query('SELECT count(*)::int AS n FROM odd');
+    expect(rows).toEqual([{ n: ROWS / 2 }]);
+    await proxy.query('DROP VIEW odd');
+  });
+
+  it('a view of a routine that comes to read sharded tables is refused', async () => {
+    await make();
+    await proxy.query('ALTER TABLE kind DROP CONSTRAINT kind_pkey');
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    const body = (sql: string) =>
+      `CREATE OR REPLACE FUNCTION howmany() RETURNS bigint LANGUAGE sql AS $$${sql}$$`;
+    await proxy.query(body('SELECT 1::bigint'));
+    await proxy.query('CREATE VIEW counted AS SELECT howmany() AS n');
+    expect((await proxy.query('SELECT n FROM counted')).rows).toEqual([{ n: '1' }]);
+    await proxy.query(body('SELECT count(*) FROM kind'));
+    for (const sql of [
+      'SELECT n FROM counted',
+      'SELECT * FROM (SELECT n + 1 FROM counted) t',
+      'CREATE VIEW again AS SELECT howmany() AS n',
+    ]) {
+      await expect(proxy.query(sql), sql).rejects.toMatchObject({ code: '0A000' });
+    }
+    await shards[0]!.query('DROP VIEW counted');
+    await proxy.query('DROP FUNCTION howmany()');
+  });
+
   const onShardsOf = async (some: readonly pg.Client[], sql: string): Promise<unknown[]> => {
     const results = await Promise.all(
       some.map((shard) => shard.query({ text: sql, rowMode: 'array' })),
