@@ -75,6 +75,25 @@ BEGIN
 END
 $$;
 
+-- Takes the spread back: one server counts alone again, behind the last id that any shard has given.
+CREATE OR REPLACE FUNCTION drive.narrow_sequence(sequence regclass, given bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  s pg_catalog.pg_sequence;
+  step bigint;
+  start bigint;
+BEGIN
+  SELECT * INTO STRICT s FROM pg_catalog.pg_sequence WHERE seqrelid = sequence;
+  IF s.seqincrement % 1024 <> 0 THEN
+    RETURN;
+  END IF;
+  step := s.seqincrement / 1024;
+  start := s.seqstart - step * ((drive.shard_id() + 1023) % 1024);
+  EXECUTE format('ALTER SEQUENCE %s INCREMENT BY %s START WITH %s RESTART WITH %s', sequence,
+    step, start, coalesce(given + step, start));
+END
+$$;
+
 -- The same for one whose own steps happen to be 1024 or a multiple.
 CREATE OR REPLACE FUNCTION drive.spread_sequence(sequence regclass)
 RETURNS void LANGUAGE plpgsql AS $$

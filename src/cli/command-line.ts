@@ -1,6 +1,6 @@
 // The command line `drive …`: its commands and flags; the project's one door to commander.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SHARDS_MAX, WORKERS_MAX } from '../base/limits.ts';
 import { VERSION } from '../base/version.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
@@ -9,6 +9,7 @@ import { describeFailure } from './failure.ts';
 import { install } from './install.ts';
 import { serveApi, serveProxy } from './serve.ts';
 import { status, stop } from './status.ts';
+import { TABLE_KINDS, type TableKind, type TableOptions, table } from './table.ts';
 import { type UpOptions, up } from './up.ts';
 
 /** What a command gives back: the exit code of the process. */
@@ -78,6 +79,15 @@ function commands(done: (exitCode: number) => void): Command {
     .argument('<sql>', 'the statement');
   for (const option of [analyze(), format(), proxyPort(), config()]) explaining.addOption(option);
   explaining.action(async (sql: string, given: ExplainOptions) => done(await explain(sql, given)));
+  const tables = program
+    .command('table')
+    .description('the kinds of tables in the running proxy, and a table of another kind')
+    .argument('[name]', 'the table; all without one')
+    .addArgument(new Argument('[kind]', 'what it is to become').choices(TABLE_KINDS));
+  for (const option of [key(), proxyPort(), config()]) tables.addOption(option);
+  tables.action(async (name?: string, kind?: TableKind, given: TableOptions = {}) =>
+    done(await table(name, kind, given)),
+  );
   add('status', 'what `drive up` runs in the data directory', [data()], status);
   add('stop', 'stop what `drive up` runs in the data directory', [data()], stop);
   return program;
@@ -119,6 +129,8 @@ const analyze = () => new Option('--analyze', 'run the statement, with all that 
 
 const format = () =>
   new Option('--format <format>', 'of the plan').choices(['text', 'json', 'yaml', 'xml']);
+
+const key = () => new Option('--key <column>', 'what a sharded table is sharded by');
 
 const repair = () => new Option('--repair', 'make what is missing where that is safe');
 

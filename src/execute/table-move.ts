@@ -148,22 +148,52 @@ async function insertRows(
 /** Ids go on behind the last that the home shard gave, each shard with its own. */
 async function strideSequences({ connections, name }: TableMove): Promise<void> {
   const [home] = connections;
-  const owned = await column(
-    home!,
-    `SELECT objid::regclass::text FROM pg_catalog.pg_depend
-      WHERE refobjid = ${quoteLiteral(name)}::regclass AND deptype IN ('a', 'i')
-        AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)`,
-  );
-  for (const sequence of owned) {
-    const { rows } = await query(home!, `SELECT last_value, is_called FROM ${sequence}`);
-    const [last, called] = rows[0]!;
+  for (const sequence of await ownedSequences(home!, name)) {
     const literal = `${quoteLiteral(sequence)}::regclass`;
+    const { rows } = await query(
+      home!,
+      `SELECT last_value, is_called, is_called OR last_value <> seqstart
+        FROM ${sequence}, pg_catalog.pg_sequence WHERE seqrelid = ${literal}`,
+    );
+    const [last, called, isUnderWay] = rows[0]!;
     for (const connection of connections) {
-      await query(connection, `SELECT drive.stride_sequence(${literal})`);
-      if (called !== 't') continue;
-      await query(connection, `SELECT pg_catalog.setval(${literal}, ${last})`);
+      await query(connection, `SELECT drive.spread_sequence(${literal})`);
+      if (isUnderWay !== 't') continue;
+      await query(connection, `SELECT pg_catalog.setval(${literal}, ${last}, '${called}')`);
       await query(connection, `SELECT drive.align_sequence(${literal})`);
     }
+  }
+}
+
+const ownedSequences = (home: ServerConnection, table: string): Promise<string[]> =>
+  column(
+    home,
+    `SELECT objid::regclass::text FROM pg_catalog.pg_depend
+      WHERE refobjid = ${quoteLiteral(table)}::regclass AND deptype IN ('a', 'i')
+        AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)`,
+  );
+
+/** Of a table that was sharded: the home shard alone counts on, in the steps that were written. */
+async function narrowSequences({ connections, name }: TableMove): Promise<void> {
+  const [home] = connections;
+  for (const sequence of await ownedSequences(home!, name)) {
+    const literal = `${quoteLiteral(sequence)}::regclass`;
+    // One that has been told where to go on from has given no value itself, but others before it have.
+    const givenSql = `SELECT CASE WHEN s.is_called THEN s.last_value
+        WHEN s.last_value <> q.seqstart THEN s.last_value - q.seqincrement / 1024 END,
+        q.seqincrement < 0
+      FROM ${sequence} s, pg_catalog.pg_sequence q WHERE q.seqrelid = ${literal}`;
+    const given: bigint[] = [];
+    let isDown = false;
+    for (const connection of connections) {
+      const [[value, down]] = (await query(connection, givenSql)).rows as [(string | null)[]];
+      isDown = down === 't';
+      if (value != null) given.push(BigInt(value));
+    }
+    const [first, ...others] = given;
+    const furthest = others.reduce((a, b) => (b < a === isDown ? b : a), first ?? 0n);
+    const value = first === undefined ? 'NULL' : String(furthest);
+    await query(home!, `SELECT drive.narrow_sequence(${literal}, ${value})`);
   }
 }
 
@@ -191,6 +221,7 @@ export async function gatherTable(move: TableMove): Promise<void> {
       await query(home, `ALTER TABLE ${move.name} ENABLE TRIGGER USER`);
     }
   }
+  if (move.table.kind === 'sharded') await narrowSequences(move);
   for (const other of others) await query(other, `DROP TABLE ${move.name}`);
   await rememberKind(move, [home]);
 }

@@ -43,7 +43,7 @@ export type SessionAction =
   | { readonly action: 'routeByHand'; readonly hand: HandRoute | null }
   | {
       readonly action: 'showRoute';
-      readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
+      readonly name: 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.tables' | 'drive.copied';
     }
   /** create_reference_table() and its kin; `table` as given: a name, qualified or not. */
   | {

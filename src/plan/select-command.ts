@@ -14,7 +14,7 @@ type Arguments = readonly [min: number, max: number];
 /** How many arguments each takes. */
 const FUNCTIONS: { readonly [name: string]: Arguments } = {
   create_reference_table: [1, 1],
-  create_distributed_table: [2, 2],
+  create_distributed_table: [1, 2],
   undistribute_table: [1, 1],
 };
 

@@ -128,12 +128,12 @@ function planHand({ name, values, local }: SetStatement, resets: boolean): Plan 
   return { op: 'session', verb: resets ? 'RESET' : 'SET', action: { action: 'routeByHand', hand } };
 }
 
-const SHOWN = new Set(['drive.shard', 'drive.key', 'drive.shards', 'drive.copied']);
+const SHOWN = new Set(['drive.shard', 'drive.key', 'drive.shards', 'drive.tables', 'drive.copied']);
 
 export function planShow({ name }: UtilityStatement): Plan {
   const setting = name?.toLowerCase() ?? '';
   if (SHOWN.has(setting)) {
-    const shown = setting as 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
+    const shown = setting as Extract<SessionAction, { action: 'showRoute' }>['name'];
     return { op: 'session', verb: 'SHOW', action: { action: 'showRoute', name: shown } };
   }
   return routedPlan('SHOW', { kind: 'home' }, 'read');

@@ -1,10 +1,15 @@
-// SHOW drive.shard, drive.key, drive.shards and drive.copied: the session's route, the cluster's state.
+// SHOW drive.shard, key, shards, tables and copied: the session's route, the cluster's state.
 
 import type { SessionContext } from './context.ts';
 import type { LocalColumn, LocalResult } from './local-result.ts';
 import type { SessionState } from './state.ts';
 
-export type ShowName = 'drive.shard' | 'drive.key' | 'drive.shards' | 'drive.copied';
+export type ShowName =
+  | 'drive.shard'
+  | 'drive.key'
+  | 'drive.shards'
+  | 'drive.tables'
+  | 'drive.copied';
 
 const SHARD_COLUMNS: readonly LocalColumn[] = [
   { name: 'shard_id', type: 'int4' },
@@ -15,6 +20,11 @@ const SHARD_COLUMNS: readonly LocalColumn[] = [
   { name: 'error', type: 'text' },
 ];
 
+const TABLE_COLUMNS: readonly LocalColumn[] = ['schema', 'table', 'kind', 'key'].map((name) => ({
+  name,
+  type: 'text',
+}));
+
 /** Counts are as wide as int8. */
 const COPIED_COLUMNS: readonly LocalColumn[] = [
   { name: 'shard_id', type: 'int4' },
@@ -23,6 +33,7 @@ const COPIED_COLUMNS: readonly LocalColumn[] = [
 
 export function showColumns(name: ShowName): readonly LocalColumn[] {
   if (name === 'drive.copied') return COPIED_COLUMNS;
+  if (name === 'drive.tables') return TABLE_COLUMNS;
   return name === 'drive.shards' ? SHARD_COLUMNS : [{ name, type: 'text' }];
 }
 
@@ -38,6 +49,11 @@ export async function show(
   }
   if (name === 'drive.copied') {
     return { columns, rows: [...copied].map(([shard, rows]) => [shard, String(rows)]) };
+  }
+  if (name === 'drive.tables') {
+    const tables = [...context.topology().catalog.tables()].filter((t) => t.schema !== 'drive');
+    const kindOf = (kind: string) => (kind === 'shardedView' ? 'sharded view' : kind);
+    return { columns, rows: tables.map((t) => [t.schema, t.name, kindOf(t.kind), t.keyColumn]) };
   }
   let value = '';
   if (name === 'drive.shard' && hand?.by === 'shard') value = String(hand.shard);

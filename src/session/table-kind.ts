@@ -34,7 +34,9 @@ export async function changeTableKind(
   const move = await moveOf(action, transaction, context);
   if (move !== null) {
     for (const { shard } of move.connections) transaction.writers.add(shard.id);
-    await (action.kind === 'home' ? gatherTable(move) : spreadTable(move));
+    // From one kind of spread table to another it goes by way of home.
+    if (move.table.kind !== 'home') await gatherTable({ ...move, kind: 'home', key: null });
+    if (move.kind !== 'home') await spreadTable(move);
     state.noteSchemaChange();
     state.kindChanged = true;
   }
@@ -45,22 +47,18 @@ export async function changeTableKind(
 
 /** null: the table is of that kind already. */
 async function moveOf(
-  { table: given, kind, key }: KindAction,
+  { table: given, kind, key: wanted }: KindAction,
   transaction: Transaction,
   context: SessionContext,
 ): Promise<TableMove | null> {
   const { catalog, placement, shards } = context.topology();
+  // Sharded by the column that the configuration names.
+  const key = wanted === '' ? catalog.defaultKey : wanted;
   const home = await transaction.enlist(HOME_SHARD);
   const [schema, name] = await nameOf(home, given);
   const table = catalog.table(schema, name);
   if (table === null || schema === 'drive') throw undefinedTable(given);
   if (table.kind === kind && table.keyColumn === key) return null;
-  if (kind !== 'home' && table.kind !== 'home') {
-    throw wrongState(
-      `table "${given}" is a ${table.kind} table`,
-      `SELECT undistribute_table('${given}') first.`,
-    );
-  }
   if (kind === 'sharded') await checkKey(table, key!, home);
   const connections: ServerConnection[] = [];
   for (const shard of shards) connections.push(await transaction.enlist(shard.id));

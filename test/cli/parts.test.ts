@@ -90,3 +90,25 @@ it('drive explain prints what the proxy makes of a statement, or why it refuses 
   expect(refused).toMatchObject({ code: 1, out: '' });
   expect(refused.err).toMatch(/^drive: ERROR 0A000: not supported over several shards: a system/);
 });
+
+it('drive table shows the kinds of tables, and gives one another', async () => {
+  expect((await runDrive(['install'], env)).code).toBe(0);
+  const proxy = start(['proxy', '--proxy-port', '0']);
+  const line = await proxy.untilOutput(/\n/);
+  const [, port] = /^drive proxy: 127\.0\.0\.1:(\d+), shards: 2, workers: \d+\n$/.exec(line) ?? [];
+  const table = (...args: string[]) => runDrive(['table', ...args, '--proxy-port', port!], env);
+  const name = 'public.file_metadata';
+  expect(await table()).toMatchObject({ code: 0, out: `${name}: sharded by user_id\n` });
+  expect((await table('file_metadata', 'reference')).out).toBe(`${name}: reference\n`);
+  expect((await table('file_metadata', 'sharded', '--key', 'created_at')).err).toMatch(
+    /cannot be a sharding key/,
+  );
+  expect((await table(name, 'home')).out).toBe(`${name}: home\n`);
+  expect((await table(name, 'sharded')).out).toBe(`${name}: sharded by user_id\n`);
+  expect(await table('nothing')).toMatchObject({
+    code: 1,
+    err: 'drive: there is no table nothing\n',
+  });
+  expect((await table('nothing', 'reference')).err).toMatch(/42P01/);
+  expect((await table('nothing', 'odd')).code).not.toBe(0);
+});

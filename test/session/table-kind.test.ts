@@ -117,6 +117,53 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     }
   });
 
+  it('a sharded table becomes a reference table and back, or one by another key, with its rows', async () => {
+    await make();
+    const [digest] = await onShardsOf(shards.slice(0, 1), whole);
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    await proxy.query('ALTER TABLE kind DROP CONSTRAINT kind_owner_n_key');
+    await proxy.query(`SELECT create_distributed_table('kind', 'n')`);
+    const misplaced = (key: string) =>
+      `SELECT count(*)::int FROM kind WHERE ${key} % ${shardCount} <> drive.shard_id()`;
+    expect(await onShards(misplaced('n'))).toEqual(everywhere(0));
+    await proxy.query(`SELECT create_reference_table('kind')`);
+    expect(await onShards(whole)).toEqual(everywhere(digest));
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    expect(await onShards(misplaced('owner'))).toEqual(everywhere(0));
+    const { rows } = await proxy.query(
+      'INSERT INTO kind (owner) VALUES (1), (2), (3) RETURNING id',
+    );
+    expect(Math.min(...rows.map(({ id }) => id as number))).toBeGreaterThan(ROWS);
+    const all = await proxy.query(
+      'SELECT count(*)::int AS n, count(DISTINCT id)::int AS d FROM kind',
+    );
+    expect(all.rows).toEqual([{ n: ROWS + 3, d: ROWS + 3 }]);
+  });
+
+  it('ids of a table that goes home and back go on by ones, then unique over the shards', async () => {
+    await proxy.query('CREATE TABLE kind (id serial PRIMARY KEY, owner int NOT NULL, wide int8)');
+    await proxy.query('CREATE SEQUENCE wide INCREMENT BY 1024 OWNED BY kind.wide');
+    const insert = async () =>
+      (
+        await proxy.query('INSERT INTO kind (owner) VALUES (1), (2), (3), (4) RETURNING id')
+      ).rows.map(({ id }) => id as number);
+    expect(await insert()).toEqual([1, 2, 3, 4]);
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    const spread = await insert();
+    await proxy.query(`SELECT undistribute_table('kind')`);
+    const top = Math.max(...spread);
+    expect(await insert()).toEqual([top + 1, top + 2, top + 3, top + 4]);
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    await insert();
+    await insert();
+    const { rows } = await proxy.query(
+      'SELECT count(*)::int AS n, count(DISTINCT id)::int AS d FROM kind',
+    );
+    expect(rows).toEqual([{ n: 20, d: 20 }]);
+    const wide = await onShards(`SELECT nextval('wide')`);
+    expect(new Set(wide).size).toBe(shards.length);
+  });
+
   it('a change is undone with its transaction, and seen within it', async () => {
     await make();
     await proxy.query('BEGIN');
