@@ -21,7 +21,8 @@ export interface PgbenchLoad {
 
 export interface TransferLoad {
   readonly kind: 'transfer';
-  readonly what: 'result' | 'copyOut' | 'copyIn';
+  /** The last two are of a sharded table: through the proxy over both shards. */
+  readonly what: 'result' | 'copyOut' | 'copyIn' | 'copyOutSpread' | 'copyInSpread';
 }
 
 export interface IdleLoad {
@@ -94,9 +95,9 @@ const AIMS_16 = [atLeast('tps', 1, 'pgbouncer')];
 const AIMS_64 = [atLeast('tps', 1.5, 'pgbouncer'), atLeast('tps', 1.4, 'direct')];
 const AIMS_200 = [atLeast('tps', 1.7, 'pgbouncer'), atLeast('tps', 1.7, 'direct')];
 
-function transfer(name: string, what: TransferLoad['what'], about: string): Case {
+function transfer(name: string, what: TransferLoad['what'], about: string, bound = 0.7): Case {
   const aims: readonly Aim[] = [
-    atLeast('megabytesPerSecond', 0.7, 'direct'),
+    atLeast('megabytesPerSecond', bound, 'direct'),
     { kind: 'value', metric: 'peakMegabytes', sense: 'atMost', bound: 200 },
   ];
   const load: Load = { kind: 'transfer', what };
@@ -165,6 +166,17 @@ export const CASES: readonly Case[] = [
   transfer('result', 'result', 'a result of 1 GB in rows of 1 kB'),
   transfer('copy-out', 'copyOut', 'COPY … TO STDOUT of 1 GB'),
   transfer('copy-in', 'copyIn', 'COPY … FROM STDIN of 1 GB into an unlogged table'),
+  transfer(
+    'copy-out-both',
+    'copyOutSpread',
+    'COPY … TO STDOUT of a table; through the proxy of both shards',
+  ),
+  transfer(
+    'copy-in-both',
+    'copyInSpread',
+    'COPY … FROM STDIN of rows of 55 bytes; through the proxy split by key',
+    0.8,
+  ),
   {
     name: 'connect',
     about: '16 clients connect, log in (SCRAM), read one row and leave',

@@ -102,7 +102,7 @@ export class Stand {
   async tidy(): Promise<void> {
     for (const shard of this.#cluster.shards) {
       await onShard(shard, async (client) => {
-        await client.query('TRUNCATE bench_sink');
+        await client.query('TRUNCATE bench_sink, bench_spread');
         const { rowCount } = await client.query(
           'DELETE FROM file_metadata WHERE user_id >= 1000000000',
         );
@@ -148,6 +148,9 @@ function loginOf({ host, port, database, user, password }: Shard): Login {
   return { host, port, database, user, password };
 }
 
+/** On each shard: 100 MB. */
+const WIDE_ROWS = 100_000;
+
 async function fill(shard: Shard, rows: number): Promise<void> {
   await onShard(shard, async (client) => {
     await client.query(
@@ -157,6 +160,14 @@ async function fill(shard: Shard, rows: number): Promise<void> {
       [shard.id, rows],
     );
     await client.query('CREATE UNLOGGED TABLE bench_sink (line text)');
+    await client.query(
+      'CREATE UNLOGGED TABLE bench_spread (user_id bigint, file_name text, created_at timestamptz)',
+    );
+    await client.query('CREATE UNLOGGED TABLE bench_wide (user_id bigint, line text)');
+    await client.query(
+      `INSERT INTO bench_wide SELECT 2 * i + $1, repeat('x', 1000) FROM generate_series(1, $2) AS i`,
+      [shard.id, WIDE_ROWS],
+    );
     await client.query('VACUUM ANALYZE file_metadata');
   });
 }

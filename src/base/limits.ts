@@ -357,3 +357,9 @@ export const ENGINE_OWN_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Arrays and composites within each other whose oids are looked at: the stack holds so many. */
 export const OID_NESTING_MAX = 500;
+
+/**
+ * Memory of chunks that nobody needs is given back from this size on: servers send 8 kB at once, and more
+ * is read where they are ahead.
+ */
+export const FREED_BYTES_MIN = 4_096;

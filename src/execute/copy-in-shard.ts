@@ -7,7 +7,7 @@ import { type CarryingColumns, rowThere } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { LineEnd } from '../value/copy/copy-rows.ts';
-import { BodyReader } from '../wire/bytes.ts';
+import { BodyReader, releaseMemory } from '../wire/bytes.ts';
 import {
   COPY_DATA_HEADER_BYTES,
   COPY_DONE,
@@ -146,6 +146,7 @@ export class CopyInShard implements Receiver {
     this.#batch = EMPTY;
     this.#length = 0;
     this.#write(batch);
+    if (this.connection.isFlushed) releaseMemory(batch);
   }
 
   #write(bytes: Buffer): void {

@@ -112,6 +112,11 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     return this.#shards[0]!.response;
   }
 
+  /** What is pushed is copied: its memory can be given back. */
+  get copies(): boolean {
+    return this.#splitter !== null;
+  }
+
   /** Some shard has refused its rows already. */
   get hasFailed(): boolean {
     return this.#shards.some((shard) => shard.error !== null);

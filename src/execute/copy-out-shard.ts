@@ -1,7 +1,7 @@
 // CopyOutShard: the CopyData messages one shard sends, as fast as they are taken.
 
 import type { SqlError } from '../base/errors.ts';
-import { MERGE_QUEUE_BYTES_MAX } from '../base/limits.ts';
+import { COPY_BATCH_BYTES, MERGE_QUEUE_BYTES_MAX } from '../base/limits.ts';
 import { ServerError } from '../pool/query.ts';
 import type { CarryingColumns } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
@@ -27,15 +27,16 @@ export interface StreamCut {
 
 /**
  * Resolves when the server begins to send; rejects when it refuses, with nothing owed. `carrying`: of
- * rows in binary.
+ * rows in binary. `cut` null: all is passed on.
  */
 export function openCopyOutShard(
   connection: ServerConnection,
   sql: string,
-  carrying: CarryingColumns = null,
+  carrying: CarryingColumns,
+  cut: StreamCut | null,
 ): Promise<CopyOutShard> {
   return new Promise((resolve, reject) => {
-    const shard = new CopyOutShard(connection, resolve, reject);
+    const shard = new CopyOutShard(connection, cut, resolve, reject);
     const request = new ServerRequest(shard, false);
     request.carrying = carrying;
     connection.send(encodeQuery(sql), request);
@@ -48,14 +49,17 @@ export class CopyOutShard implements Receiver {
   response: Buffer = EMPTY;
   end: Buffer = EMPTY;
   rows = 0n;
-  /** Before the first call of `next`. */
-  cut: StreamCut | null = null;
 
+  #cut: StreamCut | null;
   #connection: ServerConnection;
   #opened: (shard: CopyOutShard) => void;
   #refused: (error: Error) => void;
+  /** Blocks of whole messages, copied: the memory that they came in is given back at once. */
   #queue: Buffer[] = [];
   #queuedBytes = 0;
+  /** The block that is being filled, and how far it is. */
+  #block = EMPTY;
+  #filled = 0;
   #paused = false;
   #discarding = false;
   #ended = false;
@@ -67,10 +71,12 @@ export class CopyOutShard implements Receiver {
 
   constructor(
     connection: ServerConnection,
+    cut: StreamCut | null,
     opened: (shard: CopyOutShard) => void,
     refused: (error: Error) => void,
   ) {
     this.#connection = connection;
+    this.#cut = cut;
     this.#opened = opened;
     this.#refused = refused;
     this.#done = new Promise((resolve) => {
@@ -78,23 +84,27 @@ export class CopyOutShard implements Receiver {
     });
   }
 
-  /** The next CopyData messages, or null at the end. */
+  /** It copies what it is given. */
+  get copies(): boolean {
+    return true;
+  }
+
+  /** The next CopyData messages, in memory of their own that is the caller's; null at the end. */
   async next(): Promise<Buffer | null> {
     for (;;) {
-      while (this.#queue.length === 0) {
-        if (this.#error !== null) throw this.#error;
-        if (this.#ended) return null;
-        this.#unpause();
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+      if (this.#queue.length === 0) this.#endBlock();
+      const block = this.#queue.shift();
+      if (block !== undefined) {
+        this.#queuedBytes -= block.length;
+        if (this.#queuedBytes < MERGE_QUEUE_BYTES_MAX / 2) this.#unpause();
+        return block;
       }
-      const queue = this.#queue;
-      this.#queue = [];
-      this.#queuedBytes = 0;
+      if (this.#error !== null) throw this.#error;
+      if (this.#ended) return null;
       this.#unpause();
-      const kept = this.cut === null ? queue : this.#edited(queue, this.cut);
-      if (kept.length > 0) return Buffer.concat(kept);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
@@ -102,37 +112,22 @@ export class CopyOutShard implements Receiver {
   discard(): Promise<void> {
     this.#discarding = true;
     this.#queue = [];
+    this.#filled = 0;
     this.#unpause();
     return this.#done;
-  }
-
-  #edited(queue: readonly Buffer[], cut: StreamCut): Buffer[] {
-    const kept: Buffer[] = [];
-    for (const message of queue) {
-      let body = message.subarray(COPY_DATA_HEADER_BYTES);
-      const first = this.#begun ? 0 : Math.min(cut.firstBytes, body.length);
-      this.#begun = true;
-      if (first > 0) {
-        if (cut.keepsFirst) kept.push(copyData(body.subarray(0, first)));
-        body = body.subarray(first);
-      }
-      if (body.length === 0 || (!cut.keepsTrailer && body.equals(TRAILER))) continue;
-      kept.push(first === 0 ? message : copyData(body));
-    }
-    return kept;
   }
 
   frame(type: number, buffer: Buffer, start: number, end: number): void {
     switch (type) {
       case BACKEND.copyData:
-        if (!this.#discarding) this.#enqueue(messageAt(buffer, start, end));
+        if (!this.#discarding) this.#take(buffer, start, end);
         break;
       case BACKEND.copyOutResponse:
-        this.response = messageAt(buffer, start, end);
+        this.response = Buffer.from(messageAt(buffer, start, end));
         this.#opened(this);
         break;
       case BACKEND.copyDone:
-        this.end = messageAt(buffer, start, end);
+        this.end = Buffer.from(messageAt(buffer, start, end));
         break;
       case BACKEND.commandComplete:
         this.rows =
@@ -162,14 +157,52 @@ export class CopyOutShard implements Receiver {
     this.#end();
   }
 
-  #enqueue(message: Buffer): void {
-    this.#queue.push(message);
-    this.#queuedBytes += message.length;
-    if (this.#queuedBytes > MERGE_QUEUE_BYTES_MAX && !this.#paused) {
+  /** The body buffer[start, end) of a CopyData message. */
+  #take(buffer: Buffer, start: number, end: number): void {
+    if (this.#cut === null) this.#append(buffer, start - COPY_DATA_HEADER_BYTES, end);
+    else this.#takeEdited(buffer.subarray(start, end), this.#cut);
+    if (this.#queuedBytes + this.#filled > MERGE_QUEUE_BYTES_MAX && !this.#paused) {
       this.#paused = true;
       this.#connection.pause();
     }
     this.#wakeUp();
+  }
+
+  #takeEdited(whole: Buffer, cut: StreamCut): void {
+    let body = whole;
+    const first = this.#begun ? 0 : Math.min(cut.firstBytes, body.length);
+    this.#begun = true;
+    if (first > 0) {
+      if (cut.keepsFirst) this.#appendBody(body.subarray(0, first));
+      body = body.subarray(first);
+    }
+    if (body.length === 0 || (!cut.keepsTrailer && body.equals(TRAILER))) return;
+    this.#appendBody(body);
+  }
+
+  #appendBody(body: Buffer): void {
+    const header = Buffer.allocUnsafe(COPY_DATA_HEADER_BYTES);
+    writeCopyDataHeader(header, body.length);
+    this.#append(header, 0, header.length);
+    this.#append(body, 0, body.length);
+  }
+
+  #append(bytes: Buffer, start: number, end: number): void {
+    const size = end - start;
+    if (this.#filled + size > this.#block.length) {
+      this.#endBlock();
+      this.#block = Buffer.allocUnsafeSlow(Math.max(COPY_BATCH_BYTES, size));
+    }
+    bytes.copy(this.#block, this.#filled, start, end);
+    this.#filled += size;
+  }
+
+  #endBlock(): void {
+    if (this.#filled === 0) return;
+    this.#queue.push(this.#block.subarray(0, this.#filled));
+    this.#queuedBytes += this.#filled;
+    this.#block = EMPTY;
+    this.#filled = 0;
   }
 
   #unpause(): void {
@@ -195,9 +228,3 @@ export class CopyOutShard implements Receiver {
 /** The whole message whose body is buffer[start, end). */
 const messageAt = (buffer: Buffer, start: number, end: number): Buffer =>
   buffer.subarray(start - COPY_DATA_HEADER_BYTES, end);
-
-function copyData(body: Buffer): Buffer {
-  const header = Buffer.allocUnsafe(COPY_DATA_HEADER_BYTES);
-  writeCopyDataHeader(header, body.length);
-  return Buffer.concat([header, body]);
-}

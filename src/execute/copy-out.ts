@@ -27,8 +27,11 @@ export async function openCopyOut(
   merge: CopyOutMerge,
 ): Promise<CopyOut> {
   const opened = await Promise.allSettled(
-    connections.map(async (connection) => {
-      return openCopyOutShard(connection, sql, await carryingOf(connection, merge.rows));
+    connections.map(async (connection, i) => {
+      // One stream alone is passed on as it is.
+      const isAlone = connections.length === 1;
+      const cut = isAlone ? null : cutOf(merge, i === 0, i === connections.length - 1);
+      return openCopyOutShard(connection, sql, await carryingOf(connection, merge.rows), cut);
     }),
   );
   const shards = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
@@ -41,20 +44,15 @@ export async function openCopyOut(
     throw refusal.reason;
   }
   return {
-    messages: messagesOf(shards, merge),
+    messages: messagesOf(shards),
     rows: () => shards.reduce((sum, shard) => sum + shard.rows, 0n),
     close,
   };
 }
 
-async function* messagesOf(
-  shards: readonly CopyOutShard[],
-  merge: CopyOutMerge,
-): AsyncGenerator<Buffer, void> {
+async function* messagesOf(shards: readonly CopyOutShard[]): AsyncGenerator<Buffer, void> {
   yield shards[0]!.response;
-  for (const [index, shard] of shards.entries()) {
-    // One stream alone is passed on as it is.
-    if (shards.length > 1) shard.cut = cutOf(merge, index === 0, index === shards.length - 1);
+  for (const shard of shards) {
     for (let batch = await shard.next(); batch !== null; batch = await shard.next()) {
       yield batch;
     }

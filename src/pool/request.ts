@@ -32,6 +32,8 @@ export interface Receiver {
    * nobody needs the bytes any more.
    */
   relay(bytes: Buffer): boolean;
+  /** Frames requests: nothing of the bytes is kept, so that their memory can be given back. */
+  readonly copies?: boolean;
   /** Frames requests: one whole message; its body is buffer[start, end). */
   frame(type: number, buffer: Buffer, start: number, end: number): void;
   /** The server now waits for CopyData. */

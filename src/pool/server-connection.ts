@@ -271,7 +271,7 @@ export class ServerConnection {
 
   #framed(request: ServerRequest): void {
     const reader = this.#reader;
-    this.#retained = true;
+    if (request.receiver.copies !== true) this.#retained = true;
     if (reader.type === BACKEND.readyForQuery) {
       this.#finished(request, reader.buffer[reader.bodyStart]!);
       return;

@@ -1,13 +1,15 @@
 // CopyInbox: what a client sends during a COPY FROM STDIN that the proxy splits itself.
 
 import type { SqlError } from '../base/errors.ts';
-import { COPY_INBOX_BYTES_MAX } from '../base/limits.ts';
+import { COPY_BATCH_BYTES, COPY_INBOX_BYTES_MAX } from '../base/limits.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { decodeCopyFail } from '../wire/copy.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
 import { type AfterCopy, isCopyMessage, notInCopy } from './relay.ts';
+
+const EMPTY = Buffer.alloc(0);
 
 export type CopyEvent =
   | { readonly event: 'data'; readonly chunks: readonly Buffer[] }
@@ -26,6 +28,9 @@ export class CopyInbox {
   #state: InboxState = 'closed';
   #afterCopy: AfterCopy = 'none';
   #chunks: Buffer[] = [];
+  /** What is being filled, and how far it is. */
+  #block = EMPTY;
+  #filled = 0;
   #bytes = 0;
   #paused = false;
   #end: CopyEvent | null = null;
@@ -51,6 +56,7 @@ export class CopyInbox {
     this.#state = 'open';
     this.#afterCopy = afterCopy;
     this.#chunks = [];
+    this.#filled = 0;
     this.#bytes = 0;
     this.#end = null;
     this.#error = null;
@@ -60,6 +66,7 @@ export class CopyInbox {
   async next(): Promise<CopyEvent> {
     for (;;) {
       if (this.#error !== null) throw this.#error;
+      this.#endBlock();
       if (this.#chunks.length > 0) {
         const chunks = this.#chunks;
         this.#chunks = [];
@@ -83,6 +90,8 @@ export class CopyInbox {
   /** The COPY is over; resolves when the client has said what it must say before ReadyForQuery. */
   close(): Promise<void> {
     this.#chunks = [];
+    this.#block = EMPTY;
+    this.#filled = 0;
     this.#bytes = 0;
     this.#resume();
     if (this.#state === 'closed') return Promise.resolve();
@@ -140,14 +149,25 @@ export class CopyInbox {
     }
   }
 
-  #add(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
+  /** Copied, so that the memory of what was read can be given back at once. */
+  #add(bytes: Buffer): void {
+    if (this.#filled + bytes.length > this.#block.length) {
+      this.#endBlock();
+      this.#block = Buffer.allocUnsafeSlow(Math.max(COPY_BATCH_BYTES, bytes.length));
+    }
+    this.#filled += bytes.copy(this.#block, this.#filled);
+    this.#bytes += bytes.length;
     if (this.#bytes > COPY_INBOX_BYTES_MAX && !this.#paused) {
       this.#paused = true;
       this.#client.pauseReading();
     }
     this.#wakeUp();
+  }
+
+  #endBlock(): void {
+    if (this.#filled > 0) this.#chunks.push(this.#block.subarray(0, this.#filled));
+    this.#block = EMPTY;
+    this.#filled = 0;
   }
 
   #resume(): void {

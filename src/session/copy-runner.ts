@@ -4,6 +4,7 @@ import { type CopyIn, type CopyInResult, openCopyIn } from '../execute/copy-in.t
 import { openCopyOut } from '../execute/copy-out.ts';
 import type { CopyInMerge, CopyOutMerge } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { releaseMemory } from '../wire/bytes.ts';
 import { encodeCopyInResponse } from '../wire/copy.ts';
 import { encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
@@ -70,6 +71,7 @@ async function fill(copy: CopyIn, inbox: CopyInbox): Promise<CopyInResult> {
       if (next.event === 'fail') throw await copy.failedByClient(next.reason);
       for (const chunk of next.chunks) {
         const ready = copy.push(chunk);
+        if (copy.copies) releaseMemory(chunk);
         if (ready !== null) await ready;
       }
     }
@@ -89,7 +91,9 @@ export async function sendCopyOut(
   const copy = await openCopyOut(connections, sql, merge);
   try {
     for await (const bytes of copy.messages) {
-      if (!client.write(bytes)) await client.drained();
+      if (!client.pass(bytes)) await client.drained();
+      // Left to the collector, it would come for each 64 MB by collecting everything.
+      if (client.backlogBytes === 0) releaseMemory(bytes);
     }
   } finally {
     await copy.close();

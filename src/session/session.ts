@@ -115,9 +115,12 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#reader.lengthMax = CLIENT_MESSAGE_BYTES_MAX;
     socket.on('data', (chunk: Buffer) => {
       const { copyingIn } = this.#relay;
+      const wasOpen = this.#inbox.isOpen;
       this.#reader.push(chunk);
       this.#advance();
-      if (copyingIn && this.#relay.hasPassedCopyData) this.#reader.free(chunk);
+      const isPassed = copyingIn && this.#relay.hasPassedCopyData;
+      // Nothing but data has come, which has been copied.
+      if (isPassed || (wasOpen && this.#inbox.isOpen)) this.#reader.free(chunk);
     });
     socket.on('close', () => this.#gone());
     socket.on('error', (error) => {

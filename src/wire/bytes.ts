@@ -1,6 +1,7 @@
 // Bytes: a checked reader of one message's body and a writer of whole messages.
 
 import { protocolViolation } from '../base/errors.ts';
+import { FREED_BYTES_MIN } from '../base/limits.ts';
 
 /**
  * Reads the fields of one message body, buffer[position, end). Every read is checked against the
@@ -165,4 +166,13 @@ export class MessageWriter {
     }
     return start;
   }
+}
+
+/**
+ * Gives the memory of a large buffer back, if it has it to itself: nobody may look at it any more. It lies
+ * outside of the heap, and the collector would come for it only by collecting everything.
+ */
+export function releaseMemory({ buffer, length }: Buffer): void {
+  if (length < FREED_BYTES_MIN || !(buffer instanceof ArrayBuffer)) return;
+  buffer.transfer(0);
 }

@@ -1,12 +1,10 @@
 // FrameReader: cuts the byte stream of one peer into protocol messages without copying them.
 
 import { protocolViolation } from '../base/errors.ts';
+import { FREED_BYTES_MIN } from '../base/limits.ts';
 
 /** Type byte (absent in startup packets) and length word. */
 const HEADER_BYTES = 5;
-
-/** Servers send 8 kB at once, and more is read where they are ahead; smaller chunks are left alone. */
-const FREED_BYTES_MIN = 4_096;
 
 const EMPTY = Buffer.alloc(0);
 

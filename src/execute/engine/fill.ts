@@ -69,15 +69,16 @@ export async function fill(request: FillRequest): Promise<void> {
     void stop(sink.error);
   });
   await sink.opened;
+  const cut = leaf.format === 'binary' ? ROWS_ALONE : null;
   if (leaf.format === 'binary') await sink.write(copyData(BINARY_HEADER));
   await Promise.all(
     sources.map(async (source) => {
       try {
         const sql = `COPY (${select(source.shard.id)}) TO STDOUT ${options}`;
-        const stream = await openCopyOutShard(source, sql);
+        const stream = await openCopyOutShard(source, sql, null, cut);
         streams.push(stream);
         if (failed) return await stream.discard();
-        await pass(stream, leaf, sink, budget);
+        await pass(stream, sink, budget);
       } catch (error) {
         await stop(error);
       }
@@ -91,19 +92,10 @@ export async function fill(request: FillRequest): Promise<void> {
   await sink.end();
 }
 
-async function pass(
-  stream: CopyOutShard,
-  leaf: EngineLeaf,
-  sink: CopySink,
-  budget: CopyBudget,
-): Promise<void> {
-  if (leaf.format === 'binary') {
-    stream.cut = {
-      firstBytes: BINARY_HEADER.length,
-      keepsFirst: false,
-      keepsTrailer: false,
-    };
-  }
+/** Of the binary format neither header nor trailer. */
+const ROWS_ALONE = { firstBytes: BINARY_HEADER.length, keepsFirst: false, keepsTrailer: false };
+
+async function pass(stream: CopyOutShard, sink: CopySink, budget: CopyBudget): Promise<void> {
   for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
     budget.add(batch.length);
     await sink.write(batch);
