@@ -352,6 +352,9 @@ export const NEWS_RECONNECT_MS = 250;
 /** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
 export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;
 
+/** Rows found at once beyond those wanted, once some were locked by others: about as many workers. */
+export const LOCK_CANDIDATES_MORE = 32;
+
 /** The same where no table may be made for them: one Bind message, which memory holds three times. */
 export const ENGINE_OWN_BYTES_MAX = 64 * 1024 * 1024;
 

@@ -104,8 +104,12 @@ function readLocking(
     connections,
     tables: locks,
     sort,
-    statement: (rows) => ({ ...statement, sql: shardSqlText(shardSql, rows, 0n) }),
-    wanted: limit === null ? null : limit + offset,
+    statement: (rows) => ({
+      ...statement,
+      sql: shardSqlText(shardSql, rows === null ? null : BigInt(rows), 0n),
+    }),
+    // More rows than a number can count are as good as all.
+    wanted: limit === null ? null : Math.min(Number(limit + offset), Number.MAX_SAFE_INTEGER),
     bytesMax,
   });
 }

@@ -1,5 +1,6 @@
 // Locked rows: rows found in the order of all shards, and locked as they were found.
 
+import { LOCK_CANDIDATES_MORE } from '../base/limits.ts';
 import type { LockedTable, SortKey } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { columnAt, type FieldDescription } from '../wire/row.ts';
@@ -15,9 +16,9 @@ export interface LockRequest {
   readonly tables: readonly LockedTable[];
   readonly sort: readonly SortKey[];
   /** Finds the first rows of a shard, with the hidden columns of `tables` and of `sort`; null: all. */
-  readonly statement: (rows: bigint | null) => ShardStatement;
+  readonly statement: (rows: number | null) => ShardStatement;
   /** LIMIT and OFFSET together; null: all. */
-  readonly wanted: bigint | null;
+  readonly wanted: number | null;
   readonly bytesMax: number;
 }
 
@@ -37,35 +38,52 @@ interface Part {
  * nothing is owed then. Every shard's rows come in order.
  */
 export async function lockInOrder(request: LockRequest): Promise<HeldRows[]> {
-  const { connections, wanted } = request;
+  const { connections, tables, wanted } = request;
   const parts = connections.map((connection): Part => {
     return { connection, locked: [], tried: new Set() };
   });
+  // Who skips what others have locked may do so with what they have just changed, too.
+  const skips = tables.every(({ wait }) => wait === 'skip');
   let left = wanted;
   for (let isFirst = true; ; isFirst = false) {
-    const found = await findRows(request, parts, left);
-    const { fields } = found[0]!;
+    const more = skips && !isFirst ? LOCK_CANDIDATES_MORE : 0;
+    const found = await findRows(request, parts, left === null ? null : left + more);
+    const { fields } = found[0]!.held;
     const layout = new Layout(request, fields);
-    const chosen = choose(parts, found, layout, left);
-    const count = chosen.reduce((sum, { rows }) => sum + rows.length, 0);
-    const asked = chosen.filter(({ rows }) => rows.length > 0);
+    const open = candidates(parts, found, layout);
     // The right to lock is looked at even where there is no row.
-    const locked = await lockAll(request, layout, isFirst && count === 0 ? [chosen[0]!] : asked);
-    if (left !== null) left -= BigInt(locked);
-    if (locked < count && left !== 0n) continue;
+    if (isFirst && open.length === 0)
+      await lockPart(request, layout, { part: parts[0]!, rows: [] });
+    let missed = false;
+    while (open.length > 0 && left !== 0 && (skips || !missed)) {
+      const next = open.splice(0, left ?? open.length);
+      for (const { part, row } of next) part.tried.add(layout.identityOf(row));
+      const locked = await lockAll(request, layout, byPart(parts, next));
+      missed ||= locked < next.length;
+      if (left !== null) left -= locked;
+    }
+    const isAll = found.every(({ isTruncated }) => !isTruncated);
+    if (left !== 0 && (missed || !isAll)) continue;
     return parts.map((part) => heldRows(fields, layout.sorted(part.locked)));
   }
+}
+
+interface Found {
+  readonly held: HeldRows;
+  /** The shard may have more rows than these. */
+  readonly isTruncated: boolean;
 }
 
 async function findRows(
   { statement, bytesMax }: LockRequest,
   parts: readonly Part[],
-  left: bigint | null,
-): Promise<HeldRows[]> {
+  rowsMax: number | null,
+): Promise<readonly Found[]> {
   const found = await Promise.allSettled(
-    parts.map(({ connection, tried }) => {
-      const rows = left === null ? null : left + BigInt(tried.size);
-      return readHeld(connection, statement(rows), bytesMax);
+    parts.map(async ({ connection, tried }): Promise<Found> => {
+      const rows = rowsMax === null ? null : rowsMax + tried.size;
+      const held = await readHeld(connection, statement(rows), bytesMax);
+      return { held, isTruncated: rows !== null && held.count >= rows };
     }),
   );
   return found.map((each) => {
@@ -116,30 +134,42 @@ class Layout {
   }
 }
 
+interface Candidate {
+  readonly part: Part;
+  readonly row: Buffer;
+}
+
+/**
+ * Rows that have not been tried, in the order of all shards: as far as it is known, which is to the
+ * last row of a shard that may have more.
+ */
+function candidates(parts: readonly Part[], found: readonly Found[], layout: Layout): Candidate[] {
+  const owners = new Map<Buffer, Part>();
+  const ends = new Set<Buffer>();
+  for (const [i, { held, isTruncated }] of found.entries()) {
+    for (const row of held.rows) owners.set(row, parts[i]!);
+    const last = held.rows.at(-1);
+    if (isTruncated && last !== undefined) ends.add(last);
+  }
+  const sorted = layout.sorted([...owners.keys()]);
+  const end = sorted.findIndex((row) => ends.has(row));
+  return sorted
+    .slice(0, end < 0 ? undefined : end + 1)
+    .map((row) => ({ part: owners.get(row)!, row }))
+    .filter(({ part, row }) => !part.tried.has(layout.identityOf(row)));
+}
+
 /** Rows of one shard that are to be locked next. */
 interface Choice {
   readonly part: Part;
   readonly rows: readonly Buffer[];
 }
 
-/** The first rows of all in order that have not been tried; they count as tried then. */
-function choose(
-  parts: readonly Part[],
-  found: readonly HeldRows[],
-  layout: Layout,
-  left: bigint | null,
-): readonly Choice[] {
-  const owners = new Map<Buffer, Part>();
-  for (const [i, part] of parts.entries()) {
-    for (const row of found[i]!.rows) {
-      if (!part.tried.has(layout.identityOf(row))) owners.set(row, part);
-    }
-  }
-  const first = layout
-    .sorted([...owners.keys()])
-    .slice(0, left === null ? undefined : Number(left));
-  for (const row of first) owners.get(row)!.tried.add(layout.identityOf(row));
-  return parts.map((part) => ({ part, rows: first.filter((row) => owners.get(row) === part) }));
+function byPart(parts: readonly Part[], next: readonly Candidate[]): readonly Choice[] {
+  const choices = parts.map((part): Choice => {
+    return { part, rows: next.flatMap((each) => (each.part === part ? [each.row] : [])) };
+  });
+  return choices.filter(({ rows }) => rows.length > 0);
 }
 
 /** How many rows could be locked. Where locks are waited for, shard after shard in their order. */

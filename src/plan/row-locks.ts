@@ -31,7 +31,7 @@ export function lockedItems(
   const items = body.from.flatMap(innerItems);
   const names = items.flatMap((item) => (item.kind === 'table' ? [visibleName(item)] : []));
   if (new Set(names).size !== names.length) throw new NoMerge('lockLimit');
-  return items.flatMap((item): LockedItem[] => {
+  const locked = items.flatMap((item): LockedItem[] => {
     const name = item.kind === 'table' ? visibleName(item) : item.alias;
     const own = locks.filter(({ of }) => of.length === 0 || of.includes(name ?? ''));
     if (own.length === 0 || item.kind === 'function') return [];
@@ -58,6 +58,8 @@ export function lockedItems(
       },
     ];
   });
+  if (locked.length === 0) throw new NoMerge('lockLimit');
+  return locked;
 }
 
 /** Certainly no view: of one over home or reference tables no column is NOT NULL. */

@@ -124,7 +124,7 @@ export const REFUSED = {
   },
   viewKept: {
     what: 'a materialized view whose rows no shard can compute by itself',
-    hint: 'Make it a plain view, or group it by the sharding key.',
+    hint: 'Make it a plain view, or group it by the sharding key; CREATE TABLE … AS keeps the rows of now.',
   },
   mixed: {
     what: 'a statement other than SELECT over both sharded and home tables',
@@ -254,8 +254,8 @@ export const REFUSED = {
     hint: 'Write the query itself in place of EXECUTE.',
   },
   createAs: {
-    what: 'a materialized view that no shard can compute by itself, or CREATE TABLE AS with parameters',
-    hint: BY_HAND,
+    what: 'CREATE TABLE AS with parameters, or EXPLAIN of it',
+    hint: 'Give values instead of parameters; EXPLAIN its query by itself.',
   },
   stringEscapes: {
     what: 'standard_conforming_strings = off',

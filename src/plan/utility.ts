@@ -178,6 +178,7 @@ function planMade(
   const { kind } = plan.route;
   if (kind !== 'keys' && kind !== 'all') return traits;
   const [target] = relations;
+  if (objectType === 'OBJECT_MATVIEW') return refusedFor(traits.verb, 'viewKept');
   if (objectType !== 'OBJECT_TABLE' || target === undefined) {
     return refusedFor(traits.verb, 'createAs');
   }

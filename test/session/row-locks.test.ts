@@ -116,6 +116,25 @@ describe.each(['streams', 'the merge engine'])('Under ORDER BY and LIMIT, by %s,
     expect(await second.rows(take(100))).toHaveLength(9);
   });
 
+  it('the first free row is found behind many that are not', async () => {
+    const rows = Array.from({ length: 200 }, (_, i) => `(${(i * 7) % 11}, ${i + 1000}, 'busy')`);
+    await first.rows(`INSERT INTO jobs VALUES ${rows.join(', ')}`);
+    const busy = "SELECT id FROM jobs WHERE body = 'busy' ORDER BY id LIMIT";
+    await first.query('BEGIN');
+    expect(await first.rows(`${busy} 150 FOR UPDATE`)).toHaveLength(150);
+    await first.rows('SELECT id FROM jobs WHERE id = 1160 FOR UPDATE');
+    await second.query('BEGIN');
+    const skipping = `${busy} 15 OFFSET 1 FOR UPDATE SKIP LOCKED`;
+    const expected = Array.from({ length: 17 }, (_, i) => `${1150 + i}`).filter(
+      (id) => id !== '1160',
+    );
+    expect((await second.rows(skipping)).flat()).toEqual(expected.slice(1));
+    expect(await first.rows(`${busy} 100 FOR UPDATE SKIP LOCKED`)).toHaveLength(100);
+    await first.query('ROLLBACK');
+    await second.query('ROLLBACK');
+    await first.query("DELETE FROM jobs WHERE body = 'busy'");
+  });
+
   it('many workers empty the queue, each job once', async () => {
     const taken: string[] = [];
     const workers = Array.from({ length: 6 }, async () => {
