@@ -8,12 +8,13 @@ import type { CarryingColumns } from './renumber.ts';
  * What becomes of the reply to one message of an extended batch. `forward` passes it to the
  * receiver; `swallow` drops it (the proxy added the message); `answer` inserts `bytes` (the proxy
  * left the message out because the server need not see it); `rows` passes a RowDescription on and
- * drops NoData (the proxy added a Describe to what was a Query).
+ * drops NoData (the proxy added a Describe to what was a Query). `returning` is the same for what
+ * writes: its rows are known when it is done, so an error comes instead of their description.
  */
 export type Step =
   | { readonly do: 'forward'; readonly done: StepDone | null }
   | { readonly do: 'swallow'; readonly done: StepDone | null }
-  | { readonly do: 'rows'; readonly done: StepDone | null }
+  | { readonly do: 'rows' | 'returning'; readonly done: StepDone | null }
   | { readonly do: 'answer'; readonly bytes: Buffer; readonly done: StepDone | null };
 
 /**
@@ -70,6 +71,8 @@ export class ServerRequest {
   readonly relayed: boolean;
   /** Relay requests. */
   ready: ReadyUse = 'forward';
+  /** A RowDescription that waits for the statement to be done. */
+  returning: Buffer | null = null;
   /** null: every reply is forwarded. */
   steps: readonly Step[] | null = null;
   nextStep = 0;
@@ -111,6 +114,7 @@ export class ServerRequest {
     this.onTrial = onTrial;
     this.rejected = false;
     this.rejectedBy = '';
+    this.returning = null;
     this.steps = steps;
     this.parses = parses;
     this.nextStep = 0;

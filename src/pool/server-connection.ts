@@ -6,14 +6,15 @@ import type { Shard } from '../topology/shard.ts';
 import { type ShardOids, UNKNOWN_OIDS } from '../topology/shard-oids.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
-import { FrameRun } from '../wire/frame-run.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import type { ParameterStatus } from '../wire/status.ts';
+import { Delivery } from './delivery.ts';
 import { connectionLost } from './outage.ts';
 import { renumber } from './renumber.ts';
 import type { ConnectionOwner, ServerRequest } from './request.ts';
 import {
   completesStep,
+  endsReturning,
   errorFieldsIn,
   isForOwner,
   mayComeInPieces,
@@ -86,9 +87,7 @@ export class ServerConnection {
   #nowMs = 0;
   #closed = false;
   #fatal: SqlError | null = null;
-  #run = new FrameRun();
-  /** Somebody may still need bytes of the chunk being worked on. */
-  #retained = false;
+  #delivery = new Delivery();
 
   /** Takes over an authenticated socket and the reader that holds what was read of it. */
   constructor(
@@ -200,13 +199,13 @@ export class ServerConnection {
   #received(chunk: Buffer): void {
     this.#reader.push(chunk);
     this.#nowMs = performance.now();
-    this.#retained = false;
+    this.#delivery.retained = false;
     try {
       this.#consume();
     } catch (error) {
       this.#lost(error instanceof Error ? error.message : String(error));
     }
-    if (!this.#retained) this.#reader.free(chunk);
+    if (!this.#delivery.retained) this.#reader.free(chunk);
   }
 
   #consume(): void {
@@ -223,7 +222,7 @@ export class ServerConnection {
       else if (request.relayed) this.#relayed(request);
       else this.#framed(request);
     }
-    this.#flushRun();
+    this.#deliver();
   }
 
   #relayed(request: ServerRequest): void {
@@ -236,6 +235,7 @@ export class ServerConnection {
     }
     // What the proxy answers itself stands before the first message of the next reply.
     if (request.answersNext) this.#insertAnswers(request);
+    if (request.returning !== null && endsReturning(reader.type)) this.#insertReturning(request);
     switch (reader.type) {
       case BACKEND.dataRow:
       case BACKEND.copyData:
@@ -246,7 +246,7 @@ export class ServerConnection {
       case BACKEND.errorResponse: {
         const bytes = request.receiver.instead?.(this.#failed(request)) ?? null;
         if (bytes === null) break;
-        this.#flushRun();
+        this.#deliver();
         request.receiver.relay(bytes);
         return;
       }
@@ -256,8 +256,8 @@ export class ServerConnection {
         break;
       }
       case BACKEND.copyInResponse:
-        this.#extendRun();
-        this.#flushRun();
+        this.#delivery.forward(this.#reader, request.receiver);
+        this.#deliver();
         request.receiver.copyInStarted();
         return;
       default:
@@ -266,12 +266,12 @@ export class ServerConnection {
           return;
         }
     }
-    this.#extendRun();
+    this.#delivery.forward(this.#reader, request.receiver);
   }
 
   #framed(request: ServerRequest): void {
     const reader = this.#reader;
-    if (request.receiver.copies !== true) this.#retained = true;
+    if (request.receiver.copies !== true) this.#delivery.retained = true;
     if (reader.type === BACKEND.readyForQuery) {
       this.#finished(request, reader.buffer[reader.bodyStart]!);
       return;
@@ -290,9 +290,9 @@ export class ServerConnection {
     if (!request.rejected) {
       if (request.steps !== null && !request.failed) this.#insertAnswers(request);
       if (request.ready === 'inBlock' && request.failed) tellFailed(this.#reader);
-      if (request.ready !== 'swallow') this.#extendRun();
+      if (request.ready !== 'swallow') this.#delivery.forward(this.#reader, request.receiver);
     }
-    this.#flushRun();
+    this.#deliver();
     this.#finished(request, status);
   }
 
@@ -312,7 +312,10 @@ export class ServerConnection {
     const step = request.steps![request.nextStep];
     if (step === undefined) throw new Error('the server sent a reply that nothing asked for');
     request.nextStep += 1;
-    if (passesOn(step, this.#reader.type)) this.#extendRun();
+    const { type, buffer, start, end } = this.#reader;
+    if (step.do === 'returning' && type === BACKEND.rowDescription) {
+      request.returning = Buffer.from(buffer.subarray(start, end));
+    } else if (passesOn(step, type)) this.#delivery.forward(this.#reader, request.receiver);
     step.done?.();
   }
 
@@ -322,10 +325,15 @@ export class ServerConnection {
       const step = steps[request.nextStep];
       if (step === undefined || step.do !== 'answer') return;
       request.nextStep += 1;
-      const before = this.#run.insert(step.bytes);
-      if (before !== null) this.#passOn(before);
+      this.#delivery.insert(step.bytes, request.receiver);
       step.done?.();
     }
+  }
+
+  #insertReturning(request: ServerRequest): void {
+    if (this.#reader.type !== BACKEND.errorResponse)
+      this.#delivery.insert(request.returning!, request.receiver);
+    request.returning = null;
   }
 
   #failed(request: ServerRequest): ErrorFields {
@@ -342,7 +350,7 @@ export class ServerConnection {
 
   #unasked(): void {
     const reader = this.#reader;
-    this.#retained = true;
+    this.#delivery.retained = true;
     const bytes = reader.buffer.subarray(reader.start, reader.end);
     switch (reader.type) {
       case BACKEND.parameterStatus:
@@ -367,23 +375,14 @@ export class ServerConnection {
     return status;
   }
 
-  #extendRun(): void {
-    const before = this.#run.extend(this.#reader);
-    if (before !== null) this.#passOn(before);
-  }
-
-  #flushRun(): void {
-    const run = this.#run.take();
-    if (run !== null) this.#passOn(run);
-  }
-
-  #passOn(bytes: Buffer): void {
-    if (!this.#owed[0]!.receiver.relay(bytes)) this.#retained = true;
+  #deliver(): void {
+    const request = this.#owed[0];
+    if (request !== undefined) this.#delivery.flush(request.receiver);
   }
 
   #lost(reason: string): void {
     if (this.#closed) return;
-    this.#flushRun();
+    this.#deliver();
     this.#closed = true;
     if (!this.#socket.writableEnded) this.#socket.destroy();
     const error = this.#fatal ?? connectionLost(this.shard, reason);

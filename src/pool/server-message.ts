@@ -53,9 +53,13 @@ export function completesStep(type: number): boolean {
   }
 }
 
+/** What tells whether a statement with RETURNING was done; a notice does not. */
+export const endsReturning = (type: number): boolean =>
+  type === BACKEND.dataRow || type === BACKEND.commandComplete || type === BACKEND.errorResponse;
+
 /** Whether the message that completes a step is for the receiver. */
 export const passesOn = (step: Step, type: number): boolean =>
-  step.do === 'forward' || (step.do === 'rows' && type === BACKEND.rowDescription);
+  step.do === 'forward' || (step.do !== 'swallow' && type === BACKEND.rowDescription);
 
 /** Makes the ReadyForQuery that stands in `reader` tell of a failed transaction. */
 export function tellFailed({ buffer, bodyStart }: FrameReader): void {

@@ -8,6 +8,7 @@ import { FRONTEND } from '../wire/message-type.ts';
 import { type EncodedBatch, encodeBatch, makeRoom } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { StatementNames } from './prepared.ts';
+import type { Shipment } from './relay-lane.ts';
 import type { SessionState } from './state.ts';
 
 const SWALLOW: Step = { do: 'swallow', done: null };
@@ -26,14 +27,15 @@ const QUERY_REST = Buffer.concat([
   EXECUTE,
   SYNC,
 ]);
-const QUERY_STEPS: readonly Step[] = [SWALLOW, SWALLOW, { do: 'rows', done: null }, FORWARD];
+const READ_STEPS: readonly Step[] = [SWALLOW, SWALLOW, { do: 'rows', done: null }, FORWARD];
+const WRITE_STEPS: readonly Step[] = [SWALLOW, SWALLOW, { do: 'returning', done: null }, FORWARD];
 
 /**
- * `content` with the transaction's BEGIN before it, and no Sync between them: where BEGIN fails, the
- * server skips the rest. Not for COPY, and only where BEGIN is all that the shard has missed.
+ * The shipment with the transaction's BEGIN before it, and no Sync between them: where BEGIN fails, the
+ * server skips the rest. Only where BEGIN is all that the shard has missed.
  */
 export function encodeFirst(
-  content: Buffer | OneShardBatch,
+  { content, withBegin }: Shipment,
   { begin }: Transaction,
   connection: ServerConnection,
   state: SessionState,
@@ -49,7 +51,7 @@ export function encodeFirst(
   const parses = isKnown ? [] : [encodeParse({ name, sql: begin, parameterTypes: [] })];
   const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
   const rest = Buffer.isBuffer(content)
-    ? queryParts(content)
+    ? queryParts(content, withBegin === 'returning' ? WRITE_STEPS : READ_STEPS)
     : batchParts(content, connection, state);
   return {
     bytes: Buffer.concat([...closes, ...parses, ...run, ...rest.chunks]),
@@ -70,9 +72,9 @@ interface Parts {
   readonly parses: readonly string[];
 }
 
-const queryParts = (query: Buffer): Parts => ({
+const queryParts = (query: Buffer, steps: readonly Step[]): Parts => ({
   chunks: [parseOf(query), QUERY_REST],
-  steps: QUERY_STEPS,
+  steps,
   parses: [],
 });
 

@@ -158,7 +158,8 @@ export class Intake {
       if (batch !== null) {
         this.#batch.take();
         const { shard, writes, copies, cost } = batch;
-        this.#owner.ship({ shard, content: batch, writes, copies, cost, literals: null });
+        const withBegin = copies ? null : 'rows';
+        this.#owner.ship({ shard, content: batch, writes, withBegin, cost, literals: null });
         return;
       }
     }

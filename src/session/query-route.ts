@@ -9,6 +9,7 @@ import { anyShard, isRelayable } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
 import { type KeptStatement, keptStatementOf } from './kept-statement.ts';
 import { StatementValues } from './prepared.ts';
+import type { WithBegin } from './relay-lane.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
 
@@ -18,7 +19,7 @@ export interface QueryRoute {
   readonly cost: StatementCost | null;
   /** See Shipment. */
   readonly literals: readonly string[] | null;
-  readonly copies: boolean;
+  readonly withBegin: WithBegin;
 }
 
 /**
@@ -49,11 +50,24 @@ export function routeQuery(
     const cost = context.costs.of(plan);
     const kept = cost === null ? null : keptFor(cost, sql, planned, topology.version, context);
     const given = kept === null ? null : (literals ?? NO_LITERALS);
-    const { copy, effect } = plan;
-    return { shard, writes: effect !== 'read', cost, literals: given, copies: copy !== null };
+    const { effect } = plan;
+    return {
+      shard,
+      writes: effect !== 'read',
+      cost,
+      literals: given,
+      withBegin: withBeginOf(plan),
+    };
   } catch {
     return null;
   }
+}
+
+/** A SELECT that writes does so by a function, or by its WITH and then like an INSERT. */
+function withBeginOf({ copy, effect, verb }: RoutedPlan): WithBegin {
+  if (copy !== null) return null;
+  if (effect === 'read') return 'rows';
+  return verb === 'SELECT' ? null : 'returning';
 }
 
 const NO_LITERALS: readonly string[] = [];

@@ -21,6 +21,12 @@ import type { Relay, RelayOutcome, SharedRelayEnd } from './relay.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
 
+/**
+ * How the answer of a Query comes that is sent with its transaction's BEGIN, see Step; null: it must not
+ * be, because it copies, or it cannot be told. A batch has its own steps.
+ */
+export type WithBegin = 'rows' | 'returning' | null;
+
 /** What goes to one server: the bytes of a Query or FunctionCall, or a batch yet to be encoded. */
 export interface Shipment {
   readonly shard: number;
@@ -30,8 +36,7 @@ export interface Shipment {
   readonly cost: StatementCost | null;
   /** Of a Query whose statement servers can keep: the literals of its text; else null. */
   readonly literals: readonly string[] | null;
-  /** It is, or may be, a COPY. */
-  readonly copies: boolean;
+  readonly withBegin: WithBegin;
 }
 
 export interface RelayLaneOwner {
@@ -99,7 +104,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     routes.transaction += 1;
     const connection = transaction.participants.get(shard);
     if (connection !== undefined) this.#sendOn(connection);
-    else if (transaction.isBare && !shipment.copies) this.#acquire(shard);
+    else if (transaction.isBare && shipment.withBegin !== null) this.#acquire(shard);
     else this.#prepared(transaction.enlist(shard));
   }
 
@@ -257,7 +262,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     }
     this.#isKept = false;
     if (writes) transaction?.writers.add(shard);
-    if (transaction !== null && !joined) this.#sendFirst(connection, transaction, content);
+    if (transaction !== null && !joined) this.#sendFirst(connection, transaction, this.#shipment!);
     else if (Buffer.isBuffer(content)) {
       this.#relay.start(connection, content, this, 'forward', null, 'none');
     } else this.#sendBatch(connection, content);
@@ -270,13 +275,9 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     this.#relay.start(connection, bytes, this, 'forward', steps, 'clientSync', parses, onTrial);
   }
 
-  #sendFirst(
-    connection: ServerConnection,
-    transaction: Transaction,
-    content: Buffer | OneShardBatch,
-  ): void {
+  #sendFirst(connection: ServerConnection, transaction: Transaction, shipment: Shipment): void {
     const { statementNames } = this.#context;
-    const encoded = encodeFirst(content, transaction, connection, this.#state, statementNames);
+    const encoded = encodeFirst(shipment, transaction, connection, this.#state, statementNames);
     transaction.join(connection);
     const { bytes, steps, parses } = encoded;
     this.#relay.start(connection, bytes, this, 'inBlock', steps, 'none', parses);

@@ -5,6 +5,26 @@ import { type Step, say, step } from '../support/transcript.ts';
 
 const queries = (...sql: readonly string[]): Step[] => sql.map((each) => step(say.query(each)));
 
+/** Of one shard, each in another way. */
+const FIRST_STATEMENTS = [
+  'SELECT name FROM files WHERE user_id = 1 AND id = 1',
+  'SELECT current_query() FROM files WHERE user_id = 1 AND id = 1',
+  'SELECT pg_current_xact_id_if_assigned() IS NULL FROM files WHERE user_id = 1 AND id = 1',
+  "INSERT INTO files VALUES (7, 1, 'seven')",
+  "UPDATE files SET name = 'x' WHERE user_id = 1 AND id = 1 RETURNING name",
+  "INSERT INTO files VALUES (1, 1, 'again')",
+  'COPY (SELECT name FROM files WHERE user_id = 1 AND id = 1) TO STDOUT',
+  'SELECT missing FROM files WHERE user_id = 1',
+  'SELECT 1 FROM files WHERE user_id = 1 AND',
+  '',
+];
+
+const BEGINS = [
+  'BEGIN',
+  'begin read only -- nothing more',
+  'START TRANSACTION ISOLATION LEVEL SERIALIZABLE;',
+];
+
 /** By the fact they show. */
 export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
   'one row of one shard': queries('SELECT * FROM files WHERE user_id = 1 AND id = 2'),
@@ -48,6 +68,17 @@ export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
     'DELETE FROM notes',
     'ROLLBACK',
     'SELECT count(*) FROM notes',
+  ),
+  'a transaction with any first statement, behind any BEGIN': FIRST_STATEMENTS.flatMap((first) =>
+    BEGINS.flatMap((begin) => queries(begin, first, 'SELECT count(*) FROM notes', 'ROLLBACK')),
+  ),
+  'a transaction of nothing': queries('BEGIN', 'COMMIT', 'START TRANSACTION', 'ROLLBACK', 'COMMIT'),
+  'a transaction that only COMMIT finds wrong': queries(
+    'CREATE TABLE late (user_id int8, id int, UNIQUE (user_id, id) DEFERRABLE INITIALLY DEFERRED)',
+    'BEGIN',
+    'INSERT INTO late VALUES (1, 1), (1, 1)',
+    'COMMIT',
+    'SELECT count(*) FROM late WHERE user_id = 1',
   ),
   'a failed transaction until its end': queries(
     'BEGIN',
