@@ -3,6 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { EverywhereMerge, NewTable } from '../plan/plan.ts';
+import { refused } from '../plan/unsupported.ts';
 import { type OnNotice, type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
@@ -36,6 +37,7 @@ export async function runInTransaction(
 ): Promise<QueryResult> {
   const { merge, shards } = request;
   const home = await transaction.enlist(HOME_SHARD);
+  const looseBefore = await looseKeys(home, merge.alters);
   const narrowBefore = await narrowSequences(home);
   const wideBefore = await wideSequences(home);
   let answer: QueryResult | null = null;
@@ -58,6 +60,9 @@ export async function runInTransaction(
   if (isAlone) return answer!;
   if (missing.length > 0) throw missing[0];
   if (merge.onlyAtHome !== null) throw new SqlError(merge.onlyAtHome);
+  const made = merge.creates?.kind === 'sharded' ? merge.creates : merge.alters;
+  const loose = await looseKeys(home, made);
+  if (loose.some((name) => !looseBefore.includes(name))) throw new SqlError(refused('unique'));
   if (merge.creates?.kind !== 'reference') {
     const before = new Set(narrowBefore);
     const narrow = (await narrowSequences(home)).filter((name) => !before.has(name));
@@ -132,10 +137,40 @@ const ALIGN_SQL =
   'SELECT drive.align_sequence(seqrelid) FROM pg_catalog.pg_sequence ' +
   'WHERE seqincrement % 1024 = 0';
 
+/**
+ * Unique indexes that each shard would keep for its own rows only: the sharding key is not among their
+ * columns, and nothing gives their one column values of its own. As of DROP DEFAULT, or LIKE.
+ */
+async function looseKeys(
+  home: ServerConnection,
+  table: Pick<NewTable, 'relation' | 'keyColumn'> | null,
+): Promise<readonly string[]> {
+  if (table === null || table.keyColumn === null) return [];
+  const { rows } = await query(
+    home,
+    `SELECT i.indexrelid::pg_catalog.text FROM pg_catalog.pg_index i
+      WHERE i.indrelid = pg_catalog.to_regclass(${quoteLiteral(nameOf(table.relation))})
+        AND (i.indisunique OR i.indisexclusion)
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid
+          AND a.attname = ${quoteLiteral(table.keyColumn)}
+          AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]))
+        AND NOT (i.indnkeyatts = 1 AND EXISTS (SELECT FROM pg_catalog.pg_attribute a
+          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+          WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND (a.attidentity <> ''
+            OR pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~
+              '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(')))`,
+  );
+  return rows.map(([name]) => name!);
+}
+
+function nameOf({ schema, name }: NewTable['relation']): string {
+  const parts = schema === null ? [name] : [schema, name];
+  return parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+}
+
 /** Of a relation that the session's search path finds. */
 function kindSql({ relation, kind, keyColumn }: NewTable): string {
-  const parts = relation.schema === null ? [relation.name] : [relation.schema, relation.name];
-  const name = parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+  const name = nameOf(relation);
   const key = keyColumn === null ? 'NULL' : quoteLiteral(keyColumn);
   return `SELECT drive.set_table_kind(${quoteLiteral(name)}::regclass, '${kind}', ${key})`;
 }

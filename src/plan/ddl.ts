@@ -23,6 +23,7 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
   mode: 'transaction',
   homeMayBeAlone: false,
   creates: null,
+  alters: null,
   restarts: false,
   onlyAtHome: null,
 });
@@ -184,7 +185,12 @@ function planAlterTable(
     return refusedPlan(traits.verb, error.fields);
   }
   const restarts = ddl.sequenceOptions.includes('restart');
-  return everywhere(traits, { mode: ddl.concurrently ? 'each' : 'transaction', restarts });
+  const { keyColumn } = table;
+  const alters =
+    statement.node === 'AlterTableStmt' && keyColumn !== null
+      ? { relation: target!, keyColumn }
+      : null;
+  return everywhere(traits, { mode: ddl.concurrently ? 'each' : 'transaction', restarts, alters });
 }
 
 /** Columns of a reference table must be filled alike on every shard. */

@@ -75,6 +75,7 @@ function together(merges: readonly EverywhereMerge[]): Partial<EverywhereMerge> 
   if (!fits || creates.length > 1) return null;
   return {
     creates: creates[0] ?? null,
+    alters: merges.flatMap((merge) => merge.alters ?? [])[0] ?? null,
     homeMayBeAlone: merges.every((merge) => merge.homeMayBeAlone),
     restarts: merges.some((merge) => merge.restarts),
   };

@@ -230,6 +230,8 @@ export interface EverywhereMerge {
   /** What it names may exist on the home shard only: then it is done there only. */
   readonly homeMayBeAlone: boolean;
   readonly creates: NewTable | null;
+  /** A sharded table that it changes, which may lose what keeps its keys apart. */
+  readonly alters: { readonly relation: RelationName; readonly keyColumn: string } | null;
   /** It may have set sequences to the same value on every shard. */
   readonly restarts: boolean;
   /** Refused with this unless the home shard turns out to be alone. */

@@ -53,9 +53,12 @@ it('finishes what no living process has under way, and nothing else', async () =
   const mine = gids.next(0);
   await prepare(mine, 'mine');
   for (const name of ['sibling', 'dead']) await prepare(new Gids(name).next(0), name);
+  // Somebody's own, by names that are like ours.
+  for (const name of ['drive_backup', 'drive_7_x_1', 'xa']) await prepare(name, `t_${name}`);
+  const others = ['drive_7_x_1_1', 'drive_backup_1', 'xa_1'];
   const old = `SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()
     AND prepared < now() - interval '${RECOVERY_GRACE_MS} milliseconds'`;
-  await until(async () => (await watcher.rows(old))[0]![0] === '3');
+  await until(async () => (await watcher.rows(old))[0]![0] === '6');
   let living = ['mine', 'sibling'];
   const recovery = new Recovery({
     cluster: { pools, oids: [] },
@@ -64,20 +67,21 @@ it('finishes what no living process has under way, and nothing else', async () =
     log,
   });
   await recovery.run();
-  expect(await prepared()).toEqual(['drive_0_mine_1_1', 'drive_0_sibling_1_1']);
+  expect(await prepared()).toEqual(['drive_0_mine_1_1', 'drive_0_sibling_1_1', ...others]);
   // No decision was written for it: it is undone.
   expect(await watcher.rows('SELECT count(*) FROM dead')).toEqual([['0']]);
 
   // Its commit is over, and this part was left.
   gids.done(mine);
   await recovery.run();
-  expect(await prepared()).toEqual(['drive_0_sibling_1_1']);
+  expect(await prepared()).toEqual(['drive_0_sibling_1_1', ...others]);
 
   const decider = await RawClient.login(databases.shards[0]!);
   await decider.rows(`INSERT INTO drive.txlog (gid, state) VALUES ('drive_0_sibling_1', 'commit')`);
   await decider.close();
   living = ['mine'];
   await recovery.run();
-  expect(await prepared()).toEqual([]);
+  expect(await prepared()).toEqual(others);
+  for (const gid of others) await watcher.rows(`ROLLBACK PREPARED '${gid}'`);
   expect(await watcher.rows('SELECT count(*) FROM sibling')).toEqual([['1']]);
 });

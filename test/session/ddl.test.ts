@@ -330,6 +330,26 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
       await proxy.query('DROP TABLE x');
     });
 
+    it.each([
+      'ALTER TABLE loose ALTER id DROP DEFAULT',
+      'ALTER TABLE loose ALTER id SET DEFAULT 5',
+      'ALTER TABLE loose ALTER n DROP IDENTITY',
+      'DO $$ BEGIN ALTER TABLE loose ALTER id DROP DEFAULT; END $$',
+      'CREATE TABLE copied (LIKE words INCLUDING ALL, user_id int)',
+    ])('a key of generated ids cannot lose what makes them unique: %s', async (sql) => {
+      await proxy.query(`CREATE TABLE loose (user_id int, id serial PRIMARY KEY,
+        n int GENERATED ALWAYS AS IDENTITY UNIQUE, plain int DEFAULT 1)`);
+      await proxy.query('CREATE TABLE words (word text PRIMARY KEY)');
+      await proxy.query(`SELECT create_reference_table('words')`);
+      const { code, message } = await errorOf(sql);
+      expect([code, message]).toEqual(['0A000', expect.stringContaining('unique constraint')]);
+      await proxy.query('ALTER TABLE loose ALTER plain DROP DEFAULT');
+      await proxy.query('ALTER TABLE loose DROP CONSTRAINT loose_pkey');
+      await proxy.query('ALTER TABLE loose ALTER id DROP DEFAULT');
+      await proxy.query('DROP TABLE loose');
+      await proxy.query('DROP TABLE words');
+    });
+
     it('a primary key of generated ids may come after the table', async () => {
       await proxy.query('CREATE TABLE x (id bigserial, user_id int)');
       await proxy.query('ALTER TABLE x ADD PRIMARY KEY (id)');
