@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { Console } from './admin/console.ts';
 import { CoarseClock } from './base/clock.ts';
-import { SqlError } from './base/errors.ts';
 import {
   DEADLOCK_WATCH_MS,
   HOUSEKEEPING_INTERVAL_MS,
@@ -12,19 +11,25 @@ import {
   STATS_PERIOD_MS,
 } from './base/limits.ts';
 import type { Logger } from './base/log.ts';
-import { SQLSTATE } from './base/sqlstate.ts';
 import { VERSION } from './base/version.ts';
 import type { Answer, Command } from './commands/command.ts';
+import { nothingToRestart } from './commands/operate-proxy.ts';
 import type { Operations } from './commands/operations.ts';
 import type { RunCommand } from './commands/over-workers.ts';
 import { readAgain, seatRules, waitingSettings } from './commands/settings.ts';
-import { openTransactions, SHOW_TRANSACTIONS } from './commands/show-transactions.ts';
+import {
+  openTransactions,
+  ownTransactions,
+  SHOW_TRANSACTIONS,
+} from './commands/show-transactions.ts';
 import { Statistics } from './commands/statistics.ts';
 import type { Config } from './control/config.ts';
+import { ProxyChannel } from './control/proxy-channel.ts';
 import { Recovery } from './control/recovery.ts';
 import { poolOf, reloaded, type Share, WHOLE } from './control/reload.ts';
 import { SchemaNews } from './control/schema-news.ts';
 import { TopologyStore } from './control/topology-store.ts';
+import { TRANSACTIONS, toldOf, transactionsElsewhere } from './control/transactions-elsewhere.ts';
 import { firstLoad, housekeeping } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
 import { SchemaHold } from './execute/schema-hold.ts';
@@ -133,10 +138,20 @@ export async function startProxy(
   const clock = new CoarseClock();
   const topology = makeTopology(config, cluster, () => current, log);
   const hold = new SchemaHold();
-  const news = new SchemaNews({
+  const channel = new ProxyChannel({
     connect: () => connector(() => current)(config.shards[HOME_SHARD]!),
+    asked: async (message) =>
+      message.what === TRANSACTIONS
+        ? toldOf(name, await ownTransactions(operations))
+        : ((await news.asked(message)) ?? ''),
+    reopened: () => news.reopened(),
+    ...{ terminate: TERMINATE, log },
+  });
+  const news = new SchemaNews({
+    ask: (what, waitMs) => (channel.isOpen ? channel.ask(what, waitMs) : null),
+    cutOff: (ids) => channel.cutOff(ids),
     load: () => topology.loadNow(),
-    ...{ hold, terminate: TERMINATE, log },
+    ...{ hold, log },
   });
   const gids = new Gids(name);
   const planner = new Planner({
@@ -193,7 +208,7 @@ export async function startProxy(
   const metrics = place === null ? null : new MetricsServer(() => exposition.text(), log);
   const stop = async (): Promise<void> => {
     for (const timer of timers) clearInterval(timer);
-    news.close();
+    channel.close();
     for (const pool of cluster.pools) pool.close();
     await metrics?.close();
   };
@@ -211,13 +226,19 @@ export async function startProxy(
     return closing;
   };
   try {
-    await firstLoad(topology, news, log);
+    await firstLoad(topology, channel, log);
     const recovery = new Recovery({ cluster, gids, living: () => siblings.living(), log });
     void recovery.run();
     timers.push(setInterval(() => listener.watch(), SESSION_WATCH_MS));
     const deadlocks = new DeadlockWatch({
       clients,
-      transactions: async () => openTransactions(await run(SHOW_TRANSACTIONS, '')),
+      transactions: async () => [
+        ...openTransactions(await run(SHOW_TRANSACTIONS, '')),
+        ...(await transactionsElsewhere(
+          (what, waitMs) => channel.ask(what, waitMs),
+          await siblings.living(),
+        )),
+      ],
       ...{ shards: config.shards, connect: connector(() => current) },
       nowMs: () => clock.nowMs,
       log,
@@ -241,15 +262,6 @@ export async function startProxy(
     await stop();
     throw error;
   }
-}
-
-/** 55000: a process cannot be replaced while clients hold on to it. */
-function nothingToRestart(): SqlError {
-  return new SqlError({
-    code: SQLSTATE.objectNotInPrerequisiteState,
-    message: 'a proxy of one process cannot be restarted while it serves',
-    hint: 'Start it with proxy.workers: 2 or more.',
-  });
 }
 
 interface ContextParts {

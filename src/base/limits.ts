@@ -346,6 +346,12 @@ export const KIND_WAITERS_MS = 3_000;
 /** A change that another proxy has announced holds this one up for so long at most. */
 export const SCHEMA_HOLD_MS = 15_000;
 
+/** So long a proxy waits for what others have open, to look for deadlocks with them, … */
+export const NEWS_TRANSACTIONS_MS = 1_000;
+
+/** … of which each tells what fits into a notification, which holds less than 8,000 bytes. */
+export const NEWS_TRANSACTIONS_BYTES_MAX = 7_000;
+
 /** How soon a proxy that has lost the home shard tries to listen there again. */
 export const NEWS_RECONNECT_MS = 250;
 

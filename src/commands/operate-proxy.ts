@@ -99,3 +99,12 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     },
   },
 ];
+
+/** 55000: a process cannot be replaced while clients hold on to it. */
+export function nothingToRestart(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.objectNotInPrerequisiteState,
+    message: 'a proxy of one process cannot be restarted while it serves',
+    hint: 'Start it with proxy.workers: 2 or more.',
+  });
+}

@@ -50,6 +50,11 @@ export function openTransactions({ table }: Answer): OpenTransaction[] {
   }));
 }
 
+/** Of this process alone. */
+export async function ownTransactions(operations: Operations): Promise<OpenTransaction[]> {
+  return openTransactions(await SHOW_TRANSACTIONS.run('', operations));
+}
+
 const PREPARED = columns('shard_id:int4 gid owner database prepared_time age_ms:int8 ours');
 
 const PREPARED_SQL = `

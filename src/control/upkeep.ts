@@ -5,8 +5,8 @@ import { SqlError } from '../base/errors.ts';
 import { HOME_SHARD_POLL_MS, HOME_SHARD_START_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { ServerError } from '../pool/query.ts';
+import type { ProxyChannel } from './proxy-channel.ts';
 import type { Recovery } from './recovery.ts';
-import type { SchemaNews } from './schema-news.ts';
 import type { TopologyStore } from './topology-store.ts';
 
 /**
@@ -15,13 +15,13 @@ import type { TopologyStore } from './topology-store.ts';
  */
 export async function firstLoad(
   topology: TopologyStore,
-  news: SchemaNews,
+  channel: ProxyChannel,
   log: Logger,
 ): Promise<void> {
   const deadlineMs = performance.now() + HOME_SHARD_START_MS;
   for (let first = true; ; first = false) {
     try {
-      await news.open();
+      await channel.open();
       await topology.load();
       return;
     } catch (error) {

@@ -8,12 +8,12 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Shard } from '../topology/shard.ts';
 import { TERMINATE } from '../wire/terminate.ts';
 import type { Client } from './client.ts';
-import { circleOf, type OpenTransaction, waitGraph } from './wait-graph.ts';
+import { type ClientName, circleOf, type OpenTransaction, waitGraph } from './wait-graph.ts';
 
 export interface DeadlockWatchOptions {
   /** Of this process. */
   clients(): Iterable<Client>;
-  /** Of all processes of the proxy. */
+  /** Of all processes of all proxies; clients of other proxies by texts. */
   transactions(): Promise<readonly OpenTransaction[]>;
   readonly shards: readonly Shard[];
   /** A new connection: those of the pools may all be waiting. */
@@ -101,19 +101,28 @@ export class DeadlockWatch {
   }
 }
 
-function youngest(circle: readonly number[], all: readonly OpenTransaction[]): number {
+/**
+ * Who began last; all processes find the same. Of two that began in one millisecond each proxy takes its
+ * own: rather two than none.
+ */
+function youngest(circle: readonly ClientName[], all: readonly OpenTransaction[]): ClientName {
   const begun = new Map(all.map(({ client, begunMs }) => [client, begunMs]));
   return circle.reduce((a, b) => {
     const [first, second] = [begun.get(a) ?? 0, begun.get(b) ?? 0];
     if (first !== second) return first > second ? a : b;
-    return Math.max(a, b);
+    if (typeof a !== typeof b) return typeof a === 'number' ? a : b;
+    return String(a) > String(b) ? a : b;
   });
 }
 
-function deadlockDetected(circle: readonly number[]): SqlError {
-  const waits = circle.map(
-    (client, i) => `Client ${client} waits for client ${circle[(i + 1) % circle.length]}.`,
-  );
+const named = (client: ClientName): string =>
+  typeof client === 'number' ? `client ${client}` : client;
+
+function deadlockDetected(circle: readonly ClientName[]): SqlError {
+  const waits = circle.map((client, i) => {
+    const [first, next] = [named(client), named(circle[(i + 1) % circle.length]!)];
+    return `${first[0]!.toUpperCase()}${first.slice(1)} waits for ${next}.`;
+  });
   return new SqlError({
     code: SQLSTATE.deadlockDetected,
     message: 'deadlock detected',

@@ -3,17 +3,21 @@
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 
-/** A transaction of some process of the proxy, by its client. */
+/** A transaction by its client: a number, or of another proxy a text that no other has. */
 export interface OpenTransaction {
-  readonly client: number;
+  readonly client: ClientName;
   /** Date.now() of its process, at its begin. */
   readonly begunMs: number;
   /** Its server processes, as serverKey gives them. */
   readonly servers: readonly string[];
 }
 
+export type ClientName = number | string;
+
 /** One server process of one shard. */
 export const serverKey = (shard: number, processId: number): string => `s${shard}:${processId}`;
+
+const SERVER_KEY = /^s\d+:\d+$/;
 
 // pg_blocking_pids gives 0 for a prepared transaction, which waits for nobody.
 const WAITS_SQL = `
@@ -22,7 +26,7 @@ const WAITS_SQL = `
   WHERE a.datname = pg_catalog.current_database() AND a.wait_event_type = 'Lock' AND b.pid <> 0`;
 
 /** A node is a transaction's client, or a server process of nobody that is known. */
-type Node = number | string;
+type Node = ClientName;
 
 export type WaitGraph = ReadonlyMap<Node, ReadonlySet<Node>>;
 
@@ -31,7 +35,7 @@ export async function waitGraph(
   connections: readonly ServerConnection[],
   transactions: readonly OpenTransaction[],
 ): Promise<WaitGraph> {
-  const owners = new Map<string, number>();
+  const owners = new Map<string, ClientName>();
   for (const { client, servers } of transactions) {
     for (const server of servers) owners.set(server, client);
   }
@@ -52,7 +56,7 @@ export async function waitGraph(
 }
 
 /** The clients of a circle that begins and ends with `client`; null: it does not wait for itself. */
-export function circleOf(client: number, graph: WaitGraph): readonly number[] | null {
+export function circleOf(client: ClientName, graph: WaitGraph): readonly ClientName[] | null {
   const cameFrom = new Map<Node, Node>();
   const open: Node[] = [client];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -66,10 +70,10 @@ export function circleOf(client: number, graph: WaitGraph): readonly number[] | 
   return null;
 }
 
-function pathTo(last: Node, cameFrom: ReadonlyMap<Node, Node>): number[] {
-  const path: number[] = [];
+function pathTo(last: Node, cameFrom: ReadonlyMap<Node, Node>): ClientName[] {
+  const path: ClientName[] = [];
   for (let at: Node | undefined = last; at !== undefined; at = cameFrom.get(at)) {
-    if (typeof at === 'number') path.unshift(at);
+    if (typeof at === 'number' || !SERVER_KEY.test(at)) path.unshift(at);
   }
   return path;
 }

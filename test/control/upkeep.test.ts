@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { createLog } from '../../src/base/log.ts';
-import type { SchemaNews } from '../../src/control/schema-news.ts';
+import type { ProxyChannel } from '../../src/control/proxy-channel.ts';
 import type { TopologyStore } from '../../src/control/topology-store.ts';
 import { firstLoad } from '../../src/control/upkeep.ts';
 import { ServerError } from '../../src/pool/query.ts';
@@ -19,8 +19,8 @@ const loading = (...errors: readonly ServerError[]) => {
       if (error !== undefined) throw error;
     },
   } as Partial<TopologyStore> as TopologyStore;
-  const news = { open: async () => undefined } as Partial<SchemaNews> as SchemaNews;
-  return firstLoad(topology, news, createLog('silent'));
+  const channel = { open: async () => undefined } as Partial<ProxyChannel> as ProxyChannel;
+  return firstLoad(topology, channel, createLog('silent'));
 };
 
 it('waits for a home shard that is starting up or whose server has just ended', async () => {

@@ -5,6 +5,7 @@ import { encodeQuery } from '../../src/wire/query.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import {
   errorCode,
+  fieldsOf,
   RawClient,
   type RawMessage,
   rawMessage,
@@ -139,5 +140,32 @@ describe('A circle of three', () => {
     });
     expect((await Promise.all(answers)).sort()).toEqual(['', '', '40P01']);
     await third.close();
+  });
+});
+
+describe('Two transactions through different proxies', () => {
+  it('that lock in opposite order: the younger gets 40P01, whichever proxy it is at', async () => {
+    const beside = await proxy.beside({});
+    const there = await RawClient.login(beside.login);
+    for (const [older, younger] of [
+      [first, there],
+      [there, first],
+    ] as const) {
+      await older.rows('BEGIN');
+      await older.rows(add(0));
+      await younger.rows('BEGIN');
+      await younger.rows(add(1));
+      const waits = older.query(add(1));
+      const broken = await younger.query(add(0));
+      expect(errorCode(broken)).toBe('40P01');
+      expect(fieldsOf(broken.find(({ type }) => type === 'E')!).get('D')).toMatch(
+        /^Over several shards: C.* waits for client \d+ of [0-9a-f]{16}\./,
+      );
+      expect(errorCode(await waits)).toBe('');
+      await younger.rows('ROLLBACK');
+      await older.rows('ROLLBACK');
+    }
+    await there.close();
+    await beside.close();
   });
 });
