@@ -7,7 +7,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { carriedArrays, carriedSql } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
-import { writeReference } from './reference-write.ts';
+import { differs, writeReference } from './reference-write.ts';
 import type { Carriage } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
@@ -41,7 +41,9 @@ interface Answer {
 /** Shard by shard, in their order. */
 export async function insertRows(write: RowsWrite): Promise<WriteResult> {
   const { merge, rows, rowShards } = write;
-  if (merge.table.kind === 'reference') return insertEverywhere(write);
+  if (merge.table.kind === 'reference') {
+    return merge.whole ? repeatEverywhere(write) : insertEverywhere(write);
+  }
   if (merge.table.kind === 'home') {
     const answer = await insertOn(write, HOME_SHARD, rows, 0);
     return { rows: answer.rows, tag: `INSERT 0 ${answer.count}` };
@@ -90,6 +92,17 @@ async function insertOn(
     answer.count += parseCommandTag(stream.tag).rows ?? 0n;
   }
   return answer;
+}
+
+/** ON CONFLICT DO UPDATE: every copy does the same with the same rows, and one of them answers. */
+async function repeatEverywhere(write: RowsWrite): Promise<WriteResult> {
+  const home = await insertOn(write, HOME_SHARD, write.rows, 0);
+  for (const shard of write.shards) {
+    if (shard === HOME_SHARD) continue;
+    const { count } = await insertOn(write, shard, write.rows, 0);
+    if (count !== home.count) throw differs(shard, `INSERT 0 ${count}`, `INSERT 0 ${home.count}`);
+  }
+  return { rows: home.rows, tag: `INSERT 0 ${home.count}` };
 }
 
 /** The home shard makes the rows, which are then copied to the others. */

@@ -32,9 +32,15 @@ export function planReferenceWrite(
   if (statement.kind === 'insert') {
     const { leaf } = surveyInsert(statement, survey, new CommonTables());
     surveyUnused(survey);
-    const isPlain = !survey.writesInWith && (statement.conflict?.assignments.length ?? 0) === 0;
-    if (survey.classes.length > 0 && isPlain) {
-      return computed('INSERT', () => insertRows(statement, table, leaf, context, survey));
+    const updates = (statement.conflict?.assignments.length ?? 0) > 0;
+    const make = () => insertRows(statement, table, leaf, context, survey);
+    if (survey.writesInWith) throw new Refusal(refused('referenceWrite'));
+    if (!updates && survey.classes.length > 0) return computed('INSERT', make);
+    if (updates && (survey.classes.length > 0 || !isRepeatable(statement, table, survey))) {
+      // The rows are the same everywhere, and so must be what is done with them.
+      checkFilled(statement, table);
+      checkSteadyNodes({ conflict: statement.conflict, returning: statement.returning });
+      return computed('INSERT', make);
     }
   } else {
     const { scope } = surveyModify(statement, survey, new CommonTables());

@@ -131,7 +131,7 @@ export const REFUSED = {
     hint: 'Home tables are on shard 0 only. Ask for each by itself, or make the table a reference table.',
   },
   referenceWrite: {
-    what: 'writing a reference table by a cursor, within WITH of CREATE TABLE AS, or ON CONFLICT DO UPDATE with rows of sharded tables',
+    what: 'writing a reference table by a cursor, or within WITH of CREATE TABLE AS',
     hint: 'Use INSERT, UPDATE and DELETE by themselves.',
   },
   referenceUnsteady: {

@@ -87,6 +87,18 @@ export const INSERTS: readonly Said[] = [
       RETURNING code, weight`,
   },
   { sql: `INSERT INTO country (code) SELECT DISTINCT name FROM files ON CONFLICT DO NOTHING` },
+  {
+    sql: `INSERT INTO country (code, name, weight) SELECT name, max(note), count(*) FROM files
+      WHERE name IS NOT NULL GROUP BY name
+      ON CONFLICT (code) DO UPDATE SET weight = country.weight + excluded.weight RETURNING code, weight`,
+  },
+  {
+    sql: `INSERT INTO country AS c VALUES ('de', (SELECT body FROM notes WHERE id = 1), 3), ('zz', 'new', 1 + 1)
+      ON CONFLICT (code) DO UPDATE SET name = excluded.name || '!' WHERE c.weight < 100`,
+  },
+  {
+    sql: `INSERT INTO country SELECT 'de', 'twice', 1 FROM files ON CONFLICT (code) DO UPDATE SET weight = 9`,
+  },
   // A WITH that writes one shard.
   {
     sql: `WITH d AS (DELETE FROM files WHERE user_id = 1 AND id < 20 RETURNING *)
