@@ -32,6 +32,10 @@ export const ANSWERED: readonly AnsweredStatement[] = [
   ordered('SELECT count(*), max(size), min(name) FROM files WHERE user_id = 42'),
   ordered('SELECT row_number() OVER (ORDER BY id), id FROM files WHERE user_id = 42 ORDER BY 1'),
   ordered('WITH f AS (SELECT * FROM files WHERE user_id = 42) SELECT id FROM f ORDER BY id'),
+  // One table is sent to the shards, another small one stays theirs.
+  anyOrder(
+    'SELECT t1.id, t3.user_id FROM files t1, members t2 LEFT JOIN ONLY members t3 ON t2.user_id = t3.user_id',
+  ),
   // Several shards by their keys.
   ordered('SELECT user_id, id FROM files WHERE user_id IN (1, 2, 42) ORDER BY user_id, id'),
   ordered('SELECT user_id, id FROM files WHERE user_id IN (2, 42) ORDER BY user_id, id'),

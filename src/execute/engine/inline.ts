@@ -77,7 +77,9 @@ export async function openInline(
     }
     const broadcast = spread.broadcasts.find(({ small }) => small.every((i) => leaves[i] !== null));
     if (leaves.length < rows.length || broadcast === undefined) return null;
-    const { relations, parameters } = relationsOf(leaves, request.parameters);
+    // Others that are small, too, may be the shards' own tables there.
+    const sent = leaves.map((leaf, i) => (broadcast.small.includes(i) ? leaf : null));
+    const { relations, parameters } = relationsOf(sent, request.parameters);
     const given = givenTo(broadcast, relations);
     if (within !== null && !(await isGrouped(engine, given.shardSql.before, parameters)))
       return null;
