@@ -21,6 +21,7 @@ import type { StatementCost } from './statement-cost.ts';
 /** A batch that one server can answer by itself, in one round trip. */
 export interface OneShardBatch {
   readonly shard: number;
+  readonly version: number;
   readonly writes: boolean;
   readonly copies: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
@@ -85,6 +86,7 @@ export function routeBatch(
   const portals = new Map<string, OpenPortal>();
   const closed = new Set<string>();
   let shard = -1;
+  const { version } = context.topology();
   let writes = false;
   let copies = false;
   for (const message of messages) {
@@ -138,7 +140,7 @@ export function routeBatch(
   if (shard < 0) shard = anyShard(state, context);
   const cost = costOf(messages, portals, context);
   const isRepeatable = cost !== null && hasNoLiterals(portals);
-  return { shard, writes, copies, cost, isRepeatable, messages, statements, portals };
+  return { shard, version, writes, copies, cost, isRepeatable, messages, statements, portals };
 }
 
 /** Its values may name types for which the shard has other numbers. */

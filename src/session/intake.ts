@@ -157,9 +157,10 @@ export class Intake {
       const batch = this.#routeBatch();
       if (batch !== null) {
         this.#batch.take();
-        const { shard, writes, copies, cost } = batch;
+        const { shard, version, writes, copies, cost } = batch;
         const withBegin = copies ? null : 'rows';
-        this.#owner.ship({ shard, content: batch, writes, withBegin, cost, literals: null });
+        const literals = null;
+        this.#owner.ship({ shard, version, content: batch, writes, withBegin, cost, literals });
         return;
       }
     }

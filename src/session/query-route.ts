@@ -15,6 +15,7 @@ import type { StatementCost } from './statement-cost.ts';
 
 export interface QueryRoute {
   readonly shard: number;
+  readonly version: number;
   readonly writes: boolean;
   readonly cost: StatementCost | null;
   /** See Shipment. */
@@ -53,6 +54,7 @@ export function routeQuery(
     const { effect } = plan;
     return {
       shard,
+      version: topology.version,
       writes: effect !== 'read',
       cost,
       literals: given,

@@ -30,6 +30,8 @@ export type WithBegin = 'rows' | 'returning' | null;
 /** What goes to one server: the bytes of a Query or FunctionCall, or a batch yet to be encoded. */
 export interface Shipment {
   readonly shard: number;
+  /** Of the topology by which it goes there. */
+  readonly version: number;
   readonly content: Buffer | OneShardBatch;
   readonly writes: boolean;
   /** What the statement has cost so far; null: it must have a connection to itself. */
@@ -44,6 +46,8 @@ export interface RelayLaneOwner {
   laneEnded(outcome: RelayOutcome): void;
   /** Nothing was sent. */
   laneFailed(error: unknown): void;
+  /** Nothing was done, and it may have to be planned anew. */
+  laneUndone(content: Buffer | OneShardBatch): void;
   /** The server waits for the client's CopyData. */
   laneCopiesIn(): void;
 }
@@ -200,7 +204,18 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
   }
 
   groupUndone(): void {
-    this.#acquire(this.#shipment!.shard);
+    this.#undone();
+  }
+
+  #undone(): void {
+    const { content } = this.#shipment!;
+    this.#shipment = null;
+    this.#owner.laneUndone(content);
+  }
+
+  /** The schema has changed, or is about to, since it was planned: its rows may be elsewhere. */
+  #isOutdated({ version }: Shipment): boolean {
+    return this.#context.hold.isOn || this.#context.topology().version !== version;
   }
 
   /** The client has gone: gets the server to an end soon. */
@@ -258,6 +273,11 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       this.#shipment = null;
       if (!joined) this.#state.giveBack(connection);
       this.#owner.laneFailed(ended);
+      return;
+    }
+    if (!joined && this.#isOutdated(this.#shipment!)) {
+      this.#state.giveBack(connection);
+      this.#undone();
       return;
     }
     this.#isKept = false;

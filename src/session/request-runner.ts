@@ -8,6 +8,7 @@ import type { Planned } from '../plan/planner.ts';
 import { ServerError } from '../pool/query.ts';
 import { charactersOf, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
 import type { BatchMessage } from './batch.ts';
+import type { OneShardBatch } from './batch-route.ts';
 import { BatchRunner } from './batch-runner.ts';
 import type { RunnerDependencies } from './execution.ts';
 import { callFunction } from './function-call.ts';
@@ -20,6 +21,9 @@ function namesUnknownTable(plan: Plan): boolean {
   if (plan.op === 'sequence') return plan.parts.some((part) => namesUnknownTable(part.plan));
   return plan.op === 'routed' && plan.unknownTable;
 }
+
+/** The text of a Query message. */
+const sqlOf = (message: Buffer): string => message.toString('utf8', 5, message.length - 1);
 
 /** Whether a statement meets the transaction that its string is. */
 function isInBlock(plan: Plan): boolean {
@@ -104,6 +108,12 @@ export class RequestRunner {
   /** `synced`: Sync follows the messages. */
   runBatch(messages: readonly BatchMessage[], synced: boolean): Promise<void> {
     return this.#batchRunner.run(messages, synced);
+  }
+
+  /** What the relay lane could not do. */
+  runAgain(content: Buffer | OneShardBatch): Promise<void> {
+    if (!Buffer.isBuffer(content)) return this.runBatch(content.messages, true);
+    return this.runQuery(sqlOf(content));
   }
 
   /** A FunctionCall message. */

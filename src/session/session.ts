@@ -14,6 +14,7 @@ import {
   READY_IDLE,
   READY_IN_TRANSACTION,
 } from '../wire/status.ts';
+import type { OneShardBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import { contextOf, type SessionContext } from './context.ts';
 import { CopyInbox } from './copy-inbox.ts';
@@ -272,6 +273,11 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   laneFailed(error: unknown): void {
     if (this.#phase === 'closed') void this.#cleanUp();
     else this.#work(() => Promise.reject(error), true);
+  }
+
+  laneUndone(content: Buffer | OneShardBatch): void {
+    if (this.#phase === 'closed') void this.#cleanUp();
+    else this.#work(() => this.#runner.runAgain(content), true);
   }
 
   laneCopiesIn(): void {

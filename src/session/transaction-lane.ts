@@ -36,10 +36,11 @@ export class TransactionLane implements RelayEnd {
 
   /** False: it needs the careful way. The session has no pins, and its transaction has not failed. */
   takes({ verb, ...command }: TransactionVerb): boolean {
-    const { transaction, schemaChanged, portals } = this.#state;
+    const { transaction, schemaChanged, kindChanged, portals } = this.#state;
     if (verb === 'begin') return transaction === null;
     if (verb !== 'commit' && verb !== 'rollback') return false;
-    if (transaction === null || transaction.implicit || schemaChanged) return false;
+    if (transaction === null || transaction.implicit) return false;
+    if (schemaChanged || kindChanged) return false;
     if ('chain' in command && command.chain) return false;
     for (const { running } of portals.values()) if (running !== null) return false;
     return transaction.isOnOneServer;
