@@ -1,8 +1,9 @@
 // Row locks: the tables whose rows a SELECT locks once it has found them.
 
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { FromItem, LockStrength, LockWait, SelectStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
-import type { PlanContext } from './context.ts';
+import { type PlanContext, Refusal } from './context.ts';
 import { visibleName } from './engine-text.ts';
 import type { LockedTable } from './plan.ts';
 import { NoMerge } from './splice.ts';
@@ -27,6 +28,7 @@ export function lockedItems(
   context: PlanContext,
 ): readonly LockedItem[] {
   if (body.kind !== 'simple') throw new NoMerge('lockLimit');
+  checkNames(body.from, locks);
   const common = new Set(clause?.tables.map(({ name }) => name));
   const items = body.from.flatMap(innerItems);
   const names = items.flatMap((item) => (item.kind === 'table' ? [visibleName(item)] : []));
@@ -61,6 +63,24 @@ export function lockedItems(
   if (locked.length === 0) throw new NoMerge('lockLimit');
   return locked;
 }
+
+/** Throws what any server says of a name that FROM does not have. */
+function checkNames(from: readonly FromItem[], locks: SelectStatement['locks']): void {
+  const known = new Set(from.flatMap(namesIn));
+  const unknown = locks.flatMap(({ of }) => of).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new Refusal({
+    code: SQLSTATE.undefinedTable,
+    message: `relation "${unknown}" in the locking clause not found in FROM clause`,
+  });
+}
+
+const namesIn = (item: FromItem): readonly (string | null)[] => {
+  if (item.kind === 'table') return [visibleName(item)];
+  return item.kind === 'join'
+    ? [item.alias, ...namesIn(item.left), ...namesIn(item.right)]
+    : [item.alias];
+};
 
 /** Certainly no view: of one over home or reference tables no column is NOT NULL. */
 const isStored = ({ kind, columns }: Table): boolean =>

@@ -72,6 +72,18 @@ const SUITE_NAMES = [
   'tablesample',
   'generated',
   'copy2',
+  'timestamptz',
+  'horology',
+  'jsonb_jsonpath',
+  'regex',
+  'polymorphism',
+  'join_hash',
+  'memoize',
+  'partition_aggregate',
+  'partition_join',
+  'tsearch',
+  'equivclass',
+  'select_parallel',
 ];
 
 const MANUAL = join(import.meta.dirname, '../../docs/sql.md');
