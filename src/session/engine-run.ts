@@ -108,9 +108,11 @@ function spreadOf(
 ): Spread {
   const { largeInputs: large, mergeRowsMax: rowsMax, mergeBytesMax: bytesMax } = context;
   const connections = ({ route }: Broadcast) =>
-    targetsOf(route, values, context.topology()).map((shard) =>
-      shard === HOME_SHARD ? engine : readers.get(shard)!,
-    );
+    targetsOf(route, values, context.topology()).map((shard) => {
+      const reader = shard === HOME_SHARD ? engine : readers.get(shard);
+      if (reader === undefined) throw new Error(`a broadcast to shard ${shard}, which has no leaf`);
+      return reader;
+    });
   return { broadcasts, description, large, rowsMax, bytesMax, connections };
 }
 

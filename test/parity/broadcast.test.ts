@@ -23,6 +23,9 @@ const BROADCAST: readonly string[] = [
   'WITH few AS (SELECT user_id AS u, name FROM members WHERE user_id > 0) SELECT f.id, few.name FROM files f JOIN few ON few.u = f.size ORDER BY f.id',
   'SELECT DISTINCT m.user_id FROM files f JOIN members m ON m.user_id = f.size + 1',
   'SELECT f.id, m.name, now() = now() FROM files f JOIN public.members m ON m.user_id = f.size WHERE f.user_id IN (1, 2, 42)',
+  'SELECT f.id, m.name FROM files f, members m WHERE f.user_id = 42 AND m.user_id IN (1, 2, 3) AND m.user_id % 2 = f.size % 2',
+  'SELECT f.id, m.name FROM files f, members m WHERE f.user_id = NULL AND m.user_id = f.size',
+  'SELECT count(*) FROM files f, members m WHERE f.user_id IN (1, 42) AND m.user_id = NULL',
   'SELECT f.id, m.name, c.name FROM files f JOIN members m ON m.user_id = f.size LEFT JOIN country c ON c.code = m.country',
   'SELECT f.id, n.mood, m.name FROM files f JOIN narrow n USING (user_id) JOIN members m ON m.user_id = f.size',
 ];

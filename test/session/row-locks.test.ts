@@ -1,6 +1,7 @@
 // Row locks over several shards: taken in shard order, and on no more rows than are put out.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { encodeCancelRequest } from '../../src/wire/startup.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { errorCode, letters, RawClient, rowsOf } from '../support/raw-client.ts';
 import { say } from '../support/transcript.ts';
@@ -187,6 +188,21 @@ describe.each(['streams', 'the merge engine'])('Under ORDER BY and LIMIT, by %s,
     await first.query('DELETE FROM jobs WHERE id = 2');
     expect(await afterCommit(take(1, ''))).toEqual([['3']]);
     await first.query("INSERT INTO jobs VALUES (2, 2, 'job')");
+  });
+
+  it('one that waits can be cancelled, and leaves nothing locked', async () => {
+    await first.query('BEGIN');
+    await first.rows('SELECT id FROM jobs WHERE id = 1 FOR UPDATE');
+    const answer = second.query(take(3, ''));
+    await waiting();
+    const other = await RawClient.open(tested.login);
+    other.send(encodeCancelRequest(second.key.processId, second.key.secret));
+    await other.untilEnd();
+    other.destroy();
+    expect(errorCode(await answer)).toBe('57014');
+    expect(await first.rows(take(3, 'NOWAIT'))).toEqual([['0'], ['1'], ['2']]);
+    await first.query('ROLLBACK');
+    expect(await second.rows(take(1, ''))).toEqual([['0']]);
   });
 
   it('REPEATABLE READ cannot have a row that has changed since', async () => {
