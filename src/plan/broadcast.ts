@@ -7,7 +7,7 @@ import { engineText, type Stand } from './engine-text.ts';
 import type { KeyClass } from './key-class.ts';
 import { NoMerge } from './splice.ts';
 
-/** A place of the text that names a sharded table. */
+/** A place of the text that names a sharded table, or a home table, which has no class. */
 export interface SpreadPlace {
   readonly stand: Omit<Stand, 'text'>;
   readonly table: Table;
@@ -36,14 +36,14 @@ const CLASSES_MAX = 4;
 const leafName = (leaf: number): string => `drive_leaf_${leaf + 1}`;
 
 /**
- * For each class of tables that meet by their keys: what is left when the tables of all others are, as
- * reference tables, on every shard.
+ * For each class of tables that meet by their keys: what is left when the tables of all others, and home
+ * tables, are on every shard, as reference tables.
  */
 export function broadcastsOf(text: SpreadText, plan: StreamPlanner): readonly Broadcast[] {
   const { sql, places, leaves } = text;
   const classes = [...new Set(places.flatMap((place) => place.classes))];
   const isMeant = /drive_leaf_/.test(sql);
-  if (classes.length < 2 || classes.length > CLASSES_MAX || isMeant) return [];
+  if (classes.length > CLASSES_MAX || isMeant) return [];
   return classes.flatMap((kept): Broadcast[] => {
     const given = places.filter((place) => !place.classes.includes(kept));
     const small = [...new Set(given.map(({ leaf }) => leaf))];

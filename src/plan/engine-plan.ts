@@ -105,6 +105,8 @@ export interface EngineMerge {
   readonly tellsTime: boolean;
   readonly readsHome: boolean;
   readonly broadcasts: readonly Broadcast[];
+  /** Home tables that broadcasts give to the shards: leaves behind those of `alone`. */
+  readonly beside: readonly EngineLeaf[];
   /** null: no rows are locked. */
   readonly locks: EngineLocks | null;
   /** For a statement that may not run in a transaction. */

@@ -4,13 +4,7 @@ import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Column, Table } from '../topology/table.ts';
 import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
-import {
-  broadcastsOf,
-  orNone,
-  type SpreadPlace,
-  type SpreadText,
-  type StreamPlanner,
-} from './broadcast.ts';
+import { broadcastsOf, orNone, type SpreadPlace, type StreamPlanner } from './broadcast.ts';
 import { isSystem, type PlanContext } from './context.ts';
 import { elementOf } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
@@ -98,11 +92,13 @@ export function planEngine(
     views: [...new Set(views.map((place) => quotedName(place)))],
     tellsTime: survey.tellsTime,
     readsHome: survey.readsHome,
-    broadcasts: mayBroadcast ? orNone(() => broadcastsOf(spreadText(whole, alone), streamed)) : [],
+    ...(mayBroadcast ? spreadOf(whole, alone, survey.namesJoin, streamed) : NOT_SPREAD),
     locks: locking?.locks ?? null,
     refusal: severalShards('engineInTransaction'),
   };
 }
+
+const NOT_SPREAD = { broadcasts: [], beside: [] };
 
 interface Place extends TableUse {
   /** null: all keys, or not a sharded table. */
@@ -168,17 +164,30 @@ interface MadeInput {
   readonly numbers: ReadonlyMap<Place, number>;
 }
 
-const spreadText = ({ sql, tokens, places }: Text, { input, numbers }: MadeInput): SpreadText => ({
-  sql,
-  tokens,
-  leaves: input.leaves,
-  places: places.flatMap((place): SpreadPlace[] => {
+/** How else the statement may run; `beside`: the leaves of home tables, behind those of `made`. */
+function spreadOf(
+  whole: Text,
+  made: MadeInput,
+  namesJoin: boolean,
+  streamed: StreamPlanner,
+): Pick<EngineMerge, 'broadcasts' | 'beside'> {
+  const beside: EngineLeaf[] = [];
+  const { leaves } = made.input;
+  const isHome = ({ table, key }: Place) => key === null && table?.kind === 'home';
+  const copied = (place: Place) => place.key !== null || isHome(place);
+  const needed = columnsNeeded([whole], { copied, namesJoin, locking: null });
+  const places = whole.places.flatMap((place): SpreadPlace[] => {
     const { item, span, table, classes } = place;
-    const number = numbers.get(place);
-    if (number === undefined || table === null) return [];
+    if (table === null || !copied(place)) return [];
+    const number =
+      made.numbers.get(place) ?? leaves.length + beside.push(leafOf(place, needed, false));
     return [{ stand: { item, schema: table.schema, span }, table, classes, leaf: number - 1 }];
-  }),
-});
+  });
+  const { sql, tokens } = whole;
+  const text = { sql, tokens, places, leaves: [...leaves, ...beside] };
+  const broadcasts = orNone(() => broadcastsOf(text, streamed));
+  return { broadcasts, beside: broadcasts.length > 0 ? beside : [] };
+}
 
 /** Uses that need the same rows share a leaf. */
 function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {

@@ -253,7 +253,8 @@ function engineLines(merge: EngineMerge): string[] {
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})${drawn}`;
     return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;
   };
-  const lines = [...alone.leaves.map(leaves), `merge: engine: ${alone.sql}`];
+  const all = [...alone.leaves, ...merge.beside];
+  const lines = [...all.map(leaves), `merge: engine: ${alone.sql}`];
   if (merge.locks !== null) {
     const { tables, limit, offset } = merge.locks;
     const rest = tailOf({ sort: [], distinct: false, limit, offset }, columnText);

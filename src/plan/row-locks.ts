@@ -33,7 +33,8 @@ export function lockedItems(
   const items = body.from.flatMap(innerItems);
   const names = items.flatMap((item) => (item.kind === 'table' ? [visibleName(item)] : []));
   if (new Set(names).size !== names.length) throw new NoMerge('lockLimit');
-  const locked = items.flatMap((item): LockedItem[] => {
+  // None at all: OF names what cannot be locked, as the server will say.
+  return items.flatMap((item): LockedItem[] => {
     const name = item.kind === 'table' ? visibleName(item) : item.alias;
     const own = locks.filter(({ of }) => of.length === 0 || of.includes(name ?? ''));
     if (own.length === 0 || item.kind === 'function') return [];
@@ -60,8 +61,6 @@ export function lockedItems(
       },
     ];
   });
-  if (locked.length === 0) throw new NoMerge('lockLimit');
-  return locked;
 }
 
 /** Throws what any server says of a name that FROM does not have. */

@@ -100,20 +100,25 @@ async function openSmall(
 
 /** What else than the engine may compute the statement, on the connections that it has been lent. */
 function spreadOf(
-  { broadcasts }: EngineMerge,
-  { values }: Execution,
+  merge: EngineMerge,
+  { values, parameters }: Execution,
   description: Description,
   { engine, readers }: Pick<Prepared, 'engine' | 'readers'>,
   context: SessionContext,
 ): Spread {
   const { largeInputs: large, mergeRowsMax: rowsMax, mergeBytesMax: bytesMax } = context;
+  const { broadcasts } = merge;
+  const topology = context.topology();
+  const places = merge.beside.map((leaf) => placeOf(leaf, values, topology));
+  const bound = { ...parameters, types: description.parameterTypes };
+  const beside = leafRowsOf(places, readers, true, bound);
   const connections = ({ route }: Broadcast) =>
-    targetsOf(route, values, context.topology()).map((shard) => {
+    targetsOf(route, values, topology).map((shard) => {
       const reader = shard === HOME_SHARD ? engine : readers.get(shard);
       if (reader === undefined) throw new Error(`a broadcast to shard ${shard}, which has no leaf`);
       return reader;
     });
-  return { broadcasts, description, large, rowsMax, bytesMax, connections };
+  return { broadcasts, beside, description, large, rowsMax, bytesMax, connections };
 }
 
 /**

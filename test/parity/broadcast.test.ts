@@ -26,6 +26,11 @@ const BROADCAST: readonly string[] = [
   'SELECT f.id, m.name FROM files f, members m WHERE f.user_id = 42 AND m.user_id IN (1, 2, 3) AND m.user_id % 2 = f.size % 2',
   'SELECT f.id, m.name FROM files f, members m WHERE f.user_id = NULL AND m.user_id = f.size',
   'SELECT count(*) FROM files f, members m WHERE f.user_id IN (1, 42) AND m.user_id = NULL',
+  'SELECT n.body, count(*), max(f.price) FROM files f JOIN notes n ON n.id = f.size % 4 GROUP BY n.body ORDER BY 1',
+  'SELECT f.id, n.body FROM files f LEFT JOIN notes n ON n.id = f.size AND n.id > $$0$$ WHERE f.tag IS NOT NULL ORDER BY f.id LIMIT 30',
+  'SELECT f.id, n.*, m.name FROM files f, public.notes n, members m WHERE n.id = f.size AND m.user_id > n.id',
+  'SELECT f.id FROM files f WHERE f.size NOT IN (SELECT id FROM notes) AND f.user_id IN (42, 1)',
+  'WITH n AS (SELECT id, upper(body) AS b FROM notes) SELECT f.tag, count(n.b) FROM files f JOIN n ON n.id < f.size GROUP BY f.tag',
   'SELECT f.id, m.name, c.name FROM files f JOIN members m ON m.user_id = f.size LEFT JOIN country c ON c.code = m.country',
   'SELECT f.id, n.mood, m.name FROM files f JOIN narrow n USING (user_id) JOIN members m ON m.user_id = f.size',
 ];

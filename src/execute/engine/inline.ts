@@ -37,6 +37,8 @@ export interface Within {
 /** What else than the engine alone may compute the statement. */
 export interface Spread {
   readonly broadcasts: readonly Broadcast[];
+  /** Leaves behind those of the statement that broadcasts give to the shards. */
+  readonly beside: readonly LeafRows[];
   /** Of the statement, as one server describes it. */
   readonly description: Description;
   /** Leaves that were too large the last time; those that are now become some. */
@@ -75,10 +77,12 @@ export async function openInline(
       const gather = await openAlone(input.marked, leaves, request, within);
       return gather === null ? null : { gather, isSpread: false };
     }
-    const broadcast = spread.broadcasts.find(({ small }) => small.every((i) => leaves[i] !== null));
-    if (leaves.length < rows.length || broadcast === undefined) return null;
+    if (leaves.length < rows.length) return null;
+    const all = [...leaves, ...(await readBeside(leaves, engine, limits, spread))];
+    const broadcast = spread.broadcasts.find(({ small }) => small.every((i) => all[i] !== null));
+    if (broadcast === undefined) return null;
     // Others that are small, too, may be the shards' own tables there.
-    const sent = leaves.map((leaf, i) => (broadcast.small.includes(i) ? leaf : null));
+    const sent = all.map((leaf, i) => (broadcast.small.includes(i) ? leaf : null));
     const { relations, parameters } = relationsOf(sent, request.parameters);
     const given = givenTo(broadcast, relations);
     if (within !== null && !(await isGrouped(engine, given.shardSql.before, parameters)))
@@ -182,6 +186,21 @@ async function readLeaves(
     } else for (const row of rows) bytesLeft -= row.length;
   }
   return read;
+}
+
+/** The leaves beside those of the statement, where some broadcast lacks nothing else. */
+function readBeside(
+  leaves: readonly (ReadLeaf | null)[],
+  engine: ServerConnection,
+  { rowsMax, bytesMax }: InlineLimits,
+  spread: Spread,
+): Promise<readonly (ReadLeaf | null)[]> {
+  const isWanted = spread.broadcasts.some(({ small }) => small.every((i) => leaves[i] !== null));
+  if (!isWanted) return Promise.resolve(spread.beside.map(() => null));
+  const bytes = leaves
+    .flatMap((leaf) => leaf?.rows ?? [])
+    .reduce((sum, row) => sum + row.length, 0);
+  return readLeaves(spread.beside, engine, { rowsMax, bytesMax: bytesMax - bytes }, spread);
 }
 
 /** null: too many rows on one shard, or bytes on all. */
