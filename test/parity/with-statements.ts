@@ -113,6 +113,40 @@ export const WITH_WRITES: readonly Said[] = [
       SELECT n, d.id FROM r LEFT JOIN d ON d.id = n ORDER BY n`,
     ordered: true,
   },
+  // Names and text.
+  {
+    sql: `WITH files AS (DELETE FROM files WHERE id > 28 RETURNING *) SELECT count(*), min(id) FROM files`,
+  },
+  {
+    sql: `WITH "D d" AS (UPDATE public.files AS f SET note = ')' WHERE f.id > 24 /* ( */ RETURNING f.*, f.id AS id2),
+      e AS NOT MATERIALIZED (SELECT max(id2) AS top, ARRAY[feels] AS feels FROM "D d" GROUP BY feels)
+      SELECT e.*, (SELECT count(*) FROM public.files WHERE public.files.note = ')') FROM e`,
+  },
+  {
+    sql: `WITH i AS (INSERT INTO picked DEFAULT VALUES RETURNING *) SELECT label, user_id FROM i, notes`,
+  },
+  {
+    sql: `WITH u AS (UPDATE files SET tags = tags || 'z', feels = NULL WHERE id BETWEEN 20 AND 23 RETURNING id, tags, feels, made)
+      INSERT INTO files (user_id, id, tags, feels, made) SELECT id, id + 400, tags, feels, made FROM u RETURNING tags, feels`,
+  },
+  {
+    sql: `WITH u AS (UPDATE members SET user_id = user_id + 200 WHERE user_id > 1 RETURNING user_id, name)
+      SELECT * FROM u WHERE EXISTS (SELECT FROM members m WHERE m.user_id = u.user_id - 200)`,
+  },
+  {
+    sql: `WITH m AS (MERGE INTO members USING (SELECT id AS k FROM files WHERE id < 20) f ON user_id = k
+        WHEN MATCHED THEN UPDATE SET total = 7 WHEN NOT MATCHED AND k > 15 THEN INSERT (user_id, name) VALUES (k, 'm')
+        RETURNING merge_action() AS act, user_id)
+      SELECT act, count(*), sum(user_id) FROM m GROUP BY act`,
+  },
+  {
+    sql: `WITH a AS (SELECT max(id) AS top FROM files), d AS (DELETE FROM files USING a WHERE id = top RETURNING id),
+      b AS (SELECT count(*) AS n FROM files, a WHERE id = top)
+      SELECT d.id, n, top FROM d, b, a`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM country RETURNING *), i AS (INSERT INTO country SELECT code || '2', name, weight FROM d) TABLE d`,
+  },
   // Errors.
   {
     sql: `WITH d AS (DELETE FROM files RETURNING id) INSERT INTO members SELECT id / 2, 'twice' FROM d`,
