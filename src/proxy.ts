@@ -46,6 +46,7 @@ import type { SessionContext } from './session/context.ts';
 import { DeadlockWatch } from './session/deadlock-watch.ts';
 import { GroupCommit } from './session/group-commit.ts';
 import { Listener, type ListenerRules } from './session/listener.ts';
+import { operateTable } from './session/operate-table.ts';
 import { StatementNames } from './session/prepared.ts';
 import { Seats } from './session/seats.ts';
 import { SessionCounters } from './session/session-counters.ts';
@@ -193,6 +194,7 @@ export async function startProxy(
     topology: () => topology.current,
     strangerCount: () => listener.strangerCount,
     nowMs: () => clock.nowMs,
+    changeTable: (change) => operateTable(context, change),
     restart: worker?.restart ?? (() => Promise.reject(nothingToRestart())),
     // The operator is to be answered first.
     shutdown: () => void setImmediate(host.shutdown ?? (() => void close())),

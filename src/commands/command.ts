@@ -52,6 +52,8 @@ export interface Command {
   readonly name: string;
   /** What may follow the name: `[shard]`; empty if nothing may. */
   readonly usage: string;
+  /** Its argument is all that follows, as it was typed; else one word at most. */
+  readonly takesLine?: true;
   /** One line for SHOW HELP. */
   readonly about: string;
   /** reads: changes nothing. operates: changes what clients meet. */

@@ -5,6 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { type Command, columns, show } from './command.ts';
 import { CLIENT_COMMANDS } from './operate-proxy.ts';
 import { SHARD_COMMANDS } from './operate-shards.ts';
+import { TABLE_COMMANDS } from './operate-tables.ts';
 import { POOL_COMMANDS } from './show-pools.ts';
 import { PROXY_COMMANDS } from './show-proxy.ts';
 import { SOCKET_COMMANDS } from './show-sockets.ts';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   ...TRANSACTION_COMMANDS,
   ...STATEMENT_COMMANDS,
   ...SHARD_COMMANDS,
+  ...TABLE_COMMANDS,
   ...CLIENT_COMMANDS,
 ];
 
@@ -48,6 +50,9 @@ export function findCommand(text: string): Call {
   const command = commandNamed(name);
   const rest = words.slice(length).map(unquoted);
   if (command === undefined) throw unknownCommand(text);
+  if (command.takesLine === true) {
+    return { command, argument: text.trim().slice(command.name.length).trim() };
+  }
   if (rest.length > (command.usage === '' ? 0 : 1)) throw unknownCommand(text);
   return { command, argument: rest[0] ?? '' };
 }

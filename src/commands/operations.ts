@@ -4,6 +4,7 @@ import type { Config } from '../control/config.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ShardPool } from '../pool/shard-pool.ts';
 import type { Client } from '../session/client.ts';
+import type { TableChange } from '../session/operate-table.ts';
 import type { StatementNames } from '../session/prepared.ts';
 import type { SessionCounters } from '../session/session-counters.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -40,6 +41,8 @@ export interface Operations {
    * when the new ones take the clients to come. Rejects with SqlError: nothing has changed then.
    */
   restart(): Promise<readonly string[]>;
+  /** Rejects with SqlError: nothing has changed then. */
+  changeTable(change: TableChange): Promise<void>;
   /** Begins to end the process, gracefully. */
   shutdown(): void;
 }

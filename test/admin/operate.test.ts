@@ -134,6 +134,39 @@ describe('RECONNECT', () => {
   });
 });
 
+describe('TABLE', () => {
+  const kinds = async () =>
+    (await operator.show('TABLES')).flatMap(({ table, kind, key }) =>
+      table === 'Moved one' ? [`${kind} ${key ?? ''}`.trim()] : [],
+    );
+
+  it('gives a table another kind, with its rows, and other clients know it', async () => {
+    const client = await open();
+    await client.query('CREATE TABLE "Moved one" (owner int NOT NULL, user_id int NOT NULL)');
+    await client.query('INSERT INTO "Moved one" SELECT n, n FROM generate_series(1, 6) AS n');
+    const count = async () =>
+      (await client.query('SELECT count(*)::int AS n FROM "Moved one"')).rows[0]!.n;
+    for (const [to, kind] of [
+      ['REFERENCE', 'reference'],
+      ['sharded owner', 'sharded owner'],
+      ['HOME', 'home'],
+      ['SHARDED', 'sharded user_id'],
+    ]) {
+      await operator.run(`TABLE "Moved one" ${to}`);
+      expect([await kinds(), await count()]).toEqual([[kind], 6]);
+    }
+    await client.query('DROP TABLE "Moved one"');
+  });
+
+  it.each([
+    ['TABLE nothing HOME', '42P01'],
+    ['TABLE file_metadata', '42601'],
+    ['TABLE file_metadata HOME key', '42601'],
+  ])('%s is refused with %s', async (command, code) => {
+    await expect(operator.run(command)).rejects.toMatchObject({ code });
+  });
+});
+
 describe('KILL', () => {
   const ended = async (client: Client, command: string): Promise<string> => {
     const error = new Promise<Error & { code?: string }>((resolve) =>
