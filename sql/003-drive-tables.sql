@@ -64,17 +64,6 @@ RETURNS TABLE (named text, start bigint) LANGUAGE sql STABLE AS $$
   WHERE s.seqincrement % 1024 = 0 AND c.relpersistence <> 't'
 $$;
 
--- Spreads a sequence: every shard counts in steps of 1024 from its own number. For START 1: shard 1
--- gives 1, 1025, …, and shard 0 gives 1024, 2048, …, so that ids are above 0.
-CREATE OR REPLACE FUNCTION drive.stride_sequence(sequence regclass)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  IF (SELECT seqincrement % 1024 <> 0 FROM pg_catalog.pg_sequence WHERE seqrelid = sequence) THEN
-    PERFORM drive.spread_sequence(sequence);
-  END IF;
-END
-$$;
-
 -- Takes the spread back: one server counts alone again, behind the last id that any shard has given.
 CREATE OR REPLACE FUNCTION drive.narrow_sequence(sequence regclass, given bigint)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -94,7 +83,8 @@ BEGIN
 END
 $$;
 
--- The same for one whose own steps happen to be 1024 or a multiple.
+-- Spreads a sequence: every shard counts in steps of 1024 from its own number. For START 1: shard 1
+-- gives 1, 1025, …, and shard 0 gives 1024, 2048, …, so that ids are above 0.
 CREATE OR REPLACE FUNCTION drive.spread_sequence(sequence regclass)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

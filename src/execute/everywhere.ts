@@ -38,8 +38,7 @@ export async function runInTransaction(
   const { merge, shards } = request;
   const home = await transaction.enlist(HOME_SHARD);
   const looseBefore = await looseKeys(home, merge.alters);
-  const narrowBefore = await narrowSequences(home);
-  const wideBefore = await wideSequences(home);
+  const before = await sequencesOf(home);
   let answer: QueryResult | null = null;
   const tags: string[] = [];
   const missing: ServerError[] = [];
@@ -60,14 +59,13 @@ export async function runInTransaction(
   if (isAlone) return answer!;
   if (missing.length > 0) throw missing[0];
   if (merge.onlyAtHome !== null) throw new SqlError(merge.onlyAtHome);
-  const made = merge.creates?.kind === 'sharded' ? merge.creates : merge.alters;
-  const loose = await looseKeys(home, made);
+  const loose = await looseKeys(home, merge.alters);
   if (loose.some((name) => !looseBefore.includes(name))) throw new SqlError(refused('unique'));
   if (merge.creates?.kind !== 'reference') {
-    const before = new Set(narrowBefore);
-    const narrow = (await narrowSequences(home)).filter((name) => !before.has(name));
-    await onEach(done, narrow.map(strideSql));
-    await onEach(done, (await madeAlike(done, wideBefore, narrow)).map(spreadSql));
+    const after = await sequencesOf(home);
+    const alike = await madeAlike(done[1], before, after);
+    const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
+    await onEach(done, [...narrow, ...alike].map(spreadSql));
   }
   if (merge.restarts) await onEach(done, [ALIGN_SQL]);
   if (merge.creates !== null) await onEach(done, [kindSql(merge.creates)]);
@@ -103,35 +101,37 @@ async function attempt(
   }
 }
 
-async function narrowSequences(home: ServerConnection): Promise<readonly string[]> {
-  const { rows } = await query(home, 'SELECT * FROM drive.narrow_sequences()');
-  return rows.map(([name]) => name!);
+interface Sequences {
+  readonly narrow: ReadonlySet<string>;
+  /** Those that count in steps of 1024 or a multiple, with where they start. */
+  readonly wide: ReadonlyMap<string, string>;
 }
 
-/** Sequences that count in steps of 1024 or a multiple, with where they start. */
-async function wideSequences(connection: ServerConnection): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await query(connection, 'SELECT named, start FROM drive.wide_sequences()');
-  return new Map(rows.map(([name, start]) => [name!, start!]));
+async function sequencesOf(connection: ServerConnection): Promise<Sequences> {
+  const { rows } = await query(
+    connection,
+    'SELECT narrow_sequences, NULL FROM drive.narrow_sequences() UNION ALL SELECT named, start FROM drive.wide_sequences()',
+  );
+  return {
+    narrow: new Set(rows.flatMap(([name, start]) => (start === null ? [name!] : []))),
+    wide: new Map(rows.flatMap(([name, start]) => (start == null ? [] : [[name!, start]]))),
+  };
 }
 
-/** New ones that have these steps by their own definition: the same START on every shard. */
+/** New ones that have wide steps by their own definition: the same START on every shard. */
 async function madeAlike(
-  [home, other]: readonly ServerConnection[],
-  before: ReadonlyMap<string, string>,
-  strided: readonly string[],
+  other: ServerConnection | undefined,
+  before: Sequences,
+  after: Sequences,
 ): Promise<readonly string[]> {
-  const known = new Set([...before.keys(), ...strided]);
-  const made = [...(await wideSequences(home!))].filter(([name]) => !known.has(name));
+  const made = [...after.wide].filter(([name]) => !before.wide.has(name));
   if (made.length === 0 || other === undefined) return [];
-  const there = await wideSequences(other);
+  const there = (await sequencesOf(other)).wide;
   return made.flatMap(([name, start]) => (there.get(name) === start ? [name] : []));
 }
 
 const spreadSql = (sequence: string) =>
   `SELECT drive.spread_sequence(${quoteLiteral(sequence)}::regclass)`;
-
-const strideSql = (sequence: string) =>
-  `SELECT drive.stride_sequence(${quoteLiteral(sequence)}::regclass)`;
 
 const ALIGN_SQL =
   'SELECT drive.align_sequence(seqrelid) FROM pg_catalog.pg_sequence ' +

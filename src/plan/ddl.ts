@@ -351,7 +351,10 @@ export function planNewTable(
     if (!(error instanceof Refusal)) throw error;
     return refusedPlan(traits.verb, error.fields);
   }
-  return everywhere(traits, { creates: { relation, kind, keyColumn } });
+  // What it takes over from another table may be a constraint that it cannot have.
+  const takesOver = sources.length > 0 && kind === 'sharded' && keyColumn !== null;
+  const alters = takesOver ? { relation, keyColumn: keyColumn! } : null;
+  return everywhere(traits, { creates: { relation, kind, keyColumn }, alters });
 }
 
 /** Where a table without a schema in its name is made. */

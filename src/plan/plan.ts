@@ -230,7 +230,7 @@ export interface EverywhereMerge {
   /** What it names may exist on the home shard only: then it is done there only. */
   readonly homeMayBeAlone: boolean;
   readonly creates: NewTable | null;
-  /** A sharded table that it changes, which may lose what keeps its keys apart. */
+  /** A sharded table whose keys it may leave without what keeps them apart. */
   readonly alters: { readonly relation: RelationName; readonly keyColumn: string } | null;
   /** It may have set sequences to the same value on every shard. */
   readonly restarts: boolean;
