@@ -240,7 +240,11 @@ function leafOf(place: Place, needed: ColumnFilter, identified: boolean): Engine
   const columns = table?.columns.filter(({ name }) => needed(name, keyColumn)) ?? [];
   const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
   return {
-    table: quotedName(place),
+    // A temporary table may stand before a home table of that name, and is read on the same server.
+    table:
+      key === null && item.relation.schema === null
+        ? quoted(item.relation.name)
+        : quotedName(place),
     only: item.only,
     sample,
     columns: columns.map((column) => quoted(column.name)),

@@ -147,6 +147,18 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
       await plain.rows('DROP TABLE mine');
     });
 
+    it('sees a temporary table in place of a home table of that name', async () => {
+      const sql = 'SELECT count(DISTINCT f.name), max(n.body) FROM files f, notes n WHERE n.id > 0';
+      for (const each of [client, plain]) {
+        await each.rows("CREATE TEMP TABLE notes AS SELECT 5 AS id, 'mine'::text AS body");
+      }
+      await same(sql);
+      for (const each of [client, plain]) await each.rows('BEGIN');
+      await same(sql);
+      for (const each of [client, plain]) await each.rows('COMMIT; DROP TABLE pg_temp.notes');
+      await same(sql);
+    });
+
     it('runs after statements of the same Query', async () => {
       const sql =
         'INSERT INTO files (user_id, id) VALUES (5, 200); SELECT count(DISTINCT id) FROM files';
