@@ -31,7 +31,7 @@ export async function startProxyProcess(options: ProxyOptions): Promise<RunningP
     proxy: {
       port: 0,
       // One process: it is measured as one, and shares the cores with the servers and the load.
-      workers: 1,
+      workers: 0,
       users: [{ name: shards[0]?.user, password: verifier }],
       trust: trust ? ['127.0.0.1/32'] : [],
       clientsMax,

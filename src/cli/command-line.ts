@@ -116,9 +116,12 @@ const apiPort = () =>
     .argParser(wholeNumber(0, 65_535));
 
 const workers = () =>
-  new Option('--workers <n>', 'processes of the proxy (proxy: one per core; up: 1)')
+  new Option(
+    '--workers <n>',
+    'worker processes of the proxy (proxy: one per core; up: 0, it is one process)',
+  )
     .env('DRIVE_WORKERS')
-    .argParser(wholeNumber(1, WORKERS_MAX));
+    .argParser(wholeNumber(0, WORKERS_MAX));
 
 const data = () =>
   new Option('--data <directory>', 'where the embedded shards keep their data')

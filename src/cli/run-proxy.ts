@@ -1,4 +1,4 @@
-// Runs the proxy: in this process if it is to be one, else as the primary of its workers.
+// Runs the proxy: as the primary of its workers, or in this process if it is to have none.
 
 import { availableParallelism } from 'node:os';
 import { WORKER_CONNECTIONS_MIN, WORKERS_MAX } from '../base/limits.ts';
@@ -31,7 +31,7 @@ export async function runProxy(
   log: Logger,
   options: ProxyServiceOptions,
 ): Promise<ProxyService> {
-  return workersOf(config) === 1
+  return workersOf(config) === 0
     ? runAlone(config, log, options)
     : runWorkers(config, log, options);
 }
@@ -51,7 +51,7 @@ async function runAlone(
   lifetime.onRestart(() => {
     operations.restart().catch((error: Error) => log.warn(error.message));
   });
-  return { port, metricsPort, reload, workers: 1, processes: () => ({}) };
+  return { port, metricsPort, reload, workers: 0, processes: () => ({}) };
 }
 
 async function runWorkers(

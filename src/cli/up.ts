@@ -21,7 +21,7 @@ export interface UpOptions extends ServeOptions {
 const UP_DEFAULTS = {
   log: { level: 'warn', pretty: process.stderr.isTTY === true },
   // The servers and the load want the cores, too.
-  proxy: { workers: 1 },
+  proxy: { workers: 0 },
 };
 
 export async function up(options: UpOptions): Promise<number> {

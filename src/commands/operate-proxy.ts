@@ -104,7 +104,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
 export function nothingToRestart(): SqlError {
   return new SqlError({
     code: SQLSTATE.objectNotInPrerequisiteState,
-    message: 'a proxy of one process cannot be restarted while it serves',
-    hint: 'Start it with proxy.workers: 2 or more.',
+    message: 'a proxy without workers cannot be restarted while it serves',
+    hint: 'Start it with proxy.workers: 1 or more.',
   });
 }

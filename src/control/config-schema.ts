@@ -191,8 +191,8 @@ const ProxySection = section('What clients connect to.', {
     Type.Integer({
       description:
         'processes that share the port and its clients; if not given, one per core with 8 connections ' +
-        'or more to each shard; `drive up`: 1',
-      minimum: 1,
+        'or more to each shard; 0: all in one process, which cannot be restarted; `drive up`: 0',
+      minimum: 0,
       maximum: WORKERS_MAX,
     }),
   ),

@@ -312,7 +312,8 @@ export class Primary {
 /** As many as asked for, but each has a connection of its own to every shard. */
 function wantedWorkers(config: Config, host: PrimaryHost): number {
   const sizes = config.shards.map(({ id }) => poolOf(config, id).size);
-  return Math.min(host.workersOf(config), ...sizes);
+  // None is for a process without a primary, which this is not any more.
+  return Math.max(1, Math.min(host.workersOf(config), ...sizes));
 }
 
 function retryMs(losses: number): number {

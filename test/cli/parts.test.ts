@@ -16,7 +16,7 @@ beforeAll(async () => {
     [`DB_SHARD_${id}_NAME`, database],
   ]);
   // One process is what these tests need: others are about workers.
-  env = { ...Object.fromEntries(variables), DRIVE_WORKERS: '1' };
+  env = { ...Object.fromEntries(variables), DRIVE_WORKERS: '0' };
 });
 afterEach(async () => {
   for (const drive of started.splice(0)) {

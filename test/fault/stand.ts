@@ -141,7 +141,7 @@ export class Stand {
 
 /** One process without a primary: killing it ends all of the proxy. */
 async function startProxy(place: Place): Promise<void> {
-  const args = ['proxy', '--workers', '1', '--proxy-port', String(place.port)];
+  const args = ['proxy', '--workers', '0', '--proxy-port', String(place.port)];
   place.process = new DriveProcess(args, place.environment);
   await place.process.untilOutput(/^drive proxy: /);
 }

@@ -175,6 +175,23 @@ describe('RESTART', () => {
     await until(async () => (await stand.pids('draining')).length === 0);
   });
 
+  it('of the only worker: no connection is refused or lost', async () => {
+    await start({ workers: 1 });
+    const staying = await stand.open();
+    const [before] = await stand.pids();
+    const load = hammer();
+    await stand.order('RESTART');
+    await until(async () => {
+      const now = await stand.pids();
+      return now.length === 1 && now[0] !== before;
+    });
+    const { done, failures } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(done).toBeGreaterThan(5);
+    await staying.query('SELECT 1');
+    await stand.end(staying);
+  });
+
   it('is answered although nobody else keeps the old worker, whose console is served on', async () => {
     await start();
     for (let i = 0; i < 3; i++) {
