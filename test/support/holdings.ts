@@ -11,7 +11,10 @@ export interface Holdings {
   readonly busy: readonly (string | null)[];
   /** Objects that are still reachable. */
   readonly sessions: number;
-  /** Server connections and TCP sockets beyond one a shard, which the housekeeping may have. */
+  /**
+   * Server connections and TCP sockets beyond one a shard, which the housekeeping may have, and the one
+   * that listens to other proxies.
+   */
   readonly surplusConnections: number;
   readonly surplusSockets: number;
 }
@@ -35,13 +38,14 @@ export const GIVEN_BACK_MS = 60_000;
 export async function holdings(shards: readonly Shard[]): Promise<Holdings> {
   const busy: (string | null)[] = [];
   for (const shard of shards) busy.push(...(await asked(shard, BUSY)));
+  const kept = shards.length + 1;
   const connections = queryObjects(ServerConnection, { format: 'count' });
   const sockets = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap');
   return {
     busy,
     sessions: queryObjects(Session, { format: 'count' }),
-    surplusConnections: Math.max(0, connections - shards.length),
-    surplusSockets: Math.max(0, sockets.length - shards.length),
+    surplusConnections: Math.max(0, connections - kept),
+    surplusSockets: Math.max(0, sockets.length - kept),
   };
 }
 
