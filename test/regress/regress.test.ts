@@ -69,7 +69,6 @@ const SUITE_NAMES = [
   'incremental_sort',
   'rangefuncs',
   'inet',
-  'tablesample',
   'generated',
   'copy2',
   'timestamptz',
