@@ -93,7 +93,7 @@ async function watchedBulk(count: number) {
   await vi.waitFor(async () => {
     const { body } = await stack.call('GET', `/ingest/bulk/${job}`);
     expect(body.inserted).toBeGreaterThan(0);
-  });
+  }, 10_000);
   return { client, job };
 }
 
