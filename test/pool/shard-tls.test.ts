@@ -220,8 +220,9 @@ describe('A cancel request', () => {
       WHERE pid = ${direct.identity.processId} AND state = 'active'`;
     const watcher = await enter({});
     while ((await query(watcher, running)).rows[0]![0] === '0');
+    const canceled = expect(statement).rejects.toThrow('canceling statement due to user request');
     await cancelStatement(listened);
-    await expect(statement).rejects.toThrow('canceling statement due to user request');
+    await canceled;
     expect(interceptor.heard.map((bytes) => bytes.length)).toEqual([8]);
   });
 
