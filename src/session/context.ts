@@ -65,3 +65,7 @@ export function contextOf(
     },
   }) as SessionContext;
 }
+
+/** The schema has changed, or is about to, since `version`: what was planned then may go elsewhere. */
+export const isOutdated = ({ hold, topology }: SessionContext, version: number): boolean =>
+  hold.isOn || topology().version !== version;

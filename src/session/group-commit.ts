@@ -24,6 +24,8 @@ export interface GroupPart {
 
 /** One client's statement in a group. It ends in exactly one of the last four. */
 export interface GroupMember {
+  /** The schema is not the one by which it came here. */
+  readonly isOutdated: boolean;
   /** The group has its connection: there is no way back from here. */
   encode(connection: ServerConnection): GroupPart;
   /** `answer`: all but ReadyForQuery. `ms`: its share of the group's time on the server. */
@@ -173,11 +175,16 @@ class Group implements Borrower, Receiver {
   }
 
   #send(connection: ServerConnection): void {
+    const outdated = this.#members.filter((member) => member.isOutdated);
+    this.#members = this.#members.filter((member) => !outdated.includes(member));
     if (this.#members.length === 0) {
       giveBack(this.#cluster, connection);
       this.#onEnd();
-      return;
-    }
+    } else this.#sendOn(connection);
+    for (const member of outdated) member.rolledBack(false);
+  }
+
+  #sendOn(connection: ServerConnection): void {
     this.#connection = connection;
     // Before all else: behind a statement that fails it would be skipped.
     const chunks = makeRoom(connection, this.#members.length);

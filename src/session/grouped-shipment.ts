@@ -6,7 +6,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { READY_IDLE } from '../wire/status.ts';
 import { encodeBatch } from './batch-encode.ts';
 import type { ClientStream } from './client-stream.ts';
-import type { SessionContext } from './context.ts';
+import { isOutdated, type SessionContext } from './context.ts';
 import type { GroupCommit, GroupMember, GroupPart } from './group-commit.ts';
 import { encodeKept } from './kept-statement.ts';
 import type { Shipment } from './relay-lane.ts';
@@ -18,7 +18,7 @@ export interface GroupedShipmentOwner {
   groupEnded(lost: SqlError | null): void;
   /** Nothing was done, and nothing is to be. */
   groupFailed(error: SqlError): void;
-  /** Nothing was done: it is to be run by itself. */
+  /** Nothing was done: it is to be planned anew, and run by itself. */
   groupUndone(): void;
 }
 
@@ -75,6 +75,10 @@ export class GroupedShipment implements GroupMember {
     // A client that has gone need not hear of it, and others would have to begin anew.
     if (this.#state.ended === null) group.cancel(this);
     return true;
+  }
+
+  get isOutdated(): boolean {
+    return isOutdated(this.#context, this.#shipment!.version);
   }
 
   encode(connection: ServerConnection): GroupPart {

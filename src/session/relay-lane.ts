@@ -13,7 +13,7 @@ import { STATUS } from '../wire/status.ts';
 import { awaitsParse, type EncodedBatch, encodeBatch } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
-import type { SessionContext } from './context.ts';
+import { isOutdated, type SessionContext } from './context.ts';
 import { encodeFirst } from './enlisting.ts';
 import { GroupedShipment, type GroupedShipmentOwner } from './grouped-shipment.ts';
 import { encodeKept } from './kept-statement.ts';
@@ -59,7 +59,7 @@ const NO_NAMES: readonly string[] = [];
 /** cached plan must not change result type (plancache.c), and other things. */
 const STALE_PLAN = SQLSTATE.featureNotSupported;
 const COMMITTED = { status: STATUS.idle, failed: false, rejected: false, rejectedBy: '' };
-/** Carries one shipment at a time; each ends in exactly one of laneEnded and laneFailed. */
+/** Carries one shipment at a time; each ends in exactly one of laneEnded, laneFailed and laneUndone. */
 export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner {
   #context: SessionContext;
   #state: SessionState;
@@ -213,11 +213,6 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     this.#owner.laneUndone(content);
   }
 
-  /** The schema has changed, or is about to, since it was planned: its rows may be elsewhere. */
-  #isOutdated({ version }: Shipment): boolean {
-    return this.#context.hold.isOn || this.#context.topology().version !== version;
-  }
-
   /** The client has gone: gets the server to an end soon. */
   abandon(connection: ServerConnection): void {
     if (this.#relay.copyingIn && this.#relay.connection === connection) {
@@ -265,7 +260,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
   }
 
   #sendOn(connection: ServerConnection): void {
-    const { content, shard, writes } = this.#shipment!;
+    const { content, shard, version, writes } = this.#shipment!;
     const { transaction, ended } = this.#state;
     const joined = transaction?.participants.get(shard) === connection;
     if (ended !== null) {
@@ -275,7 +270,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       this.#owner.laneFailed(ended);
       return;
     }
-    if (!joined && this.#isOutdated(this.#shipment!)) {
+    if (!joined && isOutdated(this.#context, version)) {
       this.#state.giveBack(connection);
       this.#undone();
       return;
