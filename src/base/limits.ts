@@ -211,6 +211,12 @@ export const SHARED_REST_MS = 1_000;
 /** Answers a slow client has not taken from a shared connection before others are led past it. */
 export const SHARED_BACKLOG_BYTES_MAX = 256 * 1024;
 
+/** A request of several statements that goes on after a cancel is cancelled again, … */
+export const CANCEL_AGAIN_MS = 200;
+
+/** … so many times: what goes on for longer is told by no cancel. */
+export const CANCEL_TRIES = 10;
+
 /** A statement whose client has gone is cancelled; if that does not end it, its connection is closed. */
 export const ABANDONED_STATEMENT_MS = 10_000;
 

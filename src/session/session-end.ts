@@ -1,6 +1,7 @@
 // SessionEnd: stops what a session has under way and gives back what it holds.
 
-import { ABANDONED_STATEMENT_MS } from '../base/limits.ts';
+import type { SqlError } from '../base/errors.ts';
+import { ABANDONED_STATEMENT_MS, CANCEL_AGAIN_MS, CANCEL_TRIES } from '../base/limits.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { TERMINATE } from '../wire/terminate.ts';
@@ -45,9 +46,24 @@ export class SessionEnd {
 
   /**
    * Stops what the client has under way; what waits for a connection fails with `error`. Resolves
-   * when the servers have been told. Never rejects.
+   * when the servers have been told. Never rejects. `goesOn`: whether the request is still under way
+   * with the request runner; its requests are several statements, and the one to be stopped may just
+   * have ended.
    */
-  async cancel(error: Parameters<RelayLane['stop']>[0]): Promise<void> {
+  async cancel(error: SqlError, goesOn: () => boolean): Promise<void> {
+    if (goesOn()) this.#cancelAgain(error, goesOn, CANCEL_TRIES);
+    await this.#stop(error);
+  }
+
+  #cancelAgain(error: SqlError, goesOn: () => boolean, tries: number): void {
+    setTimeout(() => {
+      if (!goesOn()) return;
+      void this.#stop(error);
+      if (tries > 1) this.#cancelAgain(error, goesOn, tries - 1);
+    }, CANCEL_AGAIN_MS).unref();
+  }
+
+  async #stop(error: SqlError): Promise<void> {
     if (this.#lane.stop(error) || this.#state.withdraw(error)) return;
     if (this.#inbox.isOpen) {
       this.#inbox.abort(error);

@@ -64,6 +64,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #end: SessionEnd;
   /** `sinceMs` of the request that was cancelled for taking too long. */
   #lateSinceMs = -1;
+  /** Of the request runner, so far. */
+  #requests = 0;
 
   /** Takes over an authenticated client's socket and the reader with what was read of it; see start. */
   constructor(
@@ -136,7 +138,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
    * the servers have been told.
    */
   cancel(error = canceled()): Promise<void> {
-    return this.#end.cancel(error);
+    const request = this.#requests;
+    const goesOn = () => this.#phase === 'working' && this.#requests === request;
+    return this.#end.cancel(error, goesOn);
   }
 
   /** The same, once a request: it has taken too long. */
@@ -295,6 +299,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   /** Runs `task`, reports its error, then says ReadyForQuery if `ready`. */
   #work(task: () => Promise<void>, ready: boolean): void {
+    this.#requests += 1;
     this.#enter('working');
     void this.#finish(task, ready);
   }
