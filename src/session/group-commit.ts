@@ -239,6 +239,7 @@ class Group implements Borrower, Receiver {
 }
 
 const HEADER_BYTES = 5;
+
 /** One member's replies, as far as its client is to have them. */
 class Answer {
   readonly chunks: Buffer[] = [];

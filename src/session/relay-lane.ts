@@ -59,6 +59,7 @@ const NO_NAMES: readonly string[] = [];
 /** cached plan must not change result type (plancache.c), and other things. */
 const STALE_PLAN = SQLSTATE.featureNotSupported;
 const COMMITTED = { status: STATUS.idle, failed: false, rejected: false, rejectedBy: '' };
+
 /** Carries one shipment at a time; each ends in exactly one of laneEnded, laneFailed and laneUndone. */
 export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner {
   #context: SessionContext;
