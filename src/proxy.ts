@@ -146,6 +146,7 @@ export async function startProxy(
         ? toldOf(name, await ownTransactions(operations))
         : ((await news.asked(message)) ?? ''),
     reopened: () => news.reopened(),
+    secret: config.shards[HOME_SHARD]!.password,
     ...{ terminate: TERMINATE, log },
   });
   const news = new SchemaNews({

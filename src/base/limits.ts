@@ -358,6 +358,9 @@ export const NEWS_TRANSACTIONS_MS = 1_000;
 /** … of which each tells what fits into a notification, which holds less than 8,000 bytes. */
 export const NEWS_TRANSACTIONS_BYTES_MAX = 7_000;
 
+/** Other processes whose last question is remembered: those of now, and what many restarts leave. */
+export const NEWS_ASKERS_MAX = 1_000;
+
 /** How soon a proxy that has lost the home shard tries to listen there again. */
 export const NEWS_RECONNECT_MS = 250;
 

@@ -2,12 +2,13 @@
 
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NEWS_LOOK_MS, NEWS_RECONNECT_MS } from '../base/limits.ts';
+import { NEWS_ASKERS_MAX, NEWS_LOOK_MS, NEWS_RECONNECT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { notificationIn } from '../pool/server-message.ts';
 import { quoteLiteral } from '../pool/settings.ts';
+import { MessageSeal } from './message-seal.ts';
 
 const CHANNEL = 'drive_schema';
 
@@ -36,6 +37,8 @@ export interface ProxyChannelOptions {
   asked(message: Message): Promise<string>;
   /** The channel was lost and is there again. Where it rejects, it is called again. */
   reopened(): Promise<void>;
+  /** Known to all proxies, and to no user: messages of anybody else are none. */
+  readonly secret: string;
   readonly terminate: Buffer;
   readonly log: Logger;
 }
@@ -44,6 +47,14 @@ export interface Answers {
   readonly bodies: readonly string[];
   /** Who has not answered in time. */
   readonly silent: readonly number[];
+}
+
+/** The connection by which this process speaks and listens. */
+interface Line {
+  readonly connection: ServerConnection;
+  /** As the server tells it to those who listen. */
+  readonly processId: number;
+  readonly seal: MessageSeal;
 }
 
 interface Question {
@@ -59,8 +70,11 @@ interface Question {
 export class ProxyChannel {
   #options: ProxyChannelOptions;
   #id = randomInt(1, 2 ** 31 - 1);
-  #connection: ServerConnection | null = null;
+  #line: Line | null = null;
+  #seal: MessageSeal | null = null;
   #questions = new Map<number, Question>();
+  /** The last question of each process: an overheard one, said again, is none. */
+  #asked = new Map<number, number>();
   #count = 0;
   #closed = false;
 
@@ -69,25 +83,28 @@ export class ProxyChannel {
   }
 
   get isOpen(): boolean {
-    return this.#connection !== null;
+    return this.#line !== null;
   }
 
   /** Resolves when others are heard. Rejects when the home shard cannot be reached. */
   async open(): Promise<void> {
-    if (this.#connection !== null) return;
+    if (this.#line !== null) return;
+    this.#seal ??= await MessageSeal.of(this.#options.secret, CHANNEL);
+    const seal = this.#seal;
     const connection = await this.#options.connect();
-    connection.owner = { asynchronousMessage: (bytes) => this.#heard(bytes) };
+    connection.owner = { asynchronousMessage: (bytes) => this.#heard(bytes, seal) };
     connection.onClosed = () => this.#lost(connection);
     // Listening comes first: who finds the lock may ask at once.
     await query(connection, `LISTEN ${CHANNEL}`);
-    await query(connection, `SELECT pg_catalog.pg_advisory_lock(${LOCK_CLASS}, ${this.#id})`);
-    this.#connection = connection;
+    const lock = `pg_catalog.pg_advisory_lock(${LOCK_CLASS}, ${this.#id})`;
+    const { rows } = await query(connection, `SELECT pg_catalog.pg_backend_pid(), ${lock}`);
+    this.#line = { connection, processId: Number(rows[0]![0]), seal };
     if (this.#closed) this.close();
   }
 
   close(): void {
     this.#closed = true;
-    this.#connection?.close(this.#options.terminate);
+    this.#line?.connection.close(this.#options.terminate);
   }
 
   /**
@@ -95,21 +112,21 @@ export class ProxyChannel {
    * the home shard is away. Rejects with SqlError or ServerError.
    */
   async ask(what: string, waitMs: number): Promise<Answers> {
-    const connection = this.#connection;
-    const waiting = new Set(connection === null ? [] : await this.#others(connection));
-    if (connection === null || waiting.size === 0) return { bodies: [], silent: [] };
+    const line = this.#line;
+    const waiting = new Set(line === null ? [] : await this.#others(line));
+    if (line === null || waiting.size === 0) return { bodies: [], silent: [] };
     this.#count += 1;
     const n = this.#count;
     const { promise, resolve } = Promise.withResolvers<void>();
     const bodies: string[] = [];
     this.#questions.set(n, { waiting, bodies, answered: resolve });
     try {
-      await this.#say(connection, { by: this.#id, n, what, to: 0, body: '' });
+      await this.#say(line, { by: this.#id, n, what, to: 0, body: '' });
       const deadlineMs = performance.now() + waitMs;
       while (waiting.size > 0 && performance.now() < deadlineMs) {
         await Promise.race([promise, sleep(NEWS_LOOK_MS, undefined, { ref: false })]);
         if (waiting.size === 0) break;
-        const present = new Set(await this.#others(connection));
+        const present = new Set(await this.#others(line));
         for (const id of waiting) if (!present.has(id)) waiting.delete(id);
       }
       return { bodies, silent: [...waiting] };
@@ -120,27 +137,26 @@ export class ProxyChannel {
 
   /** Ends the connections of others: they connect anew, and know then that they have missed something. */
   async cutOff(ids: readonly number[]): Promise<void> {
-    const connection = this.#connection;
-    if (connection === null || ids.length === 0) return;
+    if (this.#line === null || ids.length === 0) return;
     const sql = `SELECT pg_catalog.pg_terminate_backend(pid) ${MEMBERS} AND objid IN (${ids})`;
-    await query(connection, sql);
+    await query(this.#line.connection, sql);
   }
 
-  async #others(connection: ServerConnection): Promise<number[]> {
+  async #others({ connection }: Line): Promise<number[]> {
     const { rows } = await query(connection, `SELECT objid ${MEMBERS}`);
     return rows.map(([id]) => Number(id)).filter((id) => id !== this.#id);
   }
 
-  async #say(connection: ServerConnection, message: Message): Promise<void> {
-    const payload = quoteLiteral(JSON.stringify(message));
+  async #say({ connection, processId, seal }: Line, message: Message): Promise<void> {
+    const payload = quoteLiteral(seal.seal(JSON.stringify(message), processId));
     await query(connection, `SELECT pg_catalog.pg_notify('${CHANNEL}', ${payload})`);
   }
 
-  #heard(bytes: Buffer): void {
-    const message = messageIn(bytes);
+  #heard(bytes: Buffer, seal: MessageSeal): void {
+    const message = messageIn(bytes, seal);
     if (message === null || message.by === this.#id) return;
     if (message.to === 0) {
-      void this.#answer(message);
+      if (this.#isNew(message)) void this.#answer(message);
       return;
     }
     if (message.to !== this.#id) return;
@@ -150,19 +166,28 @@ export class ProxyChannel {
     if (question.waiting.size === 0) question.answered();
   }
 
+  #isNew({ by, n }: Message): boolean {
+    if (n <= (this.#asked.get(by) ?? 0)) return false;
+    this.#asked.delete(by);
+    this.#asked.set(by, n);
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size > NEWS_ASKERS_MAX) this.#asked.delete(oldest!);
+    return true;
+  }
+
   async #answer(message: Message): Promise<void> {
     try {
       const body = await this.#options.asked(message);
-      const connection = this.#connection;
-      if (connection === null) return;
-      await this.#say(connection, { ...message, by: this.#id, to: message.by, body });
+      const line = this.#line;
+      if (line === null) return;
+      await this.#say(line, { ...message, by: this.#id, to: message.by, body });
     } catch (error) {
       this.#options.log.debug({ err: error }, 'another proxy could not be answered');
     }
   }
 
   #lost(connection: ServerConnection): void {
-    if (this.#connection === connection) this.#connection = null;
+    if (this.#line?.connection === connection) this.#line = null;
     if (!this.#closed) void this.#openAgain();
   }
 
@@ -181,15 +206,9 @@ export class ProxyChannel {
 }
 
 /** null: a notice, or a notification of somebody else on the same channel. */
-function messageIn(bytes: Buffer): Message | null {
+function messageIn(bytes: Buffer, seal: MessageSeal): Message | null {
   const notification = notificationIn(bytes);
   if (notification?.channel !== CHANNEL) return null;
-  try {
-    const { by, n, what, to, body } = JSON.parse(notification.payload) as Message;
-    const isOne = [by, n, to].every(Number.isInteger) && typeof body === 'string';
-    return isOne ? { by, n, what: String(what), to, body } : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+  const text = seal.open(notification.payload, notification.processId);
+  return text === null ? null : (JSON.parse(text) as Message);
 }

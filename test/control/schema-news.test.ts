@@ -170,10 +170,49 @@ describe('A proxy that has lost the home shard', () => {
     expect(errorCode(await here.query('CREATE TABLE slow (user_id int)'))).toBe('');
     expect(errorCode(await silent.untilEnd())).toBe('57P01');
   });
+});
 
-  it('is told by notifications of that channel only what is one of them', async () => {
-    await here.rows(`NOTIFY drive_schema, 'no news'; NOTIFY drive_schema, '{"by": 1.5}'`);
-    expect(errorCode(await there.query('SELECT count(*) FROM late'))).toBe('');
-    expect(errorCode(await here.query('CREATE TABLE after (user_id int)'))).toBe('');
+describe('A message to proxies', () => {
+  /** Everything said on their channel until a change of the schema has been answered. */
+  const saidUntilChanged = async (before: string, change: string): Promise<string[]> => {
+    const listener = await RawClient.login(proxies[0].shards[0]!);
+    await listener.rows('LISTEN drive_schema');
+    await here.rows(before);
+    await here.rows(change);
+    // What has been committed is delivered before the answer to this.
+    const messages = await listener.query('SELECT 1');
+    await listener.close();
+    return messages
+      .filter(({ type }) => type === 'A')
+      .map(({ body }) => body.toString('utf8', 4, body.length - 1).split('\0')[1]!);
+  };
+
+  const FORGED = '{"by":5,"n":1,"what":"hold","to":0,"body":""}';
+
+  it.each(['no news', '{"by": 1.5}', FORGED, `${'x'.repeat(43)}${FORGED}`])(
+    'of a user is none: %s',
+    async (forged) => {
+      const table = `forged_${forged.length}`;
+      const said = await saidUntilChanged(
+        `NOTIFY drive_schema, '${forged}'`,
+        `CREATE TABLE ${table} (user_id int)`,
+      );
+      expect(said).toContain(forged);
+      expect(said.filter((each) => each.includes('"what":"changed"'))).not.toEqual([]);
+      expect(said.filter((each) => each.includes('"to":5'))).toEqual([]);
+      expect(await there.rows(`SELECT count(*) FROM ${table}`)).toEqual([['0']]);
+    },
+  );
+
+  it('of a proxy is none when somebody else says it again', async () => {
+    await here.rows('CREATE TABLE overheard (user_id int)');
+    const said = await saidUntilChanged('SELECT 1', `SELECT create_reference_table('overheard')`);
+    const hold = said.find((each) => each.includes('"what":"hold","to":0'))!;
+    const again = await saidUntilChanged(
+      `NOTIFY drive_schema, '${hold}'`,
+      'CREATE TABLE unheard (user_id int)',
+    );
+    expect(again).toContain(hold);
+    expect(again.filter((each) => each.includes('"what":"hold"'))).toEqual([hold]);
   });
 });
