@@ -177,8 +177,8 @@ function tableOf(
   views: ViewQueries,
   warnings: string[],
 ): Table {
-  const { schema, name, columns, rowSecurity, runsCode } = relation;
-  const base = { schema, name, columns, rowSecurity, runsCode };
+  const { schema, name, columns, rowSecurity, runsCode, firesOnTruncate } = relation;
+  const base = { schema, name, columns, rowSecurity, runsCode, firesOnTruncate };
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
   if (isView(relation)) {

@@ -48,6 +48,8 @@ export interface Relation {
   readonly rowSecurity: boolean;
   /** An INSERT may run code of users: a trigger, a rule, a policy, a function that a default calls. */
   readonly runsCode: boolean;
+  /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
+  readonly firesOnTruncate: boolean;
 }
 
 export interface RelationColumn {
@@ -98,7 +100,11 @@ WITH relation AS (
           UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid
             FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid
         )
-    ) AS runs_code
+    ) AS runs_code,
+    EXISTS (
+      SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 32 <> 0 AND NOT t.tgisinternal
+        AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
+    ) AS fires_on_truncate
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -108,7 +114,7 @@ SELECT pg_catalog.jsonb_build_object(
   'relations', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
     'rowSecurity', r.row_security,
-    'runsCode', r.runs_code,
+    'runsCode', r.runs_code, 'firesOnTruncate', r.fires_on_truncate,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(

@@ -19,6 +19,8 @@ interface ScriptLine {
   readonly sql: string;
   /** The name where the line is SAVEPOINT. */
   readonly savepoint: string | null;
+  /** It sets modes of the transaction. */
+  readonly isMode: boolean;
   /** The session's settings and cursors when the savepoint was made. */
   readonly settings: Settings;
   readonly cursors: ReadonlyMap<string, DeclaredCursor>;
@@ -42,7 +44,13 @@ export interface TransactionDependencies {
   report(name: string, value: string): void;
 }
 
-const NO_MODES = { begin: 'BEGIN', modes: [] };
+/** A BEGIN, and what has set modes of the transaction after it. */
+export interface TransactionModes {
+  readonly begin: string;
+  readonly modes: readonly string[];
+}
+
+const NO_MODES: TransactionModes = { begin: 'BEGIN', modes: [] };
 
 const WRITE = 'SET TRANSACTION READ WRITE';
 
@@ -64,10 +72,8 @@ export class Transaction {
   readonly begin: string;
   /** The session's settings at BEGIN: what ROLLBACK returns to. */
   readonly settingsBefore: Settings;
-  /** What has set modes of it after BEGIN. */
-  readonly modes: string[] = [];
   /** The modes that AND CHAIN of the transaction before it has handed on. */
-  inherited: { readonly begin: string; readonly modes: readonly string[] } = NO_MODES;
+  inherited = NO_MODES;
   readonly participants = new Map<number, ServerConnection>();
   /**
    * Beside the transaction: a connection of the home shard with its settings and savepoints, for
@@ -104,6 +110,20 @@ export class Transaction {
   /** What has been SET in it: with BEGIN, what makes another transaction like this one. */
   get recorded(): readonly string[] {
     return this.#script.filter((line) => line.savepoint === null).map((line) => line.sql);
+  }
+
+  /**
+   * What AND CHAIN hands on. An error takes back the modes that were set since the last savepoint; without
+   * one all of them, but for those handed on to it.
+   */
+  get handedOn(): TransactionModes {
+    let script = this.#script;
+    if (this.state === 'failed') {
+      const savepoint = script.findLastIndex((line) => line.savepoint !== null);
+      if (savepoint < 0) return this.inherited;
+      script = script.slice(0, savepoint);
+    }
+    return { begin: this.begin, modes: script.filter((line) => line.isMode).map(({ sql }) => sql) };
   }
 
   /** BEGIN is all that a shard has missed which joins now. */
@@ -164,22 +184,21 @@ export class Transaction {
 
   /** A statement that was run on every participant and must be run on those to come. */
   record(sql: string): void {
-    this.#push(sql, null, this.settingsBefore);
-  }
-
-  #push(sql: string, savepoint: string | null, settings: Settings): void {
-    this.#script.push({ sql, savepoint, settings, cursors: this.cursors });
+    this.#push(sql, { settings: this.settingsBefore });
   }
 
   /** The same for its modes, which COMMIT AND CHAIN hands on. */
   recordModes(sql: string): void {
-    this.modes.push(sql);
-    this.record(sql);
+    this.#push(sql, { isMode: true, settings: this.settingsBefore });
+  }
+
+  #push(sql: string, fields: Partial<ScriptLine> & Pick<ScriptLine, 'settings'>): void {
+    this.#script.push({ sql, savepoint: null, isMode: false, cursors: this.cursors, ...fields });
   }
 
   async savepoint(name: string, sql: string, settings: Settings): Promise<void> {
     await this.onEveryParticipant(sql);
-    this.#push(sql, name, settings);
+    this.#push(sql, { savepoint: name, settings });
   }
 
   /** RELEASE: the savepoint and those after it are forgotten, what was SET since stays. */

@@ -125,6 +125,9 @@ export function planDdl(
   if (MAINTENANCE.has(node)) return planMaintenance(statement, traits, places);
   if (node === 'LockStmt' || node === 'TruncateStmt') {
     if (!isSpread(places)) return traits;
+    if (node === 'TruncateStmt' && firesTrigger(relations, context)) {
+      return refusedFor(traits.verb, 'truncateTrigger');
+    }
     const mode = node === 'LockStmt' ? 'block' : 'transaction';
     return places.home ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
   }
@@ -133,6 +136,15 @@ export function planDdl(
     if (altered !== null) return altered;
   }
   return planObject(statement, traits, places, context);
+}
+
+/** CASCADE may reach any table. */
+function firesTrigger(relations: readonly RelationName[], context: PlanContext): boolean {
+  const { catalog, tokens } = context.input;
+  const isCascading = tokens.at(-1)?.text === 'cascade';
+  return isCascading
+    ? [...catalog.tables()].some((table) => table.firesOnTruncate === true)
+    : relations.some((relation) => context.table(relation)?.firesOnTruncate === true);
 }
 
 function refusalOf(

@@ -168,6 +168,10 @@ export const REFUSED = {
     what: 'one DDL statement for home tables and others together',
     hint: 'Name them in statements of their own.',
   },
+  truncateTrigger: {
+    what: 'TRUNCATE of a table with a trigger FOR EACH STATEMENT that it fires',
+    hint: 'It would fire on every shard. DELETE the rows, or drop the trigger.',
+  },
   database: {
     what: 'DDL on databases, tablespaces, subscriptions and server settings',
     hint: 'They belong to one server: SET drive.shard = n first, or connect to the server itself.',

@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
-import type { Transaction } from '../execute/transaction.ts';
+import type { TransactionModes } from '../execute/transaction.ts';
 import type { TransactionVerb } from '../plan/action.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
@@ -72,8 +72,9 @@ async function commit(chain: boolean, state: SessionState, write: WriteClient): 
     return 'COMMIT';
   }
   const failed = transaction.state === 'failed';
+  const { handedOn } = transaction;
   await state.endTransaction(failed ? 'rollback' : 'commit');
-  if (chain) beginLike(transaction, failed, state);
+  if (chain) beginLike(handedOn, state);
   return failed ? 'ROLLBACK' : 'COMMIT';
 }
 
@@ -83,18 +84,17 @@ async function rollback(chain: boolean, state: SessionState, write: WriteClient)
     if (chain) throw outsideTransaction('ROLLBACK AND CHAIN');
     warn(write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
   }
-  const failed = transaction?.state === 'failed';
+  const handedOn = transaction?.handedOn;
   await state.endTransaction('rollback');
-  if (chain && transaction !== null) beginLike(transaction, failed, state);
+  if (chain && handedOn !== undefined) beginLike(handedOn, state);
   return 'ROLLBACK';
 }
 
-/** AND CHAIN: an error has taken back the modes that were set since, but not those handed on. */
-function beginLike(last: Transaction, failed: boolean, state: SessionState): void {
-  const source = failed ? last.inherited : last;
-  const next = state.begin(source.begin, false);
-  for (const sql of source.modes) next.recordModes(sql);
-  next.inherited = { begin: source.begin, modes: [...source.modes] };
+/** AND CHAIN. */
+function beginLike(modes: TransactionModes, state: SessionState): void {
+  const next = state.begin(modes.begin, false);
+  for (const sql of modes.modes) next.recordModes(sql);
+  next.inherited = modes;
 }
 
 async function savepoint(

@@ -40,6 +40,8 @@ export interface Table {
   readonly rowSecurity?: boolean | undefined;
   /** False: an INSERT runs no code of users, neither a trigger nor a function of a default. */
   readonly runsCode?: boolean | undefined;
+  /** TRUNCATE of it fires a trigger, of its own or of a table that is truncated with it. */
+  readonly firesOnTruncate?: boolean | undefined;
 }
 
 export interface View {

@@ -20,7 +20,13 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       generated: false,
       distinctDefault: false,
     }));
-    const rest = { reads: [], rule: null, runsCode: false, rowSecurity: false };
+    const rest = {
+      reads: [],
+      rule: null,
+      runsCode: false,
+      firesOnTruncate: false,
+      rowSecurity: false,
+    };
     return [{ oid, schema, name, kind: 'r', columns: made, ...rest }];
   });
   const collation = { provider: 'c', collate: 'C', locale: null };

@@ -58,6 +58,7 @@ const TABLES: readonly Table[] = [
   table('country', 'reference', null, [column('code', 'text'), column('name', 'text')]),
   table('audit', 'home', null, [column('id', 'int8'), column('note', 'text')]),
   table('users', 'home', null, [column('user_id', 'int8'), column('name', 'text')], 'other'),
+  { ...table('watched', 'sharded', 'user_id', [column('user_id', 'int8')]), firesOnTruncate: true },
   view(
     'recent_files',
     ' SELECT id, user_id, file_name FROM public.file_metadata WHERE (created_at > 0);',

@@ -4,6 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Client } from '../../src/base/pg.ts';
+import { dropDatabase, ensureDatabase } from '../../src/local/database.ts';
+import { superusers } from '../support/cluster.ts';
 import { startTestProxy } from '../support/proxy.ts';
 import { printOutcomes } from './report.ts';
 import { newOutcome, type Outcome, runScript } from './run.ts';
@@ -83,14 +85,21 @@ const SUITE_NAMES = [
   'tsearch',
   'equivclass',
   'select_parallel',
+  'domain',
+  'truncate',
+  'tablesample',
+  'transactions',
 ];
 
 const MANUAL = join(import.meta.dirname, '../../docs/sql.md');
 
 async function outcomeOf(setup: string, script: string): Promise<Outcome> {
   const tested = await startTestProxy({ shards: SHARDS });
+  const beside = { ...tested.plain, database: `${tested.plain.database}_beside` };
+  await ensureDatabase(beside, superusers().plain);
   const sides = {
     plain: new Client(tested.plain),
+    beside: new Client(beside),
     proxy: new Client(tested.login),
   };
   const outcome = newOutcome();
@@ -104,6 +113,7 @@ async function outcomeOf(setup: string, script: string): Promise<Outcome> {
     await runScript(statementsOf(script), sides, outcome);
   } finally {
     for (const client of Object.values(sides)) await client.end();
+    await dropDatabase(beside, superusers().plain);
     await tested.close();
   }
   return outcome;

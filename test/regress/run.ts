@@ -3,13 +3,18 @@
 import { once } from 'node:events';
 import type pg from 'pg';
 import { copyFrom } from '../../src/base/pg-copy.ts';
-import { type Answer, ask, REFUSED, unordered } from '../parity/answer.ts';
+import { type Answer, ask, REFUSED } from '../parity/answer.ts';
+import { CursorHistory } from './cursor-history.ts';
+import { differenceOf } from './difference.ts';
+import { differInNumbers, loseNumbers } from './numbers.ts';
 import { leavesOrderOpen } from './open-order.ts';
 import type { ScriptStatement } from './script.ts';
 import { undone } from './undone.ts';
 
 export interface Outcome {
   equal: number;
+  /** Equal but for the numbers that sequences gave, which differ on one PostgreSQL, too. */
+  renumbered: number;
   /** With 0A000 where PostgreSQL answers. */
   refused: number;
   /** Answered in another way, as one PostgreSQL does when its rows lie in another order. */
@@ -26,6 +31,7 @@ export interface Outcome {
 
 export const newOutcome = (): Outcome => ({
   equal: 0,
+  renumbered: 0,
   refused: 0,
   open: 0,
   different: [],
@@ -47,6 +53,8 @@ const CHANGES =
 
 export interface Sides {
   readonly plain: pg.Client;
+  /** One PostgreSQL like `plain`, whose sequences lose numbers between the statements. */
+  readonly beside: pg.Client;
   readonly proxy: pg.Client;
 }
 
@@ -58,6 +66,7 @@ export async function runScript(
   /** Made, but with no rows so far that tell which column can be the key. */
   const whole = new Set<string>();
   const made = new Map<string, string>();
+  const cursors = new CursorHistory();
   for (const statement of statements) {
     if (!FILLS.test(statement.sql)) await shardAll(whole, sides, outcome);
     if (OF_ONE_SERVER.test(statement.sql)) {
@@ -72,9 +81,13 @@ export async function runScript(
       continue;
     }
     const plain = await give(sides.plain, statement);
+    if (CHANGES.test(statement.sql)) await loseNumbers(sides.beside);
+    const beside = await give(sides.beside, statement);
+    cursors.note(statement.sql);
     const difference = differenceOf(plain, proxy);
     if (difference === null) outcome.equal += 1;
-    else if (await isOpen(statement.sql, sides, made)) outcome.open += 1;
+    else if (differInNumbers(plain, beside, proxy)) outcome.renumbered += 1;
+    else if (await isOpen(statement.sql, sides, made, cursors)) outcome.open += 1;
     else outcome.different.push(`${statement.sql}\n  ${difference}`);
     const [, target, query] = MAKES_TABLE_AS.exec(statement.sql) ?? [];
     if (target !== undefined) made.set(target, query!);
@@ -89,16 +102,22 @@ async function isOpen(
   sql: string,
   { plain }: Sides,
   made: ReadonlyMap<string, string>,
+  cursors: CursorHistory,
 ): Promise<boolean> {
+  const moves = cursors.again(sql);
+  if (moves !== null) return leavesOrderOpen(plain, moves);
   if (!READS.test(sql) || CHANGES.test(sql)) return false;
   const sources = [...made].filter(([table]) => new RegExp(`\\b${table}\\b`, 'i').test(sql));
   for (const each of [sql, ...sources.map(([, query]) => query)]) {
-    if (await leavesOrderOpen(plain, each)) return true;
+    if (await leavesOrderOpen(plain, [each])) return true;
   }
   return false;
 }
 
 async function shardAll(whole: Set<string>, sides: Sides, outcome: Outcome): Promise<void> {
+  if (whole.size === 0) return;
+  // A transaction that has failed may go back to where the tables are.
+  if ((await ask(sides.plain, 'SELECT 1')).kind === 'error') return;
   for (const table of whole) if (await shard(table, sides)) outcome.sharded += 1;
   whole.clear();
 }
@@ -122,13 +141,18 @@ function refuse({ sql }: ScriptStatement, message: string, outcome: Outcome): vo
 }
 
 /** What the proxy has refused, on PostgreSQL without an effect: both stay as they were. */
-async function giveAndUndo(statement: ScriptStatement, { plain, proxy }: Sides): Promise<Answer> {
+async function giveAndUndo(
+  statement: ScriptStatement,
+  { plain, beside, proxy }: Sides,
+): Promise<Answer> {
   // A sequence does not go back.
   if (/nextval/i.test(statement.sql)) return NOTHING;
   const answer = await undone(plain, () => give(plain, statement));
   const next = await ask(proxy, 'SELECT 1');
-  // The script's transaction is over for both.
-  if (next.kind === 'error' && next.code === FAILED_TRANSACTION) await ask(plain, 'SELECT 1/0');
+  // The script's transaction is over for all.
+  if (next.kind === 'error' && next.code === FAILED_TRANSACTION) {
+    for (const each of [plain, beside]) await ask(each, 'SELECT 1/0');
+  }
   return answer;
 }
 
@@ -160,17 +184,4 @@ async function shard(table: string, { plain, proxy }: Sides): Promise<boolean> {
     return answer.kind === 'rows';
   }
   return false;
-}
-
-function differenceOf(plain: Answer, proxy: Answer): string | null {
-  if (plain.kind === 'error' || proxy.kind === 'error') {
-    const word = (answer: Answer) =>
-      answer.kind === 'error' ? `${answer.code} ${answer.message}` : `${answer.rows.length} rows`;
-    const isSame =
-      plain.kind === proxy.kind && 'code' in plain && 'code' in proxy && plain.code === proxy.code;
-    return isSame ? null : `${word(plain)} | ${word(proxy)}`;
-  }
-  const text = (answer: Answer) => JSON.stringify(unordered(answer));
-  const [a, b] = [text(plain), text(proxy)];
-  return a === b ? null : `${a.slice(0, 300)}\n  ${b.slice(0, 300)}`;
 }

@@ -190,6 +190,23 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
     await proxy.query('DROP TABLE drifted');
   });
 
+  it('refuses TRUNCATE where it would fire a trigger on every shard', async () => {
+    await proxy.query(
+      `CREATE TABLE tt (user_id int); CREATE TABLE tu (user_id int PRIMARY KEY);
+       INSERT INTO tt VALUES (1), (2), (3);
+       CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+       CREATE TRIGGER noted AFTER TRUNCATE ON tt EXECUTE FUNCTION noted()`,
+    );
+    for (const sql of ['TRUNCATE tt', 'TRUNCATE tu, tt', 'TRUNCATE tu CASCADE']) {
+      expect(await errorOf(sql)).toMatchObject({ code: '0A000' });
+    }
+    await proxy.query('TRUNCATE tu');
+    expect((await proxy.query('SELECT FROM tt')).rowCount).toBe(3);
+    await proxy.query('ALTER TABLE tt DISABLE TRIGGER noted; TRUNCATE tt');
+    expect((await proxy.query('SELECT FROM tt')).rowCount).toBe(0);
+    await proxy.query('DROP TABLE tt; DROP TABLE tu; DROP FUNCTION noted()');
+  });
+
   it('says on which shards CREATE INDEX CONCURRENTLY is done when one fails', async () => {
     await proxy.query('CREATE TABLE twice (user_id int, x int)');
     await shards[1]!.query('INSERT INTO twice VALUES (1, 1), (1, 1)');
