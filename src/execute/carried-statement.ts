@@ -50,8 +50,7 @@ export async function runWithRows(
 ): Promise<void> {
   if (rows.length === 0 && !write.alsoWithout) return;
   const { transaction, parameters, resultFormats, bytesMax } = write;
-  const connection = await transaction.enlist(shard);
-  transaction.writers.add(shard);
+  const connection = await transaction.enlistWriter(shard);
   const arrays = carriedArrays(columns, rows);
   const stream = await openShardStream(connection, {
     sql,

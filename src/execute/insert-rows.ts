@@ -71,8 +71,7 @@ async function insertOn(
   const { transaction, merge, carriage, resultFormats, bytesMax } = write;
   const answer: Answer = { rows: [], count: 0n };
   if (rows.length === 0) return answer;
-  const connection = await transaction.enlist(shard);
-  transaction.writers.add(shard);
+  const connection = await transaction.enlistWriter(shard);
   const sql = sqlOf(write, merge.after);
   let bytes = bytesBefore;
   for (const batch of batchesOf(rows, carriage)) {

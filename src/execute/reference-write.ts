@@ -39,7 +39,7 @@ async function repeat(request: ReferenceWriteRequest): Promise<WriteResult> {
   const { shards, sql, parameters, resultFormats } = request;
   let first: Answer | null = null;
   for (const shard of shards) {
-    const connection = await enlist(request, shard);
+    const connection = await request.transaction.enlistWriter(shard);
     const answer = await run(connection, request, sql, parameters, resultFormats);
     first ??= answer;
     if (answer.tag !== first.tag) throw differs(shard, answer.tag, first.tag);
@@ -53,7 +53,7 @@ async function copyRows(
   rows: NonNullable<ReferenceMerge['rows']>,
 ): Promise<WriteResult> {
   const { shards, parameters, columnCount } = request;
-  const home = await enlist(request, HOME_SHARD);
+  const home = await request.transaction.enlistWriter(HOME_SHARD);
   const formats = formatsOf(request.resultFormats, columnCount);
   const answer = await run(home, request, rows.homeSql, parameters, formats);
   const given: Buffer[] = [];
@@ -65,7 +65,7 @@ async function copyRows(
   }
   for (const shard of shards) {
     if (shard === HOME_SHARD) continue;
-    const connection = await enlist(request, shard);
+    const connection = await request.transaction.enlistWriter(shard);
     for (let at = 0; at < made.length; at += REFERENCE_COPY_ROWS) {
       await insertRows(connection, request, rows, made.slice(at, at + REFERENCE_COPY_ROWS));
     }
@@ -101,12 +101,6 @@ async function insertRows(
 
 const arrayText = (values: readonly string[]) =>
   `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
-
-async function enlist(request: ReferenceWriteRequest, shard: number): Promise<ServerConnection> {
-  const connection = await request.transaction.enlist(shard);
-  request.transaction.writers.add(shard);
-  return connection;
-}
 
 async function run(
   connection: ServerConnection,

@@ -46,8 +46,7 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
   let verb = '';
   let bytes = 0;
   for (const shard of request.targets) {
-    const connection = await request.transaction.enlist(shard);
-    request.transaction.writers.add(shard);
+    const connection = await request.transaction.enlistWriter(shard);
     const sql = sqlFor(request, shard);
     const { parameters, resultFormats } = request;
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });

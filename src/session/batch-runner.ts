@@ -26,6 +26,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import { handPlan } from './hand.ts';
 import { localFields } from './local-result.ts';
+import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import {
   currentPlan,
   type Portal,
@@ -84,7 +85,9 @@ export class BatchRunner {
           ? this.#describeStatement(this.#statement(message.describe.name))
           : this.#describePortal(this.#portal(message.describe.name));
       case 'execute':
-        return this.#execute(message.execute.portal, message.execute.maxRows, several);
+        return whilePlanHolds(this.#context, this.#state, () =>
+          this.#execute(message.execute.portal, message.execute.maxRows, several),
+        );
       case 'close':
         return this.#close(message.close.target, message.close.name);
     }
@@ -202,7 +205,7 @@ export class BatchRunner {
     if (several && this.#state.transaction === null && plan.op === 'routed') {
       this.#state.begin('BEGIN', true);
     }
-    await this.#runner.run({
+    const execution = {
       sql,
       plan,
       values: new StatementValues(portal.statement.planned.literals, portal.parameters),
@@ -212,9 +215,11 @@ export class BatchRunner {
         open,
         maxRows,
         afterCopy: this.#afterCopy,
-        encode: (connection) => this.#encode(name, open, maxRows, connection),
+        encode: (connection: ServerConnection) => this.#encode(name, open, maxRows, connection),
       },
-    });
+    };
+    const watch = new PlanWatch(this.#context, plan, () => this.#plan(portal.statement));
+    await this.#runner.run(execution, watch);
     open.ended = open.shard === null && open.running === null;
   }
 

@@ -38,6 +38,7 @@ export async function declareCursor(
     throw new SqlError(severalShards('cursorHold'));
   }
   await state.inTransaction(async () => {
+    await state.settlePlan();
     const apart = await declareOnEngine(merge, execution, description, state, context);
     if (holdable) state.pins.add(apart, ['cursor with hold'], owner);
     state.cursorDeclared(name, { shard: HOME_SHARD, hold: holdable, apart: true });

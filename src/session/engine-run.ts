@@ -190,6 +190,7 @@ export async function runEngineCopy(
     let isWell = false;
     try {
       const sql = merge.before + input.sql + merge.after;
+      await state.settlePlan();
       await sendCopyOut(client, [engine], sql, merge.out);
       isWell = true;
     } catch (error) {

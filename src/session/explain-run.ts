@@ -41,9 +41,13 @@ export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promis
   const { inner, analyzes } = merge;
   const writes = analyzes && inner.effect !== 'read';
   const own = writes && state.transaction === null ? state.begin('BEGIN', true) : null;
-  if (writes) for (const shard of targets) state.transaction!.writers.add(shard);
+  if (writes) {
+    await state.settlePlan();
+    for (const shard of targets) state.transaction!.writers.add(shard);
+  }
   const explained = await explain(d, run);
   if (own !== null) await state.endTransaction('commit');
+  await state.settlePlan();
   const planClass = targets.length === 1 ? 0 : classOf(inner);
   const lines = writeExplanation({ planClass, shards: targets, ...explained }, merge.format);
   if (described) client.write(encodeRowDescription([...(description.fields ?? [])]));

@@ -31,8 +31,7 @@ async function make(
   read: ReadRows,
 ): Promise<WriteResult> {
   const { state, client, owner } = run.d;
-  const home = await state.transaction!.enlist(HOME_SHARD);
-  state.transaction!.writers.add(HOME_SHARD);
+  const home = await state.transaction!.enlistWriter(HOME_SHARD);
   if (temporary) state.pins.add(home, ['temporary table'], owner);
   let exists = false;
   await query(home, create, (notice) => {

@@ -13,6 +13,7 @@ import { BatchRunner } from './batch-runner.ts';
 import type { RunnerDependencies } from './execution.ts';
 import { callFunction } from './function-call.ts';
 import { handPlan } from './hand.ts';
+import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { StatementValues } from './prepared.ts';
 import { Runner } from './runner.ts';
 import { ErrorPassedOn } from './single.ts';
@@ -57,13 +58,16 @@ export class RequestRunner {
   async runQuery(sql: string): Promise<void> {
     const { context, state } = this.#d;
     await state.closePortal('');
-    const { plan, literals } = await this.#plan(sql);
-    if (plan.op !== 'sequence') {
-      await this.#runStatement(sql, handPlan(sql, plan, state, context), literals);
-      return;
-    }
+    await whilePlanHolds(context, state, async () => {
+      const { plan, literals, watch } = await this.#plan(sql);
+      if (plan.op === 'sequence') await this.#runSequence(sql, plan.parts);
+      else await this.#runStatement(sql, plan, literals, watch);
+    });
+  }
+
+  async #runSequence(sql: string, parts: SequencePlan['parts']): Promise<void> {
     try {
-      await this.#runParts(sql, plan.parts);
+      await this.#runParts(sql, parts);
     } catch (error) {
       throw movedError(error, this.#d.relay.textBefore);
     } finally {
@@ -75,34 +79,48 @@ export class RequestRunner {
     const { context, state, relay } = this.#d;
     const { version } = context.topology();
     const { searchPath } = state.settings;
-    let end = 0;
-    for (const part of parts) {
-      const start = sql.indexOf(part.sql, end);
-      end = start + part.sql.length;
-      relay.textBefore = sql.slice(0, start);
-      await context.hold.ended();
+    const planOf = (part: SequencePlan['parts'][number]) => {
       // A part before this one may have changed the schema, the search path, or the route by hand.
       const isOld =
         context.topology().version !== version || state.settings.searchPath !== searchPath;
       const own = isOld
         ? context.planner.planExact(part.sql, context.topology(), state.settings.searchPath)
         : part.plan;
-      const forced = handPlan(part.sql, own, state, context);
-      // Several statements in one string are one transaction, unless they say otherwise.
-      if (isInBlock(forced) && state.transaction === null) state.begin('BEGIN', true);
-      await this.#runStatement(part.sql, forced, null);
+      return handPlan(part.sql, own, state, context);
+    };
+    let end = 0;
+    for (const part of parts) {
+      const start = sql.indexOf(part.sql, end);
+      end = start + part.sql.length;
+      relay.textBefore = sql.slice(0, start);
+      await whilePlanHolds(context, state, async () => {
+        const plan = planOf(part);
+        const watch = new PlanWatch(context, plan, () => planOf(part));
+        // Several statements in one string are one transaction, unless they say otherwise.
+        if (isInBlock(plan) && state.transaction === null) state.begin('BEGIN', true);
+        await this.#runStatement(part.sql, plan, null, watch);
+      });
     }
   }
 
   /** A table that is not known may have been made a moment ago, past this proxy. */
-  async #plan(sql: string): Promise<Planned> {
+  async #plan(sql: string): Promise<Planned & { readonly watch: PlanWatch }> {
     const { context, state } = this.#d;
-    await context.hold.ended();
-    const planNow = () => context.planner.plan(sql, context.topology(), state.settings.searchPath);
+    const planNow = (): Planned => {
+      const planned = context.planner.plan(sql, context.topology(), state.settings.searchPath);
+      if (planned.plan.op === 'sequence') return planned;
+      return { ...planned, plan: handPlan(sql, planned.plan, state, context) };
+    };
+    const watched = (planned: Planned) => ({
+      ...planned,
+      watch: new PlanWatch(context, planned.plan, () => planNow().plan),
+    });
     const planned = planNow();
-    if (!namesUnknownTable(planned.plan) || state.pins.has('temporary table')) return planned;
+    if (!namesUnknownTable(planned.plan) || state.pins.has('temporary table')) {
+      return watched(planned);
+    }
     await context.refreshSchema();
-    return planNow();
+    return watched(planNow());
   }
 
   /** `synced`: Sync follows the messages. */
@@ -151,14 +169,14 @@ export class RequestRunner {
     client.write(encodeErrorResponse(known));
   }
 
-  async #runStatement(sql: string, plan: Plan, literals: readonly string[] | null): Promise<void> {
-    await this.#runner.run({
-      sql,
-      plan,
-      values: new StatementValues(literals, NO_PARAMETERS),
-      parameters: NO_PARAMETERS,
-      resultFormats: [],
-      extended: null,
-    });
+  async #runStatement(
+    sql: string,
+    plan: Plan,
+    literals: readonly string[] | null,
+    watch: PlanWatch,
+  ): Promise<void> {
+    const values = new StatementValues(literals, NO_PARAMETERS);
+    const execution = { sql, plan, values, parameters: NO_PARAMETERS, resultFormats: [] };
+    await this.#runner.run({ ...execution, extended: null }, watch);
   }
 }

@@ -105,8 +105,11 @@ async function readOne(
   set: RowSet,
 ): Promise<string> {
   const { state, owner } = d;
-  if (plan.effect !== 'read') state.transaction?.writers.add(shard);
   return withConnectionOf(state)(shard, async (connection) => {
+    if (plan.effect !== 'read') {
+      await state.settlePlan();
+      state.transaction?.writers.add(shard);
+    }
     if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     try {

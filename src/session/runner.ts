@@ -22,6 +22,7 @@ import { type Execution, isDescribed, type RunnerDependencies } from './executio
 import { runExplain } from './explain-run.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
+import type { PlanWatch } from './plan-watch.ts';
 import { mergeWithStates } from './sequence-run.ts';
 import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
 import { apartOf, relayExecution, runSingle } from './single.ts';
@@ -65,7 +66,7 @@ export class Runner {
     this.#d = dependencies;
   }
 
-  async run(execution: Execution): Promise<void> {
+  async run(execution: Execution, watch: PlanWatch): Promise<void> {
     const { plan, sql } = execution;
     const { state, client } = this.#d;
     const { routes } = this.#d.context.counters;
@@ -93,10 +94,10 @@ export class Runner {
       client.write(encodeCommandComplete(tag));
       return;
     }
-    await this.#routed(execution, plan);
+    await this.#routed(execution, plan, watch);
   }
 
-  async #routed(execution: Execution, plan: RoutedPlan): Promise<void> {
+  async #routed(execution: Execution, plan: RoutedPlan, watch: PlanWatch): Promise<void> {
     const { state } = this.#d;
     if (isSettingAction(plan.action)) {
       return runSettingAction(plan.action, execution.sql, state, (connection) =>
@@ -109,6 +110,16 @@ export class Runner {
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     state.pins.doubt(plan.verb === 'DROP' ? ['temporary table'] : plan.releases);
+    state.planWatch = watch;
+    try {
+      await this.#withPins(execution, plan);
+    } finally {
+      state.planWatch = null;
+    }
+  }
+
+  async #withPins(execution: Execution, plan: RoutedPlan): Promise<void> {
+    const { state } = this.#d;
     if (!plan.pins.includes('set_config')) return this.#onTargets(execution, plan);
     const { owner } = this.#d;
     for (const each of state.transaction?.participants.values() ?? []) {
@@ -124,7 +135,10 @@ export class Runner {
 
   async #onTargets(execution: Execution, plan: RoutedPlan): Promise<void> {
     const { state } = this.#d;
-    if (plan.merge?.how === 'everywhere') return runEverywhere(execution, plan.merge, this.#d);
+    if (plan.merge?.how === 'everywhere') {
+      await state.settlePlan();
+      return runEverywhere(execution, plan.merge, this.#d);
+    }
     const targets = this.targets(execution, plan);
     const how = plan.merge?.how;
     const alone =
@@ -134,6 +148,7 @@ export class Runner {
     if (alone) this.#d.context.counters.routes.careful += 1;
     if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
     else await this.#several(execution, plan, targets);
+    state.planWatch = null;
     if (plan.effect === 'ddl') {
       const isHome = plan.route.kind === 'home' || how === 'makeTable';
       if (isHome) await keepHome(state, this.#d.context);
@@ -259,6 +274,12 @@ export class Runner {
       context,
       connections: () => this.connections(targets),
     });
+    try {
+      await state.settlePlan();
+    } catch (error) {
+      await closeRunning(running);
+      throw error;
+    }
     if (isDescribed(execution)) {
       client.write(encodeRowDescription(formattedFields(description, resultFormats)));
     }

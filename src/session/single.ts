@@ -76,9 +76,10 @@ export async function runSingle(
     transaction === null
       ? await state.borrow(shard, state.settings.current)
       : (apart ?? (await transaction.enlist(shard)));
-  if (plan.effect !== 'read') transaction?.writers.add(shard);
-  if (plan.pins.length > 0) state.pins.add(connection, plan.pins, d.owner);
   try {
+    await state.settlePlan();
+    if (plan.effect !== 'read') transaction?.writers.add(shard);
+    if (plan.pins.length > 0) state.pins.add(connection, plan.pins, d.owner);
     await relayExecution(d, execution, connection);
     await noteConfig(changes, connection, state);
     if (action?.action === 'cursor') await noteCursor(action, plan, connection, execution, state);

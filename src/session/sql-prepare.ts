@@ -14,6 +14,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import type { Execution } from './execution.ts';
 import { handPlan } from './hand.ts';
+import { PlanWatch } from './plan-watch.ts';
 import { currentPlan, type PreparedStatement, StatementValues, serverParse } from './prepared.ts';
 import type { Runner } from './runner.ts';
 import type { SessionState } from './state.ts';
@@ -50,7 +51,7 @@ export async function runPreparedAction(
       d.client.write(encodeCommandComplete(deallocate(action.name, d.state)));
       return;
     case 'execute':
-      await runner.run(await executionOf(action, asked, runner, d));
+      await execute(action, asked, runner, d);
   }
 }
 
@@ -93,22 +94,26 @@ function deallocate(name: string | null, state: SessionState): string {
   return 'DEALLOCATE ALL';
 }
 
-async function executionOf(
+async function execute(
   { name, args, before }: Extract<PreparedAction, { action: 'execute' }>,
   asked: Execution,
   runner: Runner,
   { state, context }: PreparedDependencies,
-): Promise<Execution> {
+): Promise<void> {
   const statement = preparedStatement(name, state);
   if ((asked.extended?.maxRows ?? 0) > 0) throw noRowLimit();
   const { parameterTypes } = statement;
-  const { searchPath } = state.settings;
   const sql = before + statement.sql;
-  const planned =
-    before === ''
-      ? currentPlan(statement, context.planner, context.topology(), searchPath)
-      : context.planner.plan(sql, context.topology(), searchPath);
-  const plan = handPlan(sql, planned.plan, state, context);
+  const planNow = () => {
+    const { searchPath } = state.settings;
+    const { plan, literals } =
+      before === ''
+        ? currentPlan(statement, context.planner, context.topology(), searchPath)
+        : context.planner.plan(sql, context.topology(), searchPath);
+    return { plan: handPlan(sql, plan, state, context), literals };
+  };
+  const { plan, literals } = planNow();
+  const watch = new PlanWatch(context, plan, () => planNow().plan);
   const described = await runner.description(plan, sql, parameterTypes);
   const types = described.parameterTypes;
   if (args.length !== types.length) throw wrongCount(name, types.length, args.length);
@@ -126,18 +131,18 @@ async function executionOf(
     running: null,
     ended: false,
   };
-  return {
+  const execution = {
     sql,
     plan,
-    values: new StatementValues(planned.literals, parameters),
+    values: new StatementValues(literals, parameters),
     parameters,
     resultFormats,
     extended: {
       open,
       maxRows: 0,
-      afterCopy: 'none',
+      afterCopy: 'none' as const,
       describes,
-      encode: (connection) =>
+      encode: (connection: ServerConnection) =>
         encodeRun(
           { ...statement, sql },
           connection,
@@ -147,6 +152,7 @@ async function executionOf(
         ),
     },
   };
+  await runner.run(execution, watch);
 }
 
 /** What runs the statement once on a server, described or not. */

@@ -16,6 +16,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { Backends } from './backend.ts';
 import type { SessionContext } from './context.ts';
 import { Pins } from './pins.ts';
+import type { PlanWatch } from './plan-watch.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
 import { Reports } from './reports.ts';
 import { SessionSettings } from './settings.ts';
@@ -74,6 +75,8 @@ export class SessionState {
   topology: Topology | null = null;
   /** `topology` is older than the last change in the transaction. */
   #topologyStale = false;
+  /** Of the statement under way, while it can be planned anew. */
+  planWatch: PlanWatch | null = null;
   /** The client has gone: nothing more may be started. */
   ended: SqlError | null = null;
 
@@ -112,6 +115,7 @@ export class SessionState {
     this.transaction = new Transaction(sql, implicit, this.settings.current, {
       twoPhase: this.#context.twoPhase,
       borrow: (shard, settings, apart) => this.borrow(shard, settings, apart),
+      beginsToWrite: () => this.settlePlan(),
       giveBack: (connection) => this.giveBack(connection),
       unfinished: (part) => this.#unfinished.push(part),
       report: (name, value) => this.reports.set(name, value),
@@ -130,7 +134,7 @@ export class SessionState {
 
   /**
    * The session's own connection to the shard, or one of the pool, with `settings` in force.
-   * `apart`: one of the pool in any case.
+   * `apart`: one of the pool in any case. Rejects with OutdatedPlan, as the wait for it may have been long.
    */
   async borrow(shard: number, settings: Settings, apart = false): Promise<ServerConnection> {
     if (this.ended !== null) throw this.ended;
@@ -140,6 +144,7 @@ export class SessionState {
     try {
       await applySettings(connection, settings);
       await this.#finishOwn(shard, connection);
+      await this.planWatch?.check();
       if (this.ended !== null) throw this.ended;
     } catch (error) {
       this.giveBack(connection);
@@ -153,6 +158,13 @@ export class SessionState {
       else this.pins.add(connection, ['set_config'], this.settingsFor);
     }
     return connection;
+  }
+
+  /** Before what cannot be taken back. Rejects with OutdatedPlan. */
+  async settlePlan(): Promise<void> {
+    const { planWatch } = this;
+    this.planWatch = null;
+    await planWatch?.check();
   }
 
   /** A session reads what it has written: its commits are finished on the shard first. */
@@ -210,6 +222,13 @@ export class SessionState {
     this.transaction = null;
     if (this.kindChanged && how === 'commit') return this.#commitKind(transaction);
     await this.#end(transaction, how);
+  }
+
+  /** Rolls back what a statement has begun for itself, which is to be run again: portals stay. */
+  async takeBack(): Promise<void> {
+    const portals = [...this.portals];
+    await this.endTransaction('rollback');
+    for (const [name, open] of portals) this.portals.set(name, open);
   }
 
   /** What was planned by the old kind and waits for the table must not go on by it. */

@@ -1,0 +1,55 @@
+// Plan watch: whether a statement that has waited would still be planned as it was.
+
+import { isDeepStrictEqual } from 'node:util';
+import type { Plan } from '../plan/plan.ts';
+import { isOutdated, type SessionContext } from './context.ts';
+import type { SessionState } from './state.ts';
+
+/** The schema has changed: the statement is to be planned anew, and nothing of it has been done. */
+export class OutdatedPlan extends Error {}
+
+/** Of one statement, from its plan until something of it is done that cannot be taken back. */
+export class PlanWatch {
+  #context: SessionContext;
+  #plan: Plan;
+  #planNow: () => Plan;
+  #version: number;
+
+  /** `plan` is what `planNow` gives just now, by the topology of now. */
+  constructor(context: SessionContext, plan: Plan, planNow: () => Plan) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#planNow = planNow;
+    this.#version = context.topology().version;
+  }
+
+  /** Resolves where the plan is as good as ever, when planning is allowed. Rejects with OutdatedPlan. */
+  async check(): Promise<void> {
+    const { topology, hold } = this.#context;
+    if (!isOutdated(this.#context, this.#version)) return;
+    await hold.ended();
+    const { version } = topology();
+    if (version !== this.#version && !isDeepStrictEqual(this.#planNow(), this.#plan)) {
+      throw new OutdatedPlan();
+    }
+    this.#version = version;
+  }
+}
+
+/** Runs `run`, which plans and carries out one statement, until its plan has held. */
+export async function whilePlanHolds(
+  { hold }: SessionContext,
+  state: SessionState,
+  run: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    await hold.ended();
+    const { transaction } = state;
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof OutdatedPlan)) throw error;
+      if (transaction === null) await state.takeBack();
+    }
+  }
+}
