@@ -44,6 +44,7 @@ export const SQLSTATE = {
   statementTooComplex: '54001',
   objectNotInPrerequisiteState: '55000',
   objectInUse: '55006',
+  serializationFailure: '40001',
   deadlockDetected: '40P01',
   queryCanceled: '57014',
   adminShutdown: '57P01',

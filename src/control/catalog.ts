@@ -177,8 +177,10 @@ function tableOf(
   views: ViewQueries,
   warnings: string[],
 ): Table {
-  const { schema, name, columns, rowSecurity, runsCode, firesOnTruncate } = relation;
-  const base = { schema, name, columns, rowSecurity, runsCode, firesOnTruncate };
+  const { schema, name, columns, rowSecurity } = relation;
+  const { runsCode, firesOnTruncate, updatesCascade, deletesCascade } = relation;
+  const code = { runsCode, firesOnTruncate, updatesCascade, deletesCascade };
+  const base = { schema, name, columns, rowSecurity, ...code };
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
   if (isView(relation)) {

@@ -50,6 +50,9 @@ export interface Relation {
   readonly runsCode: boolean;
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
+  /** A foreign key to it may have rows changed along with an UPDATE of its own. */
+  readonly updatesCascade: boolean;
+  readonly deletesCascade: boolean;
 }
 
 export interface RelationColumn {
@@ -104,7 +107,15 @@ WITH relation AS (
     EXISTS (
       SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 32 <> 0 AND NOT t.tgisinternal
         AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
-    ) AS fires_on_truncate
+    ) AS fires_on_truncate,
+    EXISTS (
+      SELECT FROM pg_catalog.pg_constraint k
+      WHERE k.confrelid = c.oid AND k.confupdtype NOT IN ('a', 'r')
+    ) AS updates_cascade,
+    EXISTS (
+      SELECT FROM pg_catalog.pg_constraint k
+      WHERE k.confrelid = c.oid AND k.confdeltype NOT IN ('a', 'r')
+    ) AS deletes_cascade
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -115,6 +126,7 @@ SELECT pg_catalog.jsonb_build_object(
     'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
     'rowSecurity', r.row_security,
     'runsCode', r.runs_code, 'firesOnTruncate', r.fires_on_truncate,
+    'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(

@@ -2,31 +2,20 @@
 
 import type { Expression, TypeReference } from '../sql/expression.ts';
 import type { InsertStatement, Statement, Target } from '../sql/statement.ts';
-import type { Token } from '../sql/token.ts';
-import type { PlanContext } from './context.ts';
-import type { Plan, RoutedPlan } from './plan.ts';
+import type { RoutedPlan } from './plan.ts';
 
 /**
  * An INSERT of one row whose values are written or given: its transaction can be that of others, for
  * it neither reads nor changes what theirs would see of it: no setting, no lock but those of its row,
- * no code of users (Table.runsCode) that might.
+ * no code of users that might, which a statement that servers can keep does not run (see keepingOf).
  */
-export function isGroupable(
-  statement: Statement,
-  plan: Plan,
-  context: PlanContext,
-): plan is RoutedPlan {
-  if (statement.kind !== 'insert' || plan.op !== 'routed' || plan.effect !== 'write') return false;
+export function isGroupable(statement: Statement, plan: RoutedPlan): boolean {
+  if (statement.kind !== 'insert' || plan.effect !== 'write') return false;
   if (plan.action !== null || plan.pins.length > 0 || plan.unknownTable) return false;
   if (statement.with !== null || statement.conflict !== null) return false;
-  if (context.table(statement.relation)?.runsCode !== false) return false;
-  if (context.input.tokens.some(isTruncated)) return false;
+  if (plan.keeping === 'never') return false;
   return statement.returning.every(isColumn) && hasPlainValues(statement);
 }
-
-/** The server tells of it in a notice each time it reads the text. Source: NAMEDATALEN. */
-const isTruncated = ({ kind, text }: Token): boolean =>
-  (kind === 'word' || kind === 'name') && Buffer.byteLength(text) > 63;
 
 function hasPlainValues({ source }: InsertStatement): boolean {
   if (source === null) return true;

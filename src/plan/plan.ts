@@ -340,15 +340,32 @@ export interface RoutedPlan extends PlanCommon {
   readonly unknownTable: boolean;
   /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
   readonly parameterized: ParameterizedSql | null;
+  readonly keeping: Keeping;
+  /** null: it must be sent as a Query, because it copies or looks at the session's portals. */
+  readonly answers: AnswerForm | null;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }
 
-/** `types`: the oid of each parameter; 0 leaves it to the server, as with a string literal. */
 export interface ParameterizedSql {
   readonly sql: string;
+  /** The oid of each parameter; 0 leaves it to the server, as with a string literal. */
   readonly types: readonly number[];
+  /** Where each parameter stands in the text. */
+  readonly starts: readonly number[];
+  /** Whatever the literals are, they are values of the parameters' types. */
+  readonly fits: boolean;
 }
+
+/**
+ * Whether servers can keep a statement. `retried`: only where it can be sent once more as its client
+ * wrote it when the server does not take it; `anywhere`: also within a transaction, whose end that
+ * would be, for it is taken unless its tables change.
+ */
+export type Keeping = 'never' | 'retried' | 'anywhere';
+
+/** How the answer to a Query comes when it is sent as a batch, see Step. */
+export type AnswerForm = 'rows' | 'returning';
 
 /** The session answers by itself, or decides where its action goes (BEGIN, SET drive.shard, …). */
 export interface SessionPlan extends PlanCommon {

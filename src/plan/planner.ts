@@ -10,6 +10,7 @@ import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
 import { PlanContext } from './context.ts';
 import { isGroupable } from './groupable.ts';
+import { keepingOf, keepingWith } from './keeping.ts';
 import { parameterizedSql } from './parameterized.ts';
 import type { KeySource, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
@@ -181,11 +182,19 @@ function make(
   const context = new PlanContext(input, forceEngine);
   const found = withFindings(planStatement(only.statement, context), context);
   const kept = keptSettings(found, only.statement, context);
-  const plan = isGroupable(only.statement, kept, context) ? { ...kept, groupable: true } : kept;
+  const plan = withForm(only.statement, kept, context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;
   if (shapePlan === null) return { plan, shapePlan };
-  const parameterized = parameterizedSql(only.statement, context.input);
-  return { plan, shapePlan: { ...shapePlan, parameterized } };
+  const parameterized = parameterizedSql(only.statement, context);
+  const keeping = keepingWith(shapePlan.keeping, parameterized);
+  return { plan, shapePlan: { ...shapePlan, parameterized, keeping } };
+}
+
+/** What the statement allows to be made of its text on the way to a server. */
+function withForm(statement: Statement, plan: Plan, context: PlanContext): Plan {
+  if (plan.op !== 'routed') return plan;
+  const kept = { ...plan, ...keepingOf(statement, plan, context) };
+  return { ...kept, groupable: isGroupable(statement, kept) };
 }
 
 const exactOnly = (plan: Plan): Made => ({ plan, shapePlan: null });

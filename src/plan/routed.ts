@@ -36,6 +36,8 @@ export function routedPlan(
     replan: false,
     unknownTable: false,
     parameterized: null,
+    keeping: 'never',
+    answers: null,
     groupable: false,
     ...fields,
   };

@@ -23,6 +23,15 @@ export type Step =
  */
 export type ReadyUse = 'forward' | 'swallow' | 'inBlock';
 
+/**
+ * What an error or a notice does to a statement that is sent in another form than its client's, as long
+ * as the server has not taken it. `again`: both reject it, for it may be run twice; `once`: an error
+ * does, and a notice is noted; `noted`: nothing does, for the client must be told of the error.
+ */
+export type Trial = 'none' | 'again' | 'once' | 'noted';
+
+const rejects = (trial: Trial): boolean => trial === 'again' || trial === 'once';
+
 /** Called when the step's message has succeeded; not called when it failed or was skipped. */
 export type StepDone = () => void;
 
@@ -77,11 +86,10 @@ export class ServerRequest {
   steps: readonly Step[] | null = null;
   nextStep = 0;
   failed = false;
-  /**
-   * The statement is sent in another form than the client's, and the server has not taken it yet: with
-   * an error or a notice before the first reply that is forwarded, the request is rejected.
-   */
-  onTrial = false;
+  /** Set until the server has taken the statement: until the first reply that is forwarded. */
+  trial: Trial = 'none';
+  /** The server had something to say before it took the statement. */
+  noticed = false;
   /** Nothing of the answer was relayed, and nothing was done: it is to be sent in another form. */
   rejected = false;
   /** SQLSTATE of the error that rejected it. */
@@ -108,10 +116,11 @@ export class ServerRequest {
     ready: ReadyUse,
     steps: readonly Step[] | null,
     parses: readonly string[] = NO_NAMES,
-    onTrial = false,
+    trial: Trial = 'none',
   ): this {
     this.ready = ready;
-    this.onTrial = onTrial;
+    this.trial = trial;
+    this.noticed = false;
     this.rejected = false;
     this.rejectedBy = '';
     this.returning = null;
@@ -126,7 +135,7 @@ export class ServerRequest {
 
   /** The next reply is the proxy's own, and nothing keeps it back. */
   get answersNext(): boolean {
-    if (this.steps === null || this.failed || this.onTrial) return false;
+    if (this.steps === null || this.failed || rejects(this.trial)) return false;
     return this.steps[this.nextStep]?.do === 'answer';
   }
 

@@ -227,7 +227,7 @@ export class ServerConnection {
 
   #relayed(request: ServerRequest): void {
     const reader = this.#reader;
-    if (request.onTrial && judge(request, reader)) return;
+    if (request.trial !== 'none' && judge(request, reader)) return;
     if (request.rejected && reader.type !== BACKEND.parameterStatus) {
       if (reader.type === BACKEND.readyForQuery) this.#ready(request);
       else if (completesStep(reader.type)) skipStep(request);

@@ -9,24 +9,26 @@ import { completesStep, errorFieldsIn } from './server-message.ts';
 
 /**
  * Looks at the next message for a request on trial. The trial ends with the first reply that is
- * forwarded; an error or a notice before it rejects the request, whose whole answer is then dropped.
+ * forwarded; what comes before it may reject the request, whose whole answer is then dropped.
  * True: the message is kept back until then.
  */
 export function judge(request: ServerRequest, reader: FrameReader): boolean {
   const { type } = reader;
-  if (type === BACKEND.parameterDescription) {
+  if (type === BACKEND.parameterDescription && request.trial !== 'noted') {
     keepBack(request, reader);
     return true;
   }
-  if (type === BACKEND.noticeResponse) request.rejected = true;
-  else if (type === BACKEND.errorResponse) {
+  if (type === BACKEND.noticeResponse) {
+    request.noticed = true;
+    request.rejected = request.trial === 'again';
+  } else if (type === BACKEND.errorResponse && request.trial !== 'noted') {
     const error = errorFieldsIn(reader);
     request.rejected = !endsStatement(error);
     request.rejectedBy = error.code;
     request.failed = request.rejected;
-    request.onTrial = false;
+    request.trial = 'none';
   } else if (completesStep(type) && request.steps![request.nextStep]?.do !== 'swallow') {
-    request.onTrial = false;
+    request.trial = 'none';
   }
   return false;
 }

@@ -1,7 +1,8 @@
 // Batch routing: finds the one shard that can answer a whole batch, and what to send to it.
 
 import { namesTypes } from '../execute/parameters.ts';
-import type { Plan, RoutedPlan } from '../plan/plan.ts';
+import type { Keeping, Plan, RoutedPlan } from '../plan/plan.ts';
+import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -28,6 +29,7 @@ export interface OneShardBatch {
   readonly cost: StatementCost | null;
   /** Its text is likely to come again as it is: whatever varies is a parameter. */
   readonly isRepeatable: boolean;
+  readonly keeping: Keeping;
   readonly messages: readonly BatchMessage[];
   /** The statements and portals the batch makes, by the client's names. */
   readonly statements: ReadonlyMap<string, PreparedStatement>;
@@ -138,9 +140,20 @@ export function routeBatch(
     }
   }
   if (shard < 0) shard = anyShard(state, context);
-  const cost = costOf(messages, portals, context);
-  const isRepeatable = cost !== null && hasNoLiterals(portals);
-  return { shard, version, writes, copies, cost, isRepeatable, messages, statements, portals };
+  const only = onlyStatement(messages, portals);
+  const plan = only?.plan.op === 'routed' ? only.plan : null;
+  return {
+    shard,
+    version,
+    writes,
+    copies,
+    cost: plan === null ? null : context.costs.of(plan),
+    isRepeatable: only !== null && only.literals === null,
+    keeping: plan?.keeping ?? 'never',
+    messages,
+    statements,
+    portals,
+  };
 }
 
 /** Its values may name types for which the shard has other numbers. */
@@ -162,13 +175,12 @@ function isTaken(name: string, { portals }: SessionState): boolean {
 
 /**
  * A batch may share a connection when it runs one portal and makes nothing that outlives it: what a
- * displaced batch would do a second time, it does with the same effect.
+ * displaced batch would do a second time, it does with the same effect. null: it does more.
  */
-function costOf(
+function onlyStatement(
   messages: readonly BatchMessage[],
   portals: ReadonlyMap<string, OpenPortal>,
-  context: SessionContext,
-): StatementCost | null {
+): Planned | null {
   // One name may have been bound several times: each is a statement, and only the last is known here.
   if (messages.filter((message) => message.kind === 'bind').length !== 1) return null;
   for (const message of messages) {
@@ -176,13 +188,7 @@ function costOf(
     if (message.kind === 'parse' && message.parse.name !== '') return null;
   }
   const [open] = portals.values();
-  const { plan } = open!.portal.statement.planned;
-  return plan.op === 'routed' ? context.costs.of(plan) : null;
-}
-
-function hasNoLiterals(portals: ReadonlyMap<string, OpenPortal>): boolean {
-  const [open] = portals.values();
-  return open!.portal.statement.planned.literals === null;
+  return open!.portal.statement.planned;
 }
 
 function portalName(message: BatchMessage): string | null {

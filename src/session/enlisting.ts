@@ -1,14 +1,15 @@
 // Enlisting: BEGIN and the first statement for a shard in one round trip, all or nothing.
 
 import type { Transaction } from '../execute/transaction.ts';
+import type { AnswerForm } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeBind, encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { type EncodedBatch, encodeBatch, makeRoom } from './batch-encode.ts';
-import type { OneShardBatch } from './batch-route.ts';
+import { encodeKept } from './kept-statement.ts';
 import type { StatementNames } from './prepared.ts';
-import type { Shipment } from './relay-lane.ts';
+import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
 
 const SWALLOW: Step = { do: 'swallow', done: null };
@@ -27,20 +28,23 @@ const QUERY_REST = Buffer.concat([
   EXECUTE,
   SYNC,
 ]);
-const READ_STEPS: readonly Step[] = [SWALLOW, SWALLOW, { do: 'rows', done: null }, FORWARD];
-const WRITE_STEPS: readonly Step[] = [SWALLOW, SWALLOW, { do: 'returning', done: null }, FORWARD];
+const STEPS: Readonly<Record<AnswerForm, readonly Step[]>> = {
+  rows: [SWALLOW, SWALLOW, { do: 'rows', done: null }, FORWARD],
+  returning: [SWALLOW, SWALLOW, { do: 'returning', done: null }, FORWARD],
+};
 
 /**
  * The shipment with the transaction's BEGIN before it, and no Sync between them: where BEGIN fails, the
- * server skips the rest. Only where BEGIN is all that the shard has missed.
+ * server skips the rest. Only where BEGIN is all that the shard has missed. `keeps`: in its kept form.
  */
 export function encodeFirst(
-  { content, withBegin }: Shipment,
+  { content, answers, cost, literals }: Shipment,
+  keeps: boolean,
   { begin }: Transaction,
   connection: ServerConnection,
   state: SessionState,
   names: StatementNames,
-): Pick<EncodedBatch, 'bytes' | 'steps' | 'parses'> {
+): EncodedBatch {
   const name = names.nameOf(begin, [], 0);
   const { statements } = connection;
   const run = [encodeBind({ ...UNNAMED, statement: name, resultFormats: [] }), EXECUTE];
@@ -50,11 +54,13 @@ export function encodeFirst(
   const closes = isKnown ? [] : makeRoom(connection, 1);
   const parses = isKnown ? [] : [encodeParse({ name, sql: begin, parameterTypes: [] })];
   const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
-  const rest = Buffer.isBuffer(content)
-    ? queryParts(content, withBegin === 'returning' ? WRITE_STEPS : READ_STEPS)
-    : batchParts(content, connection, state);
+  let rest: EncodedBatch;
+  if (!Buffer.isBuffer(content)) rest = encodeBatch(content, connection, state, keeps);
+  else if (keeps) rest = encodeKept(cost!.kept!, literals!, answers!, connection);
+  else rest = encodeQuery(content, answers!);
   return {
-    bytes: Buffer.concat([...closes, ...parses, ...run, ...rest.chunks]),
+    ...rest,
+    bytes: Buffer.concat([...closes, ...parses, ...run, rest.bytes]),
     steps: [
       ...closes.map(() => SWALLOW),
       ...parses.map(() => parsed),
@@ -66,26 +72,13 @@ export function encodeFirst(
   };
 }
 
-interface Parts {
-  readonly chunks: readonly Buffer[];
-  readonly steps: readonly Step[];
-  readonly parses: readonly string[];
-}
-
-const queryParts = (query: Buffer, steps: readonly Step[]): Parts => ({
-  chunks: [parseOf(query), QUERY_REST],
-  steps,
+const encodeQuery = (query: Buffer, answers: AnswerForm): EncodedBatch => ({
+  bytes: Buffer.concat([parseOf(query), QUERY_REST]),
+  steps: STEPS[answers],
   parses: [],
+  keeps: false,
+  reuses: false,
 });
-
-function batchParts(
-  batch: OneShardBatch,
-  connection: ServerConnection,
-  state: SessionState,
-): Parts {
-  const { bytes, steps, parses } = encodeBatch(batch, connection, state, false);
-  return { chunks: [bytes], steps, parses };
-}
 
 /** Parse without a name or types, of the text of a Query message. */
 function parseOf(query: Buffer): Buffer {

@@ -9,7 +9,7 @@ import type { ClientStream } from './client-stream.ts';
 import { isOutdated, type SessionContext } from './context.ts';
 import type { GroupCommit, GroupMember, GroupPart } from './group-commit.ts';
 import { encodeKept } from './kept-statement.ts';
-import type { Shipment } from './relay-lane.ts';
+import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
 
@@ -84,7 +84,7 @@ export class GroupedShipment implements GroupMember {
   encode(connection: ServerConnection): GroupPart {
     this.#isSent = true;
     const { content, cost, literals } = this.#shipment!;
-    if (Buffer.isBuffer(content)) return encodeKept(cost!.kept!, literals!, connection);
+    if (Buffer.isBuffer(content)) return encodeKept(cost!.kept!, literals!, 'rows', connection);
     return encodeBatch(content, connection, this.#state, true);
   }
 

@@ -10,8 +10,8 @@ import { type OneShardBatch, routeBatch } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
 import { checkDecoded } from './encoding.ts';
 import { routeQuery } from './query-route.ts';
-import type { Shipment } from './relay-lane.ts';
 import type { RequestRunner } from './request-runner.ts';
+import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
 
 export interface IntakeOwner {
@@ -157,10 +157,11 @@ export class Intake {
       const batch = this.#routeBatch();
       if (batch !== null) {
         this.#batch.take();
-        const { shard, version, writes, copies, cost } = batch;
-        const withBegin = copies ? null : 'rows';
+        const { shard, version, writes, copies, cost, keeping } = batch;
+        const answers = copies ? null : 'rows';
         const literals = null;
-        this.#owner.ship({ shard, version, content: batch, writes, withBegin, cost, literals });
+        const content = batch;
+        this.#owner.ship({ shard, version, content, writes, cost, literals, answers, keeping });
         return;
       }
     }

@@ -1,8 +1,11 @@
 // Kept statements: a simple Query sent as Bind and Execute of a statement that the server keeps.
 
-import type { RoutedPlan } from '../plan/plan.ts';
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { AnswerForm, RoutedPlan } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { charactersOf, type ErrorFields, errorFields, FIELD } from '../wire/error-response.ts';
 import { encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { type EncodedBatch, makeRoom } from './batch-encode.ts';
@@ -15,6 +18,9 @@ import type { StatementNames } from './prepared.ts';
  */
 export interface KeptStatement {
   readonly name: string;
+  readonly sql: string;
+  /** Where the parameters stand in `sql`. */
+  readonly starts: readonly number[];
   /** The Parse message that makes it. */
   readonly parse: Buffer;
 }
@@ -27,15 +33,19 @@ export function keptStatementOf(
   names: StatementNames,
   version: number,
 ): KeptStatement | null {
-  const form = literals === null ? { sql, types: [] } : plan.parameterized;
+  const form = literals === null ? { sql, types: [], starts: [] } : plan.parameterized;
   if (form === null) return null;
   const name = names.nameOf(form.sql, form.types, version);
-  return { name, parse: encodeParse({ name, sql: form.sql, parameterTypes: [...form.types] }) };
+  const parse = encodeParse({ name, sql: form.sql, parameterTypes: [...form.types] });
+  return { name, sql: form.sql, starts: form.starts, parse };
 }
 
 const SWALLOW: Step = { do: 'swallow', done: null };
 const FORWARD: Step = { do: 'forward', done: null };
-const STEPS: readonly Step[] = [SWALLOW, { do: 'rows', done: null }, FORWARD];
+const STEPS: Readonly<Record<AnswerForm, readonly Step[]>> = {
+  rows: [SWALLOW, { do: 'rows', done: null }, FORWARD],
+  returning: [SWALLOW, { do: 'returning', done: null }, FORWARD],
+};
 const NO_NAMES: readonly string[] = [];
 
 const REST = Buffer.concat([
@@ -46,28 +56,31 @@ const REST = Buffer.concat([
 
 /**
  * [Parse,] Bind, Describe, Execute, Sync for a Query whose text has these literals, as written; what
- * answers the first two is swallowed.
+ * answers the first two is swallowed, what answers the others comes as the Query's would.
  */
 export function encodeKept(
   { name, parse }: KeptStatement,
   literals: readonly string[],
+  answers: AnswerForm,
   connection: ServerConnection,
 ): EncodedBatch {
   const { statements, parsing } = connection;
+  const steps = STEPS[answers];
   const bound = encodeLiterals(name, literals);
   if (statements.delete(name)) {
     // Last in the set is last in the order of use.
     statements.add(name);
-    return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true, reuses: false };
+    return { bytes: bound, steps, parses: NO_NAMES, keeps: true, reuses: false };
   }
   // On its way for somebody else: it will be there when this is read.
-  if (parsing.has(name))
-    return { bytes: bound, steps: STEPS, parses: NO_NAMES, keeps: true, reuses: false };
+  if (parsing.has(name)) {
+    return { bytes: bound, steps, parses: NO_NAMES, keeps: true, reuses: false };
+  }
   const closes = makeRoom(connection, 1);
   const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
   return {
     bytes: Buffer.concat([...closes, parse, bound]),
-    steps: [...closes.map(() => SWALLOW), parsed, ...STEPS],
+    steps: [...closes.map(() => SWALLOW), parsed, ...steps],
     parses: [name],
     keeps: true,
     reuses: false,
@@ -106,3 +119,32 @@ function textOf(literal: string): string {
   const inner = literal.slice(1, -1);
   return inner.includes("''") ? inner.replaceAll("''", "'") : inner;
 }
+
+/** A statement that was sent in its kept form where its client must be told of an error. */
+export interface SentKept {
+  /** null: its text was the client's own. */
+  readonly kept: KeptStatement | null;
+  readonly literals: readonly string[];
+}
+
+/**
+ * An error of the kept form as the client's own text would have met it. Its server's plan is of a table
+ * that has changed since, where that text would have been read anew: the transaction must be, too.
+ */
+export function errorAsWritten(error: ErrorFields, { kept, literals }: SentKept): ErrorFields {
+  if (error.all.get(FIELD.routine) === 'RevalidateCachedQuery') return errorFields(CHANGED, null);
+  const position = Number(error.all.get(FIELD.position) ?? 0);
+  if (position === 0 || kept === null) return error;
+  let written = position;
+  for (const [i, start] of kept.starts.entries()) {
+    if (charactersOf(kept.sql.slice(0, start)) + 1 >= position) break;
+    written += charactersOf(literals[i]!) - `$${i + 1} `.length;
+  }
+  return { ...error, all: new Map(error.all).set(FIELD.position, String(written)) };
+}
+
+const CHANGED = new SqlError({
+  code: SQLSTATE.serializationFailure,
+  message: 'a table of this statement has been changed while the transaction was open',
+  hint: 'Run the transaction again.',
+});

@@ -9,19 +9,11 @@ import { anyShard, isRelayable } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
 import { type KeptStatement, keptStatementOf } from './kept-statement.ts';
 import { StatementValues } from './prepared.ts';
-import type { WithBegin } from './relay-lane.ts';
+import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
 
-export interface QueryRoute {
-  readonly shard: number;
-  readonly version: number;
-  readonly writes: boolean;
-  readonly cost: StatementCost | null;
-  /** See Shipment. */
-  readonly literals: readonly string[] | null;
-  readonly withBegin: WithBegin;
-}
+export type QueryRoute = Omit<Shipment, 'content'>;
 
 /**
  * Where it goes, or the command that it is. null: there is more to it, or something wrong with it,
@@ -51,30 +43,18 @@ export function routeQuery(
     const cost = context.costs.of(plan);
     const kept = cost === null ? null : keptFor(cost, sql, planned, topology.version, context);
     const given = kept === null ? null : (literals ?? NO_LITERALS);
-    const { effect } = plan;
-    return {
-      shard,
-      version: topology.version,
-      writes: effect !== 'read',
-      cost,
-      literals: given,
-      withBegin: withBeginOf(plan),
-    };
+    const { effect, answers, keeping } = plan;
+    const { version } = topology;
+    const writes = effect !== 'read';
+    return { shard, version, writes, cost, literals: given, answers, keeping };
   } catch {
     return null;
   }
 }
 
-/** A SELECT that writes does so by a function, or by its WITH and then like an INSERT. */
-function withBeginOf({ copy, effect, verb }: RoutedPlan): WithBegin {
-  if (copy !== null) return null;
-  if (effect === 'read') return 'rows';
-  return verb === 'SELECT' ? null : 'returning';
-}
-
 const NO_LITERALS: readonly string[] = [];
 
-/** What servers keep of the statement, once it has shown that it comes again and is small. */
+/** What servers keep of the statement, once it has shown that it comes again and is quick. */
 function keptFor(
   cost: StatementCost,
   sql: string,
@@ -82,7 +62,7 @@ function keptFor(
   version: number,
   context: SessionContext,
 ): KeptStatement | null {
-  if (!cost.isKeepable || !cost.isSmall) return null;
+  if (!cost.isKeepable) return null;
   if (cost.kept !== null) return cost.kept;
   cost.kept = keptStatementOf(sql, plan as RoutedPlan, literals, context.statementNames, version);
   if (cost.kept === null) cost.neverKeep();

@@ -5,41 +5,20 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
 import type { Transaction } from '../execute/transaction.ts';
 import { cancelStatement } from '../pool/cancel.ts';
-import type { Step } from '../pool/request.ts';
+import type { ReadyUse, Trial } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
 import { STATUS } from '../wire/status.ts';
-import { awaitsParse, type EncodedBatch, encodeBatch } from './batch-encode.ts';
+import { awaitsParse } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import { isOutdated, type SessionContext } from './context.ts';
 import { encodeFirst } from './enlisting.ts';
 import { GroupedShipment, type GroupedShipmentOwner } from './grouped-shipment.ts';
-import { encodeKept } from './kept-statement.ts';
-import type { Relay, RelayOutcome, SharedRelayEnd } from './relay.ts';
+import { NOT_REJECTED, type Relay, type RelayOutcome, type SharedRelayEnd } from './relay.ts';
+import { type EncodedShipment, encodeShipment, type Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
-import type { StatementCost } from './statement-cost.ts';
-
-/**
- * How the answer of a Query comes that is sent with its transaction's BEGIN, see Step; null: it must not
- * be, because it copies, or it cannot be told. A batch has its own steps.
- */
-export type WithBegin = 'rows' | 'returning' | null;
-
-/** What goes to one server: the bytes of a Query or FunctionCall, or a batch yet to be encoded. */
-export interface Shipment {
-  readonly shard: number;
-  /** Of the topology by which it goes there. */
-  readonly version: number;
-  readonly content: Buffer | OneShardBatch;
-  readonly writes: boolean;
-  /** What the statement has cost so far; null: it must have a connection to itself. */
-  readonly cost: StatementCost | null;
-  /** Of a Query whose statement servers can keep: the literals of its text; else null. */
-  readonly literals: readonly string[] | null;
-  readonly withBegin: WithBegin;
-}
 
 export interface RelayLaneOwner {
   /** Everything has been passed on, but ReadyForQuery where the connection was lost. */
@@ -52,13 +31,10 @@ export interface RelayLaneOwner {
   laneCopiesIn(): void;
 }
 
-/** Without steps every reply is forwarded. */
-type Encoded = Omit<EncodedBatch, 'steps'> & { readonly steps: readonly Step[] | null };
-
-const NO_NAMES: readonly string[] = [];
+const NO_LITERALS: readonly string[] = [];
 /** cached plan must not change result type (plancache.c), and other things. */
 const STALE_PLAN = SQLSTATE.featureNotSupported;
-const COMMITTED = { status: STATUS.idle, failed: false, rejected: false, rejectedBy: '' };
+const COMMITTED = { status: STATUS.idle, failed: false, ...NOT_REJECTED };
 
 /** Carries one shipment at a time; each ends in exactly one of laneEnded, laneFailed and laneUndone. */
 export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner {
@@ -109,7 +85,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     routes.transaction += 1;
     const connection = transaction.participants.get(shard);
     if (connection !== undefined) this.#sendOn(connection);
-    else if (transaction.isBare && shipment.withBegin !== null) this.#acquire(shard);
+    else if (transaction.isBare && shipment.answers !== null) this.#acquire(shard);
     else this.#prepared(transaction.enlist(shard));
   }
 
@@ -135,36 +111,41 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       routes.grouped += 1;
       return true;
     }
-    if (!this.#share(shipment, cost)) return false;
+    if (!this.#share(shipment)) return false;
     routes.pipelined += 1;
     return true;
   }
 
   /** Puts the shipment into a pipeline of several sessions. */
-  #share({ shard, content, literals }: Shipment, cost: StatementCost): boolean {
-    const connection = this.#context.cluster.pools[shard]!.share(this.#state.settings.current);
+  #share(shipment: Shipment): boolean {
+    const connection = this.#context.cluster.pools[shipment.shard]!.share(
+      this.#state.settings.current,
+    );
     if (connection === null) return false;
-    const encoded = this.#encodeShared(content, connection, cost, literals);
+    const encoded = this.#encodeShared(shipment, connection);
     if (encoded === null) return false;
     const { bytes, steps, parses, keeps, reuses } = encoded;
     this.#isKept = keeps;
-    this.#relay.startShared(connection, bytes, this, steps, parses, keeps || reuses);
+    const trial = keeps || reuses ? 'again' : 'none';
+    this.#relay.startShared(connection, bytes, this, steps, parses, trial);
     return true;
   }
 
   /** null: the connection is about to learn the statement for somebody else. */
-  #encodeShared(
-    content: Buffer | OneShardBatch,
-    connection: ServerConnection,
-    { kept, isKeepable }: StatementCost,
-    literals: readonly string[] | null,
-  ): Encoded | null {
-    if (!Buffer.isBuffer(content)) {
-      if (awaitsParse(content, connection, this.#state)) return null;
-      return encodeBatch(content, connection, this.#state, isKeepable && content.isRepeatable);
-    }
-    if (kept !== null && literals !== null) return encodeKept(kept, literals, connection);
-    return { bytes: content, steps: null, parses: NO_NAMES, keeps: false, reuses: false };
+  #encodeShared(shipment: Shipment, connection: ServerConnection): EncodedShipment | null {
+    const { content } = shipment;
+    const isBatch = !Buffer.isBuffer(content);
+    if (isBatch && awaitsParse(content, connection, this.#state)) return null;
+    return encodeShipment(shipment, connection, this.#state, this.#mayKeep(shipment));
+  }
+
+  /** Whether the server can be sent the shipment's statement as one that it keeps. */
+  #mayKeep({ content, cost, literals, answers }: Shipment): boolean {
+    if (this.#isSecond || answers === null || cost?.isKeepable !== true) return false;
+    if (this.#state.schemaChanged) return false;
+    return Buffer.isBuffer(content)
+      ? literals !== null && cost.kept !== null
+      : content.isRepeatable;
   }
 
   /**
@@ -261,7 +242,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
   }
 
   #sendOn(connection: ServerConnection): void {
-    const { content, shard, version, writes } = this.#shipment!;
+    const { shard, version, writes } = this.#shipment!;
     const { transaction, ended } = this.#state;
     const joined = transaction?.participants.get(shard) === connection;
     if (ended !== null) {
@@ -276,27 +257,52 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       this.#undone();
       return;
     }
-    this.#isKept = false;
     if (writes) transaction?.writers.add(shard);
-    if (transaction !== null && !joined) this.#sendFirst(connection, transaction, this.#shipment!);
-    else if (Buffer.isBuffer(content)) {
-      this.#relay.start(connection, content, this, 'forward', null, 'none');
-    } else this.#sendBatch(connection, content);
+    if (transaction === null) this.#sendAlone(connection, this.#shipment!);
+    else if (joined) this.#sendWithin(connection, this.#shipment!);
+    else this.#sendFirst(connection, transaction, this.#shipment!);
   }
 
-  #sendBatch(connection: ServerConnection, batch: OneShardBatch): void {
-    const encoded = encodeBatch(batch, connection, this.#state, false);
-    const { bytes, steps, parses, reuses } = encoded;
-    const onTrial = reuses && this.#state.transaction === null && !this.#isSecond;
-    this.#relay.start(connection, bytes, this, 'forward', steps, 'clientSync', parses, onTrial);
+  /** On a connection of its own, by itself. */
+  #sendAlone(connection: ServerConnection, shipment: Shipment): void {
+    const encoded = encodeShipment(shipment, connection, this.#state, this.#mayKeep(shipment));
+    this.#start(connection, encoded, 'forward', this.#trialOf(encoded));
   }
 
+  /** As the first statement of its transaction on that server. */
   #sendFirst(connection: ServerConnection, transaction: Transaction, shipment: Shipment): void {
     const { statementNames } = this.#context;
-    const encoded = encodeFirst(shipment, transaction, connection, this.#state, statementNames);
+    const keeps = this.#mayKeep(shipment);
+    const state = this.#state;
+    const encoded = encodeFirst(shipment, keeps, transaction, connection, state, statementNames);
     transaction.join(connection);
-    const { bytes, steps, parses } = encoded;
-    this.#relay.start(connection, bytes, this, 'inBlock', steps, 'none', parses);
+    this.#start(connection, encoded, 'inBlock', this.#trialOf(encoded));
+  }
+
+  /** As a later one: an error ends the transaction, so nothing can be tried. */
+  #sendWithin(connection: ServerConnection, shipment: Shipment): void {
+    const keeps = shipment.keeping === 'anywhere' && this.#mayKeep(shipment);
+    const encoded = encodeShipment(shipment, connection, this.#state, keeps);
+    const { cost, literals } = shipment;
+    if (encoded.keeps)
+      this.#relay.sentKept = { kept: cost!.kept, literals: literals ?? NO_LITERALS };
+    this.#start(connection, encoded, 'forward', encoded.keeps ? 'noted' : 'none');
+  }
+
+  #trialOf({ keeps, reuses }: EncodedShipment): Trial {
+    return (keeps || reuses) && !this.#isSecond ? 'once' : 'none';
+  }
+
+  #start(
+    connection: ServerConnection,
+    encoded: EncodedShipment,
+    ready: ReadyUse,
+    trial: Trial,
+  ): void {
+    const { bytes, steps, parses, keeps } = encoded;
+    this.#isKept = keeps;
+    const afterCopy = Buffer.isBuffer(this.#shipment!.content) ? 'none' : 'clientSync';
+    this.#relay.start(connection, bytes, this, ready, steps, afterCopy, parses, trial);
   }
 
   relayDisplaced(): void {
@@ -308,22 +314,14 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
   }
 
   relayEnded(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void {
-    const { cost, shard, content } = this.#shipment!;
-    if (outcome.rejected && !this.#isKept) {
-      if (!shared) this.#state.giveBack(connection);
-      if (outcome.rejectedBy === STALE_PLAN) this.#renewNames(content as OneShardBatch);
-      this.#isSecond = true;
-      this.#acquire(shard);
-      return;
-    }
+    const { cost } = this.#shipment!;
+    // Notices come with each Parse, and a statement that is kept is parsed once.
+    if (this.#isKept && outcome.noticed) cost!.neverKeep();
     if (outcome.rejected) {
-      // Notices come with each Parse, and a statement that is kept is parsed once.
-      if (outcome.failed) cost!.refuse();
-      else cost!.neverKeep();
-      this.#acquire(shard);
+      this.#rejected(connection, outcome, shared);
       return;
     }
-    cost?.observe(connection.lastServiceMs, this.#relay.answerBytes, shared && this.#isKept);
+    cost?.observe(connection.lastServiceMs, this.#relay.answerBytes, this.#isKept);
     this.#shipment = null;
     const { transaction } = this.#state;
     if (shared) {
@@ -343,6 +341,22 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       }
     }
     this.#owner.laneEnded(outcome);
+  }
+
+  /** Nothing was done: it is sent once more, as its client wrote it. */
+  #rejected(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void {
+    const { cost, shard, content } = this.#shipment!;
+    const { transaction } = this.#state;
+    if (transaction !== null) {
+      // It was the first there, and the server's transaction has failed.
+      connection.tainted = true;
+      transaction.leave(connection);
+    } else if (!shared) this.#state.giveBack(connection);
+    if (!this.#isKept) {
+      if (outcome.rejectedBy === STALE_PLAN) this.#renewNames(content as OneShardBatch);
+    } else if (outcome.failed) cost!.refuse();
+    this.#isSecond = true;
+    this.#acquire(shard);
   }
 
   /**

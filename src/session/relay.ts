@@ -3,7 +3,13 @@
 import { protocolViolation, type SqlError } from '../base/errors.ts';
 import { SHARED_BACKLOG_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { type ReadyUse, type Receiver, ServerRequest, type Step } from '../pool/request.ts';
+import {
+  type ReadyUse,
+  type Receiver,
+  ServerRequest,
+  type Step,
+  type Trial,
+} from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCopyFail } from '../wire/copy.ts';
 import { type ErrorFields, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
@@ -12,6 +18,7 @@ import type { FrameReader } from '../wire/frame.ts';
 import { FrameRun } from '../wire/frame-run.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
+import { errorAsWritten, type SentKept } from './kept-statement.ts';
 
 /** How a relayed request ended. */
 export interface RelayOutcome {
@@ -23,6 +30,8 @@ export interface RelayOutcome {
   readonly rejected: boolean;
   /** SQLSTATE of the error that rejected it; '' where there was none. */
   readonly rejectedBy: string;
+  /** The server had something to say before it took the statement, which was passed on. */
+  readonly noticed: boolean;
   readonly lost: SqlError | null;
 }
 
@@ -55,6 +64,8 @@ export class Relay implements Receiver {
   copyingIn = false;
   /** The request under way is being cancelled for this, which its client is to be told. */
   breaking: SqlError | null = null;
+  /** How the request under way was sent, where its errors are to be told otherwise. */
+  sentKept: SentKept | null = null;
   /** What stands before the statement in the client's string: errors count from its start. */
   textBefore = '';
   /** The client has ended its data, its Sync is still to come. */
@@ -108,14 +119,14 @@ export class Relay implements Receiver {
     steps: readonly Step[] | null,
     afterCopy: AfterCopy,
     parses?: readonly string[],
-    onTrial = false,
+    trial: Trial = 'none',
   ): void {
     this.#afterCopy = afterCopy;
     this.connection = connection;
     this.#end = end;
     this.answerBytes = 0;
     this.#request.displaced = null;
-    connection.send(bytes, this.#request.reset(ready, steps, parses, onTrial));
+    connection.send(bytes, this.#request.reset(ready, steps, parses, trial));
   }
 
   /** The same on a connection that other sessions use, too. */
@@ -125,14 +136,14 @@ export class Relay implements Receiver {
     end: SharedRelayEnd,
     steps: readonly Step[] | null,
     parses: readonly string[],
-    onTrial: boolean,
+    trial: Trial,
   ): void {
     this.connection = connection;
     this.#end = end;
     this.#sharedEnd = end;
     this.answerBytes = 0;
     this.#request.displaced = this.#displaced;
-    connection.send(bytes, this.#request.reset('forward', steps, parses, onTrial));
+    connection.send(bytes, this.#request.reset('forward', steps, parses, trial));
   }
 
   /** The request is nobody's any more: nothing of its answer is passed on. */
@@ -187,7 +198,9 @@ export class Relay implements Receiver {
     if (breaking !== null && error.code === SQLSTATE.queryCanceled) {
       return encodeErrorResponse(breaking);
     }
-    const moved = movedBehind(error, this.textBefore);
+    const { sentKept } = this;
+    const written = sentKept === null ? error : errorAsWritten(error, sentKept);
+    const moved = movedBehind(written, this.textBefore);
     return moved === error ? null : encodeErrorResponse(moved);
   }
 
@@ -280,14 +293,14 @@ export class Relay implements Receiver {
 
   finished(status: number, failed: boolean): void {
     this.#fillCopyData();
-    const { rejected, rejectedBy } = this.#request;
-    this.#finish({ status, failed, rejected, rejectedBy, lost: null });
+    const { rejected, rejectedBy, noticed } = this.#request;
+    this.#finish({ status, failed, rejected, rejectedBy, noticed, lost: null });
   }
 
   lost(error: SqlError, failed: boolean): void {
     // Inside of a message there is no place for an error: the client can only be cut off.
     if (this.#request.torn) this.#client.destroy();
-    this.#finish({ status: 0, failed, rejected: false, rejectedBy: '', lost: error });
+    this.#finish({ status: 0, failed, ...NOT_REJECTED, lost: error });
   }
 
   #finish(outcome: RelayOutcome): void {
@@ -306,12 +319,15 @@ export class Relay implements Receiver {
   #reset(): void {
     this.connection = null;
     this.breaking = null;
+    this.sentKept = null;
     this.#end = null;
     this.#sharedEnd = null;
     this.copyingIn = false;
     this.#copyBytesOwed = 0;
   }
 }
+
+export const NOT_REJECTED = { rejected: false, rejectedBy: '', noticed: false } as const;
 
 const FILLING = Buffer.alloc(65_536);
 

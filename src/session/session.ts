@@ -20,10 +20,11 @@ import { contextOf, type SessionContext } from './context.ts';
 import { CopyInbox } from './copy-inbox.ts';
 import { FailedBeforeSync, Intake } from './intake.ts';
 import { Relay, type RelayOutcome } from './relay.ts';
-import { RelayLane, type RelayLaneOwner, type Shipment } from './relay-lane.ts';
+import { RelayLane, type RelayLaneOwner } from './relay-lane.ts';
 import { RequestRunner } from './request-runner.ts';
 import { SessionEnd } from './session-end.ts';
 import { canceled, clientGone } from './session-errors.ts';
+import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
 import { TransactionLane } from './transaction-lane.ts';
 

@@ -7,7 +7,7 @@ import { encodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { READY_IDLE, READY_IN_TRANSACTION, STATUS } from '../wire/status.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
-import type { Relay, RelayEnd, RelayOutcome } from './relay.ts';
+import { NOT_REJECTED, type Relay, type RelayEnd, type RelayOutcome } from './relay.ts';
 import type { RelayLaneOwner } from './relay-lane.ts';
 import type { SessionState } from './state.ts';
 import { beginTag } from './transaction-commands.ts';
@@ -91,8 +91,7 @@ export class TransactionLane implements RelayEnd {
 const ANSWERED: RelayOutcome = {
   status: 0,
   failed: false,
-  rejected: false,
-  rejectedBy: '',
+  ...NOT_REJECTED,
   lost: null,
 };
 

@@ -42,6 +42,9 @@ export interface Table {
   readonly runsCode?: boolean | undefined;
   /** TRUNCATE of it fires a trigger, of its own or of a table that is truncated with it. */
   readonly firesOnTruncate?: boolean | undefined;
+  /** False: no foreign key has rows of another table changed along with an UPDATE of its own. */
+  readonly updatesCascade?: boolean | undefined;
+  readonly deletesCascade?: boolean | undefined;
 }
 
 export interface View {

@@ -14,6 +14,7 @@ export const FIELD = {
   hint: 'H',
   position: 'P',
   context: 'W',
+  routine: 'R',
 } as const;
 
 /** A server's message as it is: `all` has every field by its code letter, in the order sent. */
@@ -50,10 +51,12 @@ export function encodeNoticeFields(notice: ErrorFields): Buffer {
   return encodeFields(BACKEND.noticeResponse, notice.all);
 }
 
-/** An error of ours in the form of a server's, with CONTEXT. */
-export function errorFields(error: SqlError, context: string): ErrorFields {
+/** An error of ours in the form of a server's; `context`: its CONTEXT, if it has one. */
+export function errorFields(error: SqlError, context: string | null): ErrorFields {
   const { severity, code, message } = error;
-  return { severity, code, message, all: new Map(fieldsOf(error)).set(FIELD.context, context) };
+  const all = new Map(fieldsOf(error));
+  if (context !== null) all.set(FIELD.context, context);
+  return { severity, code, message, all };
 }
 
 /** A NoticeResponse of severity WARNING, NOTICE, INFO … */

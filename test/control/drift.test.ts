@@ -25,6 +25,8 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       rule: null,
       runsCode: false,
       firesOnTruncate: false,
+      updatesCascade: false,
+      deletesCascade: false,
       rowSecurity: false,
     };
     return [{ oid, schema, name, kind: 'r', columns: made, ...rest }];

@@ -41,11 +41,16 @@ const TABLES: readonly Table[] = [
     column('file_name', 'text'),
     column('created_at', 'timestamptz', { hasDefault: true }),
   ]),
-  table('users', 'sharded', 'user_id', [
-    column('user_id', 'int8', { notNull: true }),
-    column('name', 'text'),
-    column('country', 'text'),
-  ]),
+  {
+    ...table('users', 'sharded', 'user_id', [
+      column('user_id', 'int8', { notNull: true }),
+      column('name', 'text'),
+      column('country', 'text'),
+    ]),
+    runsCode: false,
+    updatesCascade: false,
+    deletesCascade: true,
+  },
   table('loose', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
   table('named', 'sharded', 'user_id', [
     column('user_id', 'int8', { notNull: true }),

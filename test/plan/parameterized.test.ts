@@ -33,8 +33,60 @@ describe('A literal becomes a parameter', () => {
       'SELECT id FROM files WHERE user_id = $1  AND (name IN ($2 , $3 ) OR size BETWEEN $4  AND $5 )',
       [23, 0, 0, 23, 23],
     ],
+    ['DELETE FROM files WHERE user_id = 42', 'DELETE FROM files WHERE user_id = $1 ', [23]],
+    [
+      "UPDATE files SET name = 'a', size = size + 5 WHERE user_id = 42",
+      'UPDATE files SET name = $1 , size = size + $2  WHERE user_id = $3 ',
+      [0, 23, 23],
+    ],
+    [
+      "INSERT INTO files (user_id, name) VALUES (42, 'a')",
+      'INSERT INTO files (user_id, name) VALUES ($1 , $2 )',
+      [23, 0],
+    ],
   ])('%s', (sql, text, types) => {
-    expect(parameterized(sql)).toEqual({ sql: text, types });
+    expect(parameterized(sql)).toMatchObject({ sql: text, types });
+  });
+});
+
+describe('The literals of one shape fit their parameters', () => {
+  it.each([
+    ['SELECT name FROM users WHERE user_id = 42', true],
+    ["SELECT name FROM users WHERE user_id = 42 AND country = 'a'", true],
+    ["SELECT name FROM users WHERE user_id = '42'", false],
+    ["SELECT name FROM users AS u (user_id, country) WHERE user_id = 42 AND country = 'a'", false],
+    [
+      "SELECT u.name FROM users u JOIN users v USING (user_id) WHERE u.user_id = 42 AND u.name = 'a'",
+      false,
+    ],
+    ['SELECT name FROM users WHERE user_id = 9999999999', false],
+    ["UPDATE users SET name = 'a' WHERE user_id = 42", true],
+    ["INSERT INTO users (user_id, name) VALUES (42, 'a')", true],
+    ["INSERT INTO users VALUES (42, 'a')", true],
+    ["INSERT INTO users (user_id) VALUES ('42')", false],
+  ])('%s: %s', (sql, fits) => {
+    expect(parameterized(sql)?.fits).toBe(fits);
+  });
+});
+
+describe('Servers can keep a statement', () => {
+  it.each([
+    ['SELECT name FROM users WHERE user_id = 42', 'anywhere'],
+    ['SELECT name FROM users WHERE user_id = 42 FOR UPDATE', 'anywhere'],
+    ['SELECT * FROM users WHERE user_id = 42', 'retried'],
+    ['SELECT name FROM users WHERE user_id = 9999999999', 'retried'],
+    ['SELECT current_query() FROM users WHERE user_id = 42', 'never'],
+    [`SELECT name AS ${'x'.repeat(64)} FROM users WHERE user_id = 42`, 'never'],
+    ["UPDATE users SET name = 'a' WHERE user_id = 42", 'anywhere'],
+    ["UPDATE users SET name = 'a' WHERE user_id = 42 RETURNING *", 'retried'],
+    ["UPDATE loose SET note = 'a' WHERE user_id = 42", 'never'],
+    ['DELETE FROM users WHERE user_id = 42', 'never'],
+    ["WITH a AS (SELECT 1) UPDATE users SET name = 'a' WHERE user_id = 42", 'never'],
+    ['SELECT count(*) FROM pg_cursors', 'never'],
+    ['EXPLAIN SELECT name FROM users WHERE user_id = 42', 'never'],
+  ])('%s: %s', (sql, keeping) => {
+    const { plan } = new Planner({ cacheBytesMax: 1 << 20 }).plan(sql, topology, null);
+    expect(plan).toMatchObject({ keeping });
   });
 });
 
@@ -49,7 +101,10 @@ describe('A literal stays where it is, and with it all others,', () => {
     ['in a sub-query', 'SELECT id FROM files f WHERE user_id = 42 AND EXISTS (SELECT 1)'],
     ['beside parameters', 'SELECT id FROM files WHERE user_id = 42 AND size = $1'],
     ['in ORDER BY', 'SELECT id FROM files WHERE user_id = 42 ORDER BY 1'],
-    ['of a write', 'DELETE FROM files WHERE user_id = 42'],
+    ['beside a column that is given text', "UPDATE files SET size = size + '1' WHERE user_id = 42"],
+    ['in another expression', 'UPDATE files SET size = abs(5) WHERE user_id = 42'],
+    ['of a row', "UPDATE files SET (name, size) = ('a', 5) WHERE user_id = 42"],
+    ['that is returned', 'DELETE FROM files WHERE user_id = 42 RETURNING 1'],
   ])('%s', (_, sql) => {
     expect(parameterized(sql)).toBeNull();
   });
