@@ -6,7 +6,7 @@ import { isOutdated, type SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
 
 /** The schema has changed: the statement is to be planned anew, and nothing of it has been done. */
-export class OutdatedPlan extends Error {}
+class OutdatedPlan extends Error {}
 
 /** Of one statement, from its plan until something of it is done that cannot be taken back. */
 export class PlanWatch {

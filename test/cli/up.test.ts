@@ -11,6 +11,8 @@ import { connectAsText, textRows } from '../support/text-client.ts';
 const directory = temporaryDirectory();
 const started = new Set<DriveProcess>();
 const READY = /the data stays/;
+/** Each starts several processes, and each of them compiles the program: on a loaded machine that takes time. */
+const TIMEOUT_MS = 120_000;
 const ANY_PORTS = ['--shard-port', '0', '--proxy-port', '0', '--api-port', '0'];
 
 afterEach(async () => {
@@ -56,7 +58,7 @@ async function ask(url: URL, sql: string): Promise<(string | null)[][]> {
 
 const INSERT = "INSERT INTO file_metadata (user_id, file_name) VALUES (3, 'kept')";
 
-describe('drive up', () => {
+describe('drive up', { timeout: TIMEOUT_MS }, () => {
   it('brings up what its banner says, for as many shards as asked', async () => {
     const banner = await up('three', '--shards', '3').untilOutput(READY);
     const proxy = urlOf(banner, 'proxy');
@@ -130,7 +132,7 @@ describe('drive up', () => {
   });
 });
 
-describe('drive status and drive stop', () => {
+describe('drive status and drive stop', { timeout: TIMEOUT_MS }, () => {
   it('tell of the workers too, of those that run now, and leave none behind', async () => {
     const drive = up('workers', '--workers', '2');
     await drive.untilOutput(READY);
@@ -141,7 +143,7 @@ describe('drive status and drive stop', () => {
     };
     const [first, second] = await workers();
     process.kill(first!, 'SIGKILL');
-    await expect.poll(workers, { timeout: 20_000 }).toEqual([second, expect.any(Number)]);
+    await expect.poll(workers, { timeout: TIMEOUT_MS / 2 }).toEqual([second, expect.any(Number)]);
     const left = await workers();
     expect(await runDrive(['stop', ...data])).toMatchObject({ code: 0, err: '' });
     expect((await drive.ended()).code).toBe(0);

@@ -50,7 +50,10 @@ function lines(dump: string): readonly string[] {
 const dump = async (login: Login, ...args: readonly string[]) =>
   lines(await runTool('pg_dump', login, [...OWN, ...args]));
 
-describe.runIf(installedBin !== null)('A dump', () => {
+/** Each starts several programs one after the other: on a loaded machine that takes its time. */
+const TIMEOUT_MS = 120_000;
+
+describe.runIf(installedBin !== null)('A dump', { timeout: TIMEOUT_MS }, () => {
   beforeAll(async () => {
     servers = await startInstalled(directory, installedBin!);
     source = await servers.single('source');

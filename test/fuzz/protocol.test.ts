@@ -86,7 +86,7 @@ describe(`Under damaged sessions (FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS})`, (
     async () => {
       expect(await run(3, random, counts)).toBeGreaterThan(0);
       await expect
-        .poll(() => holdings(proxy.shards), { timeout: 25_000, interval: 250 })
+        .poll(() => holdings(proxy.shards), { timeout: GIVEN_BACK_MS, interval: 250 })
         .toEqual(NOTHING_HELD);
       before = measure();
     },
@@ -107,7 +107,7 @@ describe(`Under damaged sessions (FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS})`, (
     'nothing is left behind: sessions, sockets, descriptors, server connections',
     async () => {
       await expect
-        .poll(() => holdings(proxy.shards), { timeout: 25_000, interval: 250 })
+        .poll(() => holdings(proxy.shards), { timeout: GIVEN_BACK_MS, interval: 250 })
         .toEqual(NOTHING_HELD);
       const after = measure();
       // The housekeeping may have its connections now and may have had none before.
