@@ -38,7 +38,10 @@ interface Answer {
   count: bigint;
 }
 
-/** Shard by shard, in their order. */
+/**
+ * Shard by shard, in their order. Without rows the home shard is told all the same: the statement may have
+ * triggers, or be forbidden.
+ */
 export async function insertRows(write: RowsWrite): Promise<WriteResult> {
   const { merge, rows, rowShards } = write;
   if (merge.table.kind === 'reference') {
@@ -51,7 +54,8 @@ export async function insertRows(write: RowsWrite): Promise<WriteResult> {
   const answers = new Map<number, Answer>();
   let total = 0n;
   let bytes = 0;
-  for (const shard of [...new Set(rowShards)].sort((a, b) => a - b)) {
+  const shards = rows.length === 0 ? [HOME_SHARD] : [...new Set(rowShards)];
+  for (const shard of shards.sort((a, b) => a - b)) {
     const own = rows.filter((_, i) => rowShards[i] === shard);
     const answer = await insertOn(write, shard, own, bytes);
     answers.set(shard, answer);
@@ -70,7 +74,6 @@ async function insertOn(
 ): Promise<Answer> {
   const { transaction, merge, carriage, resultFormats, bytesMax } = write;
   const answer: Answer = { rows: [], count: 0n };
-  if (rows.length === 0) return answer;
   const connection = await transaction.enlistWriter(shard);
   const sql = sqlOf(write, merge.after);
   let bytes = bytesBefore;
@@ -144,6 +147,7 @@ function parametersOf(
   return withArrays(parameters, carriedArrays(carriage.columns, rows));
 }
 
+/** One at least. */
 function* batchesOf(rows: readonly Buffer[], { whole }: Carriage): Generator<readonly Buffer[]> {
   let start = 0;
   let bytes = 0;
@@ -154,5 +158,5 @@ function* batchesOf(rows: readonly Buffer[], { whole }: Carriage): Generator<rea
     start = i + 1;
     bytes = 0;
   }
-  if (start < rows.length) yield rows.slice(start);
+  if (start < rows.length || start === 0) yield rows.slice(start);
 }

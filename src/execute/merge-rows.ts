@@ -20,7 +20,10 @@ export interface MergeWrite extends CarriedWrite {
   readonly shards: readonly number[];
 }
 
-/** Shard by shard, in their order. */
+/**
+ * Shard by shard, in their order. Without rows the home shard is told all the same: the statement may have
+ * triggers, or be forbidden.
+ */
 export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
   const { merge, columns, rows, rowShards } = write;
   const answer = new Answer(write.bytesMax);
@@ -28,7 +31,7 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
     const isOwn = (i: number) => rowShards === null || rowShards[i] === shard;
     const own = rows.filter((_, i) => isOwn(i));
-    const alsoWithout = merge.bySource;
+    const alsoWithout = merge.bySource || (rows.length === 0 && shard === HOME_SHARD);
     // Of a reference table the home shard answers; the other copies must do the same.
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
     const given = isCopy ? new Answer(write.bytesMax) : answer;

@@ -2,6 +2,7 @@
 
 import type { ModifyRowsMerge } from '../plan/staged.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
 import { TYPE } from '../value/type-oid.ts';
 import { decodeDataRow, encodeDataRow } from '../wire/row.ts';
 import {
@@ -36,18 +37,24 @@ export interface ModifiedRow {
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
-/** Shard by shard, in their order; of a reference table, one of them answers. */
+/**
+ * Shard by shard, in their order; of a reference table, one of them answers. Without rows the home shard is
+ * told all the same: the statement may have triggers, or be forbidden.
+ */
 export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   const { merge, rows, table } = write;
   const moved = rows.filter(({ movesTo }) => movesTo !== null);
   if (moved.length > 0 && !table.movable) throw immovable(merge.table.name);
   const answer = new Answer(write.bytesMax);
-  const shards = [...new Set(rows.flatMap((row) => row.shards))].sort((a, b) => a - b);
+  const alsoWithout = rows.length === 0;
+  const all = alsoWithout ? [HOME_SHARD] : [...new Set(rows.flatMap((row) => row.shards))];
+  const shards = all.sort((a, b) => a - b);
   for (const shard of shards) {
     const own = rows.filter((row) => row.shards.includes(shard) && row.movesTo === null);
     const isCopy = merge.table.kind === 'reference' && shard !== shards[0];
     const given = isCopy ? new Answer(write.bytesMax) : answer;
-    await runWithRows(write, shard, stayingSql(write), write.columns, bodies(own), given);
+    const staying = { ...write, alsoWithout };
+    await runWithRows(staying, shard, stayingSql(write), write.columns, bodies(own), given);
     if (given.count === answer.count) continue;
     throw differs(shard, `${merge.verb} ${given.count}`, `${merge.verb} ${answer.count}`);
   }
