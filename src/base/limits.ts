@@ -45,6 +45,18 @@ export const CLIENT_BUFFER_BYTES_MAX = 1024 * 1024;
 /** Rows a merge hands on at once: enough that awaiting a batch costs nothing per row. */
 export const MERGE_BATCH_ROWS = 512;
 
+/** Rows a cursor over several shards asks a shard for before it knows how large they are. */
+export const CURSOR_FIRST_ROWS = 64;
+
+/** Rows of one shard read ahead that a cursor keeps between two FETCHes; more are fetched again. */
+export const CURSOR_KEPT_BYTES_MAX = 128 * 1024;
+
+/** Cursors of a session over several shards that read ahead; further ones are over copies. */
+export const CURSORS_STREAMED_MAX = 64;
+
+/** What a FETCH gives is held back so far, as an error in it is all that PostgreSQL then answers. */
+export const FETCH_HELD_BYTES_MAX = 1024 * 1024;
+
 /** Bytes counted for one row kept by a merge beyond its own: map entry, string and array headers. */
 export const MERGE_ROW_OVERHEAD_BYTES = 128;
 

@@ -34,6 +34,14 @@ export function describe(
   });
 }
 
+/** Of a portal or cursor. Rejects as `describe`. */
+export function describePortal(connection: ServerConnection, name: string): Promise<Description> {
+  return new Promise((resolve, reject) => {
+    const bytes = Buffer.concat([encodeDescribe({ target: 'portal', name }), SYNC]);
+    connection.send(bytes, new ServerRequest(new Describer(resolve, reject), false));
+  });
+}
+
 class Describer implements Receiver {
   #resolve: (description: Description) => void;
   #reject: (error: Error) => void;

@@ -6,6 +6,7 @@ import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import type { MergedCursor } from './cursor/merged-cursor.ts';
 import {
   commitTwoPhase,
   rolledBack,
@@ -26,12 +27,12 @@ interface ScriptLine {
   readonly cursors: ReadonlyMap<string, DeclaredCursor>;
 }
 
-export interface DeclaredCursor {
-  readonly shard: number;
-  readonly hold: boolean;
-  /** On the connection beside the transaction. */
-  readonly apart: boolean;
-}
+export type DeclaredCursor =
+  | { readonly on: 'shard'; readonly shard: number; readonly hold: boolean }
+  /** The merge engine's, on the connection beside the transaction. */
+  | { readonly on: 'engine'; readonly hold: boolean }
+  /** Rows of several shards, each of which has a cursor of that name. */
+  | { readonly on: 'shards'; readonly merged: MergedCursor };
 
 export interface TransactionDependencies {
   readonly twoPhase: TwoPhase;
@@ -84,7 +85,7 @@ export class Transaction {
   apart: ServerConnection | null = null;
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
-  /** Cursors declared in it, the shard they live on, and whether they outlive it. */
+  /** Cursors declared in it, and where they live. */
   cursors: ReadonlyMap<string, DeclaredCursor> = new Map();
 
   #script: ScriptLine[] = [];
@@ -232,7 +233,9 @@ export class Transaction {
     if (this.#lost !== null) throw this.#lost;
     await this.onEveryParticipant(sql);
     const { settings, cursors } = this.#script[index]!;
-    this.cursors = cursors;
+    // What was closed since stays closed.
+    const open = [...cursors].filter(([name, cursor]) => this.cursors.get(name) === cursor);
+    this.cursors = new Map(open);
     this.#script.length = index + 1;
     this.state = 'open';
     return settings;

@@ -1,6 +1,9 @@
 // Session actions: what a session itself does about a statement.
 
 import type { HandRoute } from '../sql/hand-route.ts';
+import type { FetchClause } from '../sql/statement.ts';
+
+export type { FetchClause } from '../sql/statement.ts';
 
 /** Which of PostgreSQL's transaction commands a statement is. */
 export type TransactionVerb =
@@ -73,10 +76,18 @@ export type SessionAction =
   | { readonly action: 'deallocate'; readonly name: string | null }
   | {
       readonly action: 'cursor';
-      readonly verb: 'declare' | 'use' | 'close';
+      readonly verb: 'declare' | 'close';
       /** null is CLOSE ALL. */
       readonly name: string | null;
-    };
+    }
+  | {
+      readonly action: 'cursor';
+      readonly verb: 'fetch';
+      readonly name: string;
+      readonly fetch: FetchClause;
+    }
+  /** WHERE CURRENT OF. */
+  | { readonly action: 'cursor'; readonly verb: 'current'; readonly name: string };
 
 /** An argument of a call whose value is known when the statement runs. */
 export type ArgumentSource =

@@ -71,8 +71,13 @@ function bytesOf(plan: Plan): number {
   if (merge.how === 'explain') {
     return PLAN_BYTES + 2 * (merge.prefix.length + merge.sql.length) + bytesOf(merge.inner);
   }
-  if (merge.how === 'engineCopy' || merge.how === 'cursor') {
+  if (merge.how === 'engineCopy') {
     return PLAN_BYTES + keys + 2 * merge.before.length + engineBytes(merge.engine);
+  }
+  if (merge.how === 'cursor') {
+    const { before, streamed, engine } = merge;
+    const text = before.length + (streamed?.shardSql.before.length ?? 0);
+    return PLAN_BYTES + keys + 2 * text + (engine === null ? 0 : engineBytes(engine));
   }
   if (merge.how === 'engine') return PLAN_BYTES + keys + engineBytes(merge);
   if (merge.how === 'copyIn' || merge.how === 'copyOut') return PLAN_BYTES + keys;

@@ -1,6 +1,8 @@
 // Engine plan: what one server computes over copies of the tables' rows of all shards.
 
 import type { SqlErrorFields } from '../base/errors.ts';
+import type { TextRange } from '../sql/cursor-text.ts';
+import type { CursorOptions } from '../sql/statement.ts';
 import type {
   AggregateMerge,
   ConcatMerge,
@@ -122,14 +124,19 @@ export interface EngineCopyMerge {
   readonly out: CopyOutMerge;
 }
 
-/** DECLARE: the engine has the cursor, of the copies as they are now. */
+/** DECLARE: each shard has a cursor of its own rows, or the engine has one over copies of now. */
 export interface CursorMerge {
   readonly how: 'cursor';
-  readonly engine: EngineMerge;
+  readonly name: string;
+  readonly options: CursorOptions;
   /** What stands before the query. */
   readonly before: string;
-  readonly name: string;
-  readonly holdable: boolean;
+  /** Of the name, in `before`. */
+  readonly nameAt: TextRange;
+  /** DECLARE on each shard, and how the rows of these cursors are merged; null: not possible. */
+  readonly streamed: ConcatMerge | null;
+  /** Also where the streamed rows turn out to be of types that cannot be merged. */
+  readonly engine: EngineMerge | null;
 }
 
 const MARK = /\0(\d+)\0/g;

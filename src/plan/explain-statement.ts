@@ -28,6 +28,8 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const fields: RoutedPlan = analyzes
     ? { ...traits, effect: inner.effect, pins: [...traits.pins, ...inner.pins] }
     : traits;
+  const { action } = inner;
+  if (action?.action === 'cursor') return { ...fields, action };
   if (inner.route.kind === 'home' || inner.route.kind === 'any') return fields;
   // Every copy of a reference table would have to be written for the time that it takes.
   if (analyzes && inner.merge?.how === 'reference')

@@ -6,6 +6,7 @@ import { withLeaves } from './engine-plan.ts';
 import type {
   Condition,
   ConditionOperand,
+  CursorMerge,
   EngineLeaf,
   EngineMerge,
   EverywhereMerge,
@@ -133,14 +134,7 @@ function mergeLines(merge: Merge): string[] {
     case 'engineCopy':
       return ['copied from the engine', ...engineLines(merge.engine)];
     case 'cursor':
-      return [
-        'a cursor of the engine',
-        ...engineLines(merge.engine),
-        `WHERE CURRENT OF it: ${errorText(severalShards('currentOf'))}`,
-        ...(merge.holdable
-          ? [`beside other state: ${errorText(severalShards('cursorHold'))}`]
-          : []),
-      ];
+      return cursorLines(merge);
     case 'explain': {
       const words = [merge.format, ...(merge.analyzes ? ['run'] : [])];
       const inner = routedLines(merge.inner).map((line) => `  ${line}`);
@@ -205,6 +199,16 @@ function mergeLines(merge: Merge): string[] {
       ];
     }
   }
+}
+
+function cursorLines({ streamed, engine, options }: CursorMerge): string[] {
+  if (streamed !== null) return ['a cursor of each shard', ...mergeLines(streamed)];
+  return [
+    'a cursor of the engine',
+    ...(engine === null ? [] : engineLines(engine)),
+    `WHERE CURRENT OF it: ${errorText(severalShards('currentOf'))}`,
+    ...(options.hold ? [`beside other state: ${errorText(severalShards('cursorHold'))}`] : []),
+  ];
 }
 
 const lockText = ({ table, strength, wait }: LockedTable) =>

@@ -7,8 +7,11 @@ import { PlanContext } from './context.ts';
 import type { EngineMerge, Plan, RoutedPlan } from './plan.ts';
 import { planRows } from './rows.ts';
 
-/** A part of the statement's text; null: not one of the statements that read or write rows. */
-export function planInner(text: string, context: PlanContext): Plan | null {
+/**
+ * A part of the statement's text; null: not one of the statements that read or write rows.
+ * `tellsOneTime`: as of PlanContext.
+ */
+export function planInner(text: string, context: PlanContext, tellsOneTime = false): Plan | null {
   const parsed = parseSql(text);
   const statement = parsed?.statements[0]?.statement;
   if (parsed === null || statement === undefined || !isRows(statement)) return null;
@@ -21,7 +24,7 @@ export function planInner(text: string, context: PlanContext): Plan | null {
     },
     context.forceEngine,
   );
-  own.tellsOneTime = false;
+  own.tellsOneTime = tellsOneTime;
   const plan = planRows(statement, own);
   // The literals of the inner text have other places in the whole.
   context.dependsOnValue = true;

@@ -61,7 +61,7 @@ function planCurrentOf(verb: string, cursor: string, survey: Survey): Plan {
   if (survey.readsHome) return refusedFor(verb, 'mixed');
   const reason = survey.roots.length > 1 ? 'joinWithoutKey' : survey.severalShardsReason;
   if (reason !== null) return refusedPlan(verb, severalShards(reason));
-  const action = { action: 'cursor', verb: 'use', name: cursor } as const;
+  const action = { action: 'cursor', verb: 'current', name: cursor } as const;
   return routedPlan(verb, { kind: 'home' }, 'write', { action });
 }
 

@@ -16,7 +16,7 @@ import type {
 } from './staged.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
-export type { EngineInput, EngineLeaf, EngineMerge } from './engine-plan.ts';
+export type { CursorMerge, EngineInput, EngineLeaf, EngineMerge } from './engine-plan.ts';
 
 /** Where a sharding key's value comes from once literals and parameters are known. */
 export type KeySource =

@@ -52,7 +52,7 @@ export const SEVERAL_SHARDS = {
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   lockLimit: {
-    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, sub-queries, outer joins, with USING and a star, under row-level security, or for a cursor or COPY',
+    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, sub-queries, outer joins, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
     hint: 'Lock the rows by their keys with a statement of its own.',
   },
   viewSecurity: {
@@ -64,7 +64,7 @@ export const SEVERAL_SHARDS = {
     hint: 'Ask the shards in a sub-query of their own, or restrict the statement to one key.',
   },
   engineInTransaction: {
-    what: 'in a transaction: the current time, system catalogs or functions that are not built in, in a statement that shard 0 computes over more than 64 MB, over types made by users, or for a cursor or COPY',
+    what: 'in a transaction: the current time, system catalogs or functions that are not built in, in a statement that shard 0 computes over more than 64 MB, over types made by users, or for COPY or a cursor over copies',
     hint: 'Run it outside of the transaction, over fewer rows or columns, or send the time as a parameter.',
   },
   tableSample: {
@@ -72,13 +72,16 @@ export const SEVERAL_SHARDS = {
     hint: 'Write the share of the rows as a number.',
   },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
-  declare: { what: 'DECLARE CURSOR of a statement that shard 0 cannot compute', hint: ONE_SHARD },
+  declare: {
+    what: 'DECLARE CURSOR of a statement whose rows are neither those of the shards nor what shard 0 can compute',
+    hint: ONE_SHARD,
+  },
   cursorHold: {
     what: 'a cursor WITH HOLD in a session that has other state on shard 0',
     hint: 'Declare it first, or without HOLD, or drop temporary tables and locks before.',
   },
   currentOf: {
-    what: 'WHERE CURRENT OF a cursor',
+    what: 'WHERE CURRENT OF a cursor over copies of the rows, or within WITH',
     hint: 'Restrict the cursor to one key, or write by the primary key.',
   },
   copyQuery: {

@@ -12,13 +12,13 @@ import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { everywhere, planDdl, planNewTable } from './ddl.ts';
+import { planDeclare } from './declare.ts';
 import { planBlock } from './do-block.ts';
 import { explainsExecute, planExplain } from './explain-statement.ts';
-import { engineOf, planInner } from './inner-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
-import { forwarded, refusedFor, refusedPlan, routedPlan } from './routed.ts';
+import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
@@ -68,7 +68,7 @@ function effectOf(node: string): Effect {
 
 function pinsOf(statement: UtilityStatement): PinReason[] {
   if (statement.node === 'ListenStmt') return ['listen'];
-  if (statement.holdable) return ['cursor with hold'];
+  if (statement.cursor?.hold === true) return ['cursor with hold'];
   // LOAD brings a library into one server process.
   if (statement.node === 'LoadStmt') return ['session state'];
   return statement.temporary ? ['temporary table'] : [];
@@ -79,9 +79,9 @@ const RELEASES: { readonly [node: string]: readonly PinReason[] } = {
   ClosePortalStmt: ['cursor with hold'],
 };
 
-function actionOf({ node, name }: UtilityStatement): SessionAction | null {
+function actionOf({ node, name, fetch }: UtilityStatement): SessionAction | null {
   if (node === 'DeclareCursorStmt') return { action: 'cursor', verb: 'declare', name };
-  if (node === 'FetchStmt') return { action: 'cursor', verb: 'use', name };
+  if (fetch !== null) return { action: 'cursor', verb: 'fetch', name: name ?? '', fetch };
   if (node === 'ClosePortalStmt') return { action: 'cursor', verb: 'close', name };
   return null;
 }
@@ -128,7 +128,7 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (ddl !== null) return ddl;
   if (statement.inner !== null) {
     if (isExplain) return planExplain(traits, context);
-    if (statement.node === 'DeclareCursorStmt') return planDeclare(statement, traits, context);
+    if (statement.cursor !== null) return planDeclare(statement.cursor, traits, context);
     return planMade(statement, statement.inner, traits, context);
   }
   if (statement.calls.length > 0) return planCall(statement, traits, context);
@@ -183,23 +183,6 @@ function planMade(
     return refusedFor(traits.verb, 'createAs');
   }
   return planMakeTable(createAs(context), target, temporary, traits);
-}
-
-/** A cursor is where its query goes when that is one shard, else on the engine. */
-function planDeclare(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {
-  const { sql, tokens } = context.input;
-  const at = tokens.findIndex(({ kind, text }, i) => i > 1 && kind === 'word' && text === 'for');
-  const start = tokens[at]?.end ?? 0;
-  const plan = planInner(sql.slice(start), context);
-  if (plan?.op !== 'routed') return plan ?? traits;
-  const fields = { ...traits, pins: [...traits.pins, ...plan.pins], effect: plan.effect };
-  const engine = engineOf(plan);
-  if (plan.route.kind !== 'all' && plan.route.kind !== 'keys') return { ...fields, route: HOME };
-  if (engine === null) return forwarded(fields, plan, 'declare');
-  const { holdable, name } = statement;
-  const head = sql.slice(0, start);
-  const merge = { how: 'cursor', engine, before: head, name: name ?? '', holdable } as const;
-  return { ...fields, route: plan.route, merge };
 }
 
 /** A materialized view that is on each shard what that shard's rows give; null: any other statement. */

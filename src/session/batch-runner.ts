@@ -215,7 +215,8 @@ export class BatchRunner {
         open,
         maxRows,
         afterCopy: this.#afterCopy,
-        encode: (connection: ServerConnection) => this.#encode(name, open, maxRows, connection),
+        encode: (connection: ServerConnection, text: string) =>
+          this.#encode(name, { open, sql: text, maxRows }, connection),
       },
     };
     const watch = new PlanWatch(this.#context, plan, () => this.#plan(portal.statement));
@@ -235,8 +236,7 @@ export class BatchRunner {
   /** What runs the portal on one server; a portal the server has already is only executed. */
   #encode(
     name: string,
-    open: OpenPortal,
-    maxRows: number,
+    { open, sql, maxRows }: { open: OpenPortal; sql: string; maxRows: number },
     connection: ServerConnection,
   ): { bytes: Buffer; steps: readonly Step[] } {
     const { statement, parameters, resultFormats } = open.portal;
@@ -257,7 +257,7 @@ export class BatchRunner {
       parameters: valuesOn(connection, parameters),
       resultFormats: [...resultFormats],
     });
-    const parse = serverParse({ ...statement, serverName: '' }, connection);
+    const parse = serverParse({ ...statement, sql, serverName: '' }, connection);
     return {
       bytes: Buffer.concat([parse, bind, ...(carries ? [describe] : []), execute, SYNC]),
       steps: [swallow, swallow, ...(carries ? [swallow] : []), forward],

@@ -1,47 +1,234 @@
-// Cursor run: DECLARE of a cursor over several shards, which the merge engine has.
+// Cursor run: DECLARE of a cursor over several shards, and what is done with one whose rows are streamed.
 
+import { randomUUID } from 'node:crypto';
 import { SqlError } from '../base/errors.ts';
+import {
+  CURSORS_STREAMED_MAX,
+  FETCH_HELD_BYTES_MAX,
+  MERGE_ROW_OVERHEAD_BYTES,
+} from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { declareMerged } from '../execute/cursor/declare.ts';
+import type { MergedCursor } from '../execute/cursor/merged-cursor.ts';
 import type { Description } from '../execute/describe.ts';
-import type { CursorMerge } from '../plan/engine-plan.ts';
+import { formattedFields, shardTextOf } from '../execute/gather.ts';
+import { RowSet } from '../execute/row-set.ts';
+import type { SessionAction } from '../plan/action.ts';
+import type { CursorMerge, RoutedPlan } from '../plan/plan.ts';
 import { severalShards } from '../plan/unsupported.ts';
+import { currentOfName, withName } from '../sql/cursor-text.ts';
+import { tokenize } from '../sql/token.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
+import { encodeRowDescription, type FieldDescription, frameDataRow } from '../wire/row.ts';
+import type { ClientStream } from './client-stream.ts';
+import { withClock } from './clock.ts';
 import { declareOnEngine } from './engine-run.ts';
-import type { Execution, RunnerDependencies } from './execution.ts';
+import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
+import { atHand } from './locked-engine.ts';
+import type { Runner } from './runner.ts';
+import { cursorExists, runSingle } from './single.ts';
+import type { SessionState } from './state.ts';
 
-/**
- * Answers with everything but ReadyForQuery. Its rows are those of now, all copied; FETCH, MOVE and
- * CLOSE are sent to the connection beside the transaction, which has them.
- */
-export async function declareCursor(
-  merge: CursorMerge,
-  execution: Execution,
-  description: Description,
-  { state, context, client, owner }: RunnerDependencies,
-): Promise<void> {
-  const { name, holdable } = merge;
-  if (state.transaction === null && !holdable) {
+export type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
+
+export interface Declare {
+  readonly d: RunnerDependencies;
+  /** `plan` is good for several shards. */
+  readonly execution: Execution & { readonly plan: RoutedPlan };
+  readonly merge: CursorMerge;
+  /** Of DECLARE, as one server describes it. */
+  readonly description: Description;
+  readonly targets: readonly number[];
+}
+
+/** Answers with everything but ReadyForQuery. Its rows are those of now. */
+export async function declareCursor(run: Declare): Promise<void> {
+  const { d, merge, execution } = run;
+  const { state, client, owner } = d;
+  const { name, options } = merge;
+  if (state.transaction === null && !options.hold) {
     throw new SqlError({
       code: SQLSTATE.noActiveSqlTransaction,
       message: 'DECLARE CURSOR can only be used in transaction blocks',
     });
   }
-  if (state.shardOfCursor(name) !== undefined) {
-    throw new SqlError({
-      code: SQLSTATE.duplicateCursor,
-      message: `cursor "${name}" already exists`,
-    });
-  }
+  if (state.cursor(name) !== undefined) throw cursorExists(name);
   const pinned = state.pins.connection(HOME_SHARD);
-  if (holdable && pinned !== null && pinned !== state.transaction?.apart) {
+  if (options.hold && pinned !== null && pinned !== state.transaction?.apart) {
     throw new SqlError(severalShards('cursorHold'));
   }
   await state.inTransaction(async () => {
+    const { clock } = execution.plan;
+    const timed = await withClock(clock, execution.parameters, run.description, state);
+    const bound = { ...run, ...timed, execution: { ...execution, parameters: timed.parameters } };
+    if (await declareStreamed(bound)) return;
     await state.settlePlan();
-    const apart = await declareOnEngine(merge, execution, description, state, context);
-    if (holdable) state.pins.add(apart, ['cursor with hold'], owner);
-    state.cursorDeclared(name, { shard: HOME_SHARD, hold: holdable, apart: true });
+    const { engine } = merge;
+    if (engine === null) throw new SqlError(severalShards('declare'));
+    const apart = await declareOnEngine(
+      { ...merge, engine },
+      bound.execution,
+      bound.description,
+      state,
+      d.context,
+    );
+    if (options.hold) state.pins.add(apart, ['cursor with hold'], owner);
+    state.cursorDeclared(name, { on: 'engine', hold: options.hold });
   });
   client.write(encodeCommandComplete('DECLARE CURSOR'));
+}
+
+/** False: its rows cannot be streamed, and no shard has a cursor. */
+async function declareStreamed({
+  d: { state },
+  execution,
+  merge,
+  description,
+  targets,
+}: Declare): Promise<boolean> {
+  const { streamed, engine, name } = merge;
+  const transaction = state.transaction!;
+  if (streamed === null) return false;
+  const open = [...transaction.cursors.values()].filter(({ on }) => on === 'shards').length;
+  if (open >= CURSORS_STREAMED_MAX) {
+    if (engine !== null) return false;
+    throw tooManyCursors();
+  }
+  const connections = [];
+  for (const shard of targets) connections.push(await transaction.enlist(shard));
+  await state.settlePlan();
+  const parameters = { ...execution.parameters, types: description.parameterTypes };
+  try {
+    const ownName = `drive_${randomUUID()}`;
+    const merged = await declareMerged({
+      connections,
+      merge: streamed,
+      cursor: merge,
+      sql: withName(shardTextOf(streamed, parameters), merge.nameAt, ownName),
+      ownName,
+      parameters,
+    });
+    state.cursorDeclared(name, { on: 'shards', merged });
+    return true;
+  } catch (error) {
+    const cannot = error instanceof SqlError && error.code === SQLSTATE.featureNotSupported;
+    if (!cannot || engine === null) throw error;
+    return false;
+  }
+}
+
+function tooManyCursors(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.configurationLimitExceeded,
+    message: `more than ${CURSORS_STREAMED_MAX} cursors over several shards that lock rows`,
+    hint: 'Close some of them.',
+  });
+}
+
+/** The cursor over several shards that the statement is about; null: none, or another one. */
+export function mergedCursorOf(
+  { action }: RoutedPlan,
+  state: SessionState,
+): { merged: MergedCursor; action: CursorAction } | null {
+  if (action?.action !== 'cursor' || action.verb === 'declare' || action.name === null) return null;
+  const cursor = state.cursor(action.name);
+  return cursor?.on === 'shards' ? { merged: cursor.merged, action } : null;
+}
+
+/** FETCH, MOVE, CLOSE and WHERE CURRENT OF. Answers with everything but ReadyForQuery. */
+export async function runMergedCursor(
+  execution: Execution,
+  plan: RoutedPlan,
+  { merged, action }: { merged: MergedCursor; action: CursorAction },
+  d: RunnerDependencies,
+  runner: Runner,
+): Promise<void> {
+  if (action.verb === 'current') return runAtRow(execution, plan, merged, d);
+  if (action.verb === 'fetch') return runFetch(execution, action, merged, d, runner);
+  await merged.close();
+  d.state.cursorClosed(action.name);
+  d.client.write(encodeCommandComplete('CLOSE CURSOR'));
+}
+
+/** On the shard of the row, where the cursor has another name. */
+async function runAtRow(
+  execution: Execution,
+  plan: RoutedPlan,
+  merged: MergedCursor,
+  d: RunnerDependencies,
+): Promise<void> {
+  // A portal that has been run in part goes on where it is; EXPLAIN without ANALYZE needs no row.
+  const begun = execution.extended?.open.shard ?? null;
+  if (begun !== null) return runSingle(execution, plan, begun, d);
+  const cursor = plan.effect === 'read' ? merged.first : await merged.onRow();
+  const at = currentOfName(tokenize(execution.sql) ?? []);
+  if (at === null) throw new Error('WHERE CURRENT OF has no name');
+  const sql = withName(execution.sql, at, cursor.name);
+  d.relay.cursorName = { there: cursor.name, here: merged.name };
+  try {
+    await runSingle({ ...execution, sql }, plan, cursor.shard, d);
+  } finally {
+    d.relay.cursorName = null;
+  }
+}
+
+async function runFetch(
+  execution: Execution,
+  { fetch }: Extract<CursorAction, { verb: 'fetch' }>,
+  merged: MergedCursor,
+  { client, context }: RunnerDependencies,
+  runner: Runner,
+): Promise<void> {
+  const { extended } = execution;
+  context.counters.several('cursor');
+  if (fetch.isMove) {
+    const passed = await merged.fetch(fetch, null, null);
+    client.write(encodeCommandComplete(`MOVE ${passed}`));
+    return;
+  }
+  const asked = extended === null && merged.binary ? [1] : execution.resultFormats;
+  const fields = formattedFields({ parameterTypes: [], fields: merged.fields }, asked);
+  const formats = fields.map(({ format }) => format);
+  if (extended !== null && extended.maxRows > 0) {
+    const set = new RowSet(context.mergeBytesMax);
+    const given = await merged.fetch(fetch, formats, (row) => set.add([row]));
+    const { open, maxRows } = extended;
+    open.running = { ...atHand(set.rows), tag: `FETCH ${given}` };
+    return runner.resume(open.running, open, maxRows);
+  }
+  const output = new FetchOutput(client, isDescribed(execution) ? fields : null);
+  const given = await merged.fetch(fetch, formats, (row) => output.take(row));
+  await output.send();
+  client.write(encodeCommandComplete(`FETCH ${given}`));
+}
+
+/** PostgreSQL sends nothing of a FETCH that fails: here, of one that is not too large. */
+class FetchOutput {
+  readonly #client: ClientStream;
+  #fields: readonly FieldDescription[] | null;
+  #rows: Buffer[] = [];
+  #bytes = 0;
+
+  /** `fields`: to be told before the rows. */
+  constructor(client: ClientStream, fields: readonly FieldDescription[] | null) {
+    this.#client = client;
+    this.#fields = fields;
+  }
+
+  take(row: Buffer): Promise<void> | undefined {
+    this.#rows.push(row);
+    this.#bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+    return this.#bytes > FETCH_HELD_BYTES_MAX ? this.send() : undefined;
+  }
+
+  async send(): Promise<void> {
+    if (this.#fields !== null) this.#client.write(encodeRowDescription([...this.#fields]));
+    this.#fields = null;
+    const rows = this.#rows;
+    this.#rows = [];
+    this.#bytes = 0;
+    if (rows.length === 0) return;
+    if (!this.#client.write(Buffer.concat(rows.map(frameDataRow)))) await this.#client.drained();
+  }
 }

@@ -19,8 +19,14 @@ import type { Gather } from '../execute/gather.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { Transaction } from '../execute/transaction.ts';
-import type { Broadcast, CursorMerge, EngineCopyMerge } from '../plan/engine-plan.ts';
-import type { EngineInput, EngineLeaf, EngineMerge, ExplainMerge } from '../plan/plan.ts';
+import type { Broadcast, EngineCopyMerge } from '../plan/engine-plan.ts';
+import type {
+  CursorMerge,
+  EngineInput,
+  EngineLeaf,
+  EngineMerge,
+  ExplainMerge,
+} from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -208,7 +214,7 @@ const KEEP = 'RELEASE SAVEPOINT drive_cursor';
 
 /** DECLARE beside the session's transaction, over copies of the rows that are kept as long. */
 export async function declareOnEngine(
-  merge: CursorMerge,
+  merge: Pick<CursorMerge, 'before'> & { readonly engine: EngineMerge },
   execution: Execution,
   description: Description,
   state: SessionState,

@@ -32,8 +32,8 @@ export interface ExtendedExecution {
   readonly afterCopy: AfterCopy;
   /** RowDescription goes before the rows, as in a Query: SQL's EXECUTE. */
   readonly describes?: boolean;
-  /** The messages that run the portal on this connection, ending in Sync, and their steps. */
-  encode(connection: ServerConnection): { bytes: Buffer; steps: readonly Step[] };
+  /** The messages that run the portal on this connection, ending in Sync, and their steps; of `sql`. */
+  encode(connection: ServerConnection, sql: string): { bytes: Buffer; steps: readonly Step[] };
 }
 
 /** Of a merge in a transaction; null: the client wants all rows at once. */

@@ -1,7 +1,6 @@
 // Locked engine: FOR UPDATE of what the merge engine computes; rows are found, then locked.
 
 import { arrayOf } from '../execute/engine/array-parameter.ts';
-import type { Gather } from '../execute/gather.ts';
 import { lockRows } from '../execute/locked-rows.ts';
 import { withoutHidden } from '../execute/merge/concat.ts';
 import { formatAt, resolveBound } from '../execute/parameters.ts';
@@ -44,8 +43,7 @@ export async function openLockedEngine(
     locked.push(...own);
     if (left !== null) left -= BigInt(own.length);
     if (own.length < next.length && left !== 0n) continue;
-    const rows = locked.slice(Number(offset)).map((row) => withoutHidden(row, visible));
-    return { gather: gatherOf(rows), rest: [], release: () => undefined };
+    return atHand(locked.slice(Number(offset)).map((row) => withoutHidden(row, visible)));
   }
 }
 
@@ -115,15 +113,14 @@ async function lockAll(
   return left;
 }
 
-function gatherOf(rows: readonly Buffer[]): Gather {
-  async function* batches(): AsyncGenerator<readonly Buffer[]> {
-    if (rows.length > 0) yield rows;
+/** Rows that have all been gathered, to be sent as many as are asked for. */
+export function atHand(rows: readonly Buffer[]): RunningGather {
+  async function* none(): AsyncGenerator<readonly Buffer[]> {
+    // The rows are those that are left.
   }
-  const generator = batches();
-  return {
-    batches: generator,
-    close: async () => {
-      await generator.return(undefined);
-    },
+  const batches = none();
+  const close = async () => {
+    await batches.return(undefined);
   };
+  return { gather: { batches, close }, rest: rows, release: () => undefined };
 }

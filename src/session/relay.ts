@@ -12,7 +12,12 @@ import {
 } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCopyFail } from '../wire/copy.ts';
-import { type ErrorFields, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
+import {
+  type ErrorFields,
+  encodeErrorResponse,
+  movedBehind,
+  withMessage,
+} from '../wire/error-response.ts';
 import { SYNC } from '../wire/extended.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FrameRun } from '../wire/frame-run.ts';
@@ -68,6 +73,8 @@ export class Relay implements Receiver {
   sentKept: SentKept | null = null;
   /** What stands before the statement in the client's string: errors count from its start. */
   textBefore = '';
+  /** The server knows the cursor that the statement is about by another name than the client. */
+  cursorName: { readonly there: string; readonly here: string } | null = null;
   /** The client has ended its data, its Sync is still to come. */
   #copyEnded = false;
   /** Of a CopyData message that the server has been sent in part. */
@@ -200,8 +207,17 @@ export class Relay implements Receiver {
     }
     const { sentKept } = this;
     const written = sentKept === null ? error : errorAsWritten(error, sentKept);
-    const moved = movedBehind(written, this.textBefore);
+    const moved = movedBehind(this.#renamed(written), this.textBefore);
     return moved === error ? null : encodeErrorResponse(moved);
+  }
+
+  #renamed(error: ErrorFields): ErrorFields {
+    if (this.cursorName === null) return error;
+    const { there, here } = this.cursorName;
+    return withMessage(
+      error,
+      error.message.replaceAll(there, () => here),
+    );
   }
 
   reported(name: string, value: string): boolean {

@@ -7,6 +7,7 @@ import { formattedFields } from '../execute/gather.ts';
 import type { SessionAction } from '../plan/action.ts';
 import type { AggregateMerge, ConcatMerge, EngineMerge, Plan, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { PORTAL_SUSPENDED } from '../wire/extended.ts';
@@ -15,7 +16,7 @@ import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
 import { runCopy } from './copy-runner.ts';
-import { declareCursor } from './cursor-run.ts';
+import { type CursorAction, declareCursor, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { runEngineCopy } from './engine-run.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
@@ -42,8 +43,6 @@ const NOT_MERGEABLE: SqlErrorFields = {
  * shard by shard, and where sequences are is put into the text.
  */
 const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences']);
-
-type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
 
 const isCursorUse = (action: SessionAction | null): action is CursorAction =>
   action?.action === 'cursor' && action.verb !== 'declare';
@@ -139,6 +138,8 @@ export class Runner {
       await state.settlePlan();
       return runEverywhere(execution, plan.merge, this.#d);
     }
+    const cursor = mergedCursorOf(plan, state);
+    if (cursor !== null) return runMergedCursor(execution, plan, cursor, this.#d, this);
     const targets = this.targets(execution, plan);
     const how = plan.merge?.how;
     const alone =
@@ -180,7 +181,10 @@ export class Runner {
 
   #cursorShard({ action }: RoutedPlan): number | undefined {
     if (!isCursorUse(action) || action.name === null) return undefined;
-    return this.#d.state.shardOfCursor(action.name);
+    const cursor = this.#d.state.cursor(action.name);
+    // As part of another statement; by itself it is run where its row is.
+    if (cursor?.on === 'shards') throw new SqlError(severalShards('currentOf'));
+    return cursor?.on === 'shard' ? cursor.shard : undefined;
   }
 
   async #several(
@@ -209,7 +213,7 @@ export class Runner {
       await runEngineCopy(merge, parts, this.#d);
     } else if (merge.how === 'cursor') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
-      await declareCursor(merge, parts, description, this.#d);
+      await declareCursor({ d: this.#d, execution: parts, merge, description, targets });
     } else if (merge.how === 'sequences') {
       await this.#gather(parts, await mergeWithStates(merge, state, context), [HOME_SHARD]);
     } else if (merge.how !== 'everywhere') {
@@ -243,7 +247,13 @@ export class Runner {
     const { state } = this.#d;
     const { transaction } = state;
     const cursor = plan.op === 'routed' && isCursorUse(plan.action) ? plan : null;
-    const shard = cursor === null ? HOME_SHARD : (this.#cursorShard(cursor) ?? HOME_SHARD);
+    const merged = cursor && mergedCursorOf(cursor, state);
+    if (merged?.action.verb === 'fetch') {
+      const { fields } = merged.merged;
+      return { parameterTypes: [], fields: merged.action.fetch.isMove ? null : fields };
+    }
+    const isOther = cursor !== null && merged === null;
+    const shard = isOther ? (this.#cursorShard(cursor) ?? HOME_SHARD) : HOME_SHARD;
     const connection =
       transaction === null
         ? await state.borrow(shard, state.settings.current)
@@ -315,7 +325,8 @@ export class Runner {
         await closeRunning(running);
       }
     }
-    this.#d.client.write(suspended ? PORTAL_SUSPENDED : encodeCommandComplete(`SELECT ${sent}`));
+    const tag = running.tag ?? `SELECT ${sent}`;
+    this.#d.client.write(suspended ? PORTAL_SUSPENDED : encodeCommandComplete(tag));
   }
 
   /** One connection a target, all or none: those of the transaction, or borrowed. */

@@ -54,7 +54,7 @@ export function relayExecution(
   connection: ServerConnection,
 ): Promise<void> {
   const afterCopy = extended?.afterCopy ?? 'none';
-  const sent = extended?.encode(connection) ?? { bytes: encodeQuery(sql), steps: null };
+  const sent = extended?.encode(connection, sql) ?? { bytes: encodeQuery(sql), steps: null };
   return relayOn(d, connection, { ...sent, afterCopy });
 }
 
@@ -90,14 +90,11 @@ export async function runSingle(
 }
 
 /** The connection beside the transaction where the statement's cursor is there; else null. */
-export function apartOf(
-  { action, effect }: RoutedPlan,
-  state: SessionState,
-): ServerConnection | null {
+export function apartOf({ action }: RoutedPlan, state: SessionState): ServerConnection | null {
   if (action?.action !== 'cursor' || action.verb === 'declare' || action.name === null) return null;
-  if (state.transaction?.cursors.get(action.name)?.apart !== true) return null;
-  // WHERE CURRENT OF would write the copy.
-  if (effect !== 'read') throw new SqlError(severalShards('currentOf'));
+  if (state.transaction?.cursors.get(action.name)?.on !== 'engine') return null;
+  // It would write the copy.
+  if (action.verb === 'current') throw new SqlError(severalShards('currentOf'));
   return state.transaction.apart;
 }
 
@@ -106,9 +103,14 @@ type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
 /** Two shards would each take a cursor of that name. Throws 42P03. */
 function checkCursor({ verb, name }: CursorAction, shard: number, state: SessionState): void {
   if (verb !== 'declare' || name === null) return;
-  const other = state.shardOfCursor(name);
-  if (other === undefined || other === shard) return;
-  throw new SqlError({
+  const other = state.cursor(name);
+  if (other === undefined || (other.on === 'shard' && other.shard === shard)) return;
+  throw cursorExists(name);
+}
+
+/** 42P03. */
+export function cursorExists(name: string): SqlError {
+  return new SqlError({
     code: SQLSTATE.duplicateCursor,
     message: `cursor "${name}" already exists`,
   });
@@ -124,7 +126,7 @@ async function noteCursor(
   if (verb === 'declare') {
     if (name === null) return;
     const hold = plan.pins.includes('cursor with hold');
-    state.cursorDeclared(name, { shard: connection.shard.id, hold, apart: false });
+    state.cursorDeclared(name, { on: 'shard', shard: connection.shard.id, hold });
   } else if (verb === 'close') {
     state.cursorClosed(name);
     if (name === null) for (const each of state.keptConnections(connection)) await query(each, sql);

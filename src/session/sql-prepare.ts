@@ -142,9 +142,9 @@ async function execute(
       maxRows: 0,
       afterCopy: 'none' as const,
       describes,
-      encode: (connection: ServerConnection) =>
+      encode: (connection: ServerConnection, text: string) =>
         encodeRun(
-          { ...statement, sql },
+          { ...statement, sql: text },
           connection,
           parameters,
           resultFormats,

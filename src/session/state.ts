@@ -38,6 +38,8 @@ export interface RunningGather {
   rest: readonly Buffer[];
   /** Gives back what the merge has borrowed; after gather.close(). */
   readonly release: () => void;
+  /** In place of SELECT and how many it was. */
+  readonly tag?: string;
 }
 
 export class SessionState {
@@ -255,7 +257,7 @@ export class SessionState {
       try {
         await transaction.commit(this.settings.current);
         for (const [name, each] of transaction.cursors) {
-          if (each.hold) this.#heldCursors.set(name, each);
+          if (each.on !== 'shards' && each.hold) this.#heldCursors.set(name, each);
         }
       } catch (error) {
         this.settings.current = transaction.settingsBefore;
@@ -293,8 +295,8 @@ export class SessionState {
   }
 
   /** undefined: no cursor of that name is known. */
-  shardOfCursor(name: string): number | undefined {
-    return (this.transaction?.cursors.get(name) ?? this.#heldCursors.get(name))?.shard;
+  cursor(name: string): DeclaredCursor | undefined {
+    return this.transaction?.cursors.get(name) ?? this.#heldCursors.get(name);
   }
 
   cursorDeclared(name: string, place: DeclaredCursor): void {

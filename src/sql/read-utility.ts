@@ -8,13 +8,22 @@ import { readExpression, readType } from './read-expression.ts';
 import { isTemporary, type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
 import type {
   CreateTableStatement,
+  CursorOptions,
+  FetchClause,
   RelationName,
   SetStatement,
   Statement,
   TransactionStatement,
   UtilityStatement,
 } from './statement.ts';
-import type { CreateStmt, Node, RangeVar, TransactionStmt, VariableSetStmt } from './tree.ts';
+import type {
+  CreateStmt,
+  FetchStmt,
+  Node,
+  RangeVar,
+  TransactionStmt,
+  VariableSetStmt,
+} from './tree.ts';
 
 export function readStatement(node: Node, reader: Reader): Statement {
   const rows = reader.rows(node);
@@ -115,7 +124,8 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     name: firstString(fields, NAME_FIELDS),
     body: bodyOf(fields),
     inner,
-    holdable: tag === 'DeclareCursorStmt' && (Number(fields.options) & CURSOR_OPT_HOLD) !== 0,
+    cursor: tag === 'DeclareCursorStmt' ? cursorOptions(Number(fields.options)) : null,
+    fetch: 'FetchStmt' in node ? fetchClause(node.FetchStmt) : null,
     calls:
       'funccall' in fields ? [readExpression({ FuncCall: fields.funccall } as Node, reader)] : [],
     parameterTypes: tag === 'PrepareStmt' ? typesOf(fields.argtypes) : [],
@@ -145,8 +155,30 @@ function firstString(
   return (found as string | undefined) ?? null;
 }
 
-/** parsenodes.h, CURSOR_OPT_HOLD. */
-const CURSOR_OPT_HOLD = 0x20;
+/** CURSOR_OPT_BINARY and its kin. Source: parsenodes.h. */
+function cursorOptions(bits: number): CursorOptions {
+  const scroll = (bits & 0x2) !== 0 ? true : (bits & 0x4) !== 0 ? false : null;
+  return { binary: (bits & 0x1) !== 0, hold: (bits & 0x20) !== 0, scroll };
+}
+
+const DIRECTIONS = {
+  FETCH_FORWARD: 'forward',
+  FETCH_BACKWARD: 'backward',
+  FETCH_ABSOLUTE: 'absolute',
+  FETCH_RELATIVE: 'relative',
+} as const;
+
+/** ALL is the largest count, FETCH_ALL of parsenodes.h. */
+const FETCH_ALL = 2_147_483_647;
+
+function fetchClause({ direction, howMany, ismove = false }: FetchStmt): FetchClause {
+  const count = Number(howMany ?? 0);
+  return {
+    direction: DIRECTIONS[direction ?? 'FETCH_FORWARD'],
+    count: count === FETCH_ALL ? null : count,
+    isMove: ismove,
+  };
+}
 
 /** Relations anywhere below, by the one field that only a RangeVar has. */
 function* rangesIn(value: unknown): Generator<RangeVar> {

@@ -230,6 +230,20 @@ export interface CreateTableStatement {
   readonly ddl: DdlFacts;
 }
 
+export interface CursorOptions {
+  readonly binary: boolean;
+  readonly hold: boolean;
+  /** null: what the plan can do without more effort. */
+  readonly scroll: boolean | null;
+}
+
+/** Which rows FETCH gives, or MOVE passes over. `count` null: ALL. */
+export interface FetchClause {
+  readonly direction: 'forward' | 'backward' | 'absolute' | 'relative';
+  readonly count: number | null;
+  readonly isMove: boolean;
+}
+
 /** Every other statement, by the parser's name for it. */
 export interface UtilityStatement {
   readonly kind: 'utility';
@@ -245,7 +259,10 @@ export interface UtilityStatement {
   readonly body: string | null;
   /** The statement inside: of EXPLAIN, DECLARE, PREPARE, CREATE TABLE AS, CREATE VIEW. */
   readonly inner: RowStatement | null;
-  readonly holdable: boolean;
+  /** The options of DECLARE. */
+  readonly cursor: CursorOptions | null;
+  /** Of FETCH and MOVE. */
+  readonly fetch: FetchClause | null;
   readonly calls: readonly Expression[];
   /** PREPARE: the types declared for its parameters. */
   readonly parameterTypes: readonly TypeReference[];

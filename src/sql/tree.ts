@@ -6,6 +6,7 @@ export type {
   CopyStmt,
   CreateStmt,
   DeleteStmt,
+  FetchStmt,
   FuncCall,
   InsertStmt,
   JoinExpr,

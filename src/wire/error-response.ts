@@ -39,6 +39,11 @@ export function movedBehind(error: ErrorFields, before: string): ErrorFields {
   return { ...error, all: new Map(error.all).set(FIELD.position, moved) };
 }
 
+/** The same error with another message. */
+export function withMessage(error: ErrorFields, message: string): ErrorFields {
+  return { ...error, message, all: new Map(error.all).set(FIELD.message, message) };
+}
+
 /** As PostgreSQL counts them. */
 export function charactersOf(text: string): number {
   let count = 0;

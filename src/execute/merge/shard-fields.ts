@@ -10,7 +10,7 @@ import { aggregateColumnCount } from './shard-layout.ts';
 type Fields = readonly FieldDescription[];
 
 /** 42804 naming the shards when their rows differ in the number or the types of their columns. */
-export function checkShards(inputs: readonly ShardRows[]): void {
+export function checkShards(inputs: readonly Pick<ShardRows, 'fields' | 'shard'>[]): void {
   const first = inputs[0];
   if (first === undefined) throw internal('a merge without shards');
   for (const [i, input] of inputs.entries()) {
