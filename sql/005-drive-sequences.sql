@@ -38,14 +38,24 @@ BEGIN
 END
 $$;
 
+-- START as it was written, from a shard's own START and INCREMENT.
+CREATE OR REPLACE FUNCTION drive.written_start(start bigint, increment bigint)
+RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN increment % 1024 = 0
+    THEN start - increment / 1024 * ((drive.shard_id() + 1023) % 1024) ELSE start END
+$$;
+
+-- INCREMENT as it was written.
+CREATE OR REPLACE FUNCTION drive.written_increment(increment bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN increment % 1024 = 0 THEN increment / 1024 ELSE increment END
+$$;
+
 -- pg_catalog.pg_sequence with START and INCREMENT as they were written. No view: pg_dump reads none.
 CREATE OR REPLACE FUNCTION drive.pg_sequence()
 RETURNS SETOF pg_catalog.pg_sequence LANGUAGE sql STABLE AS $$
   SELECT seqrelid, seqtypid,
-    CASE WHEN seqincrement % 1024 = 0
-      THEN seqstart - seqincrement / 1024 * ((drive.shard_id() + 1023) % 1024)
-      ELSE seqstart END AS seqstart,
-    CASE WHEN seqincrement % 1024 = 0 THEN seqincrement / 1024 ELSE seqincrement END AS seqincrement,
+    drive.written_start(seqstart, seqincrement), drive.written_increment(seqincrement),
     seqmax, seqmin, seqcache, seqcycle
   FROM pg_catalog.pg_sequence
 $$;
@@ -117,4 +127,50 @@ BEGIN
     FROM drive.sequence_row(states, sequence) r;
   END IF;
 END
+$$;
+
+-- pg_catalog.pg_sequences, of the cluster.
+CREATE OR REPLACE FUNCTION drive.pg_sequences(states jsonb)
+RETURNS SETOF pg_catalog.pg_sequences LANGUAGE sql STABLE AS $$
+  SELECT s.schemaname, s.sequencename, s.sequenceowner, s.data_type,
+    drive.written_start(s.start_value, s.increment_by), s.min_value, s.max_value,
+    drive.written_increment(s.increment_by), s.cycle, s.cache_size,
+    CASE WHEN states ? pg_catalog.format('%I.%I', s.schemaname, s.sequencename) THEN
+      CASE WHEN (states -> pg_catalog.format('%I.%I', s.schemaname, s.sequencename) ->> 1)::boolean
+        THEN (states -> pg_catalog.format('%I.%I', s.schemaname, s.sequencename) ->> 0)::bigint END
+      ELSE s.last_value END
+  FROM pg_catalog.pg_sequences s
+$$;
+
+-- information_schema.sequences with START and INCREMENT as they were written.
+CREATE OR REPLACE FUNCTION drive.sequences()
+RETURNS SETOF information_schema.sequences LANGUAGE sql STABLE AS $$
+  SELECT sequence_catalog, sequence_schema, sequence_name, data_type, numeric_precision,
+    numeric_precision_radix, numeric_scale,
+    drive.written_start(start_value::text::bigint, increment::text::bigint)
+      ::text::information_schema.character_data,
+    minimum_value, maximum_value,
+    drive.written_increment(increment::text::bigint)::text::information_schema.character_data,
+    cycle_option
+  FROM information_schema.sequences
+$$;
+
+-- information_schema.columns with the START and INCREMENT of identities as they were written. Every
+-- column by its name: the planner then looks at the columns of one table only, where only those are asked for.
+CREATE OR REPLACE FUNCTION drive.columns()
+RETURNS SETOF information_schema.columns LANGUAGE sql STABLE AS $$
+  SELECT table_catalog, table_schema, table_name, column_name, ordinal_position, column_default,
+    is_nullable, data_type, character_maximum_length, character_octet_length, numeric_precision,
+    numeric_precision_radix, numeric_scale, datetime_precision, interval_type, interval_precision,
+    character_set_catalog, character_set_schema, character_set_name, collation_catalog,
+    collation_schema, collation_name, domain_catalog, domain_schema, domain_name, udt_catalog,
+    udt_schema, udt_name, scope_catalog, scope_schema, scope_name, maximum_cardinality,
+    dtd_identifier, is_self_referencing, is_identity, identity_generation,
+    drive.written_start(identity_start::text::bigint, identity_increment::text::bigint)
+      ::text::information_schema.character_data,
+    drive.written_increment(identity_increment::text::bigint)
+      ::text::information_schema.character_data,
+    identity_maximum, identity_minimum, identity_cycle, is_generated, generation_expression,
+    is_updatable
+  FROM information_schema.columns
 $$;

@@ -165,7 +165,7 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
-  'sequences', CASE WHEN pg_catalog.to_regprocedure('drive.pg_sequence()') IS NOT NULL THEN (
+  'sequences', CASE WHEN pg_catalog.to_regprocedure('drive.columns()') IS NOT NULL THEN (
     SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'schema', n.nspname, 'name', c.relname,
       'quoted', pg_catalog.format('%I.%I', n.nspname, c.relname)) ORDER BY c.oid), '[]')

@@ -124,6 +124,11 @@ export function exportsSnapshot(call: Call): boolean {
   return isBuiltIn(call) && call.name === 'pg_export_snapshot';
 }
 
+/** The functions behind pg_prepared_statements and pg_cursors. */
+export function tellsOfConnection(call: Call): boolean {
+  return isBuiltIn(call) && (call.name === 'pg_prepared_statement' || call.name === 'pg_cursor');
+}
+
 export function remembersSequence(call: Call): boolean {
   return isBuiltIn(call) && SEQUENCE_MEMORY.has(call.name);
 }

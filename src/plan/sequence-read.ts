@@ -11,6 +11,23 @@ import type { Survey } from './survey.ts';
 
 const STATES = `'${leafMark(1)}'::jsonb`;
 
+/** What stands for a relation of the catalogs; `places`: it takes those of all sequences. */
+interface CatalogStand {
+  readonly text: string;
+  readonly places: boolean;
+}
+
+const CATALOGS: { readonly [schema: string]: { readonly [name: string]: CatalogStand } } = {
+  pg_catalog: {
+    pg_sequence: { text: 'drive.pg_sequence()', places: false },
+    pg_sequences: { text: `drive.pg_sequences(${STATES})`, places: true },
+  },
+  information_schema: {
+    sequences: { text: 'drive.sequences()', places: false },
+    columns: { text: 'drive.columns()', places: false },
+  },
+};
+
 /** Takes the places as its first argument in schema drive. */
 const DATA_FUNCTION = 'pg_get_sequence_data';
 
@@ -20,29 +37,32 @@ export function planSequenceRead(survey: Survey, context: PlanContext): Sequence
   if (!catalog.knowsSequences || !context.mergeable) return null;
   const sequences: string[] = [];
   const callsData = tokens.some((token) => isName(token) && nameOf(token) === DATA_FUNCTION);
+  let readsAll = callsData;
   try {
     const stands = new Map<number, Stand>();
     for (const { item } of survey.uses) {
       const { relation, at } = item;
       const sequence = context.sequence(relation);
+      const catalogStand = sequence === null ? standOf(relation) : null;
       if (sequence !== null) sequences.push(sequence);
-      else if (!isCatalog(relation)) continue;
+      else if (catalogStand === null) continue;
+      readsAll ||= catalogStand?.places === true;
       const span = tableSpan(item, tokens);
-      const text = sequence === null ? 'drive.pg_sequence()' : rowOf(sequence);
+      const text = catalogStand?.text ?? rowOf(sequence!);
       stands.set(at, { item, schema: relation.schema, span, text });
     }
     if (stands.size === 0 && !callsData) return null;
     const text = engineText(sql, tokens, [...stands.values()]);
     const marked = callsData ? withData(text) : text;
-    return { how: 'sequences', sequences: callsData ? null : sequences, marked };
+    return { how: 'sequences', sequences: readsAll ? null : sequences, marked };
   } catch (error) {
     if (!(error instanceof NoMerge)) throw error;
     return null;
   }
 }
 
-const isCatalog = ({ schema, name }: RelationName): boolean =>
-  name === 'pg_sequence' && (schema === null || schema === 'pg_catalog');
+const standOf = ({ schema, name }: RelationName): CatalogStand | null =>
+  CATALOGS[schema ?? 'pg_catalog']?.[name] ?? null;
 
 const rowOf = (sequence: string): string =>
   `(SELECT * FROM drive.sequence_row(${STATES}, '${sequence.replaceAll("'", "''")}'::regclass))`;

@@ -19,6 +19,7 @@ import {
   releasesLock,
   remembersSequence,
   runsText,
+  tellsOfConnection,
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
@@ -124,6 +125,7 @@ export class Survey {
   call(call: Call, place: Place): void {
     if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
     if (runsText(call)) throw new Refusal(refused('queryFunction'));
+    if (tellsOfConnection(call)) throw new Refusal(refused('connectionView'));
     if (exportsSnapshot(call)) throw new Refusal(refused('exportSnapshot'));
     if (call.name === 'set_config') {
       const config = configCallOf(call);
@@ -171,11 +173,17 @@ export class Survey {
   /** A relation that is no sharded table. */
   relation(relation: RelationName): void {
     const table = this.context.table(relation);
+    if (table === null && isOfConnection(relation)) throw new Refusal(refused('connectionView'));
     if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
     if (table?.kind === 'reference') this.readsReference = true;
     else this.readsHome = true;
   }
 }
+
+/** What they show belongs to a server connection, which the proxy shares and prepares for itself on. */
+const isOfConnection = ({ schema, name }: RelationName): boolean =>
+  (name === 'pg_prepared_statements' || name === 'pg_cursors') &&
+  (schema === null || schema === 'pg_catalog');
 
 /** ddl.sgml, "System Columns". */
 const SYSTEM_COLUMNS = new Set(['ctid', 'tableoid', 'xmin', 'xmax', 'cmin', 'cmax']);

@@ -158,6 +158,10 @@ export const REFUSED = {
     what: 'pg_export_snapshot()',
     hint: 'A snapshot is one server’s: dump over one connection (pg_dump without -j).',
   },
+  connectionView: {
+    what: 'pg_prepared_statements and pg_cursors',
+    hint: 'They show a server connection, which the proxy shares: keep the names where they are given.',
+  },
   setConfig: {
     what: 'set_config() of a computed name, of client_encoding, of standard_conforming_strings or of drive.*',
     hint: 'Give the name and the last argument as constants or parameters, or use SET.',

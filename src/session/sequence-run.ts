@@ -33,7 +33,8 @@ export async function mergeWithStates(
     }
   }
   const text = [...places].map(([name, { value, isCalled }]) => [name, [String(value), isCalled]]);
-  const literal = quoteLiteral(JSON.stringify(Object.fromEntries(text))).slice(1, -1);
+  // A backslash before the quotes of a name stands for itself: strings are standard-conforming.
+  const literal = JSON.stringify(Object.fromEntries(text)).replaceAll("'", "''");
   const before = withLeaves(marked, () => literal);
   return {
     how: 'concat',

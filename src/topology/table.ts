@@ -67,7 +67,7 @@ export interface Catalog {
   readonly defaultKey: string;
   /** The shards have drive.tables, where the kinds of tables are kept. */
   readonly remembersKinds: boolean;
-  /** The shards have drive.pg_sequence() and what belongs to it. */
+  /** The shards have drive.columns() and the functions about sequences that came before it. */
   readonly knowsSequences: boolean;
   /** The qualified and quoted name of a sequence whose ids the shards share; null for any other. */
   sequence(schema: string | null, name: string, searchPath?: readonly string[]): string | null;

@@ -86,8 +86,10 @@ const SUITE_NAMES = [
   'equivclass',
   'select_parallel',
   'domain',
+  'identity',
   'truncate',
   'tablesample',
+  'prepare',
   'transactions',
 ];
 

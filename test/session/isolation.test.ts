@@ -86,12 +86,12 @@ describe('What a client leaves behind', () => {
     [
       'a cursor with hold',
       'BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT',
-      'SELECT count(*) FROM pg_cursors',
+      '/* drive.shard=0 */ SELECT count(*) FROM pg_cursors',
     ],
     [
       'a PREPARE',
       'PREPARE p AS SELECT 1',
-      "SELECT count(*) FROM pg_prepared_statements WHERE name = 'p'",
+      "/* drive.shard=0 */ SELECT count(*) FROM pg_prepared_statements WHERE name = 'p'",
     ],
   ])('%s is gone for the next', async (_, make, look) => {
     const clean = await login();
@@ -189,7 +189,8 @@ describe('Prepared statements', () => {
       client.send(say.parse('SELECT 4711', name), say.sync);
       await client.untilReady();
     }
-    const count = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 4711'";
+    const count =
+      "/* drive.shard=0 */ SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 4711'";
     expect(await one.rows(count)).toEqual([['1']]);
     one.send(say.close('statement', 'mine'), say.sync);
     await one.untilReady();
@@ -217,7 +218,9 @@ describe('Prepared statements', () => {
     const messages = await client.untilReady(Math.ceil(count / 7));
     const expected = Array.from({ length: Math.ceil(count / 7) }, (_, i) => [`${i * 7 + 1}`]);
     expect(rowsOf(messages)).toEqual(expected);
-    const [kept] = await client.rows('SELECT count(*) FROM pg_prepared_statements');
+    const [kept] = await client.rows(
+      '/* drive.shard=0 */ SELECT count(*) FROM pg_prepared_statements',
+    );
     expect(Number(kept![0])).toBeLessThanOrEqual(500);
   });
 

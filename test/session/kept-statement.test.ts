@@ -51,7 +51,9 @@ async function expectSame(...texts: readonly string[]): Promise<void> {
 
 /** Statements that the proxy has made servers keep, as the server itself tells. */
 async function kept(): Promise<string[]> {
-  const rows = await client.rows('SELECT statement FROM pg_prepared_statements');
+  const rows = await client.rows(
+    '/* drive.shard=0 */ SELECT statement FROM pg_prepared_statements',
+  );
   return rows.map(([statement]) => statement!);
 }
 

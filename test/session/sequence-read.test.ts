@@ -109,6 +109,37 @@ describe('A sequence on every shard', () => {
   });
 });
 
+describe('The catalogs tell of sequences', () => {
+  it.each([
+    'SELECT sequencename, data_type, start_value, min_value, increment_by, cycle, last_value FROM pg_sequences ORDER BY 1',
+    'SELECT sequence_name, start_value, increment, cycle_option FROM information_schema.sequences ORDER BY 1',
+    `SELECT c.column_name, c.data_type, columns.identity_start, c.identity_increment
+     FROM information_schema.columns AS c JOIN information_schema.columns USING (table_name, column_name)
+     WHERE table_name = 'told' ORDER BY 1`,
+    `SELECT information_schema.columns.identity_increment FROM information_schema.columns
+     WHERE information_schema.columns.table_name = 'told' AND is_identity = 'YES'`,
+    `SELECT * FROM information_schema.columns WHERE table_name = 'told' AND column_name <> 'at'`,
+    `SELECT (SELECT identity_start FROM information_schema.columns c WHERE c.table_name = t.table_name
+       AND c.column_name = 'at') FROM information_schema.tables t WHERE t.table_name = 'told'`,
+  ])('as one PostgreSQL does: %s', async (sql) => {
+    const own = await startTestProxy({ shards: 3 });
+    const [plain, ours] = [await RawClient.login(own.plain), await RawClient.login(own.login)];
+    for (const each of [plain, ours]) {
+      await each.rows(
+        `CREATE TABLE told (user_id bigint NOT NULL, at int GENERATED ALWAYS AS IDENTITY
+           (START 7 INCREMENT 5), id bigserial); CREATE SEQUENCE down INCREMENT -1;
+         CREATE SEQUENCE none`,
+      );
+      await each.rows(`SELECT setval('down', -9)`);
+    }
+    const named = (rows: unknown) =>
+      JSON.parse(JSON.stringify(rows).replaceAll(own.shards[0]!.database, own.plain.database));
+    expect(named(await ours.rows(sql))).toEqual(await plain.rows(sql));
+    await Promise.all([plain.close(), ours.close()]);
+    await own.close();
+  });
+});
+
 describe('A sequence of the home shard alone', () => {
   it('answers by itself', async () => {
     await client.rows('CREATE TABLE job (id serial PRIMARY KEY)');
