@@ -1,7 +1,7 @@
 // CopyOutShard: the CopyData messages one shard sends, as fast as they are taken.
 
 import type { SqlError } from '../base/errors.ts';
-import { COPY_BATCH_BYTES, MERGE_QUEUE_BYTES_MAX } from '../base/limits.ts';
+import { COPY_BATCH_BYTES } from '../base/limits.ts';
 import { ServerError } from '../pool/query.ts';
 import type { CarryingColumns } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
@@ -11,6 +11,7 @@ import { COPY_DATA_HEADER_BYTES, writeCopyDataHeader } from '../wire/copy.ts';
 import { decodeErrorFields } from '../wire/error-response.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete, encodeQuery, parseCommandTag } from '../wire/query.ts';
+import { FlowControl } from './flow-control.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** The field count -1 that ends the binary format. */
@@ -43,7 +44,6 @@ export function openCopyOutShard(
   });
 }
 
-/** Pausing the server's socket keeps what is queued near MERGE_QUEUE_BYTES_MAX. */
 export class CopyOutShard implements Receiver {
   /** CopyOutResponse and CopyDone, as the server sent them. */
   response: Buffer = EMPTY;
@@ -51,23 +51,16 @@ export class CopyOutShard implements Receiver {
   rows = 0n;
 
   #cut: StreamCut | null;
-  #connection: ServerConnection;
+  #flow: FlowControl;
   #opened: (shard: CopyOutShard) => void;
   #refused: (error: Error) => void;
   /** Blocks of whole messages, copied: the memory that they came in is given back at once. */
   #queue: Buffer[] = [];
-  #queuedBytes = 0;
   /** The block that is being filled, and how far it is. */
   #block = EMPTY;
   #filled = 0;
-  #paused = false;
   #discarding = false;
-  #ended = false;
-  #error: Error | null = null;
-  #wake: (() => void) | null = null;
   #begun = false;
-  #done: Promise<void>;
-  #finishDone!: () => void;
 
   constructor(
     connection: ServerConnection,
@@ -75,13 +68,10 @@ export class CopyOutShard implements Receiver {
     opened: (shard: CopyOutShard) => void,
     refused: (error: Error) => void,
   ) {
-    this.#connection = connection;
+    this.#flow = new FlowControl(connection);
     this.#cut = cut;
     this.#opened = opened;
     this.#refused = refused;
-    this.#done = new Promise((resolve) => {
-      this.#finishDone = resolve;
-    });
   }
 
   /** It copies what it is given. */
@@ -95,16 +85,10 @@ export class CopyOutShard implements Receiver {
       if (this.#queue.length === 0) this.#endBlock();
       const block = this.#queue.shift();
       if (block !== undefined) {
-        this.#queuedBytes -= block.length;
-        if (this.#queuedBytes < MERGE_QUEUE_BYTES_MAX / 2) this.#unpause();
+        this.#flow.taken(block.length);
         return block;
       }
-      if (this.#error !== null) throw this.#error;
-      if (this.#ended) return null;
-      this.#unpause();
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      if (!(await this.#flow.more())) return null;
     }
   }
 
@@ -113,8 +97,7 @@ export class CopyOutShard implements Receiver {
     this.#discarding = true;
     this.#queue = [];
     this.#filled = 0;
-    this.#unpause();
-    return this.#done;
+    return this.#flow.discard();
   }
 
   frame(type: number, buffer: Buffer, start: number, end: number): void {
@@ -134,7 +117,7 @@ export class CopyOutShard implements Receiver {
           parseCommandTag(decodeCommandComplete(new BodyReader(buffer, start, end))).rows ?? 0n;
         break;
       case BACKEND.errorResponse:
-        this.#error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
+        this.#flow.error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
         break;
       default:
     }
@@ -153,7 +136,7 @@ export class CopyOutShard implements Receiver {
   }
 
   lost(error: SqlError): void {
-    this.#error ??= error;
+    this.#flow.error ??= error;
     this.#end();
   }
 
@@ -161,11 +144,6 @@ export class CopyOutShard implements Receiver {
   #take(buffer: Buffer, start: number, end: number): void {
     if (this.#cut === null) this.#append(buffer, start - COPY_DATA_HEADER_BYTES, end);
     else this.#takeEdited(buffer.subarray(start, end), this.#cut);
-    if (this.#queuedBytes + this.#filled > MERGE_QUEUE_BYTES_MAX && !this.#paused) {
-      this.#paused = true;
-      this.#connection.pause();
-    }
-    this.#wakeUp();
   }
 
   #takeEdited(whole: Buffer, cut: StreamCut): void {
@@ -195,33 +173,19 @@ export class CopyOutShard implements Receiver {
     }
     bytes.copy(this.#block, this.#filled, start, end);
     this.#filled += size;
+    this.#flow.arrived(size);
   }
 
   #endBlock(): void {
     if (this.#filled === 0) return;
     this.#queue.push(this.#block.subarray(0, this.#filled));
-    this.#queuedBytes += this.#filled;
     this.#block = EMPTY;
     this.#filled = 0;
   }
 
-  #unpause(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#connection.resume();
-  }
-
   #end(): void {
-    this.#ended = true;
-    this.#refused(this.#error ?? new Error('the server ended a COPY before it began'));
-    this.#wakeUp();
-    this.#finishDone();
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+    this.#refused(this.#flow.error ?? new Error('the server ended a COPY before it began'));
+    this.#flow.end();
   }
 }
 

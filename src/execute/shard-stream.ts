@@ -1,7 +1,6 @@
 // ShardStream: the rows one shard sends for a merge, in batches, as fast as they are taken.
 
 import type { SqlError } from '../base/errors.ts';
-import { MERGE_QUEUE_BYTES_MAX } from '../base/limits.ts';
 import { ServerError } from '../pool/query.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -11,6 +10,7 @@ import { encodeBind, encodeDescribe, encodeExecute, encodeParse, SYNC } from '..
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete } from '../wire/query.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import { FlowControl } from './flow-control.ts';
 import { type BoundParameters, typesOn, valuesOn } from './parameters.ts';
 
 export interface ShardStatement {
@@ -51,54 +51,39 @@ export function openShardStream(
   });
 }
 
-/** Pausing the server's socket keeps what is queued near MERGE_QUEUE_BYTES_MAX. */
 export class ShardStream implements Receiver {
   fields: readonly FieldDescription[] = [];
   /** Command tag, once all rows have been taken. */
   tag = '';
-  /** Settles when the server owes nothing more on this connection, whatever happened. */
-  readonly done: Promise<void>;
 
-  #connection: ServerConnection;
+  #flow: FlowControl;
   #opened: (stream: ShardStream) => void;
   #refused: (error: Error) => void;
   #isOpen = false;
   #queue: Buffer[] = [];
-  #queuedBytes = 0;
-  #paused = false;
   #discarding = false;
-  #ended = false;
-  #error: Error | null = null;
-  #wake: (() => void) | null = null;
-  #finishDone!: () => void;
 
   constructor(
     connection: ServerConnection,
     opened: (stream: ShardStream) => void,
     refused: (error: Error) => void,
   ) {
-    this.#connection = connection;
+    this.#flow = new FlowControl(connection);
     this.#opened = opened;
     this.#refused = refused;
-    this.done = new Promise((resolve) => {
-      this.#finishDone = resolve;
-    });
+  }
+
+  /** Settles when the server owes nothing more on this connection, whatever happened. */
+  get done(): Promise<void> {
+    return this.#flow.done;
   }
 
   /** The next DataRow bodies, or null at the end. The bytes are the caller's to keep. */
   async next(): Promise<readonly Buffer[] | null> {
-    while (this.#queue.length === 0) {
-      if (this.#error !== null) throw this.#error;
-      if (this.#ended) return null;
-      this.#unpause();
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    while (this.#queue.length === 0) if (!(await this.#flow.more())) return null;
     const batch = this.#queue;
     this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#unpause();
+    this.#flow.taken();
     return batch;
   }
 
@@ -106,8 +91,7 @@ export class ShardStream implements Receiver {
   discard(): Promise<void> {
     this.#discarding = true;
     this.#queue = [];
-    this.#unpause();
-    return this.done;
+    return this.#flow.discard();
   }
 
   frame(type: number, buffer: Buffer, start: number, end: number): void {
@@ -126,7 +110,7 @@ export class ShardStream implements Receiver {
         this.tag = decodeCommandComplete(new BodyReader(buffer, start, end));
         break;
       case BACKEND.errorResponse:
-        this.#error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
+        this.#flow.error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
         break;
       default:
     }
@@ -145,7 +129,7 @@ export class ShardStream implements Receiver {
   }
 
   lost(error: SqlError): void {
-    this.#error ??= error;
+    this.#flow.error ??= error;
     this.#end();
   }
 
@@ -156,30 +140,13 @@ export class ShardStream implements Receiver {
 
   #enqueue(row: Buffer): void {
     this.#queue.push(row);
-    this.#queuedBytes += row.length;
-    if (this.#queuedBytes > MERGE_QUEUE_BYTES_MAX && !this.#paused) {
-      this.#paused = true;
-      this.#connection.pause();
-    }
-    this.#wakeUp();
-  }
-
-  #unpause(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#connection.resume();
+    this.#flow.arrived(row.length);
   }
 
   #end(): void {
-    this.#ended = true;
-    if (!this.#isOpen) this.#refused(this.#error ?? new Error('the statement gave no columns'));
-    this.#wakeUp();
-    this.#finishDone();
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+    if (!this.#isOpen) {
+      this.#refused(this.#flow.error ?? new Error('the statement gave no columns'));
+    }
+    this.#flow.end();
   }
 }

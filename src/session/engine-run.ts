@@ -11,8 +11,8 @@ import {
   type LeafRows,
   leafSql,
   openEngine,
-  withoutPosition,
 } from '../execute/engine/engine.ts';
+import { withoutPosition } from '../execute/engine/engine-gather.ts';
 import { type Inline, openInline, type Spread, type Within } from '../execute/engine/inline.ts';
 import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
 import type { Gather } from '../execute/gather.ts';

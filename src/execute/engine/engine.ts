@@ -9,8 +9,9 @@ import type { ServerConnection } from '../../pool/server-connection.ts';
 import { describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
 import type { BoundParameters } from '../parameters.ts';
-import { openShardStream, type ShardStream } from '../shard-stream.ts';
+import { openShardStream } from '../shard-stream.ts';
 import { type IndexedCopies, indexCopies } from './copy-indexes.ts';
+import { engineGather, withoutPosition } from './engine-gather.ts';
 import { CopyBudget, fill } from './fill.ts';
 import { definitionsOf, primaryKeysOf } from './leaf-definition.ts';
 
@@ -60,7 +61,8 @@ export async function openEngine(request: EngineRequest): Promise<Gather> {
   await copyRows(request);
   try {
     const statement = { sql: input.sql, parameters, resultFormats };
-    return gatherOf(engine, await openShardStream(engine, statement));
+    const stream = await openShardStream(engine, statement);
+    return engineGather(stream, (isWell) => endEngine(engine, isWell));
   } catch (error) {
     await abandon(request);
     throw withoutPosition(error);
@@ -196,30 +198,6 @@ export function leafSql(
   return `SELECT ${list.join(', ')} FROM ${from}${where}`;
 }
 
-function gatherOf(engine: ServerConnection, stream: ShardStream): Gather {
-  let ended: 'not' | 'well' | 'badly' = 'not';
-  async function* batches(): AsyncGenerator<readonly Buffer[]> {
-    try {
-      for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-        yield batch;
-      }
-      ended = 'well';
-    } catch (error) {
-      ended = 'badly';
-      throw withoutPosition(error);
-    }
-  }
-  const generator = batches();
-  return {
-    batches: generator,
-    close: async () => {
-      await generator.return(undefined);
-      await stream.discard();
-      await endEngine(engine, ended !== 'badly');
-    },
-  };
-}
-
 /** Ends the transaction of the copies, which go with it. */
 export async function endEngine(engine: ServerConnection, isWell: boolean): Promise<void> {
   if (isWell) await query(engine, 'COMMIT');
@@ -236,12 +214,4 @@ async function abandon(request: Pick<CopiesRequest, 'engine' | 'abandon'>): Prom
     engine.tainted = true;
     if (!(error instanceof ServerError) && !engine.closed) throw error;
   }
-}
-
-/** Positions count characters of the engine's text, which the client has not sent. */
-export function withoutPosition(error: unknown): unknown {
-  if (!(error instanceof ServerError) || !error.fields.all.has('P')) return error;
-  const all = new Map(error.fields.all);
-  all.delete('P');
-  return new ServerError({ ...error.fields, all });
 }

@@ -12,14 +12,8 @@ import { openPortalStream } from '../portal-stream.ts';
 import { openShardStream } from '../shard-stream.ts';
 import { arrayOf } from './array-parameter.ts';
 import { givenTo, openBroadcast } from './broadcast.ts';
-import {
-  type EngineRequest,
-  GROUPS,
-  type LeafRows,
-  leafSql,
-  viewChecks,
-  withoutPosition,
-} from './engine.ts';
+import { type EngineRequest, GROUPS, type LeafRows, leafSql, viewChecks } from './engine.ts';
+import { engineGather, withoutPosition } from './engine-gather.ts';
 
 export interface InlineLimits {
   /** Of one leaf on one server; null: any number. */
@@ -116,28 +110,7 @@ async function openAlone(
     batchRows === null
       ? await openShardStream(engine, statement)
       : await openPortalStream(engine, statement, batchRows);
-  async function* batches(): AsyncGenerator<readonly Buffer[]> {
-    for (let batch = await stream.next(); batch !== null; batch = await stream.next()) yield batch;
-  }
-  return gatherOf(batches(), () => stream.discard());
-}
-
-function gatherOf(rows: AsyncGenerator<readonly Buffer[]>, close: () => Promise<void>): Gather {
-  async function* batches(): AsyncGenerator<readonly Buffer[]> {
-    try {
-      yield* rows;
-    } catch (error) {
-      throw withoutPosition(error);
-    }
-  }
-  const generator = batches();
-  return {
-    batches: generator,
-    close: async () => {
-      await generator.return(undefined);
-      await close();
-    },
-  };
+  return engineGather(stream, async () => undefined);
 }
 
 const isGroupingError = (error: unknown) =>
