@@ -46,7 +46,8 @@ export async function runInTransaction(
   for (const shard of shards) {
     const connection = await transaction.enlist(shard);
     const lenient = merge.homeMayBeAlone && shard !== HOME_SHARD;
-    const outcome = await attempt(connection, request, lenient);
+    const sql = shard === HOME_SHARD ? request.sql : (merge.elsewhere ?? request.sql);
+    const outcome = await attempt(connection, { ...request, sql }, lenient);
     if (outcome instanceof ServerError) missing.push(outcome);
     else {
       transaction.writers.add(shard);

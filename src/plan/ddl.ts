@@ -14,6 +14,7 @@ import { createAs, planMakeTable } from './make-table.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { hidesTable } from './shadow.ts';
+import { withoutHomeTables } from './table-list.ts';
 import { type RefusedReason, refused } from './unsupported.ts';
 
 const ALL = { kind: 'all' } as const;
@@ -26,6 +27,7 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
   alters: null,
   restarts: false,
   onlyAtHome: null,
+  elsewhere: null,
 });
 
 /** The statement on every shard. */
@@ -129,7 +131,7 @@ export function planDdl(
       return refusedFor(traits.verb, 'truncateTrigger');
     }
     const mode = node === 'LockStmt' ? 'block' : 'transaction';
-    return places.home ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
+    return places.home ? mixed(statement, traits, context, mode) : everywhere(traits, { mode });
   }
   if (node === 'AlterTableStmt' || node === 'RenameStmt' || node === 'IndexStmt') {
     const altered = planAlterTable(statement, traits, context);
@@ -138,13 +140,24 @@ export function planDdl(
   return planObject(statement, traits, places, context);
 }
 
-/** CASCADE may reach any table. */
+/** Home tables and others: the home shard has all of them. */
+function mixed(
+  statement: UtilityStatement,
+  traits: RoutedPlan,
+  context: PlanContext,
+  mode: EverywhereMerge['mode'],
+): Plan {
+  const elsewhere = withoutHomeTables(statement, context);
+  if (elsewhere === null) return refusedFor(traits.verb, 'mixedDdl');
+  return everywhere(traits, { mode, elsewhere });
+}
+
+/** On more than the home shard. CASCADE may reach any table. */
 function firesTrigger(relations: readonly RelationName[], context: PlanContext): boolean {
   const { catalog, tokens } = context.input;
   const isCascading = tokens.at(-1)?.text === 'cascade';
-  return isCascading
-    ? [...catalog.tables()].some((table) => table.firesOnTruncate === true)
-    : relations.some((relation) => context.table(relation)?.firesOnTruncate === true);
+  const tables = isCascading ? [...catalog.tables()] : relations.map((each) => context.table(each));
+  return tables.some((table) => table?.firesOnTruncate === true && table.kind !== 'home');
 }
 
 function refusalOf(
@@ -227,7 +240,7 @@ function planObject(
   const all = [places, placesOf(ownerOf(ddl.ownedBy), context)];
   const onHome = all.some((each) => each.home) || namesHomeTable(statement, context);
   if (all.some(isSpread)) {
-    return onHome ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
+    return onHome ? mixed(statement, traits, context, mode) : everywhere(traits, { mode });
   }
   if (onHome || FOREIGN_NODES.has(node)) return traits;
   const strides = ['increment', 'start', 'cycle', 'as'];

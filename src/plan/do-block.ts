@@ -70,7 +70,8 @@ function planOf(sql: string, context: PlanContext, planInside: PlanInside): Plan
 function together(merges: readonly EverywhereMerge[]): Partial<EverywhereMerge> | null {
   const creates = merges.flatMap((merge) => merge.creates ?? []);
   const fits = merges.every(
-    ({ mode, onlyAtHome }) => mode === 'transaction' && onlyAtHome === null,
+    ({ mode, onlyAtHome, elsewhere }) =>
+      mode === 'transaction' && onlyAtHome === null && elsewhere === null,
   );
   if (!fits || creates.length > 1) return null;
   return {

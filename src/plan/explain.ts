@@ -284,7 +284,8 @@ const MODES = {
   servers: 'once on each server',
 } as const;
 
-function everywhereText({ mode, homeMayBeAlone, creates, onlyAtHome }: EverywhereMerge): string {
+function everywhereText(merge: EverywhereMerge): string {
+  const { mode, homeMayBeAlone, creates, onlyAtHome, elsewhere } = merge;
   const words: string[] = [`everywhere: ${MODES[mode]}`];
   if (homeMayBeAlone) words.push('or on home alone');
   if (creates !== null) {
@@ -292,6 +293,7 @@ function everywhereText({ mode, homeMayBeAlone, creates, onlyAtHome }: Everywher
     words.push(`makes a ${creates.kind} table${key}`);
   }
   if (onlyAtHome !== null) words.push(`elsewhere ${errorText(onlyAtHome)}`);
+  if (elsewhere !== null) words.push(`but for home: ${elsewhere}`);
   return words.join(', ');
 }
 

@@ -92,7 +92,8 @@ const isBuiltIn = (call: Call) => call.schema === null || call.schema === 'pg_ca
 
 /** drive.shard_id() and its kin are constants of each shard. */
 export function isScalar(call: Call): boolean {
-  return call.schema === 'drive' || (isBuiltIn(call) && SCALAR.has(call.name));
+  if (call.schema === 'drive') return true;
+  return isBuiltIn(call) && (SCALAR.has(call.name) || isPlainRewrite(call));
 }
 
 export function isAggregate(call: Call): boolean {
@@ -117,8 +118,12 @@ export function isUnknown(call: Call): boolean {
 }
 
 export function runsText(call: Call): boolean {
-  return isBuiltIn(call) && RUNS_TEXT.has(call.name);
+  return isBuiltIn(call) && RUNS_TEXT.has(call.name) && !isPlainRewrite(call);
 }
+
+/** ts_rewrite(query, target, substitute); with two arguments the second is a query to run. */
+const isPlainRewrite = (call: Call): boolean =>
+  call.name === 'ts_rewrite' && call.args.length === 3;
 
 export function exportsSnapshot(call: Call): boolean {
   return isBuiltIn(call) && call.name === 'pg_export_snapshot';

@@ -236,6 +236,8 @@ export interface EverywhereMerge {
   readonly restarts: boolean;
   /** Refused with this unless the home shard turns out to be alone. */
   readonly onlyAtHome: SqlErrorFields | null;
+  /** What every shard but home is sent, which does not have all that the statement names; null: the same. */
+  readonly elsewhere: string | null;
 }
 
 /**

@@ -36,6 +36,10 @@ export const ANSWERED: readonly AnsweredStatement[] = [
   anyOrder(
     'SELECT t1.id, t3.user_id FROM files t1, members t2 LEFT JOIN ONLY members t3 ON t2.user_id = t3.user_id',
   ),
+  // With three arguments it runs no query.
+  ordered(
+    "SELECT id, ts_rewrite('a & b'::tsquery, 'a', to_tsquery('simple', 'x' || user_id)) FROM files ORDER BY id, user_id",
+  ),
   // Several shards by their keys.
   ordered('SELECT user_id, id FROM files WHERE user_id IN (1, 2, 42) ORDER BY user_id, id'),
   ordered('SELECT user_id, id FROM files WHERE user_id IN (2, 42) ORDER BY user_id, id'),

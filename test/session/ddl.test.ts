@@ -62,11 +62,29 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
     await proxy.query('CREATE TABLE t1 (user_id int); CREATE TABLE h1 (id int)');
     expect(await onShards(`SELECT to_regclass('t1')`)).toEqual(everywhere('t1'));
     expect(await onShards(`SELECT to_regclass('h1')`)).toEqual(atHome('h1'));
-    await proxy.query('DROP TABLE t1, h1').catch((error: pg.DatabaseError) => {
-      expect(error.code).toBe('0A000');
-    });
     await proxy.query('DROP TABLE t1; DROP TABLE h1');
     expect(await onShards(`SELECT to_regclass('t1')`)).toEqual(everywhere(null));
+  });
+
+  it('empties, grants and drops home tables and others by one statement', async () => {
+    await proxy.query('CREATE TABLE t2 (user_id int); CREATE TABLE h2 (id int)');
+    await proxy.query('INSERT INTO t2 VALUES (1), (2), (3); INSERT INTO h2 VALUES (1)');
+    await proxy.query('BEGIN');
+    await proxy.query('TRUNCATE h2, t2 RESTART IDENTITY');
+    expect((await proxy.query('SELECT FROM t2')).rowCount).toBe(0);
+    await proxy.query('ROLLBACK');
+    expect((await proxy.query('SELECT FROM t2')).rowCount).toBe(3);
+    await proxy.query('GRANT SELECT ON h2, t2 TO PUBLIC');
+    const granted = (table: string) => `SELECT has_table_privilege('public', '${table}', 'SELECT')`;
+    expect(await onShards(granted('t2'))).toEqual(everywhere(true));
+    expect((await proxy.query(granted('h2'))).rows[0]).toEqual({ has_table_privilege: true });
+    await proxy.query('TRUNCATE t2, h2');
+    expect((await proxy.query('SELECT FROM t2')).rowCount).toBe(0);
+    expect((await proxy.query('SELECT FROM h2')).rowCount).toBe(0);
+    expect(await errorOf('DROP TABLE h2, t2, t2none')).toMatchObject({ code: '42P01' });
+    await proxy.query('DROP TABLE IF EXISTS h2, t2none, t2');
+    expect(await onShards(`SELECT to_regclass('t2')`)).toEqual(everywhere(null));
+    expect(await onShards(`SELECT to_regclass('h2')`)).toEqual(everywhere(null));
   });
 
   it('makes an enum on every shard by the DO block of ORMs, once', async () => {

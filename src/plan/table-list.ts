@@ -1,0 +1,84 @@
+// Table list: the tables that TRUNCATE, LOCK, DROP, GRANT and REVOKE name, as pieces of the text.
+
+import type { UtilityStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
+import type { PlanContext } from './context.ts';
+import { isName, nameOf } from './engine-text.ts';
+
+/** The words that may stand between the verb and the list. */
+const BEFORE: { readonly [node: string]: RegExp } = {
+  TruncateStmt: /^table$/,
+  LockStmt: /^table$/,
+  DropStmt: /^(table|view|if|exists)$/,
+};
+
+const DROPPED = new Set(['OBJECT_TABLE', 'OBJECT_VIEW']);
+
+/**
+ * The statement with only those of its tables that are on every shard: home tables, and names that
+ * mean nothing, are left out. null: it is another statement, or the list cannot be told apart.
+ */
+export function withoutHomeTables(
+  statement: UtilityStatement,
+  context: PlanContext,
+): string | null {
+  const { sql, tokens } = context.input;
+  const first = listStart(statement, tokens);
+  if (first === null) return null;
+  const items = itemsFrom(tokens, first);
+  const { relations } = statement;
+  if (items.length !== relations.length) return null;
+  if (items.some(({ name }, i) => name !== relations[i]!.name)) return null;
+  const kept = items.filter((_, i) => {
+    const table = context.table(relations[i]!);
+    return table !== null && table.kind !== 'home';
+  });
+  const texts = kept.map(({ start, end }) => sql.slice(start, end));
+  return sql.slice(0, items[0]!.start) + texts.join(', ') + sql.slice(items.at(-1)!.end);
+}
+
+/** The index of the list's first token; null: no list of tables is known of such a statement. */
+function listStart(
+  { node, objectType }: UtilityStatement,
+  tokens: readonly Token[],
+): number | null {
+  if (node === 'GrantStmt') {
+    const on = tokens.findIndex(({ kind, text }) => kind === 'word' && text === 'on');
+    if (on < 0) return null;
+    return tokens[on + 1]?.text === 'table' ? on + 2 : on + 1;
+  }
+  const before = BEFORE[node];
+  if (before === undefined || (node === 'DropStmt' && !DROPPED.has(objectType ?? ''))) return null;
+  const found = tokens.findIndex((token, i) => i > 0 && !isWord(token, before));
+  return found < 0 ? null : found;
+}
+
+const isWord = ({ kind, text }: Token, words: RegExp): boolean =>
+  kind === 'word' && words.test(text);
+
+interface Item {
+  /** Without its schema. */
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** `[ONLY] [(] [schema .] name [)] [*]`, by commas. */
+function itemsFrom(tokens: readonly Token[], first: number): Item[] {
+  const items: Item[] = [];
+  let at = first;
+  for (;;) {
+    const { start } = tokens[at] ?? { start: -1 };
+    if (tokens[at]?.text === 'only' && tokens[at]!.kind === 'word') at += 1;
+    const hasBracket = tokens[at]?.text === '(';
+    if (hasBracket) at += 1;
+    while (tokens[at + 1]?.text === '.') at += 2;
+    const named = tokens[at];
+    if (named === undefined || !isName(named)) return [];
+    if (hasBracket && tokens[at + 1]?.text !== ')') return [];
+    if (hasBracket || tokens[at + 1]?.text === '*') at += 1;
+    items.push({ name: nameOf(named), start, end: tokens[at]!.end });
+    if (tokens[at + 1]?.text !== ',') return items;
+    at += 2;
+  }
+}
