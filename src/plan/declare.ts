@@ -18,8 +18,8 @@ export function planDeclare(
   const start = tokens[at]?.end ?? 0;
   const plan = planInner(sql.slice(start), context, true);
   if (plan?.op !== 'routed') return plan ?? traits;
-  const { pins, effect, clock, route } = plan;
-  const fields = { ...traits, pins: [...traits.pins, ...pins], effect };
+  const { pins, effect, clock, route, locksReference } = plan;
+  const fields = { ...traits, pins: [...traits.pins, ...pins], effect, locksReference };
   if (route.kind !== 'all' && route.kind !== 'keys') {
     return { ...fields, route: { kind: 'home' } };
   }

@@ -13,6 +13,7 @@ import { noteFilter } from './engine-filter.ts';
 import { addFrom, type Walk } from './from.ts';
 import { noteOuterAggregates } from './outer-aggregate.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
+import { lockedKinds } from './row-locks.ts';
 import { type Level, type OutputColumn, type Role, Scope } from './scope.ts';
 import { withSettingNamed } from './set-config.ts';
 import type { Survey } from './survey.ts';
@@ -38,6 +39,7 @@ export function surveySelect(
   const before = survey.classes.length;
   const tables = withTables(select.with, survey, parent, outerTables);
   const level = surveyBody(select, survey, parent, tables);
+  for (const what of lockedKinds(select, tables, survey.context)) survey.locked.add(what);
   const classes = survey.classes.slice(before);
   if (classes.length === 0 || role === 'top') return level;
   const isLocking = select.locks.length > 0;

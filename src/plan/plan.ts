@@ -345,6 +345,8 @@ export interface RoutedPlan extends PlanCommon {
   readonly keeping: Keeping;
   /** null: it must be sent as a Query, because it copies or looks at the session's portals. */
   readonly answers: AnswerForm | null;
+  /** Rows of reference tables are locked: on the home shard, whatever shard the others are on. */
+  readonly locksReference: boolean;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }

@@ -38,6 +38,7 @@ export function routedPlan(
     parameterized: null,
     keeping: 'never',
     answers: null,
+    locksReference: false,
     groupable: false,
     ...fields,
   };

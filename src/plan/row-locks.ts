@@ -3,6 +3,7 @@
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { FromItem, LockStrength, LockWait, SelectStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
+import type { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { visibleName } from './engine-text.ts';
 import type { LockedTable } from './plan.ts';
@@ -62,6 +63,29 @@ export function lockedItems(
     ];
   });
 }
+
+/** What the locks of one level are about that concerns reference tables: see Survey.locked. */
+export function lockedKinds(
+  { body, locks }: SelectStatement,
+  tables: CommonTables,
+  context: PlanContext,
+): readonly ('reference' | 'within')[] {
+  if (locks.length === 0 || body.kind !== 'simple') return [];
+  const isLocked = (name: string | null) =>
+    locks.some(({ of }) => of.length === 0 || of.includes(name ?? ''));
+  return body.from.flatMap(itemsIn).flatMap((item): readonly ('reference' | 'within')[] => {
+    if (item.kind === 'query') return isLocked(item.alias) ? ['within'] : [];
+    if (item.kind !== 'table' || !isLocked(visibleName(item))) return [];
+    const { relation } = item;
+    if (relation.schema === null && tables.find(relation.name) !== null) return [];
+    const kind = context.table(relation)?.kind;
+    if (kind === 'reference') return ['reference'];
+    return kind === 'shardedView' ? ['within'] : [];
+  });
+}
+
+const itemsIn = (item: FromItem): readonly Exclude<FromItem, { kind: 'join' }>[] =>
+  item.kind === 'join' ? [...itemsIn(item.left), ...itemsIn(item.right)] : [item];
 
 /** Throws what any server says of a name that FROM does not have. */
 function checkNames(from: readonly FromItem[], locks: SelectStatement['locks']): void {

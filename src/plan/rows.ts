@@ -8,7 +8,7 @@ import { planModify, surveyModify } from './modify.ts';
 import { uncertainParameters } from './parameter-use.ts';
 import type { Plan } from './plan.ts';
 import { planReferenceWrite } from './reference-write.ts';
-import { refusedPlan } from './routed.ts';
+import { refusedFor, refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
 import { planBackend, planSetval, planTableKind } from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
@@ -38,17 +38,32 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
     if (statement.kind === 'select') {
       const plan = planSelect(statement, survey, context);
       const told = survey.tellsTime && !survey.timeInFrom && survey.classes.length > 0;
-      return told ? withOneTime(plan, context) : plan;
+      return withReferenceLocks(told ? withOneTime(plan, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) return reference;
-    if (statement.kind === 'insert') return planInsert(statement, survey, context);
-    return planModify(statement, survey, context);
+    const plan =
+      statement.kind === 'insert'
+        ? planInsert(statement, survey, context)
+        : planModify(statement, survey, context);
+    return withReferenceLocks(plan, survey);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return refusedPlan(statement.kind.toUpperCase(), error.fields);
   }
 }
+
+/**
+ * All who lock a row of a reference table must meet at the same copy of it. A SELECT locks it on the home
+ * shard; what is computed first does so by a SELECT of its own.
+ */
+function withReferenceLocks(plan: Plan, survey: Survey): Plan {
+  if (!survey.locksReference || survey.classes.length === 0 || plan.op !== 'routed') return plan;
+  const isOwn = plan.verb === 'SELECT' || STAGED.has(plan.merge?.how);
+  return isOwn ? { ...plan, locksReference: true } : refusedFor(plan.verb, 'lockReference');
+}
+
+const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);
 
 /** On several shards the current time is the same everywhere. */
 function withOneTime(plan: Plan, context: PlanContext): Plan {

@@ -36,7 +36,7 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
     if (survey.classes.length === 0) return traits;
     return planMakeTable(selectInto(context), into.relation, into.temporary, traits);
   }
-  const writes = select.locks.length > 0 || survey.mayWrite || survey.writesInWith;
+  const writes = survey.lockingLevels > 0 || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
   if (survey.classes.length === 0) {
     const merge = planSequenceRead(survey, context);
@@ -44,7 +44,10 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
     return routedPlan(verb, { kind: 'home' }, effect, { merge, pins: [...context.pins] });
   }
   return shardedPlan(verb, survey, context, effect, {
-    merge: () => mergeOf(select, level, context),
+    merge: () => {
+      if (survey.locksReference) throw new NoMerge('lockReference');
+      return mergeOf(select, level, context);
+    },
     engine: context.streamsOnly
       ? null
       : () => {

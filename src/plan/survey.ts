@@ -57,6 +57,8 @@ export class Survey {
   targetsReference = false;
   /** Levels with FOR UPDATE and its kin. */
   lockingLevels = 0;
+  /** They are about a table's rows where it is a reference table, or about any that are read within. */
+  readonly locked = new Set<'reference' | 'within'>();
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
   /** now() and its kin. */
@@ -91,6 +93,11 @@ export class Survey {
   /** Whether this is among the reasons, tied to an outer query or not. */
   hasReason(reason: SeveralShardsReason): boolean {
     return this.#reasons.some((each) => each.reason === reason);
+  }
+
+  /** Rows of a reference table are locked, whose copies would be locked each by itself. */
+  get locksReference(): boolean {
+    return this.locked.has('reference') || (this.locked.has('within') && this.readsReference);
   }
 
   /** Why the statement cannot run on several shards as it is; null when it can. */

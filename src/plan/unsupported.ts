@@ -116,11 +116,17 @@ export const NOT_STREAMED = {
   sortExpression:
     'ORDER BY, GROUP BY, min or max of an expression with a function that may give two answers',
   collatedGroup: 'grouping or DISTINCT under a collation that may hold different text equal',
+  lockReference:
+    'FOR UPDATE or FOR SHARE of rows of a reference table, which are locked on shard 0',
   limitExpression: 'LIMIT or OFFSET by an expression, or WITH TIES',
 } as const;
 
 /** Statements that are refused whatever shards they need, unless routed by hand. */
 export const REFUSED = {
+  lockReference: {
+    what: 'locking rows of a reference table within a statement that writes sharded tables',
+    hint: 'Lock them by a SELECT of its own before, or name the other tables: FOR UPDATE OF t.',
+  },
   view: {
     what: 'writing a view that is more than rows and columns of one sharded table, or in a way that its rows must be found first; reading a view that is just being changed',
     hint: 'Write the tables of the view themselves.',

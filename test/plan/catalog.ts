@@ -60,7 +60,10 @@ const TABLES: readonly Table[] = [
     column('User Id', 'int8', { notNull: true }),
     column('select', 'text'),
   ]),
-  table('country', 'reference', null, [column('code', 'text'), column('name', 'text')]),
+  table('country', 'reference', null, [
+    column('code', 'text', { notNull: true }),
+    column('name', 'text'),
+  ]),
   table('audit', 'home', null, [column('id', 'int8'), column('note', 'text')]),
   table('users', 'home', null, [column('user_id', 'int8'), column('name', 'text')], 'other'),
   { ...table('watched', 'sharded', 'user_id', [column('user_id', 'int8')]), firesOnTruncate: true },
