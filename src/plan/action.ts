@@ -86,8 +86,13 @@ export type SessionAction =
       readonly name: string;
       readonly fetch: FetchClause;
     }
-  /** WHERE CURRENT OF. */
-  | { readonly action: 'cursor'; readonly verb: 'current'; readonly name: string };
+  /** WHERE CURRENT OF. `atHome`: in a write of a table that is on the home shard alone. */
+  | {
+      readonly action: 'cursor';
+      readonly verb: 'current';
+      readonly name: string;
+      readonly atHome: boolean;
+    };
 
 /** An argument of a call whose value is known when the statement runs. */
 export type ArgumentSource =

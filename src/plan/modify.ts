@@ -42,8 +42,12 @@ export function planModify(statement: Modify, survey: Survey, context: PlanConte
   surveyUnused(survey);
   const verb = VERBS[statement.kind];
   const cursor = statement.kind === 'merge' ? null : statement.cursor;
-  if (cursor !== null && survey.classes.length > 0) return planCurrentOf(verb, cursor, survey);
-  if (survey.classes.length === 0) return planUnsharded(verb, survey, context, 'write');
+  if (survey.classes.length === 0) {
+    const plan = planUnsharded(verb, survey, context, 'write');
+    if (cursor === null || plan.op !== 'routed') return plan;
+    return { ...plan, action: { action: 'cursor', verb: 'current', name: cursor, atHome: true } };
+  }
+  if (cursor !== null) return planCurrentOf(verb, cursor, survey);
   const merge = (): WriteMerge => {
     if (!anchored || !found.insertsOwn) throw new NoMerge('noFrom');
     return { how: 'write' };
@@ -61,7 +65,7 @@ function planCurrentOf(verb: string, cursor: string, survey: Survey): Plan {
   if (survey.readsHome) return refusedFor(verb, 'mixed');
   const reason = survey.roots.length > 1 ? 'joinWithoutKey' : survey.severalShardsReason;
   if (reason !== null) return refusedPlan(verb, severalShards(reason));
-  const action = { action: 'cursor', verb: 'current', name: cursor } as const;
+  const action = { action: 'cursor', verb: 'current', name: cursor, atHome: false } as const;
   return routedPlan(verb, { kind: 'home' }, 'write', { action });
 }
 

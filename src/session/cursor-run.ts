@@ -126,14 +126,17 @@ function tooManyCursors(): SqlError {
   });
 }
 
-/** The cursor over several shards that the statement is about; null: none, or another one. */
+/** The cursor over several shards that the statement is about; null: none, or another one. Throws 0A000. */
 export function mergedCursorOf(
   { action }: RoutedPlan,
   state: SessionState,
 ): { merged: MergedCursor; action: CursorAction } | null {
   if (action?.action !== 'cursor' || action.verb === 'declare' || action.name === null) return null;
   const cursor = state.cursor(action.name);
-  return cursor?.on === 'shards' ? { merged: cursor.merged, action } : null;
+  if (cursor?.on !== 'shards') return null;
+  // None of the cursor's rows is of the table.
+  if (action.verb === 'current' && action.atHome) throw new SqlError(severalShards('currentOf'));
+  return { merged: cursor.merged, action };
 }
 
 /** FETCH, MOVE, CLOSE and WHERE CURRENT OF. Answers with everything but ReadyForQuery. */

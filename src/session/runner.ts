@@ -185,7 +185,10 @@ export class Runner {
     const cursor = this.#d.state.cursor(action.name);
     // As part of another statement; by itself it is run where its row is.
     if (cursor?.on === 'shards') throw new SqlError(severalShards('currentOf'));
-    return cursor?.on === 'shard' ? cursor.shard : undefined;
+    if (cursor?.on !== 'shard') return undefined;
+    const isElsewhere = action.verb === 'current' && action.atHome && cursor.shard !== HOME_SHARD;
+    if (isElsewhere) throw new SqlError(severalShards('currentOf'));
+    return cursor.shard;
   }
 
   async #several(

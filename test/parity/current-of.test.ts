@@ -152,6 +152,29 @@ describe('WHERE CURRENT OF a cursor over several shards', () => {
     await beside.close();
   });
 
+  test('of a home table is refused where the cursor is elsewhere', async () => {
+    const { proxy } = stand;
+    await proxy.rows('CREATE TABLE kept_home (id int)');
+    for (const query of ['SELECT FROM files', 'SELECT FROM files WHERE user_id IN (1, 2, 3)']) {
+      await proxy.query('BEGIN');
+      await proxy.rows(`DECLARE c CURSOR FOR ${query}`);
+      await proxy.rows('FETCH c');
+      const deleted = await proxy.query('DELETE FROM kept_home WHERE CURRENT OF c');
+      expect(errorCode(deleted)).toBe('0A000');
+      await proxy.query('ROLLBACK');
+    }
+    const codes = new Set<string | null>();
+    for (const key of [1, 2, 3]) {
+      await proxy.query('BEGIN');
+      await proxy.rows(`DECLARE c CURSOR FOR SELECT FROM files WHERE user_id = ${key}`);
+      codes.add(errorCode(await proxy.query('DELETE FROM kept_home WHERE CURRENT OF c')));
+      await proxy.query('ROLLBACK');
+    }
+    // Of the home shard's own cursor the server says that it is not over that table.
+    expect([...codes].sort()).toEqual(['0A000', '24000']);
+    await proxy.rows('DROP TABLE kept_home');
+  });
+
   test('is committed on all shards', async () => {
     for (const client of [stand.plain, stand.proxy]) {
       await client.query('BEGIN');

@@ -90,6 +90,7 @@ const SUITE_NAMES = [
   'truncate',
   'tablesample',
   'prepare',
+  'portals',
   'transactions',
 ];
 

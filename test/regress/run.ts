@@ -148,6 +148,8 @@ async function giveAndUndo(
   // A sequence does not go back.
   if (/nextval/i.test(statement.sql)) return NOTHING;
   const answer = await undone(plain, () => give(plain, statement));
+  const [, prepared] = PREPARES.exec(statement.sql) ?? [];
+  if (prepared !== undefined && answer.kind === 'rows') await ask(plain, `DEALLOCATE ${prepared}`);
   const next = await ask(proxy, 'SELECT 1');
   // The script's transaction is over for all.
   if (next.kind === 'error' && next.code === FAILED_TRANSACTION) {
@@ -155,6 +157,9 @@ async function giveAndUndo(
   }
   return answer;
 }
+
+/** What is prepared does not go back with a transaction. */
+const PREPARES = /^\s*prepare\s+(\w+)/i;
 
 const NOTHING: Answer = { kind: 'rows', command: '', count: null, columns: [], rows: [] };
 
