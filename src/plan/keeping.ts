@@ -19,10 +19,15 @@ export function keepingOf(
 ): Pick<RoutedPlan, 'keeping' | 'answers'> {
   const answers = namesCursors(context) ? null : answersOf(statement, plan);
   if (answers === null || !isKeepable(statement, context) || namesItsText(context)) {
-    return { keeping: 'never', answers };
+    return { keeping: 'never', answers: ofQuery(answers, context) };
   }
-  return { keeping: namesColumns(statement) ? 'anywhere' : 'retried', answers };
+  const keeping = namesColumns(statement) ? 'anywhere' : 'retried';
+  return { keeping, answers: ofQuery(answers, context) };
 }
+
+/** That a Query has parameters, which nobody gives, is told of in other words where it is bound. */
+const ofQuery = (answers: AnswerForm | null, { input }: PlanContext): AnswerForm | null =>
+  input.tokens.some(({ kind }) => kind === 'parameter') ? null : answers;
 
 /** The same once its literals are parameters; null: they cannot be. */
 export function keepingWith(keeping: Keeping, form: ParameterizedSql | null): Keeping {

@@ -33,6 +33,12 @@ export const simpleScripts: Readonly<Record<string, readonly Step[]>> = {
     'SELECT * FROM files ORDER BY user_id, id',
     'SELECT count(*), min(name) FROM files',
   ),
+  'parameters that nobody gives, in transactions': queries(
+    ...['SELECT $1', 'SELECT * FROM files WHERE user_id = 2 AND id = $1'].flatMap((sql) => [
+      ...['BEGIN', sql, 'ROLLBACK', 'BEGIN', sql, 'ROLLBACK'],
+      ...['BEGIN', 'SELECT 1', sql, 'ROLLBACK', 'BEGIN', 'SELECT 1', sql, 'ROLLBACK'],
+    ]),
+  ),
   'no rows': queries('SELECT * FROM files WHERE user_id = 99', 'SELECT * FROM files WHERE id > 99'),
   'an empty query': queries('', ' ;; ', '-- only a comment', '/* and another */'),
   'a syntax error, and the next statement': queries('SELEC 1', 'SELECT 1'),
