@@ -8,7 +8,7 @@ import type {
   Target,
   UpdateStatement,
 } from '../sql/statement.ts';
-import type { PlanContext, PlanInput } from './context.ts';
+import type { PlanContext } from './context.ts';
 import type { AnswerForm, Keeping, ParameterizedSql, RoutedPlan } from './plan.ts';
 
 /** What is known of a routed plan's statement as one that servers keep. */
@@ -17,7 +17,7 @@ export function keepingOf(
   plan: RoutedPlan,
   context: PlanContext,
 ): Pick<RoutedPlan, 'keeping' | 'answers'> {
-  const answers = namesCursors(context) ? null : answersOf(statement, plan);
+  const answers = answersOf(statement, plan);
   if (answers === null || !isKeepable(statement, context) || namesItsText(context)) {
     return { keeping: 'never', answers: ofQuery(answers, context) };
   }
@@ -47,20 +47,13 @@ const writesInWith = (statement: RowStatement): boolean =>
 
 /** Names that tell of the text as its client wrote it, by themselves or by what the server says. */
 function namesItsText({ input }: PlanContext): boolean {
-  return namesIn(input).some((name) => {
+  return input.tokens.some(({ kind, text }) => {
+    if (kind !== 'word' && kind !== 'name') return false;
+    const name = kind === 'name' ? text.slice(1, -1) : text;
     if (Buffer.byteLength(name) >= NAME_BYTES) return true;
     return name === 'current_query' || input.catalog.hasRoutine(name);
   });
 }
-
-/** Among the session's cursors is the portal by which the statement runs, unless it is a Query. */
-const namesCursors = ({ input }: PlanContext): boolean =>
-  namesIn(input).some((name) => name === 'pg_cursors' || name === 'pg_cursor');
-
-const namesIn = ({ tokens }: PlanInput): readonly string[] =>
-  tokens
-    .filter(({ kind }) => kind === 'word' || kind === 'name')
-    .map(({ kind, text }) => (kind === 'name' ? text.slice(1, -1) : text));
 
 /**
  * A longer name is cut, and the server says so in a notice each time it reads the text. Source:

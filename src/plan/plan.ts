@@ -343,7 +343,7 @@ export interface RoutedPlan extends PlanCommon {
   /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
   readonly parameterized: ParameterizedSql | null;
   readonly keeping: Keeping;
-  /** null: it must be sent as a Query, because it copies or looks at the session's portals. */
+  /** null: it must be sent as a Query, because it copies. */
   readonly answers: AnswerForm | null;
   /** Rows of reference tables are locked: on the home shard, whatever shard the others are on. */
   readonly locksReference: boolean;

@@ -2,7 +2,6 @@
 
 import { namesTypes } from '../execute/parameters.ts';
 import type { Keeping, Plan, RoutedPlan } from '../plan/plan.ts';
-import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -27,7 +26,7 @@ export interface OneShardBatch {
   readonly copies: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
   readonly cost: StatementCost | null;
-  /** Its text is likely to come again as it is: whatever varies is a parameter. */
+  /** See PreparedStatement. */
   readonly isRepeatable: boolean;
   readonly keeping: Keeping;
   readonly messages: readonly BatchMessage[];
@@ -42,15 +41,19 @@ export function prepare(
   context: SessionContext,
 ): PreparedStatement {
   const topology = context.topology();
+  const { version } = topology;
+  const { statementNames } = context;
   const { searchPath } = state.settings;
   const { sql, parameterTypes } = parse;
+  const planned = context.planner.plan(sql, topology, searchPath);
   return {
     sql,
     parameterTypes,
     isNew: true,
-    serverName: context.statementNames.nameOf(sql, parameterTypes, topology.version),
-    planned: context.planner.plan(sql, topology, searchPath),
-    planVersion: topology.version,
+    isRepeatable: planned.literals === null || statementNames.has(sql, parameterTypes, version),
+    serverName: statementNames.nameOf(sql, parameterTypes, version),
+    planned,
+    planVersion: version,
     searchPath,
     byHand: hasHandRoute(sql),
   };
@@ -142,14 +145,14 @@ export function routeBatch(
   }
   if (shard < 0) shard = anyShard(state, context);
   const only = onlyStatement(messages, portals);
-  const plan = only?.plan.op === 'routed' ? only.plan : null;
+  const plan = only?.planned.plan.op === 'routed' ? only.planned.plan : null;
   return {
     shard,
     version,
     writes,
     copies,
     cost: plan === null ? null : context.costs.of(plan),
-    isRepeatable: only !== null && only.literals === null,
+    isRepeatable: only?.isRepeatable === true,
     keeping: plan?.keeping ?? 'never',
     messages,
     statements,
@@ -181,7 +184,7 @@ function isTaken(name: string, { portals }: SessionState): boolean {
 function onlyStatement(
   messages: readonly BatchMessage[],
   portals: ReadonlyMap<string, OpenPortal>,
-): Planned | null {
+): PreparedStatement | null {
   // One name may have been bound several times: each is a statement, and only the last is known here.
   if (messages.filter((message) => message.kind === 'bind').length !== 1) return null;
   for (const message of messages) {
@@ -189,7 +192,7 @@ function onlyStatement(
     if (message.kind === 'parse' && message.parse.name !== '') return null;
   }
   const [open] = portals.values();
-  return open!.portal.statement.planned;
+  return open!.portal.statement;
 }
 
 function portalName(message: BatchMessage): string | null {

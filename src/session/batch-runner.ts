@@ -1,6 +1,6 @@
 // BatchRunner: an extended batch, message by message, where no single server can answer it whole.
 
-import { SqlError } from '../base/errors.ts';
+import { protocolViolation, SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { formattedFields } from '../execute/gather.ts';
 import { namesTypes, valuesOn } from '../execute/parameters.ts';
@@ -123,7 +123,10 @@ export class BatchRunner {
   async #bind(message: BatchMessage & { kind: 'bind' }): Promise<void> {
     const { bind } = message;
     const statement = this.#statement(bind.statement);
-    this.#refuseInFailed(this.#plan(statement), true);
+    const plan = this.#plan(statement);
+    const given = bind.parameters.length;
+    if (given > 0 && takesNoParameters(plan)) throw needsNoParameters(given, bind.statement);
+    this.#refuseInFailed(plan, true);
     const { portals } = this.#state;
     if (bind.portal !== '' && portals.has(bind.portal)) {
       throw new SqlError({
@@ -312,6 +315,15 @@ export class BatchRunner {
     if (fields !== null && this.#state.transaction?.state === 'failed') throw inFailedTransaction();
   }
 }
+
+/** No server sees it, to say so. */
+const takesNoParameters = (plan: Plan): boolean =>
+  plan.op === 'empty' || (plan.op === 'session' && plan.action.action === 'transaction');
+
+const needsNoParameters = (given: number, name: string): SqlError =>
+  protocolViolation(
+    `bind message supplies ${given} parameters, but prepared statement "${name}" requires 0`,
+  );
 
 const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollbackTo']);
 

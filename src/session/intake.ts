@@ -5,8 +5,9 @@ import type { TransactionVerb } from '../plan/action.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { FRONTEND } from '../wire/message-type.ts';
-import { Batch } from './batch.ts';
+import { Batch, type BatchMessage } from './batch.ts';
 import { type OneShardBatch, routeBatch } from './batch-route.ts';
+import { type LeadingCommand, leadingCommand, noteCommand } from './command-batch.ts';
 import type { SessionContext } from './context.ts';
 import { checkDecoded } from './encoding.ts';
 import { routeQuery } from './query-route.ts';
@@ -17,13 +18,28 @@ import type { SessionState } from './state.ts';
 export interface IntakeOwner {
   /** The relay lane is to carry it. */
   ship(shipment: Shipment): void;
-  /** BEGIN, COMMIT or the like, without waiting. False: it needs the careful way. */
-  command(command: TransactionVerb, sql: string): boolean;
+  /** Whether a transaction command can be run without waiting; else it needs the careful way. */
+  takes(command: TransactionVerb): boolean;
+  /** Runs one that can. `replies`: what is answered before it. */
+  command(command: TransactionVerb, sql: string, replies: Buffer): void;
+  /** Runs a BEGIN, behind which more follows before ReadyForQuery. */
+  begin(sql: string, replies: Buffer): void;
   /** The careful way: run it, report its error, then say ReadyForQuery if `ready`. */
   work(task: () => Promise<void>, ready: boolean): void;
   /** The client has said Terminate. */
   terminated(): void;
 }
+
+/** null: the careful way meets the same error at the right message and reports it. */
+function orNull<T>(route: () => T | null): T | null {
+  try {
+    return route();
+  } catch {
+    return null;
+  }
+}
+
+const NO_REPLIES = Buffer.alloc(0);
 
 /** `reason` ends a batch before its Sync, to which everything is skipped now. */
 export class FailedBeforeSync extends Error {
@@ -123,7 +139,10 @@ export class Intake {
       const route = routeQuery(sql, this.#state, this.#context);
       if (route !== null && 'verb' in route) {
         this.#state.portals.delete('');
-        if (this.#owner.command(route, sql)) return;
+        if (this.#owner.takes(route)) {
+          this.#owner.command(route, sql, NO_REPLIES);
+          return;
+        }
       } else if (route !== null) {
         this.#state.portals.delete('');
         this.#owner.ship({ ...route, content: buffer.subarray(start, end) });
@@ -153,28 +172,50 @@ export class Intake {
       this.#owner.work(async () => undefined, true);
       return;
     }
-    if (this.#mayRelay()) {
-      const batch = this.#routeBatch();
-      if (batch !== null) {
-        this.#batch.take();
-        const { shard, version, writes, copies, cost, keeping } = batch;
-        const answers = copies ? null : 'rows';
-        const literals = null;
-        const content = batch;
-        this.#owner.ship({ shard, version, content, writes, cost, literals, answers, keeping });
-        return;
-      }
+    if (!this.#mayRelay() || !this.#relayBatch(this.#batch.peek())) {
+      this.#owner.work(() => this.#runBatch(true), true);
     }
-    this.#owner.work(() => this.#runBatch(true), true);
   }
 
-  #routeBatch(): OneShardBatch | null {
-    try {
-      return routeBatch(this.#batch.peek(), this.#state, this.#context);
-    } catch {
-      // The careful way meets the same error at the right message and reports it.
-      return null;
+  /** False: it needs the careful way, and nothing was done. */
+  #relayBatch(messages: readonly BatchMessage[]): boolean {
+    const leading = orNull(() => leadingCommand(messages, this.#state, this.#context));
+    if (leading !== null) return this.#runLeading(leading, messages.slice(leading.length));
+    const batch = this.#routeBatch(messages);
+    if (batch === null) return false;
+    this.#batch.take();
+    this.#shipBatch(batch);
+    return true;
+  }
+
+  #routeBatch(messages: readonly BatchMessage[]): OneShardBatch | null {
+    return orNull(() => routeBatch(messages, this.#state, this.#context));
+  }
+
+  #runLeading(leading: LeadingCommand, rest: readonly BatchMessage[]): boolean {
+    const { command, sql, replies } = leading;
+    if (!this.#owner.takes(command)) return false;
+    if (rest.length === 0) {
+      this.#batch.take();
+      noteCommand(leading, this.#state);
+      this.#owner.command(command, sql, replies);
+      return true;
     }
+    // Drivers send BEGIN along with the first statement.
+    const batch = command.verb === 'begin' ? this.#routeBatch(rest) : null;
+    if (batch === null) return false;
+    this.#batch.take();
+    noteCommand(leading, this.#state);
+    this.#owner.begin(sql, replies);
+    this.#shipBatch(batch);
+    return true;
+  }
+
+  #shipBatch(batch: OneShardBatch): void {
+    const { shard, version, writes, copies, cost, keeping } = batch;
+    const answers = copies ? null : 'rows';
+    const content = batch;
+    this.#owner.ship({ shard, version, content, writes, cost, literals: null, answers, keeping });
   }
 
   #callFunction(bytes: Buffer): void {

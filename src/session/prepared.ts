@@ -14,6 +14,8 @@ export interface PreparedStatement {
   readonly parameterTypes: readonly number[];
   /** The name under which servers know it: one for all clients with this text and these types. */
   serverName: string;
+  /** Its text is likely to come again as it is: whatever varies is a parameter, or it has come before. */
+  readonly isRepeatable: boolean;
   /** The client has not been told of its columns yet: they may still be any. */
   isNew: boolean;
   planned: Planned;
@@ -116,6 +118,11 @@ export class StatementNames {
   renew(sql: string, parameterTypes: readonly number[], version: number): string {
     this.#names.delete(keyOf(sql, parameterTypes, version));
     return this.nameOf(sql, parameterTypes, version);
+  }
+
+  /** Whether nameOf has been asked before. */
+  has(sql: string, parameterTypes: readonly number[], version: number): boolean {
+    return this.#names.has(keyOf(sql, parameterTypes, version));
   }
 
   nameOf(sql: string, parameterTypes: readonly number[], version: number): string {

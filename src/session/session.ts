@@ -104,7 +104,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     });
     this.#intake = new Intake(own, state, this.#runner, {
       ship: (shipment) => this.#ship(shipment),
-      command: (command, sql) => this.#command(command, sql),
+      takes: (command) => this.#commands.takes(command),
+      command: (command, sql, replies) => this.#command(command, sql, replies),
+      begin: (sql, replies) => this.#commands.begin(sql, replies),
       work: (task, ready) => this.#work(task, ready),
       terminated: () => {
         this.#client.end(NOTHING);
@@ -254,11 +256,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#lane.send(shipment);
   }
 
-  #command(command: TransactionVerb, sql: string): boolean {
-    if (!this.#commands.takes(command)) return false;
+  #command(command: TransactionVerb, sql: string, replies: Buffer): void {
     this.#enter('relaying');
-    this.#commands.run(command, sql);
-    return true;
+    this.#commands.run(command, sql, replies);
   }
 
   laneEnded(outcome: RelayOutcome): void {

@@ -2,6 +2,7 @@
 
 import { unknownOutcome } from '../execute/two-phase.ts';
 import type { TransactionVerb } from '../plan/action.ts';
+import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { READY_IDLE, READY_IN_TRANSACTION, STATUS } from '../wire/status.ts';
@@ -46,14 +47,21 @@ export class TransactionLane implements RelayEnd {
     return transaction.isOnOneServer;
   }
 
-  /** `sql`: the text of a command that it takes. */
-  run({ verb }: TransactionVerb, sql: string): void {
+  /** A BEGIN that it takes, behind which more follows before ReadyForQuery. */
+  begin(sql: string, replies: Buffer): void {
+    this.#context.counters.routes.command += 1;
+    this.#state.begin(sql, false);
+    this.#client.write(Buffer.concat([replies, encodeCommandComplete(beginTag(sql))]));
+  }
+
+  /** `sql`: the text of a command that it takes. `replies`: what is answered before it. */
+  run({ verb }: TransactionVerb, sql: string, replies: Buffer): void {
     const { counters } = this.#context;
     const { transaction } = this.#state;
     counters.routes.command += 1;
     if (verb === 'begin') {
       this.#state.begin(sql, false);
-      this.#answer(BEGUN[beginTag(sql)]);
+      this.#answer(replies, BEGUN[beginTag(sql)]);
       return;
     }
     counters.transactions += 1;
@@ -62,14 +70,15 @@ export class TransactionLane implements RelayEnd {
     const end = verb === 'commit' ? COMMIT : ROLLBACK;
     if (connection === undefined) {
       this.#state.transaction = null;
-      this.#answer(end.answer);
+      this.#answer(replies, end.answer);
     } else {
-      this.#relay.start(connection, end.query, this, 'forward', null, 'none');
+      const steps = replies.length === 0 ? null : [answering(replies), FORWARD];
+      this.#relay.start(connection, end.query, this, 'forward', steps, 'none');
     }
   }
 
-  #answer(bytes: Buffer): void {
-    this.#client.pass(bytes);
+  #answer(replies: Buffer, bytes: Buffer): void {
+    this.#client.pass(replies.length === 0 ? bytes : Buffer.concat([replies, bytes]));
     this.#owner.laneEnded(ANSWERED);
   }
 
@@ -87,6 +96,9 @@ export class TransactionLane implements RelayEnd {
     throw new Error('COMMIT and ROLLBACK copy nothing in');
   }
 }
+
+const FORWARD: Step = { do: 'forward', done: null };
+const answering = (bytes: Buffer): Step => ({ do: 'answer', bytes, done: null });
 
 const ANSWERED: RelayOutcome = {
   status: 0,

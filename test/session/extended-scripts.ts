@@ -214,47 +214,6 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
       3,
     ),
   ],
-  'BEGIN, statements and COMMIT in one pipeline': [
-    step(
-      [
-        'BEGIN',
-        "INSERT INTO notes VALUES (3, 'x')",
-        'SELECT count(*) FROM notes',
-        'COMMIT',
-      ].flatMap((sql) => [say.run(sql), say.sync]),
-      'Z',
-      4,
-    ),
-  ],
-  'BEGIN, statements and COMMIT in one batch': [
-    step([
-      ...['BEGIN', "INSERT INTO notes VALUES (3, 'x')", 'COMMIT'].map((sql) => say.run(sql)),
-      say.sync,
-    ]),
-    ...queries('SELECT count(*) FROM notes'),
-  ],
-  'a failed transaction refuses Parse and Bind until its end': [
-    ...queries('BEGIN', 'SELECT 1/0'),
-    step([say.parse('SELECT 1'), say.sync]),
-    step([say.run('SELECT 1'), say.sync]),
-    step([say.run('ROLLBACK'), say.sync]),
-    step([say.run('SELECT 1'), say.sync]),
-  ],
-  'a failed transaction describes and binds nothing that gives rows': [
-    step([say.parse(NAME_OF, 's'), say.parse('', 'none'), say.parse('ROLLBACK', 'r'), say.sync]),
-    ...queries('BEGIN', 'SELECT missing'),
-    step([say.describe('statement', 's'), say.sync]),
-    step([say.describe('statement', 'none'), say.sync]),
-    step([say.bind([], 'none'), say.sync]),
-    step([say.parse('BEGIN'), say.sync]),
-    step([say.parse('SAVEPOINT a', 's'), say.sync]),
-    step([say.bind([], 'r'), say.describe('portal'), say.execute(), say.sync]),
-  ],
-  'COMMIT of a failed transaction': [
-    step([say.run('BEGIN'), say.sync]),
-    step([say.run('SELECT 1/0'), say.sync]),
-    step([say.run('COMMIT'), say.sync]),
-  ],
   'Flush brings the answers so far': [
     step([say.parse(NAME_OF), say.flush], '1'),
     step([say.bind(['1', '1']), say.flush], '2'),

@@ -53,7 +53,9 @@ async function expectSame(...texts: readonly string[]): Promise<void> {
 
 /** Texts that the server keeps. */
 async function kept(): Promise<string[]> {
-  const rows = await client.rows('SELECT statement FROM pg_prepared_statements');
+  const rows = await client.rows(
+    '/* drive.shard=0 */ SELECT statement FROM pg_prepared_statements',
+  );
   return rows.map(([statement]) => statement!);
 }
 
@@ -105,7 +107,6 @@ describe('Within a transaction', () => {
     ['text that is no number', read(3), "SELECT text FROM notes WHERE n = 'three'"],
     ['text that may be a number', read(3), "SELECT text FROM notes WHERE n = '3'", read(3)],
     ['rows of what it has altered', read(3), 'ALTER TABLE notes ALTER text TYPE varchar', read(3)],
-    ['its cursors', 'SELECT * FROM pg_cursors', 'SELECT count(*) FROM pg_cursors'],
     ['the text of the query', read(3), 'SELECT current_query() FROM notes WHERE id = 3'],
   ])('the answers are those of the server itself: %s', async (_, ...texts) => {
     await expectSame(...texts);

@@ -4,6 +4,7 @@ import { startTestProxy, type TestProxy, type TestProxyOptions } from '../suppor
 import { RawClient } from '../support/raw-client.ts';
 import { type Step, transcript } from '../support/transcript.ts';
 import { callScripts } from './call-scripts.ts';
+import { commandScripts } from './command-scripts.ts';
 import { copyScripts } from './copy-scripts.ts';
 import { driverScripts } from './driver-scripts.ts';
 import { extendedScripts } from './extended-scripts.ts';
@@ -16,6 +17,7 @@ import { stringScripts } from './string-scripts.ts';
 export const SCRIPTS = Object.entries({
   'The simple protocol': simpleScripts,
   'The extended protocol': extendedScripts,
+  'A command of transactions': commandScripts,
   'A portal': portalScripts,
   'The state of a session': stateScripts,
   'A string of statements': stringScripts,
