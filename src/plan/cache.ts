@@ -69,7 +69,11 @@ function bytesOf(plan: Plan): number {
   }
   if (merge.how === 'sequences') return PLAN_BYTES + 2 * merge.marked.length;
   if (merge.how === 'explain') {
-    return PLAN_BYTES + 2 * (merge.prefix.length + merge.sql.length) + bytesOf(merge.inner);
+    return (
+      PLAN_BYTES +
+      2 * (merge.prefix.length + merge.planPrefix.length + merge.sql.length) +
+      bytesOf(merge.inner)
+    );
   }
   if (merge.how === 'engineCopy') {
     return PLAN_BYTES + keys + 2 * merge.before.length + engineBytes(merge.engine);

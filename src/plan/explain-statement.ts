@@ -21,10 +21,6 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   if (inner.op === 'refused') return inner;
   if (inner.op !== 'routed' || inner.merge?.how === 'everywhere') return traits;
   const { analyzes, format } = options;
-  const isStaged = STAGED.has(inner.merge?.how);
-  if (inner.merge?.how === 'withWrites' || (analyzes && (isStaged || computesKeys(inner)))) {
-    return refusedFor('EXPLAIN', 'explainRows');
-  }
   const fields: RoutedPlan = analyzes
     ? { ...traits, effect: inner.effect, pins: [...traits.pins, ...inner.pins] }
     : traits;
@@ -37,6 +33,7 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const merge: ExplainMerge = {
     how: 'explain',
     prefix: prefixOf(sql, first, options),
+    planPrefix: planPrefixOf(sql, tokens, options),
     sql: text,
     inner,
     analyzes,
@@ -44,12 +41,6 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   };
   return { ...fields, route: inner.route, merge };
 }
-
-/** The rows are computed before they are written: the servers are asked about their query. */
-const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);
-
-const computesKeys = ({ merge }: RoutedPlan): boolean =>
-  merge?.how === 'insert' && merge.computed !== null;
 
 export const explainsExecute = (tokens: readonly Token[]): boolean =>
   tokens[optionsOf(tokens).end]?.text === 'execute';
@@ -112,6 +103,28 @@ const QUERIES = new Set(['select', 'with', 'values', 'table', '(']);
 
 /** False where the bracket opens a query. */
 const isOptionList = (tokens: readonly Token[]): boolean => !QUERIES.has(tokens[2]?.text ?? '');
+
+/** Options that say something of a run. */
+const OF_RUN = new Set(['analyze', 'analyse', 'timing', 'wal', 'serialize', 'format']);
+
+function planPrefixOf(
+  sql: string,
+  tokens: readonly Token[],
+  { format, end }: ExplainOptions,
+): string {
+  const kept: string[] = [];
+  if (tokens[1]?.text === '(' && isOptionList(tokens)) {
+    for (let at = 2; at < end; at += 1) {
+      const first = at;
+      while (tokens[at]!.text !== ',' && tokens[at]!.text !== ')') at += 1;
+      const option = sql.slice(tokens[first]!.start, tokens[at - 1]!.end);
+      if (!OF_RUN.has(nameIn(tokens[first]!))) kept.push(option);
+    }
+  } else if (tokens[end - 1]?.text === 'verbose') {
+    kept.push('VERBOSE');
+  }
+  return `EXPLAIN (${[...kept, `FORMAT ${format === 'text' ? 'TEXT' : 'JSON'}`].join(', ')}) `;
+}
 
 function prefixOf(sql: string, first: Token, { format, formatToken }: ExplainOptions): string {
   if (format === 'text' || formatToken === null) return sql.slice(0, first.start);

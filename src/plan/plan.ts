@@ -263,6 +263,8 @@ export interface ReferenceMerge {
 export interface ExplainMerge {
   readonly how: 'explain';
   readonly prefix: string;
+  /** The same for a plan of what is not to be run. */
+  readonly planPrefix: string;
   readonly sql: string;
   readonly inner: RoutedPlan;
   /** ANALYZE: the statement is run. */

@@ -250,10 +250,6 @@ export const REFUSED = {
     what: 'EXPLAIN ANALYZE of a write of a reference table',
     hint: 'Leave ANALYZE away, or run it on one shard and roll it back: SET drive.shard = n.',
   },
-  explainRows: {
-    what: 'EXPLAIN ANALYZE of a write whose rows are computed first, and EXPLAIN of a WITH that writes several shards',
-    hint: 'Leave ANALYZE away, or EXPLAIN its query by itself.',
-  },
   prepareType: {
     what: 'PREPARE with a parameter of a type that is not built in',
     hint: 'Leave the type away and cast the parameter in the statement.',

@@ -13,7 +13,12 @@ import { insertText } from '../execute/write.ts';
 import { explainPlan } from '../plan/explain.ts';
 import type { ExplainMerge, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
-import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from '../plan/staged.ts';
+import type {
+  InsertRowsMerge,
+  MergeRowsMerge,
+  ModifyRowsMerge,
+  WithWritesMerge,
+} from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
@@ -21,8 +26,10 @@ import type { SessionContext } from './context.ts';
 import { explainEngine } from './engine-run.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
 import { modifyQuery } from './modify-run.ts';
-import { type StagedRun, sourceOf } from './row-source.ts';
+import { type Source, type StagedRun, sourceOf } from './row-source.ts';
 import { queryText } from './staged-run.ts';
+import { partsWithoutRows } from './with-run.ts';
+import { isWriting, write } from './write-run.ts';
 
 export interface ExplainRun {
   readonly execution: Execution;
@@ -36,18 +43,14 @@ export interface ExplainRun {
 
 /** Answers with everything but ReadyForQuery. What ANALYZE changes is changed on all or none. */
 export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promise<void> {
-  const { state, client } = d;
+  const { client } = d;
   const { merge, targets, description, described } = run;
   const { inner, analyzes } = merge;
-  const writes = analyzes && inner.effect !== 'read';
-  const own = writes && state.transaction === null ? state.begin('BEGIN', true) : null;
-  if (writes) {
-    await state.settlePlan();
-    for (const shard of targets) state.transaction!.writers.add(shard);
-  }
-  const explained = await explain(d, run);
-  if (own !== null) await state.endTransaction('commit');
-  await state.settlePlan();
+  const isComputed = targets.length > 1 && isComputedFirst(inner);
+  const explained =
+    isComputed && analyzes
+      ? await explainAndWrite(d, run, inner)
+      : await explainAtOnce(d, run, analyzes && inner.effect !== 'read');
   const planClass = targets.length === 1 ? 0 : classOf(inner);
   const lines = writeExplanation({ planClass, shards: targets, ...explained }, merge.format);
   if (described) client.write(encodeRowDescription([...(description.fields ?? [])]));
@@ -56,6 +59,52 @@ export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promis
 }
 
 type Explained = Pick<Explanation, 'steps' | 'parts'>;
+
+/** The servers run what they explain. */
+async function explainAtOnce(
+  d: RunnerDependencies,
+  run: ExplainRun,
+  writes: boolean,
+): Promise<Explained> {
+  const { state } = d;
+  const own = writes && state.transaction === null ? state.begin('BEGIN', true) : null;
+  if (writes) {
+    await state.settlePlan();
+    for (const shard of run.targets) state.transaction!.writers.add(shard);
+  }
+  const explained = await explain(d, run);
+  if (own !== null) await state.endTransaction('commit');
+  await state.settlePlan();
+  return explained;
+}
+
+const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows', 'withWrites']);
+
+/** What the servers are sent depends on rows that are computed before. */
+const isComputedFirst = ({ merge }: RoutedPlan): boolean =>
+  STAGED.has(merge?.how) || (merge?.how === 'insert' && merge.computed !== null);
+
+/** A query that only reads is run by itself, to be measured; then the statement is run as ever. */
+async function explainAndWrite(
+  d: RunnerDependencies,
+  run: ExplainRun,
+  inner: RoutedPlan,
+): Promise<Explained> {
+  const { execution, merge, runner, targets } = run;
+  const { steps, parts } = await explain(d, run);
+  if (inner.merge === null || !isWriting(inner.merge)) throw new Error('no write is analyzed');
+  const statement = {
+    ...execution,
+    sql: merge.sql,
+    plan: inner,
+    resultFormats: [],
+    extended: null,
+  };
+  const begin = performance.now();
+  const { tag } = await write({ d, runner, execution: statement, merge: inner.merge, targets });
+  const took = (performance.now() - begin).toFixed(3);
+  return { steps: [...steps, `run: ${tag} in ${took} ms`], parts };
+}
 
 async function explain(d: RunnerDependencies, run: ExplainRun): Promise<Explained> {
   const { merge, targets, execution, description } = run;
@@ -76,9 +125,43 @@ async function explain(d: RunnerDependencies, run: ExplainRun): Promise<Explaine
       const rows = await explainRows(d, run, inner.merge);
       return { steps: [...all, ...rows.steps.map((step) => `  ${step}`)], parts: rows.parts };
     }
+    case 'withWrites':
+      return explainParts(d, run, inner.merge, all);
     default:
       return { steps: all, parts: await explainShards(d, run) };
   }
+}
+
+/** Each part as a statement of its own, over no rows of others. */
+async function explainParts(
+  d: RunnerDependencies,
+  run: ExplainRun,
+  merge: WithWritesMerge,
+  all: readonly string[],
+): Promise<Explained> {
+  const steps = [...all];
+  const parts: ExplainedPart[] = [];
+  const { runner, execution, description } = run;
+  const staged = { d, runner, execution, description };
+  for await (const part of partsWithoutRows(staged, merge)) {
+    const own = await explain(d, planOnly(run, part.source, part.description));
+    steps.push(...own.steps.map((step) => `  ${step}`));
+    parts.push(...own.parts);
+  }
+  return { steps, parts };
+}
+
+/** A statement that the explained one consists of; nothing of it is run. */
+function planOnly(run: ExplainRun, source: Source, description: Description): ExplainRun {
+  const { plan: inner, sql } = source;
+  const { planPrefix: prefix } = run.merge;
+  return {
+    ...run,
+    execution: source,
+    merge: { ...run.merge, prefix, analyzes: false, inner, sql },
+    description,
+    targets: run.runner.targets(source, inner),
+  };
 }
 
 /** The query of the rows that are written: a statement of its own. */
@@ -91,14 +174,11 @@ async function explainRows(
   const staged = { d, runner, execution, description };
   const text = await rowsText(staged, merge);
   const source = await sourceOf(staged, text);
-  const { plan, sql } = source;
-  return explain(d, {
-    ...run,
-    execution: source,
-    merge: { ...run.merge, inner: plan, sql },
-    description: await runner.description(plan, sql, source.parameters.types),
-    targets: runner.targets(source, plan),
-  });
+  const { plan, sql, parameters } = source;
+  const own = planOnly(run, source, await runner.description(plan, sql, parameters.types));
+  if (plan.effect !== 'read') return explain(d, own);
+  const { prefix, analyzes } = run.merge;
+  return explain(d, { ...own, merge: { ...own.merge, prefix, analyzes } });
 }
 
 function rowsText(

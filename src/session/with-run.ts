@@ -8,6 +8,7 @@ import {
   carriedColumns,
   carriedSql,
 } from '../execute/carried.ts';
+import type { Description } from '../execute/describe.ts';
 import { withArrays } from '../execute/parameters.ts';
 import { carriedFormats } from '../execute/row-set.ts';
 import { collationsOf, reactsTo } from '../execute/with-watch.ts';
@@ -62,6 +63,23 @@ export function runWithWrites(
 }
 
 const NOTHING: Carried = { columns: [], collations: [], names: [], rows: [] };
+
+/** The parts as they are run, but without the rows of others; nothing of them is done. */
+export async function* partsWithoutRows(
+  run: StagedRun,
+  merge: WithWritesMerge,
+): AsyncGenerator<{ readonly source: Source; readonly description: Description }> {
+  const carried: Carried[] = [];
+  for (const part of merge.parts) {
+    const own = withRows(run, part, carried);
+    const source = await sourceOf(own.run, own.sql);
+    const { plan, sql, parameters } = source;
+    const description = await run.runner.description(plan, sql, parameters.types);
+    yield { source, description };
+    const done = { rows: [], fields: description.fields ?? [], tag: '' };
+    carried.push(await carriedOf(run, part, done, merge.collated));
+  }
+}
 
 /** Throws 0A000 where something on the server would see a part's writes before the end of all. */
 async function checkWatch({ d }: StagedRun, watch: NonNullable<WithPart['watch']>): Promise<void> {

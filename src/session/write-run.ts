@@ -66,10 +66,8 @@ export interface WriteRun {
 
 /** Answers with everything but ReadyForQuery, when all shards have committed. */
 export async function runWrite(run: WriteRun): Promise<void> {
-  const { d, runner, execution } = run;
-  const { sql, plan, parameters } = execution;
-  const description = await runner.description(plan, sql, parameters.types);
-  const result = await resultOf({ d, runner, execution, description }, run);
+  const { d, execution } = run;
+  const { description, ...result } = await write(run);
   if (isDescribed(execution) && description.fields !== null) {
     d.client.write(encodeRowDescription(description.fields));
   }
@@ -77,6 +75,16 @@ export async function runWrite(run: WriteRun): Promise<void> {
     if (!d.client.write(frameDataRow(row))) await d.client.drained();
   }
   d.client.write(encodeCommandComplete(result.tag));
+}
+
+/** In the session's transaction, or in one of its own. Rejects with SqlError or ServerError. */
+export async function write(
+  run: WriteRun,
+): Promise<WriteResult & { readonly description: Description }> {
+  const { d, runner, execution } = run;
+  const { sql, plan, parameters } = execution;
+  const description = await runner.description(plan, sql, parameters.types);
+  return { ...(await resultOf({ d, runner, execution, description }, run)), description };
 }
 
 async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {
@@ -89,7 +97,7 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   if (merge.how === 'withWrites') return runWithWrites(staged, merge, writeSeveral);
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
-  return d.state.inTransaction(() => write(run, known, description));
+  return d.state.inTransaction(() => writeNow(run, known, description));
 }
 
 /** Throws what it is refused with. */
@@ -100,7 +108,7 @@ const writeSeveral: WriteSeveral = (staged, execution, targets) => {
   return resultOf({ ...staged, execution }, { d, runner, execution, merge, targets });
 };
 
-function write(
+function writeNow(
   { d, execution, targets }: WriteRun,
   merge: WriteMerge | InsertMerge | ReferenceMerge,
   description: Description,

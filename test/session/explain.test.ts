@@ -188,11 +188,73 @@ describe('EXPLAIN', () => {
     expect(moved.join('\n')).toMatch(/-> {2}Statement on shard 1\n.*Seq Scan|Index|Bitmap/);
     const computed = 'INSERT INTO files (user_id, id) VALUES (1 + 1, 500), (length($$abc$$), 501)';
     expect(await tree('COSTS OFF', computed)).toMatchObject({ 'Node Type': 'Drive', Plans: [] });
-    for (const sql of [insert, update, merge, computed]) {
-      expect(errorCode(await client.query(`EXPLAIN ANALYZE ${sql}`)), sql).toBe('0A000');
-    }
     expect(await client.rows('SELECT count(*) FROM notes')).toEqual([['0']]);
     expect(await client.rows('SELECT count(*) FROM files WHERE id >= 500')).toEqual([['0']]);
+  });
+
+  it('ANALYZE of such a write measures its query, and does it once', async () => {
+    const state = async () => [
+      await client.rows('SELECT * FROM notes ORDER BY id'),
+      await client.rows('SELECT * FROM files ORDER BY id'),
+    ];
+    const before = await state();
+    for (const [sql, tag] of [
+      ['INSERT INTO notes SELECT max(id) FROM files GROUP BY name', 'INSERT 0 4'],
+      ['INSERT INTO notes SELECT id FROM files FOR UPDATE', 'INSERT 0 30'],
+      ['UPDATE files f SET name = g.name FROM files g WHERE g.id = f.id + 1', 'UPDATE 29'],
+      ['UPDATE files SET user_id = user_id + 1 WHERE id < 7', 'UPDATE 7'],
+      ['DELETE FROM files f USING files g WHERE g.id = f.id + 20', 'DELETE 10'],
+      [
+        'MERGE INTO notes n USING (SELECT id FROM files) f ON f.id = n.id WHEN NOT MATCHED THEN INSERT VALUES (f.id)',
+        'MERGE 30',
+      ],
+      ['INSERT INTO files (user_id, id) VALUES (1 + 1, 500), (length($$abc$$), 501)', 'INSERT 0 2'],
+      [
+        'WITH gone AS (DELETE FROM files WHERE id > 9 RETURNING id) INSERT INTO notes SELECT id FROM gone',
+        'INSERT 0 20',
+      ],
+    ] as const) {
+      await client.query('BEGIN');
+      await client.rows(sql);
+      const done = await state();
+      await client.query('ROLLBACK');
+      await client.query('BEGIN');
+      expect((await lines(`EXPLAIN ANALYZE VERBOSE ${sql}`)).join('\n')).toContain(
+        `  run: ${tag} in `,
+      );
+      expect(await state(), sql).toEqual(done);
+      await client.query('ROLLBACK');
+      await client.query('BEGIN');
+      const { Steps } = await tree('ANALYZE, TIMING off, BUFFERS on', sql);
+      expect(Steps!.at(-1)).toContain(`run: ${tag} in `);
+      await client.query('ROLLBACK');
+    }
+    expect(await state()).toEqual(before);
+    const measured = await tree('ANALYZE', 'INSERT INTO notes SELECT id + 100 FROM files');
+    const rows = measured.Plans!.map((plan) => Number(Object(plan.Plans![0])['Actual Rows']));
+    expect(rows.reduce((sum, count) => sum + count)).toBe(30);
+    expect(await client.rows('SELECT count(*), min(id) FROM notes')).toEqual([['30', '100']]);
+    const twice = await client.query(
+      'EXPLAIN ANALYZE INSERT INTO notes SELECT id + 100 FROM files',
+    );
+    expect(errorCode(twice)).toBe('23505');
+    await client.rows('DELETE FROM notes');
+  });
+
+  it('of a WITH that writes explains each of its parts, and does nothing', async () => {
+    const gone = 'DELETE FROM files WHERE id > 9 RETURNING id';
+    const shown = await lines(
+      `EXPLAIN (COSTS OFF) WITH gone AS (${gone}) INSERT INTO notes SELECT id FROM gone`,
+    );
+    expect(shown.slice(0, 3)).toEqual([
+      'Drive on shards 0, 1, 2',
+      '  INSERT write on all shards',
+      `  part 1: ${gone}`,
+    ]);
+    expect(shown.filter((line) => line.includes('Delete on files'))).toHaveLength(3);
+    expect(shown.join('\n')).toMatch(/-> {2}Statement on shard 0\n +Insert on notes/);
+    expect(await client.rows('SELECT count(*) FROM files')).toEqual([['30']]);
+    expect(await client.rows('SELECT count(*) FROM notes')).toEqual([['0']]);
   });
 
   it('EXECUTE explains what the session has prepared, with its arguments', async () => {
