@@ -110,4 +110,6 @@ export interface ConfigCall {
 export interface ExecuteArgument {
   readonly type: 'integer' | 'decimal' | 'string' | 'boolean' | 'null';
   readonly text: string;
+  /** The oid of the built-in type that it is cast to. */
+  readonly cast?: number;
 }

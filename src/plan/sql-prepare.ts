@@ -49,6 +49,11 @@ export function planExecute(statement: UtilityStatement): Plan {
 }
 
 function argumentOf(expression: Expression): ExecuteArgument | null {
+  if (expression.kind === 'cast') {
+    const inner = expression.arg.kind === 'cast' ? null : argumentOf(expression.arg);
+    const cast = expression.type.hasModifier ? null : oidOf(expression.type);
+    return inner === null || cast === null ? null : { ...inner, cast };
+  }
   if (expression.kind !== 'constant' || expression.type === 'bits') return null;
   return { type: expression.type, text: expression.text };
 }

@@ -255,7 +255,7 @@ export const REFUSED = {
     hint: 'Leave the type away and cast the parameter in the statement.',
   },
   executeArgument: {
-    what: 'EXECUTE with an argument that is not a constant',
+    what: 'EXECUTE with an argument that is no constant, cast or not',
     hint: 'Give its value, or use prepared statements of the protocol, as drivers do.',
   },
   prepareTransaction: {

@@ -73,6 +73,34 @@ test('a script of them is answered as by one PostgreSQL', async () => {
   }
 });
 
+test('arguments that are cast to the type of their parameter are what PostgreSQL makes of them', async () => {
+  const script = [
+    'PREPARE typed(int, float, text, date, numeric, bool) AS SELECT $1 AS a, $2 AS b, $3 AS c, $4 AS d, $5 AS e, $6 AS f',
+    "EXECUTE typed(5::smallint, 10.5::float, 'x'::text, '2026-01-02'::date, 1.50::numeric, false)",
+    "EXECUTE typed(5::bigint, 1::float8, 7::text, NULL::date, '1e3'::numeric, 'on'::bool)",
+    'EXECUTE typed(NULL::int8, NULL, NULL, NULL, NULL, NULL)',
+    'EXECUTE typed(2147483648::bigint, NULL, NULL, NULL, NULL, NULL)',
+    "EXECUTE typed('x'::int, NULL, NULL, NULL, NULL, NULL)",
+    'DEALLOCATE typed',
+  ];
+  for (const sql of script) {
+    const [expected, given] = [await ask(plain, sql), await ask(client, sql)];
+    const isError = expected.kind === 'error' && given.kind === 'error';
+    expect(isError ? given.code : given, sql).toEqual(isError ? expected.code : expected);
+  }
+});
+
+test.each([
+  ['EXECUTE narrow(70000::smallint)', 'more than the cast takes'],
+  ['EXECUTE narrow(1.5::int)', 'a number that is rounded'],
+  ["EXECUTE narrow('1'::text)", 'another type'],
+  ["EXECUTE narrow('5'::int8)", 'a string as another integer'],
+])('%s is refused: %s', async (sql) => {
+  await client.query('PREPARE narrow(int) AS SELECT $1 AS n');
+  expect(await ask(client, sql)).toMatchObject({ kind: 'error', code: '0A000' });
+  await client.query('DEALLOCATE narrow');
+});
+
 test('a statement of the protocol and one of SQL share their names', async () => {
   await client.query({ name: 'shared', text: 'SELECT $1::int4 AS n', values: [1] });
   expect((await client.query('EXECUTE shared(7)')).rows).toEqual([{ n: 7 }]);
@@ -96,7 +124,7 @@ test('they do not tie a session to its servers', async () => {
 
 test.each([
   ['PREPARE odd (items) AS SELECT $1', 'a type that is not built in'],
-  ['EXECUTE put(1 + 1, NULL, NULL)', 'not a constant'],
+  ['EXECUTE put(1 + 1, NULL, NULL)', 'no constant'],
 ])('%s is refused', async (sql, reason) => {
   await expect(client.query(sql)).rejects.toMatchObject({
     code: '0A000',
