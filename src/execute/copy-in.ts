@@ -61,7 +61,7 @@ export async function openCopyIn(request: CopyInRequest): Promise<CopyIn> {
   const copy = new CopyIn(request);
   for (const shard of targets) {
     const connection = await transaction.enlist(shard);
-    await transaction.beginsToWrite();
+    transaction.beginsToWrite();
     const carrying = await carryingOf(connection, merge.rows);
     if (carrying !== null && merge.key === null) throw namesTypes(merge.table);
     copy.start(shard, connection, carrying);

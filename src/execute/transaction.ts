@@ -38,8 +38,8 @@ export interface TransactionDependencies {
   readonly twoPhase: TwoPhase;
   /** A connection to the shard with these settings: pinned to the session, or from the pool. */
   borrow(shard: number, settings: Settings, apart?: boolean): Promise<ServerConnection>;
-  /** Rejects where the statement under way is to be planned anew. */
-  beginsToWrite(): Promise<void>;
+  /** Throws where the statement under way is to be planned anew. */
+  beginsToWrite(): void;
   giveBack(connection: ServerConnection): void;
   /** Committed, but not yet on this shard. */
   unfinished(part: UnfinishedPart): void;
@@ -169,17 +169,17 @@ export class Transaction {
     return connection;
   }
 
-  /** The same for a statement that is about to write there. Rejects as `beginsToWrite`. */
+  /** The same for a statement that is about to write there. Throws as `beginsToWrite`. */
   async enlistWriter(shard: number): Promise<ServerConnection> {
     const connection = await this.enlist(shard);
-    await this.beginsToWrite();
+    this.beginsToWrite();
     this.writers.add(shard);
     return connection;
   }
 
-  /** Before a statement writes: the last moment at which it can be planned anew. */
-  beginsToWrite(): Promise<void> {
-    return this.#dependencies.beginsToWrite();
+  /** Before a statement writes: the last moment at which it can be planned anew. Throws for that. */
+  beginsToWrite(): void {
+    this.#dependencies.beginsToWrite();
   }
 
   /** The connection beside the transaction, which may write even where the transaction may not. */

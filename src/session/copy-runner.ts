@@ -29,7 +29,7 @@ export async function runCopy(
   routes.gathered += 1;
   const lent = await connections();
   try {
-    await d.state.settlePlan();
+    d.state.settlePlan();
     await sendCopyOut(d.client, lent.connections, execution.sql, merge);
   } finally {
     lent.release();

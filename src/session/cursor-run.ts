@@ -63,7 +63,7 @@ export async function declareCursor(run: Declare): Promise<void> {
     const timed = await withClock(clock, execution.parameters, run.description, state);
     const bound = { ...run, ...timed, execution: { ...execution, parameters: timed.parameters } };
     if (await declareStreamed(bound)) return;
-    await state.settlePlan();
+    state.settlePlan();
     const { engine } = merge;
     if (engine === null) throw new SqlError(severalShards('declare'));
     const apart = await declareOnEngine(
@@ -97,7 +97,7 @@ async function declareStreamed({
   }
   const connections = [];
   for (const shard of targets) connections.push(await transaction.enlist(shard));
-  await state.settlePlan();
+  state.settlePlan();
   const parameters = { ...execution.parameters, types: description.parameterTypes };
   try {
     const ownName = `drive_${randomUUID()}`;

@@ -196,7 +196,7 @@ export async function runEngineCopy(
     let isWell = false;
     try {
       const sql = merge.before + input.sql + merge.after;
-      await state.settlePlan();
+      await state.settleRead();
       await sendCopyOut(client, [engine], sql, merge.out);
       isWell = true;
     } catch (error) {

@@ -69,12 +69,12 @@ async function explainAtOnce(
   const { state } = d;
   const own = writes && state.transaction === null ? state.begin('BEGIN', true) : null;
   if (writes) {
-    await state.settlePlan();
+    state.settlePlan();
     for (const shard of run.targets) state.transaction!.writers.add(shard);
   }
   const explained = await explain(d, run);
   if (own !== null) await state.endTransaction('commit');
-  await state.settlePlan();
+  await state.settleRead();
   return explained;
 }
 

@@ -23,16 +23,24 @@ export class PlanWatch {
     this.#version = context.topology().version;
   }
 
-  /** Resolves where the plan is as good as ever, when planning is allowed. Rejects with OutdatedPlan. */
-  async check(): Promise<void> {
+  /**
+   * Throws OutdatedPlan where the schema is not that of the plan any more: columns, too, may be others
+   * than those that are known.
+   */
+  check(): void {
+    if (isOutdated(this.#context, this.#version)) throw new OutdatedPlan();
+  }
+
+  /**
+   * Of a statement whose rows have been read, and would have to be read again: rejects with OutdatedPlan
+   * only where its plan would be another.
+   */
+  async checkRead(): Promise<void> {
     const { topology, hold } = this.#context;
     if (!isOutdated(this.#context, this.#version)) return;
     await hold.ended();
-    const { version } = topology();
-    if (version !== this.#version && !isDeepStrictEqual(this.#planNow(), this.#plan)) {
-      throw new OutdatedPlan();
-    }
-    this.#version = version;
+    const isSame = topology().version === this.#version;
+    if (!isSame && !isDeepStrictEqual(this.#planNow(), this.#plan)) throw new OutdatedPlan();
   }
 }
 

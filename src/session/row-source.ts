@@ -107,7 +107,7 @@ async function readOne(
   const { state, owner } = d;
   return withConnectionOf(state)(shard, async (connection) => {
     if (plan.effect !== 'read') {
-      await state.settlePlan();
+      state.settlePlan();
       state.transaction?.writers.add(shard);
     }
     if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);

@@ -135,7 +135,7 @@ export class Runner {
   async #onTargets(execution: Execution, plan: RoutedPlan): Promise<void> {
     const { state } = this.#d;
     if (plan.merge?.how === 'everywhere') {
-      await state.settlePlan();
+      state.settlePlan();
       return runEverywhere(execution, plan.merge, this.#d);
     }
     const cursor = mergedCursorOf(plan, state);
@@ -289,7 +289,7 @@ export class Runner {
       connections: () => this.connections(targets),
     });
     try {
-      await state.settlePlan();
+      await state.settleRead();
     } catch (error) {
       await closeRunning(running);
       throw error;

@@ -77,7 +77,7 @@ export async function runSingle(
       ? await state.borrow(shard, state.settings.current)
       : (apart ?? (await transaction.enlist(shard)));
   try {
-    await state.settlePlan();
+    state.settlePlan();
     if (plan.effect !== 'read') transaction?.writers.add(shard);
     if (plan.pins.length > 0) state.pins.add(connection, plan.pins, d.owner);
     await relayExecution(d, execution, connection);

@@ -146,7 +146,7 @@ export class SessionState {
     try {
       await applySettings(connection, settings);
       await this.#finishOwn(shard, connection);
-      await this.planWatch?.check();
+      this.planWatch?.check();
       if (this.ended !== null) throw this.ended;
     } catch (error) {
       this.giveBack(connection);
@@ -163,10 +163,17 @@ export class SessionState {
   }
 
   /** Before what cannot be taken back. Rejects with OutdatedPlan. */
-  async settlePlan(): Promise<void> {
+  settlePlan(): void {
     const { planWatch } = this;
     this.planWatch = null;
-    await planWatch?.check();
+    planWatch?.check();
+  }
+
+  /** The same before the client is told what has been read, which may have taken long. */
+  async settleRead(): Promise<void> {
+    const { planWatch } = this;
+    this.planWatch = null;
+    await planWatch?.checkRead();
   }
 
   /** A session reads what it has written: its commits are finished on the shard first. */

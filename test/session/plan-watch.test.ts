@@ -146,6 +146,34 @@ describe('A SELECT over shards of a table that becomes a reference table', () =>
   });
 });
 
+describe('A statement that waits while its table gets a column', () => {
+  it.each([
+    ['over shards', 'SELECT * FROM wide_0 ORDER BY user_id'],
+    ['in a transaction', 'BEGIN; SELECT * FROM wide_1 ORDER BY user_id; COMMIT'],
+    ['by the merge engine', 'SELECT *, count(*) OVER () FROM wide_2 ORDER BY user_id'],
+    ['that writes', 'UPDATE wide_3 SET n = 1 RETURNING *'],
+  ])('has it in its answer, %s', async (_, sql) => {
+    const [table] = /wide_\d/.exec(sql)!;
+    await changer.rows(
+      `CREATE TABLE ${table} (user_id bigint, n int); SELECT create_distributed_table('${table}', 'user_id')`,
+    );
+    await changer.rows(`INSERT INTO ${table} VALUES (1), (2), (3)`);
+    for (let i = 0; i < 2; i++) await waiter.rows(sql);
+    const answer = await answered(
+      () => waiter.query(sql),
+      `ALTER TABLE ${table} ADD COLUMN late text DEFAULT 'x'`,
+    );
+    const after = await waiter.query(sql);
+    expect(errorCode(answer)).toBe('');
+    const described = (messages: readonly RawMessage[]) =>
+      messages
+        .filter(({ type }) => type === 'T' || type === 'D')
+        .map(({ body }) => body.toString('hex'))
+        .sort();
+    expect(described(answer)).toEqual(described(after));
+  });
+});
+
 describe('A statement that is planned anew', () => {
   it('keeps the session’s portals', async () => {
     await changer.rows('CREATE TABLE kept AS SELECT 0::bigint AS user_id');
