@@ -25,7 +25,12 @@ interface ScriptLine {
   /** The session's settings and cursors when the savepoint was made. */
   readonly settings: Settings;
   readonly cursors: ReadonlyMap<string, DeclaredCursor>;
+  /** Where it has names looked up from then on; null: it is not about that. */
+  readonly searchPath: PathChange | null;
 }
+
+/** `path` as in SessionSettings; 'session': along the path of the session again. */
+export type PathChange = { readonly path: readonly string[] | null } | 'session';
 
 export type DeclaredCursor =
   | { readonly on: 'shard'; readonly shard: number; readonly hold: boolean }
@@ -198,9 +203,15 @@ export class Transaction {
     return connection;
   }
 
+  /** What SET LOCAL has made of the search path last; null: nothing. */
+  get localPath(): { readonly path: readonly string[] | null } | null {
+    const change = this.#script.findLast((line) => line.searchPath !== null)?.searchPath ?? null;
+    return change === 'session' ? null : change;
+  }
+
   /** A statement that was run on every participant and must be run on those to come. */
-  record(sql: string): void {
-    this.#push(sql, { settings: this.settingsBefore });
+  record(sql: string, searchPath: PathChange | null = null): void {
+    this.#push(sql, { settings: this.settingsBefore, searchPath });
   }
 
   /** The same for its modes, which COMMIT AND CHAIN hands on. */
@@ -209,7 +220,9 @@ export class Transaction {
   }
 
   #push(sql: string, fields: Partial<ScriptLine> & Pick<ScriptLine, 'settings'>): void {
-    this.#script.push({ sql, savepoint: null, isMode: false, cursors: this.cursors, ...fields });
+    const { cursors } = this;
+    const line = { sql, savepoint: null, isMode: false, cursors, searchPath: null, ...fields };
+    this.#script.push(line);
   }
 
   async savepoint(name: string, sql: string, settings: Settings): Promise<void> {

@@ -43,15 +43,16 @@ export function prepare(
   const topology = context.topology();
   const { version } = topology;
   const { statementNames } = context;
-  const { searchPath } = state.settings;
+  const { searchPath } = state;
   const { sql, parameterTypes } = parse;
   const planned = context.planner.plan(sql, topology, searchPath);
+  const text = { sql, parameterTypes, version, searchPath };
   return {
     sql,
     parameterTypes,
     isNew: true,
-    isRepeatable: planned.literals === null || statementNames.has(sql, parameterTypes, version),
-    serverName: statementNames.nameOf(sql, parameterTypes, version),
+    isRepeatable: planned.literals === null || statementNames.has(text),
+    serverName: statementNames.nameOf(text),
     planned,
     planVersion: version,
     searchPath,
@@ -218,7 +219,7 @@ function canDescribe(
 /** The one shard of the portal; -1 when there are several or the plan is not one to relay. */
 function shardOf(portal: Portal, state: SessionState, context: SessionContext): number {
   const topology = context.topology();
-  const { searchPath } = state.settings;
+  const { searchPath } = state;
   const { plan, literals } = currentPlan(portal.statement, context.planner, topology, searchPath);
   if (!isRelayable(plan)) return -1;
   if (plan.route.kind === 'any') return anyShard(state, context);

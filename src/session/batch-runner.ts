@@ -274,9 +274,13 @@ export class BatchRunner {
   }
 
   #plan(statement: PreparedStatement): Plan {
-    const { settings } = this.#state;
     const topology = this.#context.topology();
-    const { plan } = currentPlan(statement, this.#context.planner, topology, settings.searchPath);
+    const { plan } = currentPlan(
+      statement,
+      this.#context.planner,
+      topology,
+      this.#state.searchPath,
+    );
     return handPlan(statement.sql, plan, this.#state, this.#context);
   }
 

@@ -45,7 +45,7 @@ export function encodeFirst(
   state: SessionState,
   names: StatementNames,
 ): EncodedBatch {
-  const name = names.nameOf(begin, [], 0);
+  const name = names.nameOf({ sql: begin, parameterTypes: [], version: 0, searchPath: null });
   const { statements } = connection;
   const run = [encodeBind({ ...UNNAMED, statement: name, resultFormats: [] }), EXECUTE];
   const isKnown = statements.delete(name);

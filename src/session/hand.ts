@@ -17,7 +17,7 @@ export function handPlan(
   if (hand === null) return plan;
   if (hand.by === 'shard') checkShard(hand.shard, context);
   const topology = context.topology();
-  return toShard(context.planner.planByHand(sql, topology, state.settings.searchPath), hand);
+  return toShard(context.planner.planByHand(sql, topology, state.searchPath), hand);
 }
 
 function handOf(sql: string, state: SessionState): HandRoute | null {

@@ -9,7 +9,7 @@ import { charactersOf, type ErrorFields, errorFields, FIELD } from '../wire/erro
 import { encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { type EncodedBatch, makeRoom } from './batch-encode.ts';
-import type { StatementNames } from './prepared.ts';
+import type { StatementNames, StatementText } from './prepared.ts';
 
 /**
  * The server has parsed and planned it before, which is most of its work for a small read. Its first
@@ -25,19 +25,21 @@ export interface KeptStatement {
   readonly parse: Buffer;
 }
 
+/** Of a Query, whose parameters are yet to be made. */
+export type QueryText = Omit<StatementText, 'parameterTypes'>;
+
 /** null: the plan's statements must be sent as they are written. `literals` are those of Planned. */
 export function keptStatementOf(
-  sql: string,
+  text: QueryText,
   plan: RoutedPlan,
   literals: readonly string[] | null,
   names: StatementNames,
-  version: number,
 ): KeptStatement | null {
-  const form = literals === null ? { sql, types: [], starts: [] } : plan.parameterized;
+  const form = literals === null ? { sql: text.sql, types: [], starts: [] } : plan.parameterized;
   if (form === null) return null;
-  const name = names.nameOf(form.sql, form.types, version);
-  const parse = encodeParse({ name, sql: form.sql, parameterTypes: [...form.types] });
-  return { name, sql: form.sql, starts: form.starts, parse };
+  const { sql, types, starts } = form;
+  const name = names.nameOf({ ...text, sql, parameterTypes: types });
+  return { name, sql, starts, parse: encodeParse({ name, sql, parameterTypes: [...types] }) };
 }
 
 const SWALLOW: Step = { do: 'swallow', done: null };

@@ -87,10 +87,19 @@ export function currentPlan(
   return statement.planned;
 }
 
+/** What a server reads of a statement, and by what it understands it. */
+export interface StatementText {
+  readonly sql: string;
+  readonly parameterTypes: readonly number[];
+  /** Of the catalog. */
+  readonly version: number;
+  readonly searchPath: readonly string[] | null;
+}
+
 /**
  * Gives every text with its parameter types one name on all server connections. A name holds for
- * one catalog version: a statement prepared after DDL gets a new name, so that "cached plan must
- * not change result type" cannot reach a client that has just prepared it.
+ * one catalog version and search path: a statement prepared after DDL gets a new name, so that "cached
+ * plan must not change result type" cannot reach a client that has just prepared it.
  */
 export class StatementNames {
   #names = new Map<string, string>();
@@ -109,24 +118,24 @@ export class StatementNames {
   /** Every name with its text and the catalog version it holds for. */
   *entries(): Generator<{ name: string; sql: string; version: number }> {
     for (const [key, name] of this.#names) {
-      const [version = '', , ...sql] = key.split('\0');
+      const [version = '', , , ...sql] = key.split('\0');
       yield { name, sql: sql.join('\0'), version: Number(version) };
     }
   }
 
   /** Another name for the statement from here on: servers hold it in a form that is out of date. */
-  renew(sql: string, parameterTypes: readonly number[], version: number): string {
-    this.#names.delete(keyOf(sql, parameterTypes, version));
-    return this.nameOf(sql, parameterTypes, version);
+  renew(text: StatementText): string {
+    this.#names.delete(keyOf(text));
+    return this.nameOf(text);
   }
 
   /** Whether nameOf has been asked before. */
-  has(sql: string, parameterTypes: readonly number[], version: number): boolean {
-    return this.#names.has(keyOf(sql, parameterTypes, version));
+  has(text: StatementText): boolean {
+    return this.#names.has(keyOf(text));
   }
 
-  nameOf(sql: string, parameterTypes: readonly number[], version: number): string {
-    const key = keyOf(sql, parameterTypes, version);
+  nameOf(text: StatementText): string {
+    const key = keyOf(text);
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     if (this.#names.size >= this.#max) this.#names.delete(this.#names.keys().next().value!);
@@ -137,8 +146,10 @@ export class StatementNames {
   }
 }
 
-const keyOf = (sql: string, parameterTypes: readonly number[], version: number): string =>
-  `${version}\0${parameterTypes.join(',')}\0${sql}`;
+function keyOf({ sql, parameterTypes, version, searchPath }: StatementText): string {
+  const path = searchPath === null ? '' : JSON.stringify(searchPath);
+  return `${version}\0${parameterTypes.join(',')}\0${path}\0${sql}`;
+}
 
 /** The Parse that gives a server connection this statement under its shared name. */
 export function serverParse(statement: PreparedStatement, connection: ServerConnection): Buffer {

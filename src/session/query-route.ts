@@ -7,8 +7,8 @@ import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
 import { anyShard, isRelayable } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
-import { type KeptStatement, keptStatementOf } from './kept-statement.ts';
-import { StatementValues } from './prepared.ts';
+import { type KeptStatement, keptStatementOf, type QueryText } from './kept-statement.ts';
+import { type StatementNames, StatementValues } from './prepared.ts';
 import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
@@ -28,7 +28,7 @@ export function routeQuery(
   const topology = context.topology();
   let planned: Planned;
   try {
-    planned = context.planner.plan(sql, topology, state.settings.searchPath);
+    planned = context.planner.plan(sql, topology, state.searchPath);
     const { plan, literals } = planned;
     if (plan.op === 'session' && plan.action.action === 'transaction') return plan.action.command;
     if (!isRelayable(plan)) return null;
@@ -41,10 +41,11 @@ export function routeQuery(
       shard = targets[0]!;
     }
     const cost = context.costs.of(plan);
-    const kept = cost === null ? null : keptFor(cost, sql, planned, topology.version, context);
+    const { version } = topology;
+    const text = { sql, version, searchPath: state.searchPath };
+    const kept = cost === null ? null : keptFor(cost, text, planned, context.statementNames);
     const given = kept === null ? null : (literals ?? NO_LITERALS);
     const { effect, answers, keeping } = plan;
-    const { version } = topology;
     const writes = effect !== 'read';
     return { shard, version, writes, cost, literals: given, answers, keeping };
   } catch {
@@ -57,14 +58,13 @@ const NO_LITERALS: readonly string[] = [];
 /** What servers keep of the statement, once it has shown that it comes again and is quick. */
 function keptFor(
   cost: StatementCost,
-  sql: string,
+  text: QueryText,
   { plan, literals }: Planned,
-  version: number,
-  context: SessionContext,
+  names: StatementNames,
 ): KeptStatement | null {
   if (!cost.isKeepable) return null;
   if (cost.kept !== null) return cost.kept;
-  cost.kept = keptStatementOf(sql, plan as RoutedPlan, literals, context.statementNames, version);
+  cost.kept = keptStatementOf(text, plan as RoutedPlan, literals, names);
   if (cost.kept === null) cost.neverKeep();
   return cost.kept;
 }

@@ -371,8 +371,8 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       const name = message.kind === 'bind' ? message.bind.statement : message.describe.name;
       const statement = statements.get(name) ?? this.#state.statements.get(name);
       if (isPortal || !statement?.isNew) continue;
-      const { sql, parameterTypes } = statement;
-      statement.serverName = statementNames.renew(sql, parameterTypes, topology().version);
+      const { version } = topology();
+      statement.serverName = statementNames.renew({ ...statement, version });
     }
   }
 

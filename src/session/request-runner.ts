@@ -78,13 +78,12 @@ export class RequestRunner {
   async #runParts(sql: string, parts: SequencePlan['parts']): Promise<void> {
     const { context, state, relay } = this.#d;
     const { version } = context.topology();
-    const { searchPath } = state.settings;
+    const { searchPath } = state;
     const planOf = (part: SequencePlan['parts'][number]) => {
       // A part before this one may have changed the schema, the search path, or the route by hand.
-      const isOld =
-        context.topology().version !== version || state.settings.searchPath !== searchPath;
+      const isOld = context.topology().version !== version || state.searchPath !== searchPath;
       const own = isOld
-        ? context.planner.planExact(part.sql, context.topology(), state.settings.searchPath)
+        ? context.planner.planExact(part.sql, context.topology(), state.searchPath)
         : part.plan;
       return handPlan(part.sql, own, state, context);
     };
@@ -107,7 +106,7 @@ export class RequestRunner {
   async #plan(sql: string): Promise<Planned & { readonly watch: PlanWatch }> {
     const { context, state } = this.#d;
     const planNow = (): Planned => {
-      const planned = context.planner.plan(sql, context.topology(), state.settings.searchPath);
+      const planned = context.planner.plan(sql, context.topology(), state.searchPath);
       if (planned.plan.op === 'sequence') return planned;
       return { ...planned, plan: handPlan(sql, planned.plan, state, context) };
     };

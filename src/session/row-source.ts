@@ -36,7 +36,7 @@ export async function sourceOf(
   const { context, state } = d;
   const { sql, types } = await portable(text, description.parameterTypes, d);
   const parameters = { ...execution.parameters, types };
-  const plan = context.planner.planExact(sql, context.topology(), state.settings.searchPath);
+  const plan = context.planner.planExact(sql, context.topology(), state.searchPath);
   if (plan.op === 'refused') throw new SqlError(plan.error);
   if (plan.op !== 'routed') throw new Error('a query of a write has become something else');
   return {

@@ -229,11 +229,7 @@ export class Runner {
   #exactPlan(execution: Execution, plan: RoutedPlan): RoutedPlan {
     if (!plan.replan) return plan;
     const { context, state } = this.#d;
-    const exact = context.planner.planExact(
-      execution.sql,
-      context.topology(),
-      state.settings.searchPath,
-    );
+    const exact = context.planner.planExact(execution.sql, context.topology(), state.searchPath);
     if (exact.op === 'refused') throw new SqlError(exact.error);
     if (exact.op !== 'routed') throw new Error('a statement changed its kind between two plans');
     return exact;

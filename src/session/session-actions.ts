@@ -3,6 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
+import type { PathChange } from '../execute/transaction.ts';
 import type { SessionAction } from '../plan/action.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -10,7 +11,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
 import type { LocalResult } from './local-result.ts';
-import { afterServerReset } from './settings.ts';
+import { afterServerReset, pathOf } from './settings.ts';
 import { show } from './show.ts';
 import type { SessionState } from './state.ts';
 import { changeTableKind } from './table-kind.ts';
@@ -162,7 +163,7 @@ async function setInTransaction(
   if (transaction.apart !== null) others.push(transaction.apart);
   for (const connection of others) await query(connection, sql);
   if (setsModes(action)) transaction.recordModes(sql);
-  else transaction.record(sql);
+  else transaction.record(sql, pathChangeOf(action, state));
   if (isLocal(action)) return;
   applyToSession(action, state);
   if (action.action !== 'reset') return;
@@ -175,6 +176,17 @@ async function setInTransaction(
     await transaction.onEveryParticipant(`SET ${assignment}`);
     transaction.record(`SET ${assignment}`);
   }
+}
+
+/** null: it is not about the search path. */
+function pathChangeOf(action: SettingAction, { settings }: SessionState): PathChange | null {
+  if (action.action === 'characteristics') return null;
+  const isNamed = action.name === 'search_path' || action.name === null;
+  if (!isNamed) return null;
+  if (!action.local) return 'session';
+  return {
+    path: action.action === 'set' ? pathOf(action.assignment) : settings.defaultSearchPath,
+  };
 }
 
 function applyToSession(action: SettingAction, state: SessionState): void {

@@ -8,6 +8,7 @@ import { isRefusedSetting } from '../plan/set-config.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { assignmentOf, quoteLiteral } from '../pool/settings.ts';
+import { pathOf } from './settings.ts';
 import type { SessionState } from './state.ts';
 
 interface ConfigChange {
@@ -52,7 +53,8 @@ export async function noteConfig(
       for (const other of transaction.participants.values()) {
         if (other !== connection) await query(other, sql);
       }
-      transaction.record(sql);
+      const path = local ? ({ path: pathOf(value) } as const) : 'session';
+      transaction.record(sql, name === 'search_path' ? path : null);
     }
     if (local) continue;
     if (value === null) settings.reset(name);

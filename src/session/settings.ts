@@ -57,6 +57,12 @@ export class SessionSettings {
     }
     return this.#searchPath;
   }
+
+  /** The path that RESET returns to. */
+  get defaultSearchPath(): readonly string[] | null {
+    const assignment = this.#defaults.get('search_path');
+    return assignment === undefined ? null : pathOf(assignment);
+  }
 }
 
 /** What `RESET name` on a server leaves of the settings applied there; null is RESET ALL. */
@@ -68,8 +74,8 @@ export function afterServerReset(applied: Settings, name: string | null): Settin
   return settingsOf(new Map(kept));
 }
 
-/** `search_path TO a, "B", 'c'` → a, B, c. `"$user"` has no schema of its own here. */
-function pathOf(assignment: string): readonly string[] {
+/** `search_path TO a, "B", 'c'`, or what stands behind TO → a, B, c. `"$user"` has no schema of its own here. */
+export function pathOf(assignment: string): readonly string[] {
   const list = assignment.replace(/^\s*("?)search_path\1\s*(=|\bTO\b)\s*/i, '');
   const elements = list.match(/"(?:[^"]|"")*"|'(?:[^']|'')*'|[^,\s"']+/g) ?? [];
   return elements

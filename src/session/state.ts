@@ -113,6 +113,12 @@ export class SessionState {
     return routed && !kept && this.#unfinished.length === 0;
   }
 
+  /** The schemas names are looked up in; null: the server's default path. */
+  get searchPath(): readonly string[] | null {
+    const local = this.transaction?.localPath ?? null;
+    return local === null ? this.settings.searchPath : local.path;
+  }
+
   begin(sql: string, implicit: boolean): Transaction {
     this.transaction = new Transaction(sql, implicit, this.settings.current, {
       twoPhase: this.#context.twoPhase,

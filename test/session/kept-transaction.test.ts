@@ -120,6 +120,13 @@ describe('Within a transaction', () => {
     expect(await client.rows('SELECT DISTINCT took FROM timed')).toEqual([['00:01:30']]);
   });
 
+  it('a name means what the search path says', async () => {
+    await client.query('CREATE SCHEMA IF NOT EXISTS other; DROP TABLE IF EXISTS other.notes');
+    await client.query('CREATE TABLE other.notes (id int8, text int8)');
+    await client.query('INSERT INTO other.notes VALUES (3, 33)');
+    await expectSame(read(4), read(3), 'SET LOCAL search_path = other', read(4), read(3), read(3));
+  });
+
   it('a savepoint is returned to behind an error', async () => {
     const fails = 'UPDATE notes SET n = 5000 WHERE id = 3';
     await expectSame(
