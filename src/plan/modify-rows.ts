@@ -41,6 +41,8 @@ export function modifyRows(
   );
   const assignments = statement.kind === 'update' ? assigned(statement, text.assignments) : [];
   const key = table?.kind === 'sharded' ? rowsKey(table, [table.keyColumn!]) : null;
+  if (statement.kind === 'update' && statement.rowSources.some(picksRows))
+    throw new NoMerge('derivedLimit');
   const byDefault = ({ column, sql }: AssignedColumn) => column === key?.column && sql === null;
   if (assignments.some(byDefault)) throw new NoMerge('text');
   // Every copy would evaluate the default by itself.
@@ -96,6 +98,19 @@ function ownText(
     open.push(...Object.values(next));
   }
   return text;
+}
+
+/** A sub-query is asked for each of its columns: it might pick another row for each. */
+function picksRows(source: Expression): boolean {
+  const open: unknown[] = [source];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const { limit, offset, distinctOn } = next as { readonly [part: string]: unknown };
+    if ((limit ?? offset ?? null) !== null) return true;
+    if (Array.isArray(distinctOn) && distinctOn.length > 0) return true;
+    open.push(...Object.values(next));
+  }
+  return false;
 }
 
 /** random() and its kin decide about rows: two readings would not find the same. */

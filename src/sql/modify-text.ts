@@ -21,7 +21,7 @@ export interface ModifyText {
 }
 
 export interface AssignmentText {
-  /** How many columns stand on the left; their values stand on the right, one by one. */
+  /** As many as there are columns on the left. */
   readonly values: readonly string[];
 }
 
@@ -97,6 +97,14 @@ interface Split {
   readonly depths: readonly number[];
 }
 
+/** The columns of a sub-query's one row; as the sub-query itself, more rows are an error. */
+function columnsOf(query: string, count: number): string[] {
+  const names = Array.from({ length: count }, (_, i) => `c${i + 1}`);
+  return names.map(
+    (name) => `(SELECT assigned.${name} FROM ${query} AS assigned(${names.join(', ')}))`,
+  );
+}
+
 /** Tokens of the items between commas. */
 function items({ tokens, depths }: Split, from: number, to: number): [number, number][] {
   const depth = depths[from] ?? 0;
@@ -126,7 +134,11 @@ function assignmentsOf(split: Split, from: number, to: number): AssignmentText[]
     }
     const open = isWord(tokens[equals + 1], 'row') ? equals + 2 : equals + 1;
     if (tokens[open]?.text !== '(' || closing(tokens, open) !== end - 1) return null;
-    if (isWord(tokens[open + 1], 'select') || isWord(tokens[open + 1], 'with')) return null;
+    if (isWord(tokens[open + 1], 'select') || isWord(tokens[open + 1], 'with')) {
+      const count = items(split, start + 1, equals - 1).length;
+      assignments.push({ values: columnsOf(text([open, end]), count) });
+      continue;
+    }
     assignments.push({ values: items(split, open + 1, end - 1).map(text) });
   }
   return assignments;

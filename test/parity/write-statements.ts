@@ -205,6 +205,21 @@ export const CHANGES: readonly Said[] = [
     sql: `UPDATE files SET note = DEFAULT, tags = '{n}', feels = 'sad' WHERE size > (SELECT avg(size) FROM files)`,
   },
   { sql: `UPDATE files SET (name, note) = ('row', name) WHERE id IN (SELECT id FROM notes)` },
+  {
+    sql: `UPDATE members m SET (name, total) = (SELECT max(name), sum(size) FROM files f WHERE f.id > m.user_id)
+      WHERE user_id > 1 RETURNING *`,
+  },
+  {
+    sql: `UPDATE members m SET (name, total) = (WITH w AS (SELECT * FROM files WHERE id = m.user_id)
+      SELECT name, size FROM w WHERE false), country = 'de'`,
+  },
+  {
+    sql: `UPDATE members m SET (name, total) = (SELECT name, size FROM files f WHERE f.id > m.user_id)`,
+  },
+  { sql: `UPDATE members m SET (name, total) = (SELECT name, size, id FROM files WHERE id = 1)` },
+  {
+    sql: `UPDATE members m SET (user_id, name) = (SELECT m.user_id + 1000, max(f.name) FROM files f)`,
+  },
   { sql: `UPDATE files SET name = repeat('z', 21) WHERE id = (SELECT max(id) FROM files)` },
   { sql: `UPDATE files SET size = NULL WHERE id IN (SELECT max(id) FROM files GROUP BY name)` },
   {
