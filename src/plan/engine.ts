@@ -109,6 +109,11 @@ interface Place extends TableUse {
   /** TABLESAMPLE …, or ''. */
   readonly sample: string;
   readonly inside: Text | null;
+  /**
+   * Its whole row may be asked for, and its columns have other names here: a table's row has the table's
+   * names for them, a query's row those of here.
+   */
+  readonly isRenamedRow: boolean;
 }
 
 /** A statement, or the query of a view in it. */
@@ -130,8 +135,11 @@ function textOf({ sql, tokens, uses }: ViewText): Text {
     const { item, view, filters } = first!;
     const span = tableSpan(item, tokens);
     const lists = all.map(({ key }) => key?.keys ?? null);
+    const isRenamedRow = item.columnAliases.length > 0 && namesRow([{ item, span }], tokens);
+    if (view && isRenamedRow) throw new NoMerge('text');
     return {
       ...first!,
+      isRenamedRow,
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
       filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
       classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],
@@ -259,7 +267,11 @@ function leafOf(place: Place, needed: ColumnFilter, identified: boolean): Engine
   };
 }
 
-function elementsOf({ item, span }: Place, columns: readonly Column[]): LeafElement[] | null {
+function elementsOf(
+  { item, span, isRenamedRow }: Place,
+  columns: readonly Column[],
+): LeafElement[] | null {
+  if (isRenamedRow) return null;
   // ONLY and a star stand by a table's name.
   if (item.only || span.end !== span.last || columns.length === 0) return null;
   const elements = columns.map(elementOf);
@@ -303,7 +315,10 @@ function isStar({ kind, text }: Token, i: number, tokens: readonly Token[]): boo
 }
 
 /** True when a table's name may stand for its whole row: anywhere but in FROM or before a point. */
-function namesRow(places: readonly Place[], tokens: readonly Token[]): boolean {
+function namesRow(
+  places: readonly Pick<Place, 'item' | 'span'>[],
+  tokens: readonly Token[],
+): boolean {
   const visible = new Set(places.map(({ item }) => visibleName(item)));
   return tokens.some((token, i) => {
     if (!isName(token) || !visible.has(nameOf(token)) || tokens[i + 1]?.text === '.') return false;

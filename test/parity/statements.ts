@@ -36,6 +36,13 @@ export const ANSWERED: readonly AnsweredStatement[] = [
   anyOrder(
     'SELECT t1.id, t3.user_id FROM files t1, members t2 LEFT JOIN ONLY members t3 ON t2.user_id = t3.user_id',
   ),
+  // A table's row has the table's names for its columns, whatever they are called here.
+  anyOrder('SELECT id, row_to_json(f)::text FROM files AS f (id, owner) ORDER BY 2'),
+  anyOrder('SELECT to_jsonb(f), count(*) OVER () FROM files AS f (a, b, c)'),
+  anyOrder("SELECT json_agg(f ORDER BY f.a)::jsonb -> 0 -> 'user_id' FROM files AS f (a)"),
+  anyOrder(
+    'SELECT row_to_json(s)::text, count(*) OVER () FROM (SELECT id, size FROM files) s (a, b)',
+  ),
   // With three arguments it runs no query.
   ordered(
     "SELECT id, ts_rewrite('a & b'::tsquery, 'a', to_tsquery('simple', 'x' || user_id)) FROM files ORDER BY id, user_id",
