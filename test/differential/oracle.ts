@@ -177,8 +177,9 @@ export interface Question {
 const ROWS_MAX = 5_000;
 const NEGATIVE_BOUNDS: ReadonlySet<string> = new Set(['2201W', '2201X']);
 const QUERY_CANCELED = '57014';
-/** An error of a condition's value, not of the statement. */
-const COMPUTED = /^nondeterministic collations are not supported for I?LIKE$/;
+/** An error of a value, not of the statement. */
+const COMPUTED =
+  /^nondeterministic collations are not supported for I?LIKE$|^cannot subtract infinite dates$/;
 const IN_FAILED_TRANSACTION = '25P02';
 
 /** Not worth the time: what shows in many rows shows in fewer. */
@@ -279,7 +280,8 @@ async function isAmbiguous(
   // Which of several rows DISTINCT ON takes is open where no order tells.
   const isOpen = /DISTINCT ON/.test(sql) || UNORDERED_WINDOW.test(sql);
   if (isOpen && sameCount(plain, other)) return true;
-  // Whether a condition is computed for rows that another one has ruled out is open.
+  if (/DISTINCT ON.*\) (EXCEPT|INTERSECT)|(EXCEPT|INTERSECT)\b.*DISTINCT ON/.test(sql)) return true;
+  // Whether a value is computed for rows that a condition has ruled out is open.
   if (plain.error !== null && COMPUTED.test(plain.message) && other.error === null) return true;
   for (const witness of ground.witnesses) {
     if (difference(plain, await give(witness, rendered, protocol, keeping), ordered, sql) !== null)
