@@ -1,7 +1,8 @@
 // A proxy for tests of the merge engine, and one PostgreSQL with the same rows.
 
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { RawClient, rowsOf } from '../support/raw-client.ts';
 
 const DDL = `
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
@@ -21,7 +22,7 @@ const ROWS = Array.from(
 const INSERT = `INSERT INTO files VALUES ${ROWS}; INSERT INTO notes VALUES (1, 'one'), (2, 'two')`;
 
 /** Rows of tables up to `inlineRowsMax` on each shard are copied as parameters. */
-export async function startEngineProxy(inlineRowsMax: number): Promise<TestProxy> {
+async function startEngineProxy(inlineRowsMax: number): Promise<TestProxy> {
   const proxy = await startTestProxy({
     shards: 3,
     config: { pool: { size: 4 }, merge: { spillBytesMax: 60_000, inlineRowsMax } },
@@ -43,4 +44,54 @@ export async function startEngineProxy(inlineRowsMax: number): Promise<TestProxy
   await first.close();
   await plain.close();
   return proxy;
+}
+
+/** What the tests of one describe block ask. */
+export interface EngineStand {
+  readonly proxy: TestProxy;
+  /** A client of the proxy for each test, and one of one PostgreSQL for all. */
+  readonly client: RawClient;
+  readonly plain: RawClient;
+  /** The same on both servers. */
+  same(sql: string): Promise<void>;
+}
+
+/** To be called in a describe block; there is something in it while its tests run. */
+export function engineStand(inlineRowsMax: number): EngineStand {
+  let proxy: TestProxy;
+  let client: RawClient;
+  let plain: RawClient;
+
+  beforeAll(async () => {
+    proxy = await startEngineProxy(inlineRowsMax);
+    plain = await RawClient.login(proxy.plain);
+  });
+
+  afterAll(async () => {
+    await plain.close();
+    await proxy.close();
+  });
+
+  beforeEach(async () => {
+    client = await RawClient.login(proxy.login);
+  });
+
+  afterEach(() => client.close());
+
+  return {
+    get proxy() {
+      return proxy;
+    },
+    get client() {
+      return client;
+    },
+    get plain() {
+      return plain;
+    },
+    async same(sql) {
+      const answer = rowsOf(await client.query(sql));
+      expect(answer, sql).toEqual(await plain.rows(sql));
+      expect(answer.length, sql).toBeGreaterThan(0);
+    },
+  };
 }

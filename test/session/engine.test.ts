@@ -1,43 +1,17 @@
 // Merge engine: statements that one server computes over the rows of all, in a session's life.
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { encodeCancelRequest } from '../../src/wire/startup.ts';
-import type { TestProxy } from '../support/proxy.ts';
-import { errorCode, fieldsOf, RawClient, rowsOf } from '../support/raw-client.ts';
+import { errorCode, fieldsOf, RawClient } from '../support/raw-client.ts';
 import { say, step, transcript } from '../support/transcript.ts';
-import { startEngineProxy } from './engine-stand.ts';
+import { engineStand } from './engine-stand.ts';
 
 /** Rows may be copied as parameters of the statement, or into temporary tables only. */
 describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) => {
   /** What a shard is sent for its rows of a table. */
   const READS = inlineRowsMax === 0 ? 'COPY (SELECT%' : 'SELECT % LIMIT 2001';
 
-  let proxy: TestProxy;
-  let client: RawClient;
-  let plain: RawClient;
-
-  beforeAll(async () => {
-    proxy = await startEngineProxy(inlineRowsMax);
-    plain = await RawClient.login(proxy.plain);
-  });
-
-  afterAll(async () => {
-    await plain.close();
-    await proxy.close();
-  });
-
-  beforeEach(async () => {
-    client = await RawClient.login(proxy.login);
-  });
-
-  afterEach(() => client.close());
-
-  /** The same on both servers. */
-  async function same(sql: string): Promise<void> {
-    const answer = rowsOf(await client.query(sql));
-    expect(answer, sql).toEqual(await plain.rows(sql));
-    expect(answer.length, sql).toBeGreaterThan(0);
-  }
+  const stand = engineStand(inlineRowsMax);
 
   describe('The merge engine answers as one server', () => {
     const PARAMETERS = 'SELECT count(DISTINCT name), $2::text FROM files WHERE id > $1';
@@ -69,7 +43,7 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
         ]),
         step(say.query(RANKED)),
       ];
-      expect(await transcript(client, steps)).toBe(await transcript(plain, steps));
+      expect(await transcript(stand.client, steps)).toBe(await transcript(stand.plain, steps));
     });
 
     it('to Execute with row limits, and to a portal closed before its end', async () => {
@@ -88,7 +62,7 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
         step([say.bind([], 's', 'p'), say.execute('p', 2), say.sync]),
         step(say.query('SELECT 1')),
       ];
-      expect(await transcript(client, steps)).toBe(await transcript(plain, steps));
+      expect(await transcript(stand.client, steps)).toBe(await transcript(stand.plain, steps));
     });
 
     it('to errors of the statement and of its rows', async () => {
@@ -97,25 +71,27 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
         'SELECT count(DISTINCT name), 1 / (count(*) - 40) FROM files',
         'SELECT id, name, count(DISTINCT size) FROM files GROUP BY id',
       ]) {
-        const [one, all] = [await plain.query(sql), await client.query(sql)];
+        const [one, all] = [await stand.plain.query(sql), await stand.client.query(sql)];
         expect(errorCode(all), sql).toBe(errorCode(one));
         expect(errorCode(all), sql).not.toBe('');
       }
-      expect(await client.rows('SELECT count(DISTINCT name) FROM files')).toEqual([['5']]);
+      expect(await stand.client.rows('SELECT count(DISTINCT name) FROM files')).toEqual([['5']]);
     });
 
     it('for types that have other oids on every server', async () => {
-      await same('SELECT feels, felt, at, rank() OVER (ORDER BY id) FROM files ORDER BY id');
-      await same(
+      await stand.same('SELECT feels, felt, at, rank() OVER (ORDER BY id) FROM files ORDER BY id');
+      await stand.same(
         'SELECT max(feels), mode() WITHIN GROUP (ORDER BY felt), max((at).tag) FROM files',
       );
-      await same('SELECT doc, raw, made, lag(size) OVER (ORDER BY id) FROM files ORDER BY id');
+      await stand.same(
+        'SELECT doc, raw, made, lag(size) OVER (ORDER BY id) FROM files ORDER BY id',
+      );
     });
 
     it('for types that a streamed merge cannot combine', async () => {
-      await same('SELECT max(feels), min(felt) FROM files');
-      await same("SELECT sum(made - '2026-01-01') FROM files");
-      await same('SELECT id FROM files ORDER BY at, id');
+      await stand.same('SELECT max(feels), min(felt) FROM files');
+      await stand.same("SELECT sum(made - '2026-01-01') FROM files");
+      await stand.same('SELECT id FROM files ORDER BY at, id');
     });
   });
 
@@ -123,8 +99,8 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
     const SELECT = 'SELECT count(DISTINCT name) FROM files';
 
     async function cancel(): Promise<void> {
-      const other = await RawClient.open(proxy.login);
-      other.send(encodeCancelRequest(client.key.processId, client.key.secret));
+      const other = await RawClient.open(stand.proxy.login);
+      other.send(encodeCancelRequest(stand.client.key.processId, stand.client.key.secret));
       await other.untilEnd();
       other.destroy();
     }
@@ -141,15 +117,15 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
 
     /** Who keeps the table of shard 1 locked, and another connection to that shard. */
     async function lockedShard(): Promise<readonly [RawClient, RawClient]> {
-      const lock = await RawClient.login(proxy.shards[1]!);
+      const lock = await RawClient.login(stand.proxy.shards[1]!);
       await lock.rows('BEGIN; LOCK TABLE files');
-      return [lock, await RawClient.login(proxy.shards[1]!)];
+      return [lock, await RawClient.login(stand.proxy.shards[1]!)];
     }
 
     /** Nothing is left of it: the pools' connections are free, no copy is on the engine. */
     async function nothingLeft(): Promise<void> {
-      for (let i = 0; i < 6; i++) expect(errorCode(await client.query(SELECT))).toBe('');
-      const home = await RawClient.login(proxy.shards[0]!);
+      for (let i = 0; i < 6; i++) expect(errorCode(await stand.client.query(SELECT))).toBe('');
+      const home = await RawClient.login(stand.proxy.shards[0]!);
       const left = await home.rows(
         "SELECT count(*) FROM pg_class WHERE relname LIKE 'drive_leaf%'",
       );
@@ -159,59 +135,61 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
 
     it('while the rows are copied ends with 57014', async () => {
       const [lock, direct] = await lockedShard();
-      client.send(say.query(SELECT));
+      stand.client.send(say.query(SELECT));
       await running(direct, READS);
       await cancel();
-      expect(errorCode(await client.untilReady())).toBe('57014');
+      expect(errorCode(await stand.client.untilReady())).toBe('57014');
       await lock.close();
       await direct.close();
       await nothingLeft();
     });
 
     it('while it is computed ends with 57014, in a transaction, too', async () => {
-      const direct = await RawClient.login(proxy.shards[0]!);
+      const direct = await RawClient.login(stand.proxy.shards[0]!);
       // Between the statements that a server is sent for it, too: a cancel then meets none.
       for (const begin of ['BEGIN', ...Array.from({ length: 20 }, () => 'ROLLBACK')]) {
-        await client.rows(begin);
-        client.send(say.query(`${SELECT}, pg_sleep(600)`));
+        await stand.client.rows(begin);
+        stand.client.send(say.query(`${SELECT}, pg_sleep(600)`));
         await running(direct, '%pg_sleep(600)%');
         await cancel();
-        expect(errorCode(await client.untilReady())).toBe('57014');
+        expect(errorCode(await stand.client.untilReady())).toBe('57014');
       }
-      await client.rows('ROLLBACK');
+      await stand.client.rows('ROLLBACK');
       await direct.close();
       await nothingLeft();
     });
 
     it('by the loss of a shard says so', async () => {
       const [lock, direct] = await lockedShard();
-      client.send(say.query(SELECT));
+      stand.client.send(say.query(SELECT));
       const pids = await running(direct, READS);
       for (const pid of pids) await direct.rows(`SELECT pg_terminate_backend(${pid})`);
-      expect(errorCode(await client.untilReady())).toBe('57P01');
+      expect(errorCode(await stand.client.untilReady())).toBe('57P01');
       await lock.close();
       await direct.close();
       await nothingLeft();
     });
 
     it('by the limit on copied bytes gets 53400', async () => {
-      await client.rows(
+      await stand.client.rows(
         `INSERT INTO files (user_id, id, raw) VALUES ${[1, 2, 4, 5]
           .map((user) => `(${user}, 300, decode(repeat('ab', 40000), 'hex'))`)
           .join(', ')}`,
       );
-      const messages = await client.query('SELECT id, raw, rank() OVER (ORDER BY id) FROM files');
+      const messages = await stand.client.query(
+        'SELECT id, raw, rank() OVER (ORDER BY id) FROM files',
+      );
       expect(errorCode(messages)).toBe('53400');
       expect(fieldsOf(messages.find(({ type }) => type === 'E')!).get('H')).toContain(
         'spillBytesMax',
       );
       await nothingLeft();
-      await client.rows('DELETE FROM files WHERE id = 300');
+      await stand.client.rows('DELETE FROM files WHERE id = 300');
     });
 
     it('by its client gives everything back', async () => {
-      const direct = await RawClient.login(proxy.shards[0]!);
-      const gone = await RawClient.login(proxy.login);
+      const direct = await RawClient.login(stand.proxy.shards[0]!);
+      const gone = await RawClient.login(stand.proxy.login);
       gone.send(say.query(`${SELECT}, pg_sleep(600)`));
       await running(direct, '%pg_sleep(600)%');
       gone.destroy();
@@ -224,11 +202,11 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
   });
 
   it('more rows than may be parameters go into tables, each time', async () => {
-    const beside = await proxy.beside({ config: { merge: { inlineRowsMax: 3 } } });
+    const beside = await stand.proxy.beside({ config: { merge: { inlineRowsMax: 3 } } });
     const other = await RawClient.login(beside.login);
     for (const limit of [2, 100, 100, 2]) {
       const sql = `SELECT count(DISTINCT name) FROM files WHERE id < ${limit}`;
-      expect(await other.rows(sql)).toEqual(await plain.rows(sql));
+      expect(await other.rows(sql)).toEqual(await stand.plain.rows(sql));
     }
     await other.close();
     await beside.close();
