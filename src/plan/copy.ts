@@ -112,8 +112,8 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   const plan = planInner(inner, context);
   if (plan?.op === 'refused') return { ...plan, verb: 'COPY' };
   if (plan?.op !== 'routed') return traits;
-  const { effect, pins, locksReference } = plan;
-  const fields = { ...traits, effect, pins, locksReference };
+  const { effect, pins, asIsAtHome } = plan;
+  const fields = { ...traits, effect, pins, asIsAtHome };
   const { kind } = plan.route;
   const out = outMerge(statement.options, inner);
   // Rows of a write that are computed first come from all shards, wherever they go.

@@ -18,8 +18,8 @@ export function planDeclare(
   const start = tokens[at]?.end ?? 0;
   const plan = planInner(sql.slice(start), context, true);
   if (plan?.op !== 'routed') return plan ?? traits;
-  const { pins, effect, clock, route, locksReference } = plan;
-  const fields = { ...traits, pins: [...traits.pins, ...pins], effect, locksReference };
+  const { pins, effect, clock, route, asIsAtHome } = plan;
+  const fields = { ...traits, pins: [...traits.pins, ...pins], effect, asIsAtHome };
   if (route.kind !== 'all' && route.kind !== 'keys') {
     return { ...fields, route: { kind: 'home' } };
   }

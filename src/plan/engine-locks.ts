@@ -60,14 +60,26 @@ function identityOf({ name }: LockedItem, isCopied: boolean): string[] {
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
+/** The stars of the statement, as the columns that they stand for. Throws NoMerge where these are not known. */
+export function starsIn(
+  select: SelectStatement,
+  level: Level,
+  { input }: PlanContext,
+): readonly Cut[] {
+  const clauses = clausesOf(input.tokens);
+  if (clauses === null) throw new NoMerge('systemColumn');
+  return starCuts(select, level, clauses.items, 'systemColumn');
+}
+
 /** A star would show what tells rows apart, too: it is written as the columns that it stands for. */
 function starCuts(
   { body }: SelectStatement,
   { scope }: Level,
   items: readonly { readonly start: number; readonly end: number }[],
+  reason: 'lockLimit' | 'systemColumn' = 'lockLimit',
 ): Cut[] {
   if (body.kind !== 'simple' || items.length !== body.targets.length) {
-    throw new NoMerge('lockLimit');
+    throw new NoMerge(reason);
   }
   return body.targets.flatMap(({ expression }, i): Cut[] => {
     if (expression.kind !== 'star') return [];
@@ -75,7 +87,7 @@ function starCuts(
     const leaves = scope.leaves.filter((leaf) => name === undefined || leaf.name === name);
     // USING shows a column once, and before others.
     const isKnown = leaves.every((leaf) => leaf.columns !== null && leaf.name !== null);
-    if (!isKnown || leaves.length === 0 || scope.merged.size > 0) throw new NoMerge('lockLimit');
+    if (!isKnown || leaves.length === 0 || scope.merged.size > 0) throw new NoMerge(reason);
     const columns = leaves.flatMap((leaf) =>
       [...leaf.columns!.keys()].map((column) => `${quoted(leaf.name!)}.${quoted(column)}`),
     );

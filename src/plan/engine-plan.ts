@@ -34,6 +34,8 @@ export interface EngineLeaf {
   readonly filters: readonly EngineFilter[];
   /** Its rows are to be locked: behind its columns come those of IDENTITY. */
   readonly identified: boolean;
+  /** Behind its columns comes the name of each row's table. */
+  readonly named: boolean;
   /** How its columns travel where the rows are parameters instead of a table; null: they cannot. */
   readonly elements: readonly LeafElement[] | null;
 }
@@ -46,6 +48,9 @@ export interface LeafElement {
   /** What the elements, which are text then, are cast to; null: they are the column's values. */
   readonly cast: string | null;
 }
+
+/** The column of a copy with the name of each row's table. */
+export const TABLE_NAME = '"drive.name"';
 
 /** Columns of a copy that tell each row, as it was, from all others. `from`: null: the shard. */
 export const IDENTITY = [

@@ -9,8 +9,15 @@ import { isSystem, type PlanContext } from './context.ts';
 import { elementOf } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
 import type { EngineLocking } from './engine-locks.ts';
-import { type EngineFilter, type LeafElement, leafMark, withLeaves } from './engine-plan.ts';
 import {
+  type EngineFilter,
+  type LeafElement,
+  leafMark,
+  TABLE_NAME,
+  withLeaves,
+} from './engine-plan.ts';
+import {
+  type Cut,
   engineText,
   isName,
   nameOf,
@@ -50,7 +57,7 @@ export interface ViewText {
 }
 
 /** What must be computed where the row is, or holds rows or numbers of one server. */
-const NEVER = ['systemColumn', 'sequenceFunction', 'writingWith'] as const;
+const NEVER = ['sequenceFunction', 'writingWith'] as const;
 
 /** Throws NoMerge where one server over copies of the rows would not answer the same. */
 export function planEngine(
@@ -58,7 +65,9 @@ export function planEngine(
   context: PlanContext,
   streamed: StreamPlanner,
   locking: EngineLocking | null,
+  stars: () => readonly Cut[],
 ): EngineMerge {
+  if (survey.readsPlace) throw new NoMerge('systemColumn');
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.lockingLevels > (locking === null ? 0 : 1)) throw new NoMerge('lockLimit');
   if (survey.asksShard) throw new NoMerge('shardFunction');
@@ -76,9 +85,13 @@ export function planEngine(
   if (texts.slice(1).some(isSecured)) throw new NoMerge('viewSecurity');
   const sharded = (place: Place) => place.key !== null;
   const copied = (place: Place) => !isSystem(place.item.relation);
-  const rest = { namesJoin: survey.namesJoin, locking };
+  const { readsTableoid, namesJoin } = survey;
+  if (readsTableoid && (namesJoin || locking !== null)) throw new NoMerge('systemColumn');
+  const tableoid = readsTableoid ? { stars: starsOf(texts, stars) } : null;
+  const rest = { namesJoin, locking, tableoid };
   const alone = inputOf(whole, texts, { copied: sharded, ...rest });
-  const mayBroadcast = texts.length === 1 && !context.forceEngine && locking === null;
+  const mayBroadcast =
+    texts.length === 1 && !context.forceEngine && locking === null && !readsTableoid;
   const ownServer = !tables.every(copied) || survey.callsUnknown || survey.mayWrite;
   const isSame = tables.every(sharded);
   return {
@@ -96,6 +109,24 @@ export function planEngine(
     locks: locking?.locks ?? null,
     refusal: severalShards('engineInTransaction'),
   };
+}
+
+/**
+ * A copy of a table shows the number of the table as a column, which a star would show, too: at the top it
+ * is written as the columns it stands for. Throws NoMerge where anything else may mean all columns.
+ */
+function starsOf([whole, ...views]: readonly Text[], stars: () => readonly Cut[]): readonly Cut[] {
+  const { tokens, places } = whole!;
+  const cuts = tokens.some(isStar) ? stars() : [];
+  const isCut = ({ start, end }: Token) => cuts.some((cut) => start >= cut.start && end <= cut.end);
+  const left = tokens.map(
+    (token): Token => (isCut(token) ? { ...token, kind: 'mark', text: '' } : token),
+  );
+  const isListed = places.some(({ item }) => item.columnAliases.length > 0);
+  const isNatural = tokens.some(({ kind, text }) => kind === 'word' && text === 'natural');
+  const meansMore = isListed || isNatural || left.some(isStar) || namesRow(places, left);
+  if (views.length > 0 || meansMore) throw new NoMerge('systemColumn');
+  return cuts;
 }
 
 const NOT_SPREAD = { broadcasts: [], beside: [] };
@@ -183,12 +214,12 @@ function spreadOf(
   const { leaves } = made.input;
   const isHome = ({ table, key }: Place) => key === null && table?.kind === 'home';
   const copied = (place: Place) => place.key !== null || isHome(place);
-  const needed = columnsNeeded([whole], { copied, namesJoin, locking: null });
+  const needed = columnsNeeded([whole], { copied, namesJoin, locking: null, tableoid: null });
   const places = whole.places.flatMap((place): SpreadPlace[] => {
     const { item, span, table, classes } = place;
     if (table === null || !copied(place)) return [];
     const number =
-      made.numbers.get(place) ?? leaves.length + beside.push(leafOf(place, needed, false));
+      made.numbers.get(place) ?? leaves.length + beside.push(leafOf(place, needed, NOTHING_MORE));
     return [{ stand: { item, schema: table.schema, span }, table, classes, leaf: number - 1 }];
   });
   const { sql, tokens } = whole;
@@ -202,11 +233,11 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   const leaves: EngineLeaf[] = [];
   const byText = new Map<string, number>();
   const numbers = new Map<Place, number>();
-  const { copied, locking } = need;
+  const { copied, locking, tableoid } = need;
   const needed = columnsNeeded(texts, need);
   const leafNumber = (place: Place): number => {
-    const isLocked = locking?.places.has(place.item.at) ?? false;
-    const leaf = leafOf(place, needed, isLocked);
+    const identified = locking?.places.has(place.item.at) ?? false;
+    const leaf = leafOf(place, needed, { identified, named: tableoid !== null });
     const text = JSON.stringify(leaf, (_, value: unknown) =>
       typeof value === 'bigint' ? `${value}` : value,
     );
@@ -225,8 +256,11 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
       if (!copied(place)) return [];
       const number = leafNumber(place);
       numbers.set(place, number);
-      return [{ item, schema, span, text: leafMark(number) }];
+      const mark = leafMark(number);
+      const text = tableoid === null ? mark : withTableoid(mark, leaves[number - 1]!);
+      return [{ item, schema, span, text }];
     });
+    if (tableoid !== null) return engineText(sql, tokens, stands, tableoid.stars);
     if (locking === null || sql !== whole.sql) return engineText(sql, tokens, stands);
     const isCopied = (at: number) => stands.some(({ item }) => item.at === at);
     return engineText(sql, tokens, stands, locking.cuts(isCopied));
@@ -236,6 +270,13 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   return { input: { sql, leaves, marked }, numbers };
 }
 
+/** The copy with its table's number on this server as a column, as a query's columns may be named. */
+function withTableoid(mark: string, { columns }: EngineLeaf): string {
+  if (columns.length === 0) throw new NoMerge('systemColumn');
+  const number = `${TABLE_NAME}::pg_catalog.regclass::pg_catalog.oid AS tableoid`;
+  return `(SELECT ${[...columns, number].join(', ')} FROM ${mark} AS drive_leaf)`;
+}
+
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 function quotedName({ table, item }: TableUse): string {
@@ -243,9 +284,18 @@ function quotedName({ table, item }: TableUse): string {
   return schema === null ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
 }
 
-function leafOf(place: Place, needed: ColumnFilter, identified: boolean): EngineLeaf {
+const NOTHING_MORE = { identified: false, named: false };
+
+function leafOf(
+  place: Place,
+  needed: ColumnFilter,
+  more: Pick<EngineLeaf, 'identified' | 'named'>,
+): EngineLeaf {
   const { item, table, key, keyColumn, keys, filters, sample } = place;
-  const columns = table?.columns.filter(({ name }) => needed(name, keyColumn)) ?? [];
+  const all = table?.columns ?? [];
+  const named = all.filter(({ name }) => needed(name, keyColumn));
+  // None at all would mean that they are not known.
+  const columns = named.length === 0 && more.named ? all.slice(0, 1) : named;
   const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
   return {
     // A temporary table may stand before a home table of that name, and is read on the same server.
@@ -262,7 +312,7 @@ function leafOf(place: Place, needed: ColumnFilter, identified: boolean): Engine
     keyColumn: keyColumn === null ? null : quoted(keyColumn),
     keys,
     filters,
-    identified,
+    ...more,
     elements: elementsOf(place, columns),
   };
 }
@@ -283,6 +333,8 @@ interface Need {
   /** Some join has a name. */
   readonly namesJoin: boolean;
   readonly locking: EngineLocking | null;
+  /** The copies show their tables' numbers; the stars are written out. */
+  readonly tableoid: { readonly stars: readonly Cut[] } | null;
 }
 
 type ColumnFilter = (column: string, keyColumn: string | null) => boolean;

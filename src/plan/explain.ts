@@ -76,7 +76,7 @@ function routedLines(plan: RoutedPlan): string[] {
   if (action !== null) lines.push(`session: ${objectText(action)}`);
   if (replan) lines.push('planned again for several shards');
   if (unknownTable) lines.push('names an unknown table');
-  if (plan.locksReference) lines.push('locks rows of reference tables on home');
+  if (plan.asIsAtHome) lines.push('as it is on home only');
   if (refusal !== null) lines.push(`on several shards: ${errorText(refusal)}`);
   if (plan.clock !== null) lines.push(`$${plan.clock + 1} is the time of all`);
   if (merge !== null) lines.push(...mergeLines(merge));

@@ -347,8 +347,8 @@ export interface RoutedPlan extends PlanCommon {
   readonly keeping: Keeping;
   /** null: it must be sent as a Query, because it copies. */
   readonly answers: AnswerForm | null;
-  /** Rows of reference tables are locked: on the home shard, whatever shard the others are on. */
-  readonly locksReference: boolean;
+  /** No other shard is sent it as it is: it locks rows of reference tables, or reads tableoid. */
+  readonly asIsAtHome: boolean;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }

@@ -38,7 +38,7 @@ export function routedPlan(
     parameterized: null,
     keeping: 'never',
     answers: null,
-    locksReference: false,
+    asIsAtHome: false,
     groupable: false,
     ...fields,
   };

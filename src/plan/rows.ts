@@ -38,7 +38,7 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
     if (statement.kind === 'select') {
       const plan = planSelect(statement, survey, context);
       const told = survey.tellsTime && !survey.timeInFrom && survey.classes.length > 0;
-      return withReferenceLocks(told ? withOneTime(plan, context) : plan, survey);
+      return atHome(told ? withOneTime(plan, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) return reference;
@@ -46,7 +46,7 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
       statement.kind === 'insert'
         ? planInsert(statement, survey, context)
         : planModify(statement, survey, context);
-    return withReferenceLocks(plan, survey);
+    return atHome(plan, survey);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return refusedPlan(statement.kind.toUpperCase(), error.fields);
@@ -55,12 +55,16 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
 
 /**
  * All who lock a row of a reference table must meet at the same copy of it. A SELECT locks it on the home
- * shard; what is computed first does so by a SELECT of its own.
+ * shard; what is computed first does so by a SELECT of its own. Tables have the home shard's numbers, too.
  */
-function withReferenceLocks(plan: Plan, survey: Survey): Plan {
-  if (!survey.locksReference || survey.classes.length === 0 || plan.op !== 'routed') return plan;
-  const isOwn = plan.verb === 'SELECT' || STAGED.has(plan.merge?.how);
-  return isOwn ? { ...plan, locksReference: true } : refusedFor(plan.verb, 'lockReference');
+function atHome(plan: Plan, survey: Survey): Plan {
+  if (survey.classes.length === 0 || plan.op !== 'routed') return plan;
+  const how = plan.merge?.how;
+  if (!survey.locksReference) {
+    return survey.readsTableoid && how === 'engine' ? { ...plan, asIsAtHome: true } : plan;
+  }
+  const isOwn = plan.verb === 'SELECT' || STAGED.has(how);
+  return isOwn ? { ...plan, asIsAtHome: true } : refusedFor(plan.verb, 'lockReference');
 }
 
 const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);

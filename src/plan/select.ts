@@ -12,7 +12,7 @@ import { planConcat } from './concat.ts';
 import { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
 import { planEngine } from './engine.ts';
-import { engineLocking } from './engine-locks.ts';
+import { engineLocking, starsIn } from './engine-locks.ts';
 import { surveySelect } from './level.ts';
 import { planMakeTable, selectInto } from './make-table.ts';
 import type { Effect, Merge, Plan } from './plan.ts';
@@ -52,7 +52,8 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
       ? null
       : () => {
           const locking = select.locks.length > 0 ? engineLocking(select, level, context) : null;
-          return planEngine(survey, context, streamPlanner(survey, context), locking);
+          const stars = () => starsIn(select, level, context);
+          return planEngine(survey, context, streamPlanner(survey, context), locking, stars);
         },
   });
 }

@@ -65,6 +65,9 @@ export class Survey {
   tellsTime = false;
   /** The same as a relation, where no value can stand for it. */
   timeInFrom = false;
+  /** Some system column but tableoid is read. */
+  readsPlace = false;
+  readsTableoid = false;
   /** A function that is not PostgreSQL's own: what it reads is not known. */
   callsUnknown = false;
   /** drive.shard_id() and its kin, which tell where they are computed. */
@@ -172,9 +175,13 @@ export class Survey {
     }
   }
 
-  /** Where a row lies means something on its own server only. */
+  /** Where a row lies means something on its own server only; its table has a name on all of them. */
   #column(path: readonly string[]): void {
-    if (SYSTEM_COLUMNS.has(path.at(-1)!)) this.onlyOneShard('systemColumn');
+    const name = path.at(-1)!;
+    if (!SYSTEM_COLUMNS.has(name)) return;
+    if (name === 'tableoid') this.readsTableoid = true;
+    else this.readsPlace = true;
+    this.onlyOneShard('systemColumn');
   }
 
   /** A relation that is no sharded table. */

@@ -67,7 +67,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.action === null &&
     plan.pins.length === 0 &&
     plan.effect !== 'ddl' &&
-    !plan.locksReference &&
+    !plan.asIsAtHome &&
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
     plan.merge?.how !== 'sequences' &&

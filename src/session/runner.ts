@@ -144,7 +144,7 @@ export class Runner {
     const how = plan.merge?.how;
     const alone =
       targets.length === 1 &&
-      !(plan.locksReference && targets[0] !== HOME_SHARD) &&
+      !(plan.asIsAtHome && targets[0] !== HOME_SHARD) &&
       !MORE_THAN_TEXT.has(how ?? '') &&
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
     if (alone) this.#d.context.counters.routes.careful += 1;

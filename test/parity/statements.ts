@@ -369,8 +369,9 @@ export const FOUND: readonly string[] = [
 /** Refused where they need several shards. */
 export const REFUSED_STATEMENTS: readonly string[] = [
   'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (50 + 50)',
-  'SELECT tableoid::regclass, id FROM files',
   'SELECT count(DISTINCT tag), max(xmin::text) FROM files',
+  'SELECT f, tableoid FROM files f',
+  'SELECT tableoid FROM files NATURAL JOIN members',
   'SELECT drive.shard_id(), count(DISTINCT tag) FROM files',
   'SELECT id FROM files WHERE size = (SELECT max(size) FROM files) ORDER BY id FETCH FIRST ROW WITH TIES FOR UPDATE',
   'SELECT f.* FROM files f JOIN members m ON m.user_id = f.size LEFT JOIN country c ON c.code = m.country FOR UPDATE OF f',

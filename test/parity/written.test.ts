@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compare, type ParityServers, startParity } from './servers.ts';
 import { ANSWERED, COMPUTED, FOUND, REFUSED_STATEMENTS, WRITES } from './statements.ts';
+import { TABLEOIDS } from './tableoid-statements.ts';
 
 describe.each([1, 2, 3])('over %i shards', (shardCount) => {
   let servers: ParityServers;
@@ -22,7 +23,7 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     expect(engine).toEqual(plain);
   });
 
-  test.each([...COMPUTED, ...FOUND])('%s', async (sql) => {
+  test.each([...COMPUTED, ...FOUND, ...TABLEOIDS])('%s', async (sql) => {
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
     expect(proxy).toEqual(plain);
     expect(engine).toEqual(plain);

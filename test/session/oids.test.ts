@@ -120,6 +120,19 @@ const valuesIn = (messages: readonly RawMessage[]) =>
   messages.filter(({ type }) => type === 'D').map(({ body }) => decodeDataRow(body));
 
 describe('What a client is told', () => {
+  it.each([
+    'SELECT tableoid FROM things',
+    'SELECT tableoid, count(*) OVER () FROM things ORDER BY user_id',
+    ...[0, 1, 2].map((key) => `SELECT tableoid FROM things WHERE user_id = ${key}`),
+  ])('has the home shard’s number of the table: %s', async (sql) => {
+    for (const inBlock of [false, true]) {
+      if (inBlock) await client.query('BEGIN');
+      const numbers = (await client.rows(sql)).map(([number]) => Number(number));
+      expect(new Set(numbers)).toEqual(new Set([home.get('table things')]));
+      if (inBlock) await client.query('ROLLBACK');
+    }
+  });
+
   it('has the numbers of the home shard, whichever shard answers', async () => {
     for (let key = 0; key < SHARDS; key++) {
       // Often enough that servers keep the statement.

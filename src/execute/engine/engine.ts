@@ -2,7 +2,7 @@
 
 import { ENGINE_ANALYZE_BYTES_MIN } from '../../base/limits.ts';
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import { IDENTITY } from '../../plan/engine-plan.ts';
+import { IDENTITY, TABLE_NAME } from '../../plan/engine-plan.ts';
 import type { EngineInput, EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
@@ -190,6 +190,9 @@ export function leafSql(
     for (const { name, from } of IDENTITY) {
       list.push(`${from ?? `${shard}::pg_catalog.int4`} AS ${name}`);
     }
+  }
+  if (leaf.named) {
+    list.push(`tableoid::pg_catalog.regclass::pg_catalog.text AS ${TABLE_NAME}`);
   }
   const conditions = [...filters];
   if (keys !== null && keyColumn !== null) conditions.push(`${keyColumn} IN (${keys.join(', ')})`);

@@ -1,7 +1,7 @@
 // Inline: leaves of few rows as array parameters of the statement, without a temporary table.
 
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import { type Broadcast, IDENTITY, withLeaves } from '../../plan/engine-plan.ts';
+import { type Broadcast, IDENTITY, TABLE_NAME, withLeaves } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
@@ -230,6 +230,8 @@ async function readAll(
   return rows;
 }
 
+const NAME = { name: TABLE_NAME, type: 'text', typeOid: 25, cast: null };
+
 /** Each leaf as a relation, '' for one that is not there; arrays come behind the parameters. */
 function relationsOf(
   leaves: readonly (ReadLeaf | null)[],
@@ -240,7 +242,7 @@ function relationsOf(
   const relations = leaves.map((read) => {
     if (read === null) return '';
     const { leaf, rows } = read;
-    const more = leaf.identified ? IDENTITY : [];
+    const more = [...(leaf.identified ? IDENTITY : []), ...(leaf.named ? [NAME] : [])];
     const elements = [...leaf.elements!, ...more];
     const columns = [...leaf.columns, ...more.map(({ name }) => name)];
     const arrays = elements.map(({ type, typeOid }, column) => {

@@ -1,6 +1,6 @@
 // Leaf definition: a table's columns as a session's own connection sees them, to be made elsewhere.
 
-import { IDENTITY } from '../../plan/engine-plan.ts';
+import { IDENTITY, TABLE_NAME } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
@@ -16,7 +16,8 @@ export async function definitionsOf(
     const { rows } = await query(connection, definitionSql(leaf));
     const own = rows[0]?.[0] ?? '';
     const identity = leaf.identified ? IDENTITY.map(({ name, type }) => `${name} ${type}`) : [];
-    definitions.push([own, ...identity].join(', '));
+    const named = leaf.named ? [`${TABLE_NAME} pg_catalog.text`] : [];
+    definitions.push([own, ...identity, ...named].join(', '));
   }
   return definitions;
 }
