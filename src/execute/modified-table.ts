@@ -1,4 +1,4 @@
-// Modified table: what is to be known of a table whose rows are found again by their primary key.
+// Modified table: what is to be known of a table whose rows are found again by what is unique in them.
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
@@ -10,7 +10,7 @@ import type { CarriedColumn } from './carried.ts';
 export interface ModifiedTable {
   /** Unquoted, in the table's order; generated ones are left out. */
   readonly columns: readonly ModifiedColumn[];
-  /** The columns of the primary key, and that of the sharding key. */
+  /** The columns of the primary key, or of another that no two rows share, and that of the sharding key. */
   readonly identity: readonly string[];
   /** A row of it may be deleted on one shard and inserted on another in place of an update. */
   readonly movable: boolean;
@@ -20,22 +20,23 @@ export interface ModifiedColumn extends CarriedColumn {
   readonly name: string;
 }
 
-/** `table`: as SQL. Throws 0A000 without a primary key. */
+/** `table`: as SQL. Throws 0A000 where nothing keeps its rows apart. */
 export async function modifiedTable(
   home: ServerConnection,
   table: string,
   keyColumn: string | null,
 ): Promise<ModifiedTable> {
   const { rows } = await query(home, columnsSql(table));
-  const primary = rows.filter(([, , isPrimary]) => isPrimary === 't').map(([name]) => name!);
-  if (primary.length === 0) {
+  const unique = rows.filter(([, , isUnique]) => isUnique === 't').map(([name]) => name!);
+  if (unique.length === 0) {
     throw new SqlError({
       code: SQLSTATE.featureNotSupported,
       message: `not supported without a primary key: writing rows of ${table} that are computed first`,
+      detail: 'It has no UNIQUE constraint of columns that are NOT NULL, either.',
       hint: 'Give the table a primary key, or restrict every sharded table to one key.',
     });
   }
-  const beside = keyColumn === null || primary.includes(keyColumn) ? [] : [keyColumn];
+  const beside = keyColumn === null || unique.includes(keyColumn) ? [] : [keyColumn];
   return {
     columns: rows
       .filter(([, , , isGenerated]) => isGenerated !== 't')
@@ -45,14 +46,15 @@ export async function modifiedTable(
         typeOid: Number(oid),
         readAs: null,
       })),
-    identity: [...primary, ...beside],
+    identity: [...unique, ...beside],
     movable: rows[0]?.[4] === 't',
   };
 }
 
 /**
- * Not movable, of it or its partitions: triggers, which would fire for a DELETE and an INSERT; foreign keys that would act on
- * a DELETE; row level security; tables that inherit from it.
+ * Unique: the primary key's columns, else those of the first UNIQUE constraint that holds at once and
+ * takes no NULL. Not movable, of it or its partitions: triggers, which would fire for a DELETE and an
+ * INSERT; foreign keys that would act on a DELETE; row level security; tables that inherit from it.
  */
 const columnsSql = (table: string) => `
   SELECT a.attname, pg_catalog.format_type(a.atttypid, -1),
@@ -72,7 +74,15 @@ const columnsSql = (table: string) => `
   CROSS JOIN LATERAL (SELECT c.oid || ARRAY(
     SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(c.oid)) AS oids) AS own
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
+  LEFT JOIN LATERAL (
+    SELECT i.indkey, i.indnkeyatts
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_constraint u ON u.conindid = i.indexrelid
+    WHERE i.indrelid = c.oid AND u.conrelid = c.oid
+      AND (u.contype = 'p' OR (u.contype = 'u' AND NOT u.condeferrable AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute k WHERE k.attrelid = c.oid AND NOT k.attnotnull
+          AND k.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]))))
+    ORDER BY u.contype, i.indexrelid LIMIT 1
+  ) AS i ON true
   WHERE c.oid = ${quoteLiteral(table)}::pg_catalog.regclass ORDER BY a.attnum`;
 
 /** Why the key of a row cannot be set to that of another shard. */

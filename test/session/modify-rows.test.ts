@@ -91,7 +91,38 @@ describe('A row that another transaction changes meanwhile', () => {
 const messageOf = (answer: readonly RawMessage[]) =>
   fieldsOf(answer.find(({ type }) => type === 'E')!).get('M');
 
+describe('A row is found again', () => {
+  it('by a unique constraint of columns that are not NULL, the key beside it', async () => {
+    await client.rows(`CREATE TABLE coded (user_id bigint NOT NULL, code text NOT NULL, part int,
+      total int, UNIQUE (user_id, part), UNIQUE (user_id, code))`);
+    await client.rows(
+      `INSERT INTO coded VALUES (1, 'a', NULL, 1), (1, 'b', NULL, 2), (2, 'a', 1, 3)`,
+    );
+    await client.rows(`UPDATE coded SET total = total + (SELECT max(total) FROM accounts)
+      WHERE code = 'a' AND total < (SELECT sum(total) FROM accounts)`);
+    await client.rows(`DELETE FROM coded WHERE total = (SELECT min(total) FROM coded)`);
+    await client.rows(`UPDATE coded SET user_id = user_id + 1 WHERE total > 30`);
+    expect(await client.rows('SELECT * FROM coded ORDER BY user_id')).toEqual([
+      ['2', 'a', null, '31'],
+      ['3', 'a', '1', '33'],
+    ]);
+    await client.rows('DROP TABLE coded');
+  });
+});
+
 describe('It is refused with a reason', () => {
+  it.each(['UNIQUE (user_id, total)', 'code int NOT NULL, UNIQUE (user_id, code) DEFERRABLE'])(
+    'where a constraint does not keep rows apart at any time: %s',
+    async (constraint) => {
+      await client.rows(`CREATE TABLE weak (user_id bigint NOT NULL, total int, ${constraint})`);
+      const answer = await client.query(
+        'UPDATE weak SET total = (SELECT max(total) FROM accounts)',
+      );
+      expect(errorCode(answer)).toBe('0A000');
+      await client.rows('DROP TABLE weak');
+    },
+  );
+
   it('without a primary key', async () => {
     const answer = await client.query('UPDATE loose SET total = (SELECT max(total) FROM accounts)');
     expect(errorCode(answer)).toBe('0A000');
