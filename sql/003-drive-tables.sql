@@ -8,6 +8,9 @@ CREATE TABLE IF NOT EXISTS drive.tables (
   key_column name CHECK ((key_column IS NOT NULL) = (kind = 'sharded'))
 );
 
+-- A role that changes the schema has the proxy read it again in its transaction.
+GRANT SELECT ON drive.tables TO PUBLIC;
+
 COMMENT ON TABLE drive.tables IS 'kinds of tables: sharded by key_column, reference or home';
 
 -- Remembers the kind of a table, and forgets the tables that have been dropped.

@@ -9,6 +9,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
+import { queryAsLogin } from './as-login.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface EverywhereRequest {
@@ -68,8 +69,8 @@ export async function runInTransaction(
     const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
     await onEach(done, [...narrow, ...alike].map(spreadSql));
   }
-  if (merge.restarts) await onEach(done, [ALIGN_SQL]);
-  if (merge.creates !== null) await onEach(done, [kindSql(merge.creates)]);
+  if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
+  if (merge.creates !== null) for (const each of done) await rememberKind(each, merge.creates);
   return { ...answer!, tag: tagOf(tags) };
 }
 
@@ -169,11 +170,15 @@ function nameOf({ schema, name }: NewTable['relation']): string {
   return parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
 }
 
-/** Of a relation that the session's search path finds. */
-function kindSql({ relation, kind, keyColumn }: NewTable): string {
-  const name = nameOf(relation);
+/** Of a relation that the session's search path finds, which depends on who it is. */
+async function rememberKind(
+  connection: ServerConnection,
+  { relation, kind, keyColumn }: NewTable,
+): Promise<void> {
+  const found = `SELECT ${quoteLiteral(nameOf(relation))}::pg_catalog.regclass::pg_catalog.oid`;
+  const [[oid]] = (await query(connection, found)).rows as [[string]];
   const key = keyColumn === null ? 'NULL' : quoteLiteral(keyColumn);
-  return `SELECT drive.set_table_kind(${quoteLiteral(name)}::regclass, '${kind}', ${key})`;
+  await queryAsLogin(connection, `SELECT drive.set_table_kind(${oid}, '${kind}', ${key})`);
 }
 
 async function onEach(

@@ -9,6 +9,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { quoteLiteral } from '../pool/settings.ts';
 import type { Placement } from '../topology/placement.ts';
 import type { Table } from '../topology/table.ts';
+import { queryAsLogin } from './as-login.ts';
 
 export interface TableMove {
   /** Qualified and quoted. */
@@ -160,7 +161,7 @@ async function strideSequences({ connections, name }: TableMove): Promise<void> 
       await query(connection, `SELECT drive.spread_sequence(${literal})`);
       if (isUnderWay !== 't') continue;
       await query(connection, `SELECT pg_catalog.setval(${literal}, ${last}, '${called}')`);
-      await query(connection, `SELECT drive.align_sequence(${literal})`);
+      await queryAsLogin(connection, `SELECT drive.align_sequence(${literal})`);
     }
   }
 }
@@ -232,7 +233,7 @@ async function rememberKind(
 ): Promise<void> {
   const column = key === null ? 'NULL' : quoteLiteral(key);
   for (const connection of connections) {
-    await query(
+    await queryAsLogin(
       connection,
       `SELECT drive.set_table_kind(${quoteLiteral(name)}::regclass, '${kind}', ${column})`,
     );

@@ -6,38 +6,17 @@ import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import type { MergedCursor } from './cursor/merged-cursor.ts';
+import { mayBeSomebodyElse } from './as-login.ts';
+import type { DeclaredCursor } from './cursor/declared-cursor.ts';
+import type { PathChange, ScriptLine } from './script-line.ts';
 import {
   commitTwoPhase,
+  hasWritten,
   rolledBack,
   type TwoPhase,
   type UnfinishedPart,
   unknownOutcome,
 } from './two-phase.ts';
-
-/** What a participant that joins later must be told first. */
-interface ScriptLine {
-  readonly sql: string;
-  /** The name where the line is SAVEPOINT. */
-  readonly savepoint: string | null;
-  /** It sets modes of the transaction. */
-  readonly isMode: boolean;
-  /** The session's settings and cursors when the savepoint was made. */
-  readonly settings: Settings;
-  readonly cursors: ReadonlyMap<string, DeclaredCursor>;
-  /** Where it has names looked up from then on; null: it is not about that. */
-  readonly searchPath: PathChange | null;
-}
-
-/** `path` as in SessionSettings; 'session': along the path of the session again. */
-export type PathChange = { readonly path: readonly string[] | null } | 'session';
-
-export type DeclaredCursor =
-  | { readonly on: 'shard'; readonly shard: number; readonly hold: boolean }
-  /** The merge engine's, on the connection beside the transaction. */
-  | { readonly on: 'engine'; readonly hold: boolean }
-  /** Rows of several shards, each of which has a cursor of that name. */
-  | { readonly on: 'shards'; readonly merged: MergedCursor };
 
 export interface TransactionDependencies {
   readonly twoPhase: TwoPhase;
@@ -304,9 +283,9 @@ export class Transaction {
       const writers = shards.length < 2 ? shards : await this.#writersAmong(shards);
       if (writers.length > 1) {
         const connections = writers.map((shard) => this.participants.get(shard)!);
-        const { twoPhase, unfinished } = this.#dependencies;
-        for (const part of await commitTwoPhase(twoPhase, connections)) unfinished(part);
-        for (const shard of writers) this.#settle(shard, settings);
+        for (const part of await this.#commitTwoPhase(connections, settings)) {
+          this.#dependencies.unfinished(part);
+        }
       } else {
         for (const shard of writers) await this.#commitOne(shard, settings);
       }
@@ -315,6 +294,28 @@ export class Transaction {
     } catch (error) {
       await this.rollback();
       throw error;
+    }
+  }
+
+  /** The writers' parts are over with it, however it ends. */
+  async #commitTwoPhase(
+    connections: readonly ServerConnection[],
+    settings: Settings,
+  ): Promise<readonly UnfinishedPart[]> {
+    const over: ServerConnection[] = [];
+    const prepared = (connection: ServerConnection): void => {
+      over.push(connection);
+      this.participants.delete(connection.shard.id);
+      connection.onParameterStatus = null;
+    };
+    try {
+      const asLogin = mayBeSomebodyElse(this.settingsBefore, this.recorded);
+      const commit = { connections, settings, asLogin, prepared };
+      const unfinished = await commitTwoPhase(this.#dependencies.twoPhase, commit);
+      this.#settle(connections[0]!.shard.id, settings);
+      return unfinished;
+    } finally {
+      for (const connection of over) this.#dependencies.giveBack(connection);
     }
   }
 
@@ -376,21 +377,12 @@ export class Transaction {
     if (tag !== 'COMMIT') throw rolledBack(connection);
   }
 
-  /**
-   * A function may write without our knowing. A participant with a transaction id has written;
-   * without one its commit changes nothing.
-   */
+  /** A function may write without our knowing. */
   async #writersAmong(shards: readonly number[]): Promise<number[]> {
     const writers: number[] = [];
     for (const shard of shards) {
-      if (this.writers.has(shard)) {
-        writers.push(shard);
-        continue;
-      }
-      const connection = this.participants.get(shard)!;
-      const sql = 'SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL';
-      const { rows } = await query(connection, sql);
-      if (rows[0]?.[0] === 't') writers.push(shard);
+      const isKnown = this.writers.has(shard);
+      if (isKnown || (await hasWritten(this.participants.get(shard)!))) writers.push(shard);
     }
     return writers;
   }

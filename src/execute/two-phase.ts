@@ -7,8 +7,9 @@ import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { NO_SETTINGS, quoteLiteral } from '../pool/settings.ts';
-import { borrow, type Cluster, giveBack } from './cluster.ts';
+import { NO_SETTINGS, quoteLiteral, type Settings } from '../pool/settings.ts';
+import { BECOME_LOGIN, queryAsLogin } from './as-login.ts';
+import { applySettings, borrow, type Cluster, giveBack } from './cluster.ts';
 
 export interface TwoPhase {
   readonly cluster: Cluster;
@@ -18,6 +19,13 @@ export interface TwoPhase {
 
 /** Every gid begins so; the number behind it is the decider's shard. */
 const GID_PREFIX = 'drive_';
+
+/** Whether the transaction there has an id; without one its commit changes nothing. */
+export async function hasWritten(connection: ServerConnection): Promise<boolean> {
+  const sql = 'SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL';
+  const { rows } = await query(connection, sql);
+  return rows[0]?.[0] === 't';
+}
 
 /** The global identifiers of one process, unique over all: `drive_<decider>_<name>_<counter>`. */
 export class Gids {
@@ -60,6 +68,18 @@ export function readPart(
   return match === null ? null : { gid: match[1]!, decider: Number(match[2]), name: match[3]! };
 }
 
+/** One transaction that is to be committed. */
+export interface Commit {
+  /** Of the writers. */
+  readonly connections: readonly ServerConnection[];
+  /** The session's from here on, which every connection has that is not in the transaction any more. */
+  readonly settings: Settings;
+  /** The session may have become somebody else, who may have no rights to anything of the proxy's. */
+  readonly asLogin: boolean;
+  /** The connection has prepared its part, and is in no transaction any more. */
+  prepared(connection: ServerConnection): void;
+}
+
 /**
  * The first connection is the decider. The others prepare; then the decider writes the gid to its
  * drive.txlog within its own transaction and commits: that one commit is the decision, durable and
@@ -69,11 +89,11 @@ export function readPart(
  */
 export async function commitTwoPhase(
   twoPhase: TwoPhase,
-  connections: readonly ServerConnection[],
+  commit: Commit,
 ): Promise<readonly UnfinishedPart[]> {
-  const gid = twoPhase.gids.next(connections[0]!.shard.id);
+  const gid = twoPhase.gids.next(commit.connections[0]!.shard.id);
   try {
-    return await commitAs(gid, twoPhase, connections);
+    return await commitAs(gid, twoPhase, commit);
   } finally {
     twoPhase.gids.done(gid);
   }
@@ -82,28 +102,44 @@ export async function commitTwoPhase(
 async function commitAs(
   gid: string,
   twoPhase: TwoPhase,
-  connections: readonly ServerConnection[],
+  commit: Commit,
 ): Promise<readonly UnfinishedPart[]> {
-  const [decider, ...others] = connections as [ServerConnection, ...ServerConnection[]];
+  const [decider, ...others] = commit.connections as [ServerConnection, ...ServerConnection[]];
+  const { asLogin } = commit;
   const prepared: ServerConnection[] = [];
   try {
     for (const connection of others) {
-      const part = quoteLiteral(partOf(gid, connection));
-      const { tag } = await query(connection, `PREPARE TRANSACTION ${part}`);
-      if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
+      await prepare(connection, partOf(gid, connection), asLogin);
+      connection.settings = commit.settings;
       prepared.push(connection);
+      commit.prepared(connection);
     }
-    await decide(twoPhase, decider, gid);
+    await decide(twoPhase, decider, gid, asLogin);
   } catch (error) {
     if (!(error instanceof SqlError && error.code === SQLSTATE.transactionResolutionUnknown)) {
-      await finish(twoPhase, prepared, gid, 'ROLLBACK PREPARED');
+      await finish(twoPhase, prepared, gid, 'ROLLBACK PREPARED', asLogin);
     }
     throw error;
   }
-  const unfinished = await finish(twoPhase, prepared, gid, 'COMMIT PREPARED');
+  const unfinished = await finish(twoPhase, prepared, gid, 'COMMIT PREPARED', asLogin);
   // While a prepared part is left, the row is what recovery decides by.
-  if (unfinished.length === 0) await forget(twoPhase, decider, gid);
+  if (unfinished.length === 0) await forget(twoPhase, decider, gid, asLogin);
   return unfinished;
+}
+
+/**
+ * What one user has prepared no other may finish, so the login prepares it. What is deferred to the
+ * commit is done before that, by the user whose it is.
+ */
+async function prepare(
+  connection: ServerConnection,
+  part: string,
+  asLogin: boolean,
+): Promise<void> {
+  const before = asLogin ? `SET CONSTRAINTS ALL IMMEDIATE; ${BECOME_LOGIN}; ` : '';
+  const sql = `${before}PREPARE TRANSACTION ${quoteLiteral(part)}`;
+  const { tag } = await query(connection, sql);
+  if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
 }
 
 /** A part that is decided and still prepared, because its shard did not answer. */
@@ -134,9 +170,15 @@ export async function finishPart(
 
 const UNDEFINED_OBJECT = '42704';
 
-async function decide(twoPhase: TwoPhase, decider: ServerConnection, gid: string): Promise<void> {
+async function decide(
+  twoPhase: TwoPhase,
+  decider: ServerConnection,
+  gid: string,
+  asLogin: boolean,
+): Promise<void> {
   const values = `(${quoteLiteral(gid)}, 'commit')`;
-  await query(decider, `INSERT INTO drive.txlog (gid, state) VALUES ${values}`);
+  const run = asLogin ? queryAsLogin : query;
+  await run(decider, `INSERT INTO drive.txlog (gid, state) VALUES ${values}`);
   let tag: string;
   try {
     ({ tag } = await query(decider, 'COMMIT'));
@@ -182,11 +224,13 @@ async function finish(
   prepared: readonly ServerConnection[],
   gid: string,
   verb: 'COMMIT PREPARED' | 'ROLLBACK PREPARED',
+  asLogin: boolean,
 ): Promise<readonly UnfinishedPart[]> {
   const unfinished: UnfinishedPart[] = [];
   const ends = prepared.map(async (connection) => {
     const name = partOf(gid, connection);
     try {
+      if (asLogin) await applySettings(connection, NO_SETTINGS);
       await query(connection, `${verb} ${quoteLiteral(name)}`);
     } catch (error) {
       twoPhase.log.warn({ gid, verb, err: error }, 'left to recovery: a shard did not answer');
@@ -197,9 +241,15 @@ async function finish(
   return unfinished;
 }
 
-async function forget(twoPhase: TwoPhase, decider: ServerConnection, gid: string): Promise<void> {
+async function forget(
+  twoPhase: TwoPhase,
+  decider: ServerConnection,
+  gid: string,
+  asLogin: boolean,
+): Promise<void> {
+  const run = asLogin ? queryAsLogin : query;
   try {
-    await query(decider, `DELETE FROM drive.txlog WHERE gid = ${quoteLiteral(gid)}`);
+    await run(decider, `DELETE FROM drive.txlog WHERE gid = ${quoteLiteral(gid)}`);
   } catch (error) {
     twoPhase.log.warn({ gid, err: error }, 'a finished transaction stays in drive.txlog');
   }

@@ -198,6 +198,10 @@ export const REFUSED = {
     hint: 'Make the schema first, then each object with a statement of its own.',
   },
   rule: { what: 'CREATE RULE on a sharded or reference table', hint: 'Use a trigger.' },
+  policy: {
+    what: 'a policy that reads rows which may be on other shards',
+    hint: 'Tie its sub-query to the row by an equality of sharding keys, or read a reference table.',
+  },
   keyColumn: {
     what: 'dropping, renaming or retyping the sharding key column',
     hint: 'Make a new table and copy the rows.',

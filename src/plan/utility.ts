@@ -18,6 +18,7 @@ import { explainsExecute, planExplain } from './explain-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
+import { readsOtherShards } from './policy.ts';
 import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
@@ -146,6 +147,8 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
     const spread = relations.some((relation) => isOnEveryShard(relation, context));
     return spread ? 'createAs' : null;
   }
+  const isPolicy = node === 'CreatePolicyStmt' || node === 'AlterPolicyStmt';
+  if (isPolicy && readsOtherShards(statement, context)) return 'policy';
   if (node !== 'DoStmt' || body === null) return null;
   return mayTouch(body, shardedNames(catalog), catalog) ? 'routine' : null;
 }

@@ -1,5 +1,6 @@
 // Everywhere: how a session runs DDL on all shards, and what it remembers of it.
 
+import { queryAsLogin } from '../execute/as-login.ts';
 import {
   type EverywhereRequest,
   notInstalled,
@@ -131,5 +132,5 @@ export async function keepHome(state: SessionState, context: SessionContext): Pr
     .map((table) => [table.schema, table.name]);
   const key = quoteLiteral(catalog.defaultKey);
   const sql = `SELECT drive.keep_home(${key}, ${quoteLiteral(JSON.stringify(spread))})`;
-  await withConnectionOf(state)(HOME_SHARD, (home) => query(home, sql));
+  await withConnectionOf(state)(HOME_SHARD, (home) => queryAsLogin(home, sql));
 }

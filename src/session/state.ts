@@ -2,14 +2,15 @@
 
 import type { SqlError } from '../base/errors.ts';
 import { applySettings, forgetOids, giveBack } from '../execute/cluster.ts';
+import type { DeclaredCursor } from '../execute/cursor/declared-cursor.ts';
 import type { Gather } from '../execute/gather.ts';
 import { cancelLockWaiters } from '../execute/lock-waiters.ts';
-import { type DeclaredCursor, Transaction } from '../execute/transaction.ts';
+import { Transaction } from '../execute/transaction.ts';
 import { finishPart, type UnfinishedPart } from '../execute/two-phase.ts';
 import type { HandRoute } from '../plan/plan.ts';
 import type { ConnectionOwner } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import type { Settings } from '../pool/settings.ts';
+import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
 import type { Borrower, ShardPool } from '../pool/shard-pool.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -150,8 +151,8 @@ export class SessionState {
     const connection = own ?? (await this.#lease(shard, settings));
     this.borrowed.add(connection);
     try {
-      await applySettings(connection, settings);
       await this.#finishOwn(shard, connection);
+      await applySettings(connection, settings);
       this.planWatch?.check();
       if (this.ended !== null) throw this.ended;
     } catch (error) {
@@ -185,6 +186,8 @@ export class SessionState {
   /** A session reads what it has written: its commits are finished on the shard first. */
   async #finishOwn(shard: number, connection: ServerConnection): Promise<void> {
     for (const part of this.#unfinished.filter((each) => each.shard === shard)) {
+      // As the login, who has prepared it.
+      await applySettings(connection, NO_SETTINGS);
       await finishPart(connection, part);
       this.#unfinished = this.#unfinished.filter((each) => each !== part);
     }

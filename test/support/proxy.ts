@@ -4,7 +4,7 @@ import { createLog, type Logger } from '../../src/base/log.ts';
 import { type ConfigPart, loadConfig } from '../../src/control/config.ts';
 import { startProxy } from '../../src/proxy.ts';
 import type { Shard } from '../../src/topology/shard.ts';
-import { type FreshDatabases, freshDatabases } from './cluster.ts';
+import { type FreshDatabases, freshDatabases, superusers } from './cluster.ts';
 
 /** How a client logs in. */
 export interface Login {
@@ -37,6 +37,8 @@ export interface TestProxyOptions {
   readonly config?: ConfigPart;
   /** Where the proxy's log goes; by default nowhere. */
   readonly log?: Logger;
+  /** The proxy logs in as the servers' superuser, which may make roles and become anybody. */
+  readonly superuser?: boolean;
   /** One server computes what is otherwise merged in a stream. */
   readonly forceEngine?: boolean;
   /** Makes tables before the proxy looks at the schema. */
@@ -52,15 +54,16 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<Te
 
 async function proxyOver(
   databases: FreshDatabases,
-  { config: part = {}, log, forceEngine = false }: TestProxyOptions,
+  { config: part = {}, log, forceEngine = false, superuser = false }: TestProxyOptions,
 ): Promise<TestProxy> {
   let current = part;
+  const loginAs = superuser ? superusers().shards : {};
   const readConfig = () => {
     const { proxy: proxyPart = {}, ...rest } = current as { proxy?: object };
     return loadConfig({
       env: {},
       overrides: {
-        shards: databases.shards.map(({ id: _, ...shard }) => shard),
+        shards: databases.shards.map(({ id: _, ...shard }) => ({ ...shard, ...loginAs })),
         proxy: { port: 0, ...proxyPart },
         ...rest,
       },
@@ -88,7 +91,10 @@ async function proxyOver(
       current = next;
     },
     beside: (options) =>
-      proxyOver({ ...databases, drop: async () => undefined }, { config: part, ...options }),
+      proxyOver(
+        { ...databases, drop: async () => undefined },
+        { config: part, superuser, ...options },
+      ),
     async close() {
       await proxy.close();
       await databases.drop();
