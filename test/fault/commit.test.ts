@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
-import { errorCode, RawClient, statusOf } from '../support/raw-client.ts';
+import { errorCode, RawClient, rowsOf, statusOf } from '../support/raw-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { Stand } from './stand.ts';
 import { MOMENTS } from './step-forwarder.ts';
@@ -31,14 +31,18 @@ it.each(MOMENTS)('when it is %s, and its session goes on', async (moment) => {
   expect(errorCode(answer)).toBe(moment === 'answered' ? '' : '08007');
   expect(statusOf(answer)).toBe('I');
   const isThere = moment === 'unsent' ? '0' : '1';
-  expect(await client.rows('SELECT count(*) FROM notes')).toEqual([[isThere]]);
+  let count = await client.query('SELECT count(*) FROM notes');
+  // The proxy may not have heard yet that the connection it was given back has been cut.
+  if (errorCode(count) === '08006') count = await client.query('SELECT count(*) FROM notes');
+  expect(rowsOf(count)).toEqual([[isThere]]);
   await client.close();
 });
 
 it('and one that is cut before its first statement runs is failed, not begun', async () => {
   const client = await RawClient.login(stand.logins[0]!);
   await client.rows('DELETE FROM notes');
-  const insert = `INSERT INTO notes VALUES (2, 'two')`;
+  // Servers do not keep it: it is known by its text.
+  const insert = `INSERT INTO notes SELECT 2, 'two'`;
   for (const moment of ['unsent', 'unanswered'] as const) {
     const strike = async (): Promise<void> => undefined;
     const met = stand.plan.meet({ statement: insert, moment, strike });
