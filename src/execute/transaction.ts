@@ -1,14 +1,13 @@
 // Transaction: one session's open transaction over the shards that have been enlisted in it.
 
-import { SqlError } from '../base/errors.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
+import type { SqlError } from '../base/errors.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { mayBeSomebodyElse } from './as-login.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
-import type { PathChange, ScriptLine } from './script-line.ts';
+import { type PathChange, type Savepoint, TransactionScript } from './transaction-script.ts';
 import {
   commitTwoPhase,
   hasWritten,
@@ -72,7 +71,7 @@ export class Transaction {
   /** Cursors declared in it, and where they live. */
   cursors: ReadonlyMap<string, DeclaredCursor> = new Map();
 
-  #script: ScriptLine[] = [];
+  #script = new TransactionScript();
   #lost: SqlError | null = null;
   #dependencies: TransactionDependencies;
 
@@ -91,12 +90,12 @@ export class Transaction {
   /** The statements by which a new participant catches up. */
   get prologue(): string {
     // A line break ends a comment that the client left at the end of its BEGIN.
-    return [this.begin, ...this.#script.map((line) => line.sql)].join('\n;');
+    return [this.begin, ...this.#script.statements].join('\n;');
   }
 
   /** What has been SET in it: with BEGIN, what makes another transaction like this one. */
   get recorded(): readonly string[] {
-    return this.#script.filter((line) => line.savepoint === null).map((line) => line.sql);
+    return this.#script.settings;
   }
 
   /**
@@ -104,18 +103,20 @@ export class Transaction {
    * one all of them, but for those handed on to it.
    */
   get handedOn(): TransactionModes {
-    let script = this.#script;
-    if (this.state === 'failed') {
-      const savepoint = script.findLastIndex((line) => line.savepoint !== null);
-      if (savepoint < 0) return this.inherited;
-      script = script.slice(0, savepoint);
-    }
-    return { begin: this.begin, modes: script.filter((line) => line.isMode).map(({ sql }) => sql) };
+    const { begin } = this;
+    if (this.state !== 'failed') return { begin, modes: this.#script.modes };
+    const modes = this.#script.modesBeforeSavepoint;
+    return modes === null ? this.inherited : { begin, modes };
+  }
+
+  /** How many savepoints it has had so far. */
+  get savepoints(): number {
+    return this.#script.savepoints;
   }
 
   /** BEGIN is all that a shard has missed which joins now. */
   get isBare(): boolean {
-    return this.#script.length === 0 && this.#lost === null;
+    return this.#script.isEmpty && this.#lost === null;
   }
 
   /** It can end by one statement on one server, or on none: nothing outlives it or is beside it. */
@@ -170,7 +171,8 @@ export class Transaction {
   async enlistApart(): Promise<ServerConnection> {
     if (this.apart !== null) return this.apart;
     const connection = await this.#dependencies.borrow(HOME_SHARD, this.settingsBefore, true);
-    const script = this.#script.flatMap(({ sql }) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
+    const { statements } = this.#script;
+    const script = statements.flatMap((sql) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
     try {
       await query(connection, [this.begin, WRITE, ...script].join('\n;'));
     } catch (error) {
@@ -184,53 +186,47 @@ export class Transaction {
 
   /** What SET LOCAL has made of the search path last; null: nothing. */
   get localPath(): { readonly path: readonly string[] | null } | null {
-    const change = this.#script.findLast((line) => line.searchPath !== null)?.searchPath ?? null;
-    return change === 'session' ? null : change;
+    const { searchPath } = this.#script;
+    return searchPath === 'session' ? null : searchPath;
   }
 
   /** A statement that was run on every participant and must be run on those to come. */
   record(sql: string, searchPath: PathChange | null = null): void {
-    this.#push(sql, { settings: this.settingsBefore, searchPath });
+    this.#script.addSetting(sql, false, searchPath);
   }
 
   /** The same for its modes, which COMMIT AND CHAIN hands on. */
   recordModes(sql: string): void {
-    this.#push(sql, { isMode: true, settings: this.settingsBefore });
-  }
-
-  #push(sql: string, fields: Partial<ScriptLine> & Pick<ScriptLine, 'settings'>): void {
-    const { cursors } = this;
-    const line = { sql, savepoint: null, isMode: false, cursors, searchPath: null, ...fields };
-    this.#script.push(line);
+    this.#script.addSetting(sql, true, null);
   }
 
   async savepoint(name: string, sql: string, settings: Settings): Promise<void> {
     await this.onEveryParticipant(sql);
-    this.#push(sql, { savepoint: name, settings });
+    this.#script.addSavepoint(sql, { name, settings, cursors: this.cursors });
   }
 
-  /** RELEASE: the savepoint and those after it are forgotten, what was SET since stays. */
   async releaseSavepoint(name: string, sql: string): Promise<void> {
-    const index = this.#indexOf(name);
+    // Throws where there is none, before any server is asked.
+    this.#script.savepointOf(name);
     await this.onEveryParticipant(sql);
-    this.#script = this.#script.filter((line, i) => i < index || line.savepoint === null);
+    this.#script.release(name);
   }
 
   /**
-   * ROLLBACK TO: all after the savepoint is forgotten; gives the settings of that moment. Throws
-   * when a participant has been lost, because its part from before the savepoint is lost, too.
+   * ROLLBACK TO: gives what was so at the savepoint. Throws when a participant has been lost, because
+   * its part from before the savepoint is lost, too.
    */
-  async rollbackTo(name: string, sql: string): Promise<Settings> {
-    const index = this.#indexOf(name);
+  async rollbackTo(name: string, sql: string): Promise<Savepoint> {
+    const savepoint = this.#script.savepointOf(name);
     if (this.#lost !== null) throw this.#lost;
     await this.onEveryParticipant(sql);
-    const { settings, cursors } = this.#script[index]!;
     // What was closed since stays closed.
+    const { cursors } = savepoint;
     const open = [...cursors].filter(([name, cursor]) => this.cursors.get(name) === cursor);
     this.cursors = new Map(open);
-    this.#script.length = index + 1;
+    this.#script.returnTo(name);
     this.state = 'open';
-    return settings;
+    return savepoint;
   }
 
   /** The connection of a participant is gone: the transaction can only be rolled back. */
@@ -252,16 +248,6 @@ export class Transaction {
         connection.tainted = true;
       });
     }
-  }
-
-  /** Throws 3B001 when there is no such savepoint. */
-  #indexOf(name: string): number {
-    const index = this.#script.findLastIndex((line) => line.savepoint === name);
-    if (index >= 0) return index;
-    throw new SqlError({
-      code: SQLSTATE.invalidSavepointSpecification,
-      message: `savepoint "${name}" does not exist`,
-    });
   }
 
   /** Runs `sql` on every participant, in shard order; the first error is thrown. */

@@ -192,11 +192,12 @@ class BatchEncoder {
   }
 
   #close(target: 'statement' | 'portal', name: string, bytes: Buffer): void {
+    const { statements, portals } = this.#state;
     if (target === 'portal') {
+      portals.delete(name);
       this.#forward(bytes);
       return;
     }
-    const { statements } = this.#state;
     this.#steps.push({
       do: 'answer',
       bytes: CLOSE_COMPLETE,

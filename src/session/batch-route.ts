@@ -116,7 +116,9 @@ export function routeBatch(
         const target = shardOf(portal, state, context);
         if (target < 0 || mustBeTyped(message.bind, target, state, context)) return null;
         wanted = target;
-        portals.set(message.bind.portal, { portal, shard: target, running: null, ended: false });
+        const { savepoints } = state;
+        const fields = { shard: target, running: null, ended: false, savepoints };
+        portals.set(message.bind.portal, { portal, ...fields });
         break;
       }
       case 'execute':

@@ -5,6 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { formattedFields } from '../execute/gather.ts';
 import { namesTypes, valuesOn } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
+import { query } from '../pool/query.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import {
@@ -140,6 +141,7 @@ export class BatchRunner {
       shard: null,
       running: null,
       ended: false,
+      savepoints: this.#state.savepoints,
     });
     this.#client.write(BIND_COMPLETE);
   }
@@ -269,8 +271,18 @@ export class BatchRunner {
 
   async #close(target: 'statement' | 'portal', name: string): Promise<void> {
     if (target === 'statement') this.#state.statements.delete(name);
-    else await this.#state.closePortal(name);
+    else await this.#closePortal(name);
     this.#client.write(CLOSE_COMPLETE);
+  }
+
+  async #closePortal(name: string): Promise<void> {
+    const { portals, transaction } = this.#state;
+    const shard = portals.get(name)?.shard ?? null;
+    await this.#state.closePortal(name);
+    // The server lets go of one without a name when the next comes, and of all where it has failed.
+    if (name === '' || shard === null || transaction?.state !== 'open') return;
+    const connection = transaction.participants.get(shard);
+    if (connection !== undefined) await query(connection, `CLOSE "${name.replaceAll('"', '""')}"`);
   }
 
   #plan(statement: PreparedStatement): Plan {

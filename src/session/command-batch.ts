@@ -65,7 +65,8 @@ export function leadingCommand(
   }
   const execution = messages[at++];
   if (execution?.kind !== 'execute' || execution.execute.portal !== '') return null;
-  const portal = { portal: portalOf(statement, bind), shard: null, running: null, ended: true };
+  const fields = { shard: null, running: null, ended: true, savepoints: 0 };
+  const portal = { portal: portalOf(statement, bind), ...fields };
   const { command } = plan.action;
   const { sql } = statement;
   return { command, sql, replies: Buffer.concat(replies), length: at, parsed, portal };

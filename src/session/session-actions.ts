@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
-import type { PathChange } from '../execute/script-line.ts';
+import type { PathChange } from '../execute/transaction-script.ts';
 import type { SessionAction } from '../plan/action.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';

@@ -130,6 +130,7 @@ async function execute(
     shard: null,
     running: null,
     ended: false,
+    savepoints: 0,
   };
   const execution = {
     sql,

@@ -31,6 +31,8 @@ export interface OpenPortal {
   running: RunningGather | null;
   /** It has run to its end, on no single server. */
   ended: boolean;
+  /** How many savepoints its transaction had had when it was made. */
+  readonly savepoints: number;
 }
 
 export interface RunningGather {
@@ -112,6 +114,11 @@ export class SessionState {
     const routed = this.hand === null && this.fixedShard === null;
     const kept = this.pins.size > 0 || this.poolsFor !== null;
     return routed && !kept && this.#unfinished.length === 0;
+  }
+
+  /** Of a portal that is made now. */
+  get savepoints(): number {
+    return this.transaction?.savepoints ?? 0;
   }
 
   /** The schemas names are looked up in; null: the server's default path. */
@@ -345,6 +352,12 @@ export class SessionState {
     const running = this.portals.get(name)?.running ?? null;
     this.portals.delete(name);
     if (running !== null) await closeRunning(running);
+  }
+
+  /** Those made behind a savepoint that is rolled back to. */
+  async closePortalsSince(savepoint: number): Promise<void> {
+    const names = [...this.portals].filter(([, open]) => open.savepoints >= savepoint);
+    for (const [name] of names) await this.closePortal(name);
   }
 
   async closePortals(): Promise<void> {

@@ -106,8 +106,9 @@ async function savepoint(
   const { transaction } = state;
   if (transaction === null || transaction.implicit) throw outsideTransaction(TITLES[verb]);
   if (verb === 'rollbackTo') {
-    const settings = await transaction.rollbackTo(name, sql);
+    const { settings, serial } = await transaction.rollbackTo(name, sql);
     state.settings.current = settings;
+    await state.closePortalsSince(serial);
     if (state.topology !== null) {
       state.noteSchemaChange();
       await state.publishSchemaChange();

@@ -146,6 +146,34 @@ export const portalScripts: Readonly<Record<string, readonly Step[]>> = {
     ]),
     ...queries('ROLLBACK'),
   ],
+  'a name that is free again': [
+    ...queries('BEGIN'),
+    ...['1', '2'].map((key) =>
+      step([
+        say.parse('SELECT id FROM files WHERE user_id = $1 ORDER BY id'),
+        ...[say.bind([key], '', 'p'), say.execute('p', 1), say.close('portal', 'p'), say.sync],
+      ]),
+    ),
+    // A connection of its own takes it the careful way.
+    ...queries('SELECT pg_advisory_lock(77)'),
+    ...['1', '2'].map((key) =>
+      step([
+        say.parse('SELECT id FROM files WHERE user_id = $1 ORDER BY id'),
+        ...[say.bind([key], '', 'p'), say.execute('p', 1), say.close('portal', 'p'), say.sync],
+      ]),
+    ),
+    ...queries('SELECT pg_advisory_unlock(77)', 'SAVEPOINT a', 'SAVEPOINT b'),
+    step([say.parse(ALL), say.bind([], '', 'p'), say.execute('p', 2), say.sync]),
+    step([say.parse('SELECT 1', 's'), say.bind([], 's', 'q'), say.sync]),
+    ...queries('RELEASE b', 'ROLLBACK TO a'),
+    step([say.execute('p', 2), say.sync]),
+    ...queries('ROLLBACK TO a'),
+    step([say.parse(ALL), say.bind([], '', 'p'), say.execute('p', 2), say.sync]),
+    step([say.bind([], 's', 'q'), say.execute('q'), say.sync]),
+    ...queries('SAVEPOINT c', 'ROLLBACK TO c'),
+    step([say.execute('p', 2), say.sync]),
+    ...queries('ROLLBACK'),
+  ],
   'an update executed twice': [
     ...queries('BEGIN'),
     step([

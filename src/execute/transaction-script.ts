@@ -1,0 +1,100 @@
+// TransactionScript: what a shard must be told that joins a transaction late, and what was so at each savepoint.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { Settings } from '../pool/settings.ts';
+import type { DeclaredCursor } from './cursor/declared-cursor.ts';
+
+/** `path` as in SessionSettings; 'session': along the path of the session again. */
+export type PathChange = { readonly path: readonly string[] | null } | 'session';
+
+export interface Savepoint {
+  readonly name: string;
+  /** Which of the transaction's savepoints it is, from 1 on. */
+  readonly serial: number;
+  /** The session's settings and cursors when it was made. */
+  readonly settings: Settings;
+  readonly cursors: ReadonlyMap<string, DeclaredCursor>;
+}
+
+interface ScriptLine {
+  readonly sql: string;
+  /** null: the line sets something. */
+  readonly savepoint: Savepoint | null;
+  /** It sets modes of the transaction. */
+  readonly isMode: boolean;
+  /** Where it has names looked up from then on; null: it is not about that. */
+  readonly searchPath: PathChange | null;
+}
+
+export class TransactionScript {
+  /** How many savepoints there were so far. */
+  savepoints = 0;
+  #lines: ScriptLine[] = [];
+
+  get isEmpty(): boolean {
+    return this.#lines.length === 0;
+  }
+
+  get statements(): readonly string[] {
+    return this.#lines.map(({ sql }) => sql);
+  }
+
+  /** Those that are no savepoints. */
+  get settings(): readonly string[] {
+    return this.#lines.filter(({ savepoint }) => savepoint === null).map(({ sql }) => sql);
+  }
+
+  get modes(): readonly string[] {
+    return modesOf(this.#lines);
+  }
+
+  /** Those from before the last savepoint; null: there is none. */
+  get modesBeforeSavepoint(): readonly string[] | null {
+    const last = this.#lines.findLastIndex(({ savepoint }) => savepoint !== null);
+    return last < 0 ? null : modesOf(this.#lines.slice(0, last));
+  }
+
+  /** What the search path has been made last; null: nothing. */
+  get searchPath(): PathChange | null {
+    return this.#lines.findLast(({ searchPath }) => searchPath !== null)?.searchPath ?? null;
+  }
+
+  addSetting(sql: string, isMode: boolean, searchPath: PathChange | null): void {
+    this.#lines.push({ sql, savepoint: null, isMode, searchPath });
+  }
+
+  addSavepoint(sql: string, made: Omit<Savepoint, 'serial'>): void {
+    this.savepoints += 1;
+    const savepoint = { ...made, serial: this.savepoints };
+    this.#lines.push({ sql, savepoint, isMode: false, searchPath: null });
+  }
+
+  /** Throws 3B001 when there is no such savepoint. */
+  savepointOf(name: string): Savepoint {
+    return this.#lines[this.#indexOf(name)]!.savepoint!;
+  }
+
+  /** The savepoint and those after it are forgotten, what was SET since stays. */
+  release(name: string): void {
+    const index = this.#indexOf(name);
+    this.#lines = this.#lines.filter((line, i) => i < index || line.savepoint === null);
+  }
+
+  /** All after the savepoint is forgotten. */
+  returnTo(name: string): void {
+    this.#lines.length = this.#indexOf(name) + 1;
+  }
+
+  #indexOf(name: string): number {
+    const index = this.#lines.findLastIndex(({ savepoint }) => savepoint?.name === name);
+    if (index >= 0) return index;
+    throw new SqlError({
+      code: SQLSTATE.invalidSavepointSpecification,
+      message: `savepoint "${name}" does not exist`,
+    });
+  }
+}
+
+const modesOf = (lines: readonly ScriptLine[]): readonly string[] =>
+  lines.filter(({ isMode }) => isMode).map(({ sql }) => sql);
