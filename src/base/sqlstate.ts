@@ -19,6 +19,7 @@ export const SQLSTATE = {
   invalidRowCountInResultOffsetClause: '2201X',
   numericValueOutOfRange: '22003',
   notNullViolation: '23502',
+  uniqueViolation: '23505',
   invalidCursorState: '24000',
   activeSqlTransaction: '25001',
   noActiveSqlTransaction: '25P01',

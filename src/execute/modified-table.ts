@@ -12,6 +12,8 @@ export interface ModifiedTable {
   readonly columns: readonly ModifiedColumn[];
   /** The columns of the primary key, or of another that no two rows share, and that of the sharding key. */
   readonly identity: readonly string[];
+  /** The columns among them that are unique, and by which constraint if that holds at once. */
+  readonly unique: { readonly columns: number; readonly constraint: string | null };
   /** A row of it may be deleted on one shard and inserted on another in place of an update. */
   readonly movable: boolean;
 }
@@ -47,6 +49,7 @@ export async function modifiedTable(
         readAs: null,
       })),
     identity: [...unique, ...beside],
+    unique: { columns: unique.length, constraint: rows[0]?.[6] ?? null },
     movable: rows[0]?.[4] === 't',
   };
 }
@@ -69,13 +72,13 @@ const columnsSql = (table: string) => `
           AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r')))
       OR (c.relkind <> 'p'
         AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid))),
-    a.atttypid::pg_catalog.int8
+    a.atttypid::pg_catalog.int8, CASE WHEN NOT i.condeferrable THEN i.conname END
   FROM pg_catalog.pg_class c
   CROSS JOIN LATERAL (SELECT c.oid || ARRAY(
     SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(c.oid)) AS oids) AS own
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN LATERAL (
-    SELECT i.indkey, i.indnkeyatts
+    SELECT i.indkey, i.indnkeyatts, u.conname, u.condeferrable
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_constraint u ON u.conindid = i.indexrelid
     WHERE i.indrelid = c.oid AND u.conrelid = c.oid
       AND (u.contype = 'p' OR (u.contype = 'u' AND NOT u.condeferrable AND NOT EXISTS (

@@ -1,5 +1,7 @@
 // Modify rows: updates, deletes and moves rows that were found before, by their primary keys.
 
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { ModifyRowsMerge } from '../plan/staged.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -13,6 +15,7 @@ import {
   carriedSql,
 } from './carried.ts';
 import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
+import { haveCycle } from './key-cycle.ts';
 import { immovable, type ModifiedColumn, type ModifiedTable } from './modified-table.ts';
 import { differs } from './reference-write.ts';
 import { openShardStream } from './shard-stream.ts';
@@ -45,6 +48,7 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   const { merge, rows, table } = write;
   const moved = rows.filter(({ movesTo }) => movesTo !== null);
   if (moved.length > 0 && !table.movable) throw immovable(merge.table.name);
+  if (moved.length > 0) checkSwaps(write);
   const answer = new Answer(write.bytesMax);
   const alsoWithout = rows.length === 0;
   const all = alsoWithout ? [HOME_SHARD] : [...new Set(rows.flatMap((row) => row.shards))];
@@ -60,6 +64,31 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   }
   await moveRows(write, moved, answer);
   return { rows: answer.rows, tag: `${merge.verb} ${answer.count}` };
+}
+
+/** 23505 where rows take each other's keys: to move them in two steps would let them. */
+function checkSwaps({ merge, table, rows }: ModifyWrite): void {
+  const { columns, constraint } = table.unique;
+  const names = table.identity.slice(0, columns);
+  const given = merge.assignments.filter(({ sql }) => sql !== null).map(({ column }) => column);
+  const isLeft = merge.assignments.some(
+    ({ column, sql }) => sql === null && names.includes(column),
+  );
+  if (constraint === null || isLeft) return;
+  const after = names.map((name, i) => {
+    const at = given.indexOf(name);
+    return at < 0 ? i : table.identity.length + at;
+  });
+  const keys = rows.map(({ body }) => {
+    const values = decodeDataRow(body).map((value) => value?.toString('latin1') ?? null);
+    const keyOf = (places: readonly number[]) => JSON.stringify(places.map((i) => values[i]));
+    return [keyOf(names.map((_, i) => i)), keyOf(after)] as const;
+  });
+  if (!haveCycle(keys)) return;
+  throw new SqlError({
+    code: SQLSTATE.uniqueViolation,
+    message: `duplicate key value violates unique constraint "${constraint}"`,
+  });
 }
 
 const bodies = (rows: readonly ModifiedRow[]) => rows.map(({ body }) => body);

@@ -237,6 +237,13 @@ export const CHANGES: readonly Said[] = [
     sql: `UPDATE country c SET weight = (SELECT count(*) FROM members m WHERE m.country = c.code) RETURNING code, weight`,
   },
   { sql: `UPDATE country SET name = n.body FROM notes n WHERE n.id = country.weight` },
+  // Rows that take each other's keys, within a shard and over shards.
+  { sql: `INSERT INTO members VALUES (100, 'a'), (101, 'b'), (102, 'c'), (106, 'd')` },
+  { sql: `UPDATE members SET user_id = 201 - user_id WHERE user_id IN (100, 101)` },
+  { sql: `UPDATE members SET user_id = 206 - user_id WHERE user_id IN (100, 106)` },
+  { sql: `UPDATE members SET user_id = 100 + (user_id - 99) % 3 WHERE user_id IN (100, 101, 102)` },
+  { sql: `UPDATE members SET user_id = 201 - user_id, name = 'e' WHERE user_id IN (100, 102)` },
+  { sql: `DELETE FROM members WHERE user_id >= 99` },
   // Keys within their shard and beyond it.
   { sql: `UPDATE members SET user_id = user_id + 6 WHERE user_id = 5` },
   { sql: `UPDATE members SET user_id = 30 WHERE user_id = 2 RETURNING user_id, name, total` },
