@@ -32,8 +32,13 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
 
 /** The statement on every shard. */
 export function everywhere(traits: RoutedPlan, fields: Partial<EverywhereMerge> = {}): RoutedPlan {
-  return { ...traits, route: ALL, merge: { ...IN_TRANSACTION, ...fields } };
+  return { ...traits, route: ALL, merge: everywhereMerge(fields) };
 }
+
+export const everywhereMerge = (fields: Partial<EverywhereMerge>): EverywhereMerge => ({
+  ...IN_TRANSACTION,
+  ...fields,
+});
 
 /** Where the relations of a statement are. Unknown names count for nothing. */
 export interface Places {

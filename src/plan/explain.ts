@@ -125,6 +125,8 @@ function mergeLines(merge: Merge): string[] {
   switch (merge.how) {
     case 'write':
       return ['merge: add counts'];
+    case 'setval':
+      return [`setval() on every shard of what this gives: ${merge.query}`];
     case 'sequences':
       return [
         `with the places of ${placesText(merge.sequences)} on all shards:`,

@@ -6,6 +6,7 @@ import type { TableKind } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 import type { SessionAction } from './action.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
+import type { SequencesMerge, SetvalMerge } from './sequence-merge.ts';
 import type {
   ComputedKeys,
   InsertRowsMerge,
@@ -272,20 +273,9 @@ export interface ExplainMerge {
   readonly format: 'text' | 'json' | 'yaml' | 'xml';
 }
 
-/**
- * A SELECT that reads where sequences are: every shard is asked for its places in `sequences` (null:
- * in all), then the home shard answers `marked`, in which the first leaf's mark stands for the places of
- * the cluster, as drive.sequence_row() takes them.
- */
-export interface SequencesMerge {
-  readonly how: 'sequences';
-  /** Qualified and quoted. */
-  readonly sequences: readonly string[] | null;
-  readonly marked: string;
-}
-
 export type Merge =
   | SequencesMerge
+  | SetvalMerge
   | ExplainMerge
   | EngineCopyMerge
   | CursorMerge

@@ -10,7 +10,7 @@ import type { Plan } from './plan.ts';
 import { planReferenceWrite } from './reference-write.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { planSelect } from './select.ts';
-import { planBackend, planSetval, planTableKind } from './select-command.ts';
+import { planBackend, planComputedSetval, planSetval, planTableKind } from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
 import { withWrites } from './with-writes.ts';
 
@@ -32,7 +32,10 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
   try {
     const kind =
       statement.kind === 'select'
-        ? (planTableKind(statement) ?? planSetval(statement) ?? planBackend(statement, context))
+        ? (planTableKind(statement) ??
+          planSetval(statement) ??
+          planComputedSetval(statement, context) ??
+          planBackend(statement, context))
         : null;
     if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') {

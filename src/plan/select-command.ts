@@ -2,10 +2,11 @@
 
 import type { Call, Expression } from '../sql/expression.ts';
 import type { SelectStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
 import type { SessionAction } from './action.ts';
 import { argumentSource } from './argument.ts';
 import type { PlanContext } from './context.ts';
-import { everywhere } from './ddl.ts';
+import { everywhere, everywhereMerge } from './ddl.ts';
 import type { Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 
@@ -36,9 +37,62 @@ export function planSetval(select: SelectStatement): Plan | null {
   if (call === null || call.name !== 'setval') return null;
   if (call.schema !== null && call.schema !== 'pg_catalog') return null;
   if (!call.args.every(isLiteral)) return null;
-  const fields = { homeMayBeAlone: true, restarts: true };
-  return everywhere(routedPlan('SELECT', { kind: 'all' }, 'write'), fields);
+  return everywhere(SETVAL, SETS);
 }
+
+const SETVAL = routedPlan('SELECT', { kind: 'all' }, 'write');
+const SETS = { homeMayBeAlone: true, restarts: true };
+
+/** The same of computed arguments, as what sets a sequence behind the rows that were loaded. */
+export function planComputedSetval(
+  { body, order, limit, offset, locks }: SelectStatement,
+  { input }: PlanContext,
+): Plan | null {
+  if (body.kind !== 'simple' || body.distinct !== 'no' || body.targets.length !== 1) return null;
+  if (body.group.length > 0 || body.groupingSets || body.into !== null) return null;
+  if (order.length > 0 || limit !== null || offset !== null || locks.length > 0) return null;
+  const { tokens, sql } = input;
+  const isQualified = tokens[1]?.text === 'pg_catalog' && tokens[2]?.text === '.';
+  const name = isQualified ? 3 : 1;
+  if (tokens[0]?.text !== 'select' || tokens[name]?.text !== 'setval') return null;
+  const list = argumentsFrom(tokens, name + 1);
+  if (list === null || list.ranges.length < 2 || list.ranges.length > 3) return null;
+  const texts = list.ranges.map(
+    ({ start, end }, i) => `(${sql.slice(start, end).trim()})::${TYPES[i]}`,
+  );
+  const query = `SELECT ${texts.join(', ')}${sql.slice(list.end)}`;
+  return { ...SETVAL, merge: { how: 'setval', query, call: everywhereMerge(SETS) } };
+}
+
+/** Of setval(). A regclass gives its name along the search path, which all shards share. */
+const TYPES = ['pg_catalog.text', 'pg_catalog.int8', 'pg_catalog.bool'];
+
+interface ArgumentList {
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** Behind the closing parenthesis. */
+  readonly end: number;
+}
+
+/** Where the arguments of a call stand whose list begins with the token at `at`; null: it is no list. */
+function argumentsFrom(tokens: readonly Token[], at: number): ArgumentList | null {
+  const ranges: { start: number; end: number }[] = [];
+  let depth = 0;
+  let start = tokens[at]?.end ?? 0;
+  for (const { text, start: from, end } of tokens.slice(at)) {
+    if (OPENS.has(text)) depth += 1;
+    else if (CLOSES.has(text)) depth -= 1;
+    const isOver = depth === 0;
+    if (isOver || (text === ',' && depth === 1)) {
+      ranges.push({ start, end: from });
+      start = end;
+    }
+    if (isOver) return text === ')' ? { ranges, end } : null;
+  }
+  return null;
+}
+
+const OPENS = new Set(['(', '[']);
+const CLOSES = new Set([')', ']']);
 
 /**
  * A call about the process ids that clients are given; the server's own are another matter. Among

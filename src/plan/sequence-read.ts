@@ -5,7 +5,7 @@ import { tokenize } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
 import { leafMark } from './engine-plan.ts';
 import { engineText, isName, nameOf, type Stand, tableSpan } from './engine-text.ts';
-import type { SequencesMerge } from './plan.ts';
+import type { SequencesMerge } from './sequence-merge.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 

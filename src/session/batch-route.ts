@@ -71,6 +71,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
     plan.merge?.how !== 'sequences' &&
+    plan.merge?.how !== 'setval' &&
     !isBinaryCopy(plan) &&
     !plan.unknownTable
   );

@@ -58,8 +58,18 @@ export async function runEverywhere(
   client.write(encodeCommandComplete(tag));
 }
 
+/** The rows that one shard answers to a statement of the proxy's own, when all have done it. */
+export async function rowsEverywhere(
+  sql: string,
+  merge: EverywhereMerge,
+  session: Everywhere,
+): Promise<QueryResult['rows']> {
+  const { rows } = await answerOf(sql, merge, session);
+  return rows;
+}
+
 /** What runs everywhere answers with a bigint, or with no rows at all. */
-function encodeValue(text: string | null, format: 0 | 1): Buffer | null {
+export function encodeValue(text: string | null, format: 0 | 1): Buffer | null {
   if (text === null || format === 0) return text === null ? null : Buffer.from(text);
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(BigInt(text));

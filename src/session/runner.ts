@@ -26,6 +26,7 @@ import { encodeLocalResult } from './local-result.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import { mergeWithStates } from './sequence-run.ts';
 import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
+import { runSetval } from './setval-run.ts';
 import { apartOf, relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
@@ -42,7 +43,7 @@ const NOT_MERGEABLE: SqlErrorFields = {
  * Merges that do something also where one server is all: what was copied, and what is planned, is told
  * shard by shard, and where sequences are is put into the text.
  */
-const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences']);
+const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences', 'setval']);
 
 const isCursorUse = (action: SessionAction | null): action is CursorAction =>
   action?.action === 'cursor' && action.verb !== 'declare';
@@ -220,6 +221,9 @@ export class Runner {
       await declareCursor({ d: this.#d, execution: parts, merge, description, targets });
     } else if (merge.how === 'sequences') {
       await this.#gather(parts, await mergeWithStates(merge, state, context), [HOME_SHARD]);
+    } else if (merge.how === 'setval') {
+      const description = await this.description(plan, execution.sql, execution.parameters.types);
+      await runSetval({ d: this.#d, runner: this, execution, description }, merge);
     } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }

@@ -1,7 +1,8 @@
 // Sequence reads: where the cluster's sequences are, from where each shard's are.
 
 import { withLeaves } from '../plan/engine-plan.ts';
-import type { ConcatMerge, SequencesMerge } from '../plan/plan.ts';
+import type { ConcatMerge } from '../plan/plan.ts';
+import type { SequencesMerge } from '../plan/sequence-merge.ts';
 import { query } from '../pool/query.ts';
 import { quoteLiteral } from '../pool/settings.ts';
 import type { SessionContext } from './context.ts';

@@ -1,0 +1,35 @@
+// setval() of computed arguments: they are read first, then every shard sets its sequence.
+
+import { formatAt } from '../execute/parameters.ts';
+import type { SetvalMerge } from '../plan/sequence-merge.ts';
+import { quoteLiteral } from '../pool/settings.ts';
+import { encodeCommandComplete } from '../wire/query.ts';
+import { decodeDataRow, encodeDataRow, encodeRowDescription } from '../wire/row.ts';
+import { encodeValue, rowsEverywhere } from './everywhere.ts';
+import { readRows, type StagedRun, sourceOf } from './row-source.ts';
+
+const TEXT = [0];
+
+/** Answers as setval() does. Rejects with SqlError and ServerError. */
+export async function runSetval(run: StagedRun, { query, call }: SetvalMerge): Promise<void> {
+  const { d, execution, description } = run;
+  const { set } = await readRows(run, await sourceOf(run, query), TEXT);
+  const answers: Buffer[] = [];
+  for (const row of set.rows) {
+    const values = decodeDataRow(row).map((value) => value?.toString() ?? null);
+    // The function is strict: of NULL it makes NULL, and does nothing.
+    const value = values.includes(null) ? null : await setvalOf(values as string[]);
+    answers.push(encodeDataRow([encodeValue(value, formatAt(execution.resultFormats, 0))]));
+  }
+  const { fields } = description;
+  if (execution.extended === null) d.client.write(encodeRowDescription([...(fields ?? [])]));
+  for (const answer of answers) d.client.write(answer);
+  d.client.write(encodeCommandComplete(`SELECT ${answers.length}`));
+
+  async function setvalOf([name, place, called]: readonly string[]): Promise<string | null> {
+    const isCalled = called === undefined ? '' : `, ${quoteLiteral(called)}`;
+    const sql = `SELECT pg_catalog.setval(${quoteLiteral(name!)}, ${place}${isCalled})`;
+    const [answer] = await rowsEverywhere(sql, call, d);
+    return answer?.[0] ?? null;
+  }
+}
