@@ -2,6 +2,7 @@
 
 import type { AggregateMerge, ConcatMerge, ShardSql } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { DEFAULT_OUTPUT_STYLE, INTERVAL_STYLES, type OutputStyle } from '../value/output-style.ts';
 import type { FieldDescription } from '../wire/row.ts';
 import type { Description } from './describe.ts';
 import { type HeldRows, readHeld } from './held-rows.ts';
@@ -76,6 +77,7 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       format: formatAt(parameters.formats, i),
       typeOid: parameters.types[i] ?? 0,
     }),
+    style: styleOf(request.connections),
     rowsMax: request.rowsMax,
     bytesMax: request.bytesMax,
   });
@@ -86,6 +88,15 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       await Promise.all(inputs.map((input) => input.discard()));
     },
   };
+}
+
+/** How the servers write intervals in this session, which they report. */
+function styleOf([first]: readonly ServerConnection[]): OutputStyle {
+  const reported = first?.identity.parameters.get('IntervalStyle');
+  const intervalStyle = INTERVAL_STYLES.find((each) => each === reported);
+  return intervalStyle === undefined
+    ? DEFAULT_OUTPUT_STYLE
+    : { ...DEFAULT_OUTPUT_STYLE, intervalStyle };
 }
 
 function readLocking(
