@@ -13,6 +13,8 @@ import { openPortalStream, type PortalStream } from './portal-stream.ts';
 import { openShardStream, type ShardStatement, type ShardStream } from './shard-stream.ts';
 
 export interface GatherRequest {
+  /** The transaction has set extra_float_digits, which no server reports. */
+  readonly setsDigits?: boolean;
   /** One per shard, in shard order, owing nothing. They stay the caller's. */
   readonly connections: readonly ServerConnection[];
   readonly merge: ConcatMerge | AggregateMerge;
@@ -77,7 +79,7 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       format: formatAt(parameters.formats, i),
       typeOid: parameters.types[i] ?? 0,
     }),
-    style: styleOf(request.connections),
+    style: styleOf(request),
     rowsMax: request.rowsMax,
     bytesMax: request.bytesMax,
   });
@@ -90,13 +92,26 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
   };
 }
 
-/** How the servers write intervals in this session, which they report. */
-function styleOf([first]: readonly ServerConnection[]): OutputStyle {
+/** How the servers write values in this session: they report the style of intervals. */
+function styleOf({ connections, setsDigits }: GatherRequest): OutputStyle {
+  const [first] = connections;
   const reported = first?.identity.parameters.get('IntervalStyle');
-  const intervalStyle = INTERVAL_STYLES.find((each) => each === reported);
-  return intervalStyle === undefined
-    ? DEFAULT_OUTPUT_STYLE
-    : { ...DEFAULT_OUTPUT_STYLE, intervalStyle };
+  const digits = first?.settings.assignments.get('extra_float_digits');
+  const { intervalStyle, extraFloatDigits } = DEFAULT_OUTPUT_STYLE;
+  return {
+    intervalStyle: INTERVAL_STYLES.find((each) => each === reported) ?? intervalStyle,
+    extraFloatDigits: setsDigits === true ? UNKNOWN_DIGITS : (digitsIn(digits) ?? extraFloatDigits),
+  };
+}
+
+/** As of those that are too few: the proxy then writes no floats. */
+const UNKNOWN_DIGITS = 0;
+
+/** undefined: not set. */
+function digitsIn(assignment: string | undefined): number | undefined {
+  if (assignment === undefined) return undefined;
+  const [digits] = /-?\d+/.exec(assignment) ?? [];
+  return digits === undefined ? UNKNOWN_DIGITS : Number(digits);
 }
 
 function readLocking(

@@ -56,8 +56,10 @@ async function openStreamed(
   let running: RunningGather | null = null;
   let begun = false;
   try {
+    const setsDigits = state.transaction?.recorded.some((sql) => /extra_float_digits/i.test(sql));
     const gather = await openGather({
       connections,
+      setsDigits: setsDigits ?? false,
       merge,
       description,
       parameters: execution.parameters,

@@ -11,6 +11,8 @@ beforeAll(async () => {
   proxy = await startTestProxy({ shards: 2 });
   clients = [await RawClient.login(proxy.plain), await RawClient.login(proxy.login)];
   for (const client of clients) {
+    await client.rows('CREATE TABLE points (user_id bigint, x float8)');
+    await client.rows('INSERT INTO points VALUES (1, 0.1), (2, 0.7), (4, 0.125)');
     await client.rows('CREATE TABLE spans (user_id bigint, span interval)');
     await client.rows(
       `INSERT INTO spans VALUES (1, '-1 year'), (2, '1 day 02:03:04'), (4, '0.5 s')`,
@@ -21,6 +23,27 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const client of clients) await client.close();
   await proxy.close();
+});
+
+it.each([
+  'extra_float_digits = -3',
+  'extra_float_digits TO 0',
+  'extra_float_digits = 3',
+  `extra_float_digits TO '-15'`,
+])('SET %s: averages of floats', async (setting) => {
+  const [one, shards] = await Promise.all(
+    clients.map(async (client) => {
+      const sql = 'SELECT avg(x), max(x), sum(x) FROM points';
+      await client.rows(`SET ${setting}`);
+      const set = await client.rows(sql);
+      await client.rows(`RESET extra_float_digits`);
+      await client.rows(`BEGIN; SET LOCAL ${setting}`);
+      const local = await client.rows(sql);
+      await client.rows('ROLLBACK');
+      return [set, local];
+    }),
+  );
+  expect(shards).toEqual(one);
 });
 
 const STYLES = ['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'];
