@@ -4,10 +4,10 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEWS_ASKERS_MAX, NEWS_LOOK_MS, NEWS_RECONNECT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { notificationIn } from '../pool/server-message.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import { MessageSeal } from './message-seal.ts';
 
 const CHANNEL = 'drive_schema';

@@ -6,10 +6,11 @@ import {
   RECOVERY_LIVING_GRACE_MS,
 } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
 import { type Gids, readPart, settleDecision } from '../execute/two-phase.ts';
 import { query, ServerError } from '../pool/query.ts';
-import { NO_SETTINGS, quoteLiteral } from '../pool/settings.ts';
+import { NO_SETTINGS } from '../pool/settings.ts';
 
 const ABANDONED_SQL = `
   SELECT gid, prepared < pg_catalog.now() - interval '${RECOVERY_LIVING_GRACE_MS} milliseconds'

@@ -1,8 +1,8 @@
 // Default values: what a column gets in rows that leave it out, evaluated before the rows are made.
 
+import { quoteLiteral } from '../base/quote.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import { columnAt } from '../wire/row.ts';
 
 /** `table`: as SQL. `count` values of an integer column; each is evaluated by itself. */

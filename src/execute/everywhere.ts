@@ -1,12 +1,12 @@
 // Everywhere: one statement on every shard, answered once: DDL and maintenance.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteLiteral, quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { EverywhereMerge, NewTable } from '../plan/plan.ts';
 import { refused } from '../plan/unsupported.ts';
 import { type OnNotice, type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
 import { queryAsLogin } from './as-login.ts';
@@ -167,7 +167,7 @@ async function looseKeys(
 
 function nameOf({ schema, name }: NewTable['relation']): string {
   const parts = schema === null ? [name] : [schema, name];
-  return parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+  return parts.map(quoteName).join('.');
 }
 
 /** Of a relation that the session's search path finds, which depends on who it is. */

@@ -1,5 +1,6 @@
 // Merge rows: MERGE on each shard with the rows of its source that were computed before.
 
+import { quoteName } from '../base/quote.ts';
 import type { MergeRowsMerge } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { type CarriedColumn, carriedSql } from './carried.ts';
@@ -44,6 +45,6 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
 
 function sqlOf({ merge, columns, names, parameters }: MergeWrite): string {
   const rows = carriedSql(columns, parameters.types.length + 1);
-  const list = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ');
+  const list = names.map(quoteName).join(', ');
   return `${merge.before}(${rows}) AS ${merge.alias} (${list})${merge.after}`;
 }

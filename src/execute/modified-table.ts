@@ -1,10 +1,10 @@
 // Modified table: what is to be known of a table whose rows are found again by what is unique in them.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import type { CarriedColumn } from './carried.ts';
 
 export interface ModifiedTable {

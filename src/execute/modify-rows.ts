@@ -1,6 +1,7 @@
 // Modify rows: updates, deletes and moves rows that were found before, by their primary keys.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { ModifyRowsMerge } from '../plan/staged.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -37,8 +38,6 @@ export interface ModifiedRow {
   /** Where its new key belongs; null: where it is. */
   readonly movesTo: number | null;
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * Shard by shard, in their order; of a reference table, one of them answers. Without rows the home shard is
@@ -101,15 +100,15 @@ function stayingSql({ merge, table, columns, parameters }: ModifyWrite): string 
   if (verb === 'DELETE') return `DELETE FROM ${target} USING ${made} ${where}${returning}`;
   let at = table.identity.length;
   const values = assignments.map(({ column, sql }) => {
-    if (sql === null) return `${quoted(column)} = DEFAULT`;
+    if (sql === null) return `${quoteName(column)} = DEFAULT`;
     at += 1;
-    return `${quoted(column)} = made.c${at}`;
+    return `${quoteName(column)} = made.c${at}`;
   });
   return `UPDATE ${target} SET ${values.join(', ')} FROM ${made} ${where}${returning}`;
 }
 
 const identitySql = ({ table: { alias } }: ModifyRowsMerge, { identity }: ModifiedTable) =>
-  identity.map((name, i) => `${alias}.${quoted(name)} = made.c${i + 1}`).join(' AND ');
+  identity.map((name, i) => `${alias}.${quoteName(name)} = made.c${i + 1}`).join(' AND ');
 
 /** Locks the rows, as an UPDATE would; gives those that are still there, by their positions. */
 export async function lockRows(
@@ -174,7 +173,7 @@ async function moveRows(
     }
   }
   const { name, alias } = merge.table;
-  const list = kept.map((column) => quoted(column.name)).join(', ');
+  const list = kept.map((column) => quoteName(column.name)).join(', ');
   const sql =
     `INSERT INTO ${name} AS ${alias} (${list}) OVERRIDING SYSTEM VALUE ` +
     `${carriedSql(kept, write.parameters.types.length + 1)}${merge.returning}`;
@@ -193,7 +192,7 @@ async function takeRows(
   const { merge, table, columns, bytesMax } = write;
   const own = [...columns, POSITION];
   const { alias } = merge.table;
-  const returned = kept.map(({ name }) => `${alias}.${quoted(name)}`);
+  const returned = kept.map(({ name }) => `${alias}.${quoteName(name)}`);
   const sql =
     `DELETE FROM ${merge.target} USING ${carriedRelation(own, write.parameters.types.length + 1)}` +
     ` WHERE ${identitySql(merge, table)} RETURNING made.c${own.length}, ${returned.join(', ')}`;

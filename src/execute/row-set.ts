@@ -2,12 +2,12 @@
 
 import { SqlError } from '../base/errors.ts';
 import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { RowsKey, WrittenTable } from '../plan/staged.ts';
 import { refused } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import type { Placement } from '../topology/placement.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { TYPE } from '../value/type-oid.ts';

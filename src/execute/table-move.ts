@@ -2,11 +2,11 @@
 
 import { SqlError } from '../base/errors.ts';
 import { MOVED_ROWS_MAX, REFERENCE_COPY_ROWS } from '../base/limits.ts';
+import { quoteLiteral, quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { exactRow } from '../plan/exact-row.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import type { Placement } from '../topology/placement.ts';
 import type { Table } from '../topology/table.ts';
 import { queryAsLogin } from './as-login.ts';
@@ -87,7 +87,7 @@ async function copyRows(
 ): Promise<readonly string[]> {
   const gone: string[] = [];
   let count = 0;
-  const keySql = move.key === null ? 'NULL' : `(${quoted(move.key)})::bigint`;
+  const keySql = move.key === null ? 'NULL' : `(${quoteName(move.key)})::bigint`;
   const select = `SELECT ${keySql}, ctid, ${exactRow('t', move.name)} FROM ONLY ${move.name} t`;
   for await (const rows of batches(home, select)) {
     count += rows.length;
@@ -136,7 +136,7 @@ async function insertRows(
   if (rows.length === 0) return;
   const columns = table.columns
     .filter(({ generated }) => !generated)
-    .map((each) => quoted(each.name));
+    .map((each) => quoteName(each.name));
   const array = `ARRAY[${rows.map(quoteLiteral).join(',')}]::text[]`;
   await query(
     connection,
@@ -239,8 +239,6 @@ async function rememberKind(
     );
   }
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 function tooManyRows(name: string): SqlError {
   return new SqlError({

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SqlError } from '../base/errors.ts';
 import { PART_BUSY_MS, PART_BUSY_TRIES } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { NO_SETTINGS, quoteLiteral, type Settings } from '../pool/settings.ts';
+import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
 import { BECOME_LOGIN, queryAsLogin } from './as-login.ts';
 import { applySettings, borrow, type Cluster, giveBack } from './cluster.ts';
 

@@ -1,11 +1,11 @@
 // With watch: what of a server's schema would react to one part of a WITH before the others have run.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import type { WithWatch } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import type { FieldDescription } from '../wire/row.ts';
 
 const oids = (names: readonly string[]) =>

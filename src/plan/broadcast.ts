@@ -1,5 +1,6 @@
 // Broadcast: small leaves of the merge engine given to every shard, so that the rest runs there.
 
+import { quoteName } from '../base/quote.ts';
 import type { Token } from '../sql/token.ts';
 import type { Catalog, Table } from '../topology/table.ts';
 import type { Broadcast, EngineLeaf } from './engine-plan.ts';
@@ -69,7 +70,7 @@ function tableOf({ table, leaf }: SpreadPlace, leaves: readonly EngineLeaf[]): T
     name: leafName(leaf),
     kind: 'reference',
     keyColumn: null,
-    columns: table.columns.filter(({ name }) => copied.has(`"${name.replaceAll('"', '""')}"`)),
+    columns: table.columns.filter(({ name }) => copied.has(quoteName(name))),
   };
 }
 

@@ -1,5 +1,6 @@
 // COPY: where the rows go to, and where they come from.
 
+import { quoteName } from '../base/quote.ts';
 import type { CopyOption, CopyStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
@@ -66,10 +67,8 @@ const columnsOf = ({ columns }: CopyStatement, table: Table): readonly string[] 
 
 /** What gives the columns of the data. */
 function selectOf({ schema, name }: Table, columns: readonly string[]): string {
-  return `SELECT ${columns.map(quoted).join(', ')} FROM ${quoted(schema)}.${quoted(name)}`;
+  return `SELECT ${columns.map(quoteName).join(', ')} FROM ${quoteName(schema)}.${quoteName(name)}`;
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** A default that each server takes by itself would make its copy of the table another one. */
 function leavesValues(

@@ -1,5 +1,6 @@
 // Engine filters: conditions of WHERE that a shard can apply before its rows are copied.
 
+import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import type { EngineFilter } from './engine-plan.ts';
@@ -80,7 +81,7 @@ function made(
   if (known === null || known.typeOid >= FIRST_USER_TYPE_OID) return null;
   const parts = values.map(partOf);
   if (!parts.every((part) => part !== null)) return null;
-  return { leaf: found.leaf, parts: joined(write(`"${known.name.replaceAll('"', '""')}"`, parts)) };
+  return { leaf: found.leaf, parts: joined(write(quoteName(known.name), parts)) };
 }
 
 /** Texts that meet are one. */

@@ -1,5 +1,6 @@
 // Engine locks: FOR UPDATE of a SELECT that the merge engine computes; rows are found, then locked.
 
+import { quoteName } from '../base/quote.ts';
 import { clausesOf } from '../sql/clause.ts';
 import type { SelectStatement } from '../sql/statement.ts';
 import type { PlanContext } from './context.ts';
@@ -53,12 +54,10 @@ export function engineLocking(
 
 function identityOf({ name }: LockedItem, isCopied: boolean): string[] {
   return IDENTITY.map(({ name: own, from }) => {
-    if (isCopied) return `${quoted(name)}.${own}`;
-    return from === null ? '0::pg_catalog.int4' : `${quoted(name)}.${from}`;
+    if (isCopied) return `${quoteName(name)}.${own}`;
+    return from === null ? '0::pg_catalog.int4' : `${quoteName(name)}.${from}`;
   });
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** The stars of the statement, as the columns that they stand for. Throws NoMerge where these are not known. */
 export function starsIn(
@@ -89,7 +88,7 @@ function starCuts(
     const isKnown = leaves.every((leaf) => leaf.columns !== null && leaf.name !== null);
     if (!isKnown || leaves.length === 0 || scope.merged.size > 0) throw new NoMerge(reason);
     const columns = leaves.flatMap((leaf) =>
-      [...leaf.columns!.keys()].map((column) => `${quoted(leaf.name!)}.${quoted(column)}`),
+      [...leaf.columns!.keys()].map((column) => `${quoteName(leaf.name!)}.${quoteName(column)}`),
     );
     return [{ ...items[i]!, text: columns.join(', ') }];
   });

@@ -1,5 +1,6 @@
 // Engine text: the client's statement with tables replaced by the engine's copies of them.
 
+import { quoteName } from '../base/quote.ts';
 import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { NoMerge } from './splice.ts';
@@ -133,7 +134,7 @@ function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[]
   const cuts: Cut[] = [name];
   if (item.alias === null) {
     const at = tokens[end]!.end;
-    const alias = `"${item.relation.name.replaceAll('"', '""')}"`;
+    const alias = quoteName(item.relation.name);
     if (at === name.end) cuts[0] = { ...name, text: `${name.text} AS ${alias}` };
     else cuts.push({ start: at, end: at, text: ` AS ${alias}` });
   }

@@ -1,5 +1,6 @@
 // Engine: a SELECT that one PostgreSQL computes over copies of the tables' rows of all shards.
 
+import { quoteName } from '../base/quote.ts';
 import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Column, Table } from '../topology/table.ts';
@@ -277,11 +278,9 @@ function withTableoid(mark: string, { columns }: EngineLeaf): string {
   return `(SELECT ${[...columns, number].join(', ')} FROM ${mark} AS drive_leaf)`;
 }
 
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
-
 function quotedName({ table, item }: TableUse): string {
   const { schema, name } = table ?? item.relation;
-  return schema === null ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
+  return schema === null ? quoteName(name) : `${quoteName(schema)}.${quoteName(name)}`;
 }
 
 const NOTHING_MORE = { identified: false, named: false };
@@ -301,15 +300,15 @@ function leafOf(
     // A temporary table may stand before a home table of that name, and is read on the same server.
     table:
       key === null && item.relation.schema === null
-        ? quoted(item.relation.name)
+        ? quoteName(item.relation.name)
         : quotedName(place),
     only: item.only,
     sample,
-    columns: columns.map((column) => quoted(column.name)),
+    columns: columns.map((column) => quoteName(column.name)),
     // Types made by users have other oids on every server, which binary arrays and rows contain.
     format: isPlain ? 'binary' : 'text',
     isSharded: key !== null,
-    keyColumn: keyColumn === null ? null : quoted(keyColumn),
+    keyColumn: keyColumn === null ? null : quoteName(keyColumn),
     keys,
     filters,
     ...more,

@@ -1,5 +1,6 @@
 // INSERT … SELECT: run on each shard as it is, or its rows computed first.
 
+import { quoteName } from '../base/quote.ts';
 import type { Expression, SubQuery } from '../sql/expression.ts';
 import { partsOf } from '../sql/expression.ts';
 import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
@@ -126,26 +127,24 @@ function valuesRows(
       rows: rows.map(({ items }) => kept.map((item) => items[item]!)),
       columns: given,
     },
-    before: `${text.target} (${given.map(quoted).join(', ')}) ${overriding}`,
+    before: `${text.target} (${given.map(quoteName).join(', ')}) ${overriding}`,
     given,
   };
 }
-
-export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 export function writtenTable(
   { relation, alias }: WritingStatement,
   table: Table | null,
 ): WrittenTable {
   const schema = table?.schema ?? relation.schema;
-  const name = quoted(table?.name ?? relation.name);
+  const name = quoteName(table?.name ?? relation.name);
   const kind = table?.kind === 'sharded' || table?.kind === 'reference' ? table.kind : 'home';
   const columns = table?.columns.filter(({ generated }) => !generated) ?? [];
   return {
-    name: schema === null ? name : `${quoted(schema)}.${name}`,
-    alias: quoted(alias ?? relation.name),
+    name: schema === null ? name : `${quoteName(schema)}.${name}`,
+    alias: quoteName(alias ?? relation.name),
     kind,
-    columns: columns.map((column) => quoted(column.name)),
+    columns: columns.map((column) => quoteName(column.name)),
   };
 }
 

@@ -1,11 +1,12 @@
 // INSERT … VALUES: each row by its key, which may have to be computed first.
 
+import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { type InsertText, insertText, type RowText, valuesText } from '../sql/insert-text.ts';
 import type { InsertStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { quoted, rowsKey, writtenTable } from './insert-select.ts';
+import { rowsKey, writtenTable } from './insert-select.ts';
 import type { InsertMerge, KeySource } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { NoMerge } from './splice.ts';
@@ -92,7 +93,7 @@ export function insertValues(
   const names = (statement.columns ?? table.columns.map(({ name }) => name)).slice(0, width);
   const into = isGiven
     ? text.into
-    : `${text.target} (${[...names, table.keyColumn!].map(quoted).join(', ')}) `;
+    : `${text.target} (${[...names, table.keyColumn!].map(quoteName).join(', ')}) `;
   if (!isGiven && text.hasParts) throw new NoMerge('text');
   // A default may be that of an identity, for which a value is to be given only so.
   const overriding = isGiven && text.overriding !== null ? '' : 'OVERRIDING SYSTEM VALUE ';

@@ -1,10 +1,10 @@
 // CREATE TABLE AS and SELECT INTO from sharded tables: a home table gets the rows of a query.
 
+import { quoteName } from '../base/quote.ts';
 import { clausesOf, depthsOf } from '../sql/clause.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
-import { quoted } from './insert-select.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
 import { refusedFor } from './routed.ts';
 import type { MakeTableMerge } from './staged.ts';
@@ -24,7 +24,7 @@ export function planMakeTable(
   if (made === null) return refusedFor(traits.verb, 'createAs');
   const { schema } = relation;
   const name =
-    schema === null ? quoted(relation.name) : `${quoted(schema)}.${quoted(relation.name)}`;
+    schema === null ? quoteName(relation.name) : `${quoteName(schema)}.${quoteName(relation.name)}`;
   const target = `INSERT INTO ${name}`;
   const merge: MakeTableMerge = {
     how: 'makeTable',
@@ -33,7 +33,7 @@ export function planMakeTable(
     rows: {
       how: 'insertRows',
       source: made.source,
-      table: { name, alias: quoted(relation.name), kind: 'home', columns: [] },
+      table: { name, alias: quoteName(relation.name), kind: 'home', columns: [] },
       target,
       before: `${target} `,
       after: '',

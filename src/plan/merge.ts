@@ -1,12 +1,13 @@
 // MERGE: on each shard by itself, or with its source computed first.
 
+import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { mergeText } from '../sql/merge-text.ts';
 import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { quoted, rowsKey, writtenTable } from './insert-select.ts';
+import { rowsKey, writtenTable } from './insert-select.ts';
 import { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
 import { conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
@@ -83,7 +84,7 @@ export function mergeRows(
     source: `${text.with}SELECT * FROM ${text.source}`,
     table: writtenTable(statement, table),
     before: text.before,
-    alias: quoted(alias),
+    alias: quoteName(alias),
     after: text.after,
     split: splits ? splitOf(statement, sharded, scope, alias) : null,
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),

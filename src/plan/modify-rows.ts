@@ -1,12 +1,13 @@
 // UPDATE and DELETE whose rows are computed first, because no shard knows them by itself.
 
+import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { modifyText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { isPerRow } from './functions.ts';
-import { quoted, rowsKey, writtenTable } from './insert-select.ts';
+import { rowsKey, writtenTable } from './insert-select.ts';
 import type { Leaf, Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, ModifyRowsMerge } from './staged.ts';
@@ -86,7 +87,7 @@ function ownText(
 ): string {
   if (expression.kind === 'star' && expression.path.length === 0) {
     if (rest.from.length > 0) throw new NoMerge('text');
-    return `${quoted(alias ?? relation.name)}.*`;
+    return `${quoteName(alias ?? relation.name)}.*`;
   }
   const open: unknown[] = [expression];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -1,5 +1,6 @@
 // Policies: conditions of row level security that each shard can decide for its own rows.
 
+import { quoteName } from '../base/quote.ts';
 import { parseSql } from '../sql/parser.ts';
 import type { RelationName, UtilityStatement } from '../sql/statement.ts';
 import { type Token, withoutSemicolons } from '../sql/token.ts';
@@ -20,15 +21,13 @@ export function readsOtherShards(statement: UtilityStatement, context: PlanConte
   };
   if (target === undefined || !read.some(isSharded)) return false;
   const name = [target.schema, target.name].flatMap((part) =>
-    part === null ? [] : [quoted(part)],
+    part === null ? [] : [quoteName(part)],
   );
   return conditionsOf(tokens).some(
     ({ start, end }) =>
       !isAlone(`SELECT FROM ${name.join('.')} WHERE ${sql.slice(start, end)}`, context),
   );
 }
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** The brackets behind USING and WITH CHECK. */
 function conditionsOf(tokens: readonly Token[]): readonly Pick<Token, 'start' | 'end'>[] {

@@ -1,5 +1,6 @@
 // Writing a reference table: on every shard in one transaction, with the same effect on each.
 
+import { quoteName } from '../base/quote.ts';
 import type { Call, Expression } from '../sql/expression.ts';
 import type { InsertStatement, MergeStatement, WritingStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
@@ -8,7 +9,7 @@ import { type PlanContext, Refusal } from './context.ts';
 import { exactRow } from './exact-row.ts';
 import { isScalar } from './functions.ts';
 import { surveyInsert } from './insert.ts';
-import { insertRows, quoted } from './insert-select.ts';
+import { insertRows } from './insert-select.ts';
 import { mergeRows } from './merge.ts';
 import { surveyModify } from './modify.ts';
 import { modifyRows } from './modify-rows.ts';
@@ -124,15 +125,15 @@ function rowsOf(
   { input }: PlanContext,
 ): ReferenceMerge['rows'] {
   const { sql, tokens } = input;
-  const own = quoted(statement.alias ?? statement.relation.name);
+  const own = quoteName(statement.alias ?? statement.relation.name);
   const clause = statement.returning.length > 0 ? ',' : ' RETURNING';
   const text = sql.slice(0, tokens.at(-1)!.end);
   const columns = table.columns.filter((column) => !column.generated);
-  const name = `${quoted(table.schema)}.${quoted(table.name)}`;
+  const name = `${quoteName(table.schema)}.${quoteName(table.name)}`;
   return {
     homeSql: `${text}${clause} ${exactRow(own, name)}`,
     table: name,
-    columns: columns.map((column) => quoted(column.name)),
+    columns: columns.map((column) => quoteName(column.name)),
   };
 }
 

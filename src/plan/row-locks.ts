@@ -1,5 +1,6 @@
 // Row locks: the tables whose rows a SELECT locks once it has found them.
 
+import { quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { FromItem, LockStrength, LockWait, SelectStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
@@ -49,7 +50,7 @@ export function lockedItems(
       {
         item,
         name: name!,
-        table: `${only ? 'ONLY ' : ''}${quoted(table.schema)}.${quoted(table.name)}`,
+        table: `${only ? 'ONLY ' : ''}${quoteName(table.schema)}.${quoteName(table.name)}`,
         // Of several clauses the strongest holds. Source: applyLockingClause() of analyze.c.
         strength: last(
           STRENGTHS,
@@ -119,8 +120,6 @@ function innerItems(item: FromItem): readonly Exclude<FromItem, { kind: 'join' }
 const last = <T>(order: readonly T[], of: readonly T[]): T =>
   order[Math.max(...of.map((each) => order.indexOf(each)))]!;
 
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
-
 export const lockedTable = ({ table, strength, wait }: LockedItem): LockedTable => ({
   table,
   strength,
@@ -129,4 +128,4 @@ export const lockedTable = ({ table, strength, wait }: LockedItem): LockedTable 
 
 /** The columns of a row that tell it, as it is, from all others of its shard. */
 export const identityColumns = ({ name }: LockedItem): readonly string[] =>
-  ['tableoid', 'ctid', 'xmin'].map((column) => `${quoted(name)}.${column}`);
+  ['tableoid', 'ctid', 'xmin'].map((column) => `${quoteName(name)}.${column}`);

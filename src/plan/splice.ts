@@ -1,5 +1,6 @@
 // Splice: what a merge needs to know of a SELECT's text and columns.
 
+import { quoteName } from '../base/quote.ts';
 import {
   clausesOf,
   type Range,
@@ -129,12 +130,10 @@ function starWith({ body, level }: SplicedSelect, name: string): Written | null 
     if (expression.kind !== 'star' || expression.path.length === 0) continue;
     const path = [...expression.path, name];
     if (level.scope.find(path) === null) continue;
-    return { expression: { kind: 'column', path }, text: path.map(quoted).join('.') };
+    return { expression: { kind: 'column', path }, text: path.map(quoteName).join('.') };
   }
   return null;
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** The output column an ordinal means. */
 export function outputColumn(spliced: SplicedSelect, index: number): Written {
@@ -149,7 +148,7 @@ export function outputColumn(spliced: SplicedSelect, index: number): Written {
   const name = level.columns?.[index]?.name;
   // USING changes the order of the columns that a star stands for.
   if (name == null || level.scope.leaves.length !== 1) throw new NoMerge('text');
-  return { expression: { kind: 'column', path: [name] }, text: quoted(name) };
+  return { expression: { kind: 'column', path: [name] }, text: quoteName(name) };
 }
 
 const PLAIN_NODES = new Set([

@@ -1,5 +1,6 @@
 // WITH that writes over several shards: its parts as statements of their own, one after the other.
 
+import { quoteName } from '../base/quote.ts';
 import type { CommonTable, FromItem, RowStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { type Span, type WithText, withText } from '../sql/with-text.ts';
@@ -7,7 +8,6 @@ import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { engineText, tableSpan } from './engine-text.ts';
 import { isUnknown, mayWrite } from './functions.ts';
-import { quoted } from './insert-select.ts';
 import type { Plan } from './plan.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
 import { NoMerge } from './splice.ts';
@@ -119,7 +119,7 @@ const tableOf = ({ schema, name }: TableItem['relation'], { input }: PlanContext
 
 function nameOf(relation: TableItem['relation'], context: PlanContext): string {
   const { schema, name } = tableOf(relation, context) ?? relation;
-  return schema === null ? quoted(name) : `${quoted(schema)}.${quoted(name)}`;
+  return schema === null ? quoteName(name) : `${quoteName(schema)}.${quoteName(name)}`;
 }
 
 interface PartsInput {
@@ -313,7 +313,7 @@ class Parts {
     const isItself = member.names.has(run.of);
     const texts = isItself ? inline : inline.slice(1);
     const defs: WithPart['defs'][number][] = [...run.uses].map((of) => ({
-      name: typeof of === 'string' ? this.#beforeName(of) : quoted(this.#members[of]!.own!.name),
+      name: typeof of === 'string' ? this.#beforeName(of) : quoteName(this.#members[of]!.own!.name),
       part: numbers.get(of)!,
     }));
     for (const i of texts.sort((a, b) => a - b)) {
@@ -324,7 +324,7 @@ class Parts {
       defs,
       recursive,
       body: isItself
-        ? `SELECT * FROM ${quoted(member.own!.name)}`
+        ? `SELECT * FROM ${quoteName(member.own!.name)}`
         : this.#textOf(member.text.body, run),
       watch,
     };
@@ -363,6 +363,6 @@ class Parts {
   /** What a table is called whose rows were read before a part wrote it; names are cut at 63 bytes. */
   #beforeName(table: string): string {
     const befores = [...this.#runs.keys()].filter((of) => typeof of === 'string');
-    return quoted(`drive.before ${befores.indexOf(table) + 1}`);
+    return quoteName(`drive.before ${befores.indexOf(table) + 1}`);
   }
 }

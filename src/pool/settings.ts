@@ -1,5 +1,7 @@
 // Settings: what a session has SET, in the form in which it is brought to a server connection.
 
+import { quoteLiteral, quoteName } from '../base/quote.ts';
+
 /** An immutable set of session settings. Equal contents have equal signatures. */
 export interface Settings {
   readonly signature: string;
@@ -50,16 +52,11 @@ export function assignmentOf(name: string, value: string): string {
   return `${quoteSettingName(name)} TO ${literal}`;
 }
 
-export function quoteLiteral(text: string): string {
-  const quoted = `'${text.replaceAll("'", "''")}'`;
-  return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted;
-}
-
 /** Custom settings have dotted names, whose parts are quoted one by one. */
 function quoteSettingName(name: string): string {
   return name
     .split('.')
-    .map((part) => (/^[a-z_][a-z0-9_$]*$/i.test(part) ? part : `"${part.replaceAll('"', '""')}"`))
+    .map((part) => (/^[a-z_][a-z0-9_$]*$/i.test(part) ? part : quoteName(part)))
     .join('.');
 }
 

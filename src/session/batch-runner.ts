@@ -1,6 +1,7 @@
 // BatchRunner: an extended batch, message by message, where no single server can answer it whole.
 
 import { protocolViolation, SqlError } from '../base/errors.ts';
+import { quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { formattedFields } from '../execute/gather.ts';
 import { namesTypes, valuesOn } from '../execute/parameters.ts';
@@ -282,7 +283,7 @@ export class BatchRunner {
     // The server lets go of one without a name when the next comes, and of all where it has failed.
     if (name === '' || shard === null || transaction?.state !== 'open') return;
     const connection = transaction.participants.get(shard);
-    if (connection !== undefined) await query(connection, `CLOSE "${name.replaceAll('"', '""')}"`);
+    if (connection !== undefined) await query(connection, `CLOSE ${quoteName(name)}`);
   }
 
   #plan(statement: PreparedStatement): Plan {

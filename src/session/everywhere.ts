@@ -1,5 +1,6 @@
 // Everywhere: how a session runs DDL on all shards, and what it remembers of it.
 
+import { quoteLiteral } from '../base/quote.ts';
 import { queryAsLogin } from '../execute/as-login.ts';
 import {
   type EverywhereRequest,
@@ -11,7 +12,6 @@ import { formatAt } from '../execute/parameters.ts';
 import type { EverywhereMerge } from '../plan/plan.ts';
 import { type QueryResult, query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';

@@ -1,5 +1,6 @@
 // Modify run: finds the rows of an UPDATE or DELETE by a query, locks them, and writes them.
 
+import { quoteName } from '../base/quote.ts';
 import { type CarriedColumn, carriedColumns, checkExact } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
@@ -55,8 +56,6 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   });
 }
 
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
-
 const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<ModifiedTable> =>
   withConnectionOf(d.state)(HOME_SHARD, (home) =>
     modifiedTable(home, table.name, key?.column ?? null),
@@ -66,7 +65,7 @@ const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<Mod
 function itemsOf({ table: { alias }, assignments }: ModifyRowsMerge, table: ModifiedTable) {
   const types = new Map(table.columns.map(({ name, type }) => [name, type]));
   return {
-    identity: table.identity.map((name) => `${alias}.${quoted(name)}`),
+    identity: table.identity.map((name) => `${alias}.${quoteName(name)}`),
     values: assignments.flatMap(({ column, sql }) =>
       sql === null ? [] : [`(${sql})::${types.get(column)}`],
     ),

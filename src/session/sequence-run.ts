@@ -1,10 +1,10 @@
 // Sequence reads: where the cluster's sequences are, from where each shard's are.
 
+import { quoteLiteral } from '../base/quote.ts';
 import { withLeaves } from '../plan/engine-plan.ts';
 import type { ConcatMerge } from '../plan/plan.ts';
 import type { SequencesMerge } from '../plan/sequence-merge.ts';
 import { query } from '../pool/query.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import type { SessionContext } from './context.ts';
 import { withConnectionOf } from './everywhere.ts';
 import type { SessionState } from './state.ts';

@@ -1,13 +1,14 @@
 // set_config(): brings what a statement has set to the session and to the other shards.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { type BoundParameters, formatAt } from '../execute/parameters.ts';
 import type { ArgumentSource, ConfigCall } from '../plan/action.ts';
 import { isRefusedSetting } from '../plan/set-config.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { assignmentOf, quoteLiteral } from '../pool/settings.ts';
+import { assignmentOf } from '../pool/settings.ts';
 import { pathOf } from './settings.ts';
 import type { SessionState } from './state.ts';
 

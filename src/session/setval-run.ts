@@ -1,8 +1,8 @@
 // setval() of computed arguments: they are read first, then every shard sets its sequence.
 
+import { quoteLiteral } from '../base/quote.ts';
 import { formatAt } from '../execute/parameters.ts';
 import type { SetvalMerge } from '../plan/sequence-merge.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { decodeDataRow, encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import { encodeValue, rowsEverywhere } from './everywhere.ts';

@@ -1,6 +1,7 @@
 // Staged run: computes the rows that a statement writes by a query of their own, then writes them.
 
 import { MERGE_ROW_OVERHEAD_BYTES, WRITE_BATCH_BYTES } from '../base/limits.ts';
+import { quoteName } from '../base/quote.ts';
 import { insertRows } from '../execute/insert-rows.ts';
 import {
   carriageOf,
@@ -138,6 +139,6 @@ export async function writeRows(
 /** With the key, which the statement leaves to its default, as the last column. */
 function beforeKey({ target, given, key }: InsertRowsMerge, width: number): string {
   const names = [...(given ?? []).slice(0, width), key!.column];
-  const list = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ');
+  const list = names.map(quoteName).join(', ');
   return `${target} (${list}) OVERRIDING SYSTEM VALUE `;
 }

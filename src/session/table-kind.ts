@@ -1,6 +1,7 @@
 // Table kinds by statement: checks a change of kind and has it carried out in the transaction.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteLiteral, quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { notInstalled } from '../execute/everywhere.ts';
 import { gatherTable, spreadTable, type TableMove } from '../execute/table-move.ts';
@@ -8,7 +9,6 @@ import type { Transaction } from '../execute/transaction.ts';
 import type { SessionAction } from '../plan/action.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { quoteLiteral } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { Table } from '../topology/table.ts';
 import type { SessionContext } from './context.ts';
@@ -65,8 +65,7 @@ async function moveOf(
   return { name: quotedName(schema, name), table, kind, key, placement, connections };
 }
 
-const quotedName = (...path: readonly string[]) =>
-  path.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+const quotedName = (...path: readonly string[]) => path.map(quoteName).join('.');
 
 async function nameOf(home: ServerConnection, given: string): Promise<readonly [string, string]> {
   const { rows } = await query(

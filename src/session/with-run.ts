@@ -1,6 +1,7 @@
 // With run: runs the parts of a WITH that writes, one after the other, each with the rows of others.
 
 import { SqlError } from '../base/errors.ts';
+import { quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import {
   type CarriedColumn,
@@ -122,7 +123,7 @@ function withRows(
     const sql = carriedSql(columns, types.length + 1, collations);
     types.push(...columns.map(() => 0));
     arrays.push(...carriedArrays(columns, rows));
-    const list = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ');
+    const list = names.map(quoteName).join(', ');
     return `${def.name} (${list}) AS (${sql})`;
   });
   const clause =

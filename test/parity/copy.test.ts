@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { quoteName } from '../../src/base/quote.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { connect } from './answer.ts';
@@ -87,7 +88,7 @@ describe('COPY FROM STDIN of generated data', () => {
   const list = fc.array(row, { maxLength: 30 });
   const size = fc.constantFrom(1, 7, 100_000);
   const escaped = (text: string) => text.replace(/[\\\t\n\r]/g, '\\$&');
-  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const quoted = (text: string) => quoteName(text);
 
   test('text', async () => {
     const data = (rows: readonly (readonly [bigint, string, string | null])[]) =>

@@ -1,10 +1,10 @@
 // Copy indexes: copies get their tables' indexes where a plan would read them again and again.
 
 import { ENGINE_INDEX_COST_MIN } from '../../base/limits.ts';
+import { quoteLiteral } from '../../base/quote.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
-import { quoteLiteral } from '../../pool/settings.ts';
 import { explainOn } from '../explain.ts';
 import type { BoundParameters } from '../parameters.ts';
 

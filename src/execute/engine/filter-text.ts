@@ -1,7 +1,7 @@
 // Filter text: a leaf's condition with the values of its parameters as literals.
 
+import { quoteLiteral } from '../../base/quote.ts';
 import type { EngineFilter } from '../../plan/engine-plan.ts';
-import { quoteLiteral } from '../../pool/settings.ts';
 import { TYPE } from '../../value/type-oid.ts';
 import { type BoundParameters, formatAt } from '../parameters.ts';
 

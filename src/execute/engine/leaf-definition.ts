@@ -1,10 +1,10 @@
 // Leaf definition: a table's columns as a session's own connection sees them, to be made elsewhere.
 
+import { quoteLiteral } from '../../base/quote.ts';
 import { IDENTITY, TABLE_NAME } from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
-import { quoteLiteral } from '../../pool/settings.ts';
 
 /** The columns of each leaf, as CREATE TABLE wants them. Rejects with the server's error. */
 export async function definitionsOf(

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { quoteName } from '../../../src/base/quote.ts';
 import type { CopyFormat } from '../../../src/value/copy/copy-format.ts';
 import { CopyDataError } from '../../../src/value/copy/copy-rows.ts';
 import { bytewise, CSV, split, TEXT } from './split.ts';
@@ -98,9 +99,7 @@ const textRow = fc
   );
 const csvRow = fc
   .tuple(key, fc.array(field, { maxLength: 3 }))
-  .map(([id, fields]) =>
-    [id, ...fields.map((each) => `"${each.replaceAll('"', '""')}"`)].join(','),
-  );
+  .map(([id, fields]) => [id, ...fields.map(quoteName)].join(','));
 
 const whole = (format: CopyFormat, data: string) => split(format, [data]);
 
