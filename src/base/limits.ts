@@ -42,6 +42,9 @@ export const MERGE_QUEUE_BYTES_MAX = 1024 * 1024;
 /** What a client sends while its last statement is still running: then its socket is paused. */
 export const CLIENT_BUFFER_BYTES_MAX = 1024 * 1024;
 
+/** What the proxy has to say to a client is gathered up to here before it is written. */
+export const CLIENT_WRITE_BYTES = 65_536;
+
 /** Rows a merge hands on at once: enough that awaiting a batch costs nothing per row. */
 export const MERGE_BATCH_ROWS = 512;
 

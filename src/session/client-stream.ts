@@ -1,11 +1,15 @@
 // ClientStream: the writing side of a client's socket, with back pressure.
 
 import type { Socket } from 'node:net';
+import { CLIENT_WRITE_BYTES } from '../base/limits.ts';
 
 /** Writes after the client has gone are dropped: there is nobody left to tell. */
 export class ClientStream {
   #socket: Socket;
   #closed = false;
+  /** Written in this turn, and not handed to the socket yet. */
+  #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
   /** Called once the client takes bytes again, or is gone. */
   #onDrain: (() => void)[] = [];
 
@@ -24,24 +28,32 @@ export class ClientStream {
    */
   write(bytes: Buffer): boolean {
     if (this.#closed) return true;
-    if (this.#socket.writableCorked === 0) {
-      this.#socket.cork();
-      process.nextTick(this.#uncork);
-    }
-    return this.#socket.write(bytes);
+    if (this.#gathered.push(bytes) === 1) process.nextTick(this.#sendGathered);
+    this.#gatheredBytes += bytes.length;
+    if (this.#gatheredBytes >= CLIENT_WRITE_BYTES) this.#sendGathered();
+    return !this.#socket.writableNeedDrain;
   }
 
-  #uncork = (): void => this.#socket.uncork();
+  #sendGathered = (): void => {
+    const chunks = this.#gathered;
+    if (chunks.length === 0 || this.#closed) return;
+    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#gatheredBytes);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#socket.write(bytes);
+  };
 
   /** The same for bytes of a server, which leave at once. */
   pass(bytes: Buffer): boolean {
+    if (this.#closed) return true;
+    this.#sendGathered();
     // What a stream says counts a large chunk even where the system has taken it already.
-    return this.#closed || this.#socket.write(bytes) || this.#socket.writableLength === 0;
+    return this.#socket.write(bytes) || this.#socket.writableLength === 0;
   }
 
   /** Written and not yet taken by the client's side of the connection. */
   get backlogBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + this.#gatheredBytes;
   }
 
   whenDrained(callback: () => void): void {
@@ -65,6 +77,7 @@ export class ClientStream {
   /** Sends `last` and closes. */
   end(last: Buffer): void {
     if (this.#closed) return;
+    this.#sendGathered();
     this.#socket.end(last);
     this.#socket.destroySoon();
     this.markClosed();
@@ -74,6 +87,8 @@ export class ClientStream {
   markClosed(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
     this.#drained();
   }
 
