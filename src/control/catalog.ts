@@ -180,7 +180,8 @@ function tableOf(
   const { schema, name, columns, rowSecurity } = relation;
   const { runsCode, firesOnTruncate, updatesCascade, deletesCascade } = relation;
   const code = { runsCode, firesOnTruncate, updatesCascade, deletesCascade };
-  const base = { schema, name, columns, rowSecurity, ...code };
+  const partitioned = relation.kind === 'p';
+  const base = { schema, name, columns, partitioned, rowSecurity, ...code };
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
   if (isView(relation)) {

@@ -127,10 +127,15 @@ const isWithin = (cut: Cut, other: Cut): boolean =>
 
 function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[] {
   const { first, last, end } = span;
-  // ONLY, a star and TABLESAMPLE may stand by a table's name, not by a query.
+  // A star and TABLESAMPLE may stand by a table's name, not by a query; nor may ONLY, which means nothing there.
   const isQuery = text.startsWith('(');
-  if (isQuery && (item.only || end !== last || item.sampled)) throw new NoMerge('text');
-  const name = { start: tokens[first]!.start, end: tokens[last]!.end, text };
+  const isStarred = end !== last && !item.only;
+  if (isQuery && (isStarred || item.sampled)) throw new NoMerge('text');
+  const isBracketed = tokens[first - 1]?.text === '(';
+  const from = item.only ? first - (isBracketed ? 2 : 1) : first;
+  const name = isQuery
+    ? { start: tokens[from]!.start, end: tokens[end]!.end, text }
+    : { start: tokens[first]!.start, end: tokens[last]!.end, text };
   const cuts: Cut[] = [name];
   if (item.alias === null) {
     const at = tokens[end]!.end;
@@ -142,8 +147,7 @@ function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[]
     const { first: word, last: bracket } = span.sample;
     cuts.push({ start: tokens[word]!.start, end: tokens[bracket]!.end, text: '' });
   }
-  const before = tokens[first - 1]?.text === '(' && item.only ? first - 2 : first - 1;
-  const command = tokens[item.only ? before - (tokens[before]?.text === 'only' ? 1 : 0) : before];
+  const command = tokens[from - 1];
   if (command?.kind === 'word' && command.text === 'table') {
     cuts.push({ start: command.start, end: command.end, text: 'SELECT * FROM' });
   }

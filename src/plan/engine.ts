@@ -258,7 +258,8 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
       const number = leafNumber(place);
       numbers.set(place, number);
       const mark = leafMark(number);
-      const text = tableoid === null ? mark : withTableoid(mark, leaves[number - 1]!);
+      const copy = isEmpty(place, tokens) ? `(SELECT * FROM ${mark} WHERE false)` : mark;
+      const text = tableoid === null ? copy : withTableoid(mark, leaves[number - 1]!);
       return [{ item, schema, span, text }];
     });
     if (tableoid !== null) return engineText(sql, tokens, stands, tableoid.stars);
@@ -269,6 +270,17 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   const marked = built(whole);
   const sql = withLeaves(marked, (n) => `pg_temp.drive_leaf_${n}`);
   return { input: { sql, leaves, marked }, numbers };
+}
+
+/**
+ * ONLY a partitioned table, which PostgreSQL's planner knows to be empty: what stands beside it, like a
+ * sub-query of too many rows, is not computed. A query has no rows of the table's type, and no key that
+ * other columns follow from.
+ */
+function isEmpty({ item, table, span, sample }: Place, tokens: readonly Token[]): boolean {
+  if (!item.only || table?.partitioned !== true || sample !== '') return false;
+  const groups = tokens.some(({ kind, text }) => kind === 'word' && text === 'group');
+  return !groups && !namesRow([{ item, span }], tokens);
 }
 
 /** The copy with its table's number on this server as a column, as a query's columns may be named. */

@@ -36,6 +36,8 @@ export interface Table {
   readonly columns: readonly Column[];
   /** Of a view over sharded tables; missing where it could not be read. */
   readonly view?: View | undefined;
+  /** Its rows are in its partitions: ONLY it has none. */
+  readonly partitioned?: boolean | undefined;
   /** Row-level security is enabled. */
   readonly rowSecurity?: boolean | undefined;
   /** False: an INSERT runs no code of users, neither a trigger nor a function of a default. */

@@ -13,7 +13,10 @@ const SHARDED_DDL = `
   CREATE TABLE members (user_id int8 PRIMARY KEY, name text NOT NULL, country text);
   CREATE TABLE country (code text PRIMARY KEY, name text NOT NULL);
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
-  CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);`;
+  CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);
+  CREATE TABLE parted (user_id int8 NOT NULL, n int4, PRIMARY KEY (user_id, n)) PARTITION BY RANGE (n);
+  CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (MINVALUE) TO (10);
+  CREATE TABLE parted_high PARTITION OF parted DEFAULT;`;
 
 const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
 
@@ -70,6 +73,9 @@ export async function createTables(plain: pg.Client, shards: readonly pg.Client[
 export async function insertRows(client: pg.Client): Promise<void> {
   await client.query(`INSERT INTO files VALUES ${fileRows().join(', ')}`);
   await client.query(`INSERT INTO members VALUES ${memberRows().join(', ')}`);
+  await client.query(
+    `INSERT INTO parted VALUES (1, 1), (2, 10), (42, 5), (42, 11), (-17, 5), (3, 9)`,
+  );
   await client.query(
     `INSERT INTO narrow VALUES (1, 'sad'), (2, 'ok'), (42, 'happy'), (-17, NULL), (2147483647, 'ok')`,
   );

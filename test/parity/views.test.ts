@@ -37,6 +37,7 @@ const STATEMENTS = [
   'SELECT a, b FROM big AS x (a, b) ORDER BY x.a LIMIT 5',
   'SELECT * FROM counted',
   'SELECT label FROM counted WHERE n > 19',
+  'SELECT label, counted.n FROM ONLY counted UNION TABLE ONLY (counted)',
   'SELECT c.*, f.id FROM counted c JOIN files f ON f.tag = c.label AND f.size = 7',
   'SELECT row_to_json(c) FROM counted c',
   'SELECT * FROM counted a FULL JOIN counted b ON a.n = b.n AND a.label < b.label',

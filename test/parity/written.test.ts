@@ -1,6 +1,7 @@
 // Parity, by hand: statements that users type give what one PostgreSQL gives, or are refused.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ONLY_PARTITIONED } from './only-statements.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';
 import { ANSWERED, COMPUTED, FOUND, REFUSED_STATEMENTS, WRITES } from './statements.ts';
 import { TABLEOIDS } from './tableoid-statements.ts';
@@ -23,7 +24,7 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     expect(engine).toEqual(plain);
   });
 
-  test.each([...COMPUTED, ...FOUND, ...TABLEOIDS])('%s', async (sql) => {
+  test.each([...COMPUTED, ...FOUND, ...TABLEOIDS, ...ONLY_PARTITIONED])('%s', async (sql) => {
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
     expect(proxy).toEqual(plain);
     expect(engine).toEqual(plain);

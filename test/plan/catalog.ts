@@ -93,6 +93,10 @@ const TABLES: readonly Table[] = [
     ...table('private', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
     rowSecurity: true,
   },
+  {
+    ...table('parted', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
+    partitioned: true,
+  },
   view('private_count', ' SELECT count(*) AS n FROM public.private;', [column('n', 'int8')]),
   { ...table('locked', 'shardedView', null, [column('id', 'int8')]), view: undefined },
 ];
