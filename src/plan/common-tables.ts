@@ -2,12 +2,15 @@
 
 import type { CommonTable } from '../sql/statement.ts';
 import type { Scope } from './scope.ts';
+import type { WrittenRows } from './written-rows.ts';
 
 /** One WITH query and what its own names refer to. */
 export interface InSight {
   readonly table: CommonTable;
   readonly scope: Scope | null;
   readonly tables: CommonTables;
+  /** Of one that writes a sharded table; else null. */
+  readonly written: WrittenRows | null;
 }
 
 export class CommonTables {

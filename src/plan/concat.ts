@@ -2,7 +2,7 @@
 
 import type { ClauseName, SelectClauses } from '../sql/clause.ts';
 import { sortsByBytes } from './collation.ts';
-import type { ConcatMerge, ShardSql, SortKey } from './plan.ts';
+import type { ConcatMerge, Merge, ShardSql, SortKey } from './plan.ts';
 import { identityColumns, lockedItems, lockedTable } from './row-locks.ts';
 import { isRepeatable, NoMerge, rowBound, type SplicedSelect, sortExpression } from './splice.ts';
 
@@ -64,4 +64,11 @@ function concatSql(sql: string, clauses: SelectClauses, hidden: readonly string[
     after: lock === undefined ? '' : ` ${sql.slice(lock.start, lock.end)}`,
     pushLimit: LIMITS.some((name) => clauses.clauses.has(name)),
   };
+}
+
+/** The statement is answered by the shards' rows one after the other, all of them. */
+export function isPlainConcat(merge: Merge | null): boolean {
+  if (merge?.how !== 'concat') return false;
+  const { sort, distinct, limit, offset } = merge;
+  return sort.length === 0 && !distinct && limit === null && offset === null;
 }

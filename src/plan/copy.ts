@@ -4,6 +4,7 @@ import { quoteName } from '../base/quote.ts';
 import type { CopyOption, CopyStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
+import { isPlainConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
 import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
 import type { EngineCopyMerge } from './engine-plan.ts';
@@ -122,7 +123,7 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   if ((kind !== 'all' && kind !== 'keys') || onServer || out === null) {
     return forwarded(fields, plan, 'copyQuery');
   }
-  if (isPlainConcat(plan)) return { ...fields, route: plan.route, merge: out };
+  if (isPlainConcat(plan.merge)) return { ...fields, route: plan.route, merge: out };
   const engine = engineOf(plan);
   if (engine === null) return forwarded(fields, plan, 'copyQuery');
   const merge: EngineCopyMerge = {
@@ -133,13 +134,6 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
     out,
   };
   return { ...fields, route: plan.route, merge };
-}
-
-/** By itself the query is answered by the shards' rows one after the other. */
-function isPlainConcat({ merge }: RoutedPlan): boolean {
-  if (merge?.how !== 'concat') return false;
-  const { sort, distinct, limit, offset } = merge;
-  return sort.length === 0 && !distinct && limit === null && offset === null;
 }
 
 /** The text between the first parenthesis and the one that closes it. */

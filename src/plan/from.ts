@@ -20,6 +20,7 @@ import {
 import { tellsTimeAnywhere } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { surveyView } from './view.ts';
+import { useRows } from './written-rows.ts';
 
 /** What surveying a query level needs at hand. */
 export interface Walk {
@@ -100,6 +101,11 @@ function addTable(
     const level = walk.surveySelect(statement, survey, common.scope, common.tables, 'derived');
     scope.ordered ||= keepsOrder(statement, level);
     const names = columnAliases.length > 0 ? columnAliases : table.columnAliases;
+    return addLevel(level, alias ?? relation.name, names, walk, nullable);
+  }
+  if (common !== null && common !== 'itself' && common.written !== null) {
+    const names = columnAliases.length > 0 ? columnAliases : common.table.columnAliases;
+    const level = useRows(common.written, survey);
     return addLevel(level, alias ?? relation.name, names, walk, nullable);
   }
   if (common !== null) {

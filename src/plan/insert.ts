@@ -25,7 +25,9 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
   const { table, leaf, keys } = found;
   const merge = (): InsertMerge | WriteMerge => {
-    if (found.tied) return { how: 'write' };
+    // Its parts by themselves make all rows at one time.
+    const isByParts = survey.writesInWith && survey.tellsTime;
+    if (found.tied && !isByParts) return { how: 'write' };
     if (keys === null || table === null || statement.with !== null) throw new NoMerge('insertWith');
     return insertValues(statement, table, keys, context);
   };

@@ -5,16 +5,15 @@ import { QUERY_LEVELS_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Expression } from '../sql/expression.ts';
 import type { FromItem, SelectStatement, SimpleSelect, With } from '../sql/statement.ts';
-import type { Column } from '../topology/table.ts';
-import { TYPE } from '../value/type-oid.ts';
 import type { CommonTables } from './common-tables.ts';
 import { isDistributable } from './distributable.ts';
 import { noteFilter } from './engine-filter.ts';
 import { addFrom, type Walk } from './from.ts';
 import { noteOuterAggregates } from './outer-aggregate.ts';
+import { outputColumns } from './output-columns.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
 import { lockedKinds } from './row-locks.ts';
-import { type Level, type OutputColumn, type Role, Scope } from './scope.ts';
+import { type Level, type Role, Scope } from './scope.ts';
 import { withSettingNamed } from './set-config.ts';
 import type { Survey } from './survey.ts';
 import { surveyWith } from './with.ts';
@@ -104,7 +103,7 @@ function surveyBody(
     tables,
     from.anchored,
   );
-  return { scope, columns: outputColumns(body, scope), ...from };
+  return { scope, columns: outputColumns(body.targets, scope), ...from };
 }
 
 /** Everything but FROM and WHERE. */
@@ -192,51 +191,4 @@ export function surveyExpressions(
       surveySelect(query, survey, scope, tables, 'expression');
     });
   }
-}
-
-function outputColumns(body: SimpleSelect, scope: Scope): readonly OutputColumn[] | null {
-  const columns: OutputColumn[] = [];
-  for (const { name, expression } of body.targets) {
-    if (expression.kind === 'star') {
-      const leaf = expression.path.at(-1);
-      for (const each of scope.leaves) {
-        if (leaf !== undefined && each.name !== leaf) continue;
-        if (each.columns === null) return null;
-        for (const [column, known] of each.columns) {
-          const key = each.keys.get(column) ?? null;
-          const nullable = each.nullableKeys.has(column);
-          columns.push({ name: column, key, column: known, nullable });
-        }
-      }
-      continue;
-    }
-    if (expression.kind !== 'column') {
-      columns.push({ name, key: null, column: columnOfCall(expression), nullable: false });
-      continue;
-    }
-    const found = scope.find(expression.path);
-    const own = found !== null && !found.outer;
-    columns.push({
-      name: name ?? expression.path.at(-1)!,
-      key: own ? found.key : null,
-      column: found?.leaf.columns?.get(found.column) ?? null,
-      nullable: found?.leaf.nullableKeys.has(found.column) ?? false,
-    });
-  }
-  return columns;
-}
-
-/** count() is bigint whatever it counts, so that what is made of it can be sorted. */
-const COUNT: Column = {
-  name: 'count',
-  typeOid: TYPE.int8,
-  collation: null,
-  hasDefault: false,
-  generated: false,
-  notNull: false,
-};
-
-function columnOfCall(expression: Expression): Column | null {
-  if (expression.kind !== 'call' || expression.name !== 'count') return null;
-  return expression.schema === null || expression.schema === 'pg_catalog' ? COUNT : null;
 }

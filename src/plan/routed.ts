@@ -118,7 +118,7 @@ function stagedOr(
 }
 
 function streamedMerge(survey: Survey, merge: () => Merge): Merge | SqlErrorFields {
-  const reason = survey.severalShardsReason ?? (survey.roots.length > 1 ? 'joinWithoutKey' : null);
+  const reason = survey.severalShardsReason ?? (survey.isColocated ? null : 'joinWithoutKey');
   return reason === null ? attempt(merge) : severalShards(reason);
 }
 

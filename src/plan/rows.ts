@@ -9,14 +9,25 @@ import { uncertainParameters } from './parameter-use.ts';
 import type { Plan } from './plan.ts';
 import { planReferenceWrite } from './reference-write.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
+import { Scope } from './scope.ts';
 import { planSelect } from './select.ts';
 import { planBackend, planComputedSetval, planSetval, planTableKind } from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
 import { withWrites } from './with-writes.ts';
+import { writtenRows } from './written-rows.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
-  if (statement.kind === 'insert') surveyInsert(statement, survey, tables);
-  else surveyModify(statement, survey, tables);
+  if (statement.kind === 'insert') {
+    // Rows that several shards make would not be of one time.
+    const { leaf, tied } = surveyInsert(statement, survey, tables);
+    const scope = new Scope(null);
+    scope.leaves.push(leaf);
+    return { rows: writtenRows(statement, scope), byShard: tied && !survey.tellsTime };
+  }
+  const { anchored, scope, insertsOwn } = surveyModify(statement, survey, tables);
+  // The session knows on which shards a cursor is.
+  const isByCursor = statement.kind !== 'merge' && statement.cursor !== null;
+  return { rows: writtenRows(statement, scope), byShard: anchored && insertsOwn && !isByCursor };
 };
 
 export function planRows(statement: RowStatement, context: PlanContext): Plan {
@@ -40,8 +51,8 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
     if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') {
       const plan = planSelect(statement, survey, context);
-      const told = survey.tellsTime && !survey.timeInFrom && survey.classes.length > 0;
-      return atHome(told ? withOneTime(plan, context) : plan, survey);
+      const told = survey.tellsTime && !survey.timeInFrom && !survey.writesInWith;
+      return atHome(told && survey.classes.length > 0 ? withOneTime(plan, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) return reference;

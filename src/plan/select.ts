@@ -8,14 +8,14 @@ import { planAggregate } from './aggregate.ts';
 import { catalogWith, type StreamPlanner } from './broadcast.ts';
 import { groupsByBytes } from './collation.ts';
 import { CommonTables } from './common-tables.ts';
-import { planConcat } from './concat.ts';
+import { isPlainConcat, planConcat } from './concat.ts';
 import { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
 import { planEngine } from './engine.ts';
 import { engineLocking, starsIn } from './engine-locks.ts';
 import { surveySelect } from './level.ts';
 import { planMakeTable, selectInto } from './make-table.ts';
-import type { Effect, Merge, Plan } from './plan.ts';
+import type { Effect, Merge, Plan, WriteMerge } from './plan.ts';
 import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
 import type { Level } from './scope.ts';
 import { planSequenceRead } from './sequence-read.ts';
@@ -46,16 +46,24 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   return shardedPlan(verb, survey, context, effect, {
     merge: () => {
       if (survey.locksReference) throw new NoMerge('lockReference');
-      return mergeOf(select, level, context);
+      const merge = mergeOf(select, level, context);
+      return survey.writesInWith ? writingMerge(merge, survey) : merge;
     },
-    engine: context.streamsOnly
-      ? null
-      : () => {
-          const locking = select.locks.length > 0 ? engineLocking(select, level, context) : null;
-          const stars = () => starsIn(select, level, context);
-          return planEngine(survey, context, streamPlanner(survey, context), locking, stars);
-        },
+    engine:
+      context.streamsOnly || survey.writesInWith
+        ? null
+        : () => {
+            const locking = select.locks.length > 0 ? engineLocking(select, level, context) : null;
+            const stars = () => starsIn(select, level, context);
+            return planEngine(survey, context, streamPlanner(survey, context), locking, stars);
+          },
   });
+}
+
+/** Each shard writes to the end, so that all of its rows are taken; the time of all is not known. */
+function writingMerge(merge: Merge, { tellsTime, timeInFrom }: Survey): WriteMerge {
+  if (!isPlainConcat(merge) || tellsTime || timeInFrom) throw new NoMerge('writingWith');
+  return { how: 'write' };
 }
 
 const streamPlanner =

@@ -26,6 +26,7 @@ import type { KeySource } from './plan.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
+import type { WrittenRows } from './written-rows.ts';
 
 /** Where in a statement an expression stands. */
 export interface Place {
@@ -40,7 +41,14 @@ export type SurveyWriting = (
   statement: WritingStatement,
   survey: Survey,
   tables: CommonTables,
-) => void;
+) => SurveyedWriting;
+
+export interface SurveyedWriting {
+  /** null: of no sharded table. */
+  readonly rows: WrittenRows | null;
+  /** Each shard writes its own rows, from its own, if the statement's tables are tied by the key. */
+  readonly byShard: boolean;
+}
 
 export class Survey {
   readonly context: PlanContext;
@@ -61,7 +69,7 @@ export class Survey {
   readonly locked = new Set<'reference' | 'within'>();
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
-  /** now() and its kin. */
+  /** now() and its kin, but for queries that write within WITH. */
   tellsTime = false;
   /** The same as a relation, where no value can stand for it. */
   timeInFrom = false;
@@ -78,6 +86,8 @@ export class Survey {
   levels = 0;
   /** WITH queries of the text at hand that nothing has used so far, each with what surveys it. */
   unused = new Map<InSight, () => void>();
+  /** The classes of each query that writes within WITH. */
+  readonly #parts: (readonly KeyClass[])[] = [];
   readonly #reasons: { readonly reason: SeveralShardsReason; readonly classes: KeyClass[] }[] = [];
 
   constructor(context: PlanContext, surveyWriting: SurveyWriting) {
@@ -123,13 +133,34 @@ export class Survey {
 
   /** The classes that decide, each once. */
   get roots(): readonly KeyClass[] {
-    return [...new Set(this.classes.map((each) => each.resolved))];
+    return rootsOf(this.classes);
+  }
+
+  /**
+   * All tables of the statement are tied by their keys, and so are those of each query that writes
+   * within WITH, which is a statement of its own but for the rows that it gives to others.
+   */
+  get isColocated(): boolean {
+    const apart = new Set(this.#parts.flat());
+    const main = this.classes.filter((each) => !apart.has(each));
+    return [main, ...this.#parts].every((classes) => rootsOf(classes).length <= 1);
+  }
+
+  /** What `survey` finds is of one query that writes within WITH. */
+  part<T>(survey: () => T): T {
+    const { tellsTime: told } = this;
+    const before = this.classes.length;
+    this.tellsTime = false;
+    const found = survey();
+    this.#parts.push(this.classes.slice(before));
+    this.tellsTime = told;
+    return found;
   }
 
   /** The keys of all tables together; null when one of them is not restricted. */
   get keys(): readonly KeySource[] | null {
     const lists = this.roots.map((root) => root.keys);
-    return lists.every((list) => list !== null) ? lists.flat() : null;
+    return lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null;
   }
 
   call(call: Call, place: Place): void {
@@ -193,6 +224,10 @@ export class Survey {
     else this.readsHome = true;
   }
 }
+
+const rootsOf = (classes: readonly KeyClass[]): readonly KeyClass[] => [
+  ...new Set(classes.map((each) => each.resolved)),
+];
 
 /** What they show belongs to a server connection, which the proxy shares and prepares for itself on. */
 const isOfConnection = ({ schema, name }: RelationName): boolean =>

@@ -18,6 +18,8 @@ export function withWrites(statement: RowStatement, plan: Plan, context: PlanCon
   if (!writesInWith(statement) || !context.mergeable) return plan;
   if (plan.op !== 'refused' && plan.op !== 'routed') return plan;
   if (plan.op === 'routed' && plan.merge === null && plan.refusal === null) return plan;
+  // Each shard runs it whole.
+  if (plan.op === 'routed' && plan.merge?.how === 'write') return plan;
   const made = attempt(() => partsOf(statement, context));
   if (plan.op === 'routed') {
     if ('how' in made) return { ...plan, merge: made, refusal: null };

@@ -1,9 +1,10 @@
 // WITH: surveys the queries of a WITH clause.
 
-import type { SelectStatement, With } from '../sql/statement.ts';
+import type { SelectStatement, With, WritingStatement } from '../sql/statement.ts';
 import { CommonTables, type InSight } from './common-tables.ts';
 import type { Level, Scope } from './scope.ts';
 import type { Survey } from './survey.ts';
+import type { WrittenRows } from './written-rows.ts';
 
 type Visit = (select: SelectStatement, scope: Scope | null, tables: CommonTables) => Level;
 
@@ -22,12 +23,10 @@ export function surveyWith(
   if (clause.recursive) for (const { name } of clause.tables) tables.add(name, 'itself');
   for (const table of clause.tables) {
     const { statement } = table;
-    if (statement.kind !== 'select') {
-      survey.writesInWith = true;
-      survey.onlyOneShard('writingWith');
-      survey.surveyWriting(statement, survey, tables);
-    }
-    const inSight: InSight = { table, scope: parent, tables };
+    const written = statement.kind === 'select' ? null : surveyPart(statement, survey, tables);
+    // In a recursive clause a query may use a later one, whose keys are not known yet.
+    if (survey.writesInWith && clause.recursive) survey.onlyOneShard('writingWith');
+    const inSight: InSight = { table, scope: parent, tables, written };
     if (statement.kind === 'select') {
       const own = tables;
       survey.unused.set(inSight, () => visit(statement, parent, own));
@@ -37,6 +36,18 @@ export function surveyWith(
     tables.add(table.name, inSight);
   }
   return tables;
+}
+
+/** Several shards may run the statement as it is if each of them can do its part of this query. */
+function surveyPart(
+  statement: WritingStatement,
+  survey: Survey,
+  tables: CommonTables,
+): WrittenRows | null {
+  survey.writesInWith = true;
+  const { rows, byShard } = survey.part(() => survey.surveyWriting(statement, survey, tables));
+  if (!byShard || rows === null) survey.onlyOneShard('writingWith');
+  return rows;
 }
 
 /** PostgreSQL checks a WITH query whether it is used or not, so all its tables must be at hand. */

@@ -160,3 +160,148 @@ export const WITH_WRITES: readonly Said[] = [
     parameters: [12, 700, 'given', 'sad'],
   },
 ];
+
+/** Each shard runs them whole, or could seem able to. */
+export const WITH_BY_KEY: readonly Said[] = [
+  // The key is passed on.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE made < now() - interval '1 day' AND id % 2 = 0 RETURNING user_id, name)
+      INSERT INTO picked SELECT * FROM d`,
+  },
+  {
+    sql: `WITH d (k, n) AS (DELETE FROM files WHERE id < 9 RETURNING user_id, name)
+      INSERT INTO picked (label, user_id) SELECT n, k FROM d RETURNING label`,
+  },
+  {
+    sql: `WITH u AS (UPDATE files SET note = 'w', size = size + 1 WHERE id > 20 RETURNING user_id, id, size, tags, feels)
+      SELECT * FROM u`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM members WHERE user_id < 3 RETURNING user_id, name),
+      i AS (INSERT INTO picked SELECT * FROM d RETURNING user_id AS k, label)
+      UPDATE files SET note = label FROM i WHERE files.user_id = k RETURNING id, note`,
+  },
+  {
+    sql: `WITH u AS (UPDATE files f SET note = m.name FROM members m WHERE m.user_id = f.user_id
+        RETURNING m.user_id, f.id, m.name)
+      INSERT INTO picked SELECT user_id, name FROM u`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 9 RETURNING *), r AS (SELECT DISTINCT user_id FROM d)
+      INSERT INTO members SELECT user_id, 'c' FROM r ON CONFLICT (user_id) DO UPDATE SET name = excluded.name
+      RETURNING user_id, name`,
+  },
+  // A condition on what was written is none on what is written.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 12 RETURNING *) SELECT id FROM d WHERE user_id = 1`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 6 RETURNING user_id)
+      UPDATE members SET total = 8 WHERE user_id = 1 AND user_id IN (SELECT user_id FROM d) RETURNING name`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM picked RETURNING 1) DELETE FROM members WHERE user_id = 5 RETURNING name`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE user_id IN (1, 2) AND id < 20 RETURNING user_id, name),
+      e AS (DELETE FROM members WHERE user_id = 5)
+      INSERT INTO picked SELECT * FROM d WHERE user_id = 2`,
+  },
+  // Several uses of the rows, by the key and otherwise.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 15 RETURNING *)
+      SELECT a.id, b.note FROM d a JOIN d b USING (user_id, id)`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 15 RETURNING *)
+      SELECT a.id, b.id FROM d a, d b WHERE a.id = b.id + 1`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 15 RETURNING *)
+      SELECT m.name FROM members m WHERE EXISTS (SELECT FROM d WHERE d.user_id = m.user_id) AND m.user_id < 2`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 3 RETURNING user_id, id)
+      SELECT m.name, d.id FROM members m LEFT JOIN d ON d.user_id = m.user_id`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM members WHERE user_id < 3 RETURNING *)
+      SELECT f.id, d.name FROM d RIGHT JOIN files f ON d.user_id = f.user_id AND f.user_id = 1`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM members RETURNING *) SELECT d.name, c.name FROM d JOIN country c ON c.code = d.country`,
+  },
+  // What mixes rows, within keys and over them.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 25 RETURNING *)
+      SELECT user_id, count(*), sum(size) FROM d GROUP BY user_id`,
+  },
+  { sql: `WITH d AS (DELETE FROM files WHERE id < 25 RETURNING *) SELECT DISTINCT name FROM d` },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 25 RETURNING *) SELECT id FROM d ORDER BY id LIMIT 3`,
+    ordered: true,
+  },
+  { sql: `WITH d AS (DELETE FROM files WHERE id < 25 RETURNING *) SELECT 'x' FROM d LIMIT 1` },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id IN (SELECT id FROM files ORDER BY id LIMIT 4) RETURNING user_id, name)
+      INSERT INTO picked SELECT * FROM d`,
+  },
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 25 RETURNING *)
+      INSERT INTO picked SELECT max(user_id), name FROM d GROUP BY name`,
+  },
+  // The state before, by the side of what was written.
+  {
+    sql: `WITH u AS (UPDATE members SET name = name || '!' RETURNING user_id, name AS new_name)
+      SELECT m.name, u.new_name FROM members m JOIN u USING (user_id)`,
+  },
+  {
+    sql: `WITH a AS (UPDATE members SET total = 1 WHERE user_id > 1 RETURNING user_id),
+      b AS (DELETE FROM members WHERE user_id < 1 RETURNING name) SELECT * FROM b`,
+  },
+  // All rows are of one time.
+  {
+    sql: `WITH d AS (DELETE FROM members RETURNING user_id),
+      i AS (INSERT INTO files (user_id, id, made) SELECT user_id, 900, now() FROM d RETURNING user_id, made)
+      SELECT count(DISTINCT made) FROM i`,
+  },
+  // What RETURNING calls the key need not be the key.
+  {
+    sql: `WITH u AS (UPDATE files SET note = 'o' WHERE id < 9 RETURNING old.*, name AS label)
+      INSERT INTO picked SELECT user_id, label FROM u`,
+  },
+  {
+    sql: `WITH u AS (UPDATE files SET note = 'o' WHERE id < 9 RETURNING id AS user_id, name)
+      INSERT INTO picked SELECT * FROM u`,
+  },
+  {
+    sql: `WITH u AS (UPDATE files SET note = 'o' WHERE id < 9 RETURNING user_id, id AS user_id, name)
+      INSERT INTO picked SELECT u.k, u.name FROM u AS u (own, k)`,
+  },
+  {
+    sql: `WITH RECURSIVE d AS (DELETE FROM members USING e WHERE members.user_id < e.id RETURNING members.user_id),
+      e AS (DELETE FROM files WHERE id < 3 RETURNING id) SELECT * FROM d`,
+  },
+  // MERGE, as a part and as the main query.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < 3 RETURNING user_id, id AS n)
+      MERGE INTO members m USING d ON m.user_id = d.user_id WHEN MATCHED THEN UPDATE SET total = d.n
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (d.user_id, 'new')`,
+  },
+  {
+    sql: `WITH m AS (MERGE INTO members USING (SELECT user_id AS k FROM files WHERE id BETWEEN 3 AND 6) f ON user_id = k
+        WHEN MATCHED THEN UPDATE SET total = 3 WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (k, 'm')
+        RETURNING merge_action(), k, members.user_id, name)
+      SELECT * FROM m`,
+  },
+  // Errors.
+  {
+    sql: `WITH d AS (DELETE FROM files RETURNING user_id) INSERT INTO members SELECT user_id, 'twice' FROM d`,
+  },
+  // Parameters.
+  {
+    sql: `WITH d AS (DELETE FROM files WHERE id < $1 AND feels <> $3 RETURNING user_id, id, feels)
+      INSERT INTO files (user_id, id, note, feels) SELECT user_id, id + $2, $4, feels FROM d RETURNING id, feels, $4`,
+    parameters: [12, 700, 'sad', 'given'],
+  },
+];

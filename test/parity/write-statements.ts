@@ -10,6 +10,11 @@ export const INSERTS: readonly Said[] = [
     sql: `INSERT INTO picked (user_id, label) SELECT user_id, name FROM files WHERE id < 9 RETURNING *`,
   },
   { sql: `INSERT INTO files SELECT user_id, id + 100, name, size, feels, tags, made FROM files` },
+  // USING shows its column first.
+  {
+    sql: `INSERT INTO picked SELECT * FROM (SELECT user_id, id AS weight FROM files) f
+      JOIN (SELECT weight FROM country) c USING (weight)`,
+  },
   // One shard's.
   { sql: `INSERT INTO picked SELECT 3, name FROM files WHERE user_id = 3` },
   // Rows that go elsewhere.

@@ -1,11 +1,11 @@
 // Parity of writes: after every statement the shards together hold what one PostgreSQL holds.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { WITH_WRITES } from './with-statements.ts';
+import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
 import { type Said, WriteServers } from './write-servers.ts';
 import { CHANGES, INSERTS, MERGES, VALUES } from './write-statements.ts';
 
-describe.each([3, 2])('over %i shards', (shardCount) => {
+describe.each([3, 2, 1])('over %i shards', (shardCount) => {
   let servers: WriteServers;
 
   beforeAll(async () => {
@@ -32,6 +32,7 @@ describe.each([3, 2])('over %i shards', (shardCount) => {
     ['UPDATE and DELETE of rows found first', CHANGES],
     ['MERGE', MERGES],
     ['WITH that writes', WITH_WRITES],
+    ['WITH that writes by the key', WITH_BY_KEY],
   ])('%s', (_, statements) => {
     const simple = statements.filter(({ parameters }) => parameters === undefined);
 

@@ -257,6 +257,25 @@ describe('EXPLAIN', () => {
     expect(await client.rows('SELECT count(*) FROM notes')).toEqual([['0']]);
   });
 
+  it('of a WITH that writes by the key explains the whole as each shard runs it', async () => {
+    const sql = `WITH gone AS (DELETE FROM files WHERE id > 9 RETURNING user_id, id)
+      SELECT f.id FROM gone JOIN files f USING (user_id, id)`;
+    const shown = await lines(`EXPLAIN (COSTS OFF) ${sql}`);
+    expect(shown.slice(0, 3)).toEqual([
+      'Drive on shards 0, 1, 2',
+      '  SELECT write on all shards',
+      '  merge: add counts',
+    ]);
+    expect(shown.filter((line) => line.includes('CTE gone'))).toHaveLength(3);
+    expect(await client.rows('SELECT count(*) FROM files')).toEqual([['30']]);
+    await client.query('BEGIN');
+    const { Plans } = await tree('ANALYZE', sql);
+    const rows = Plans!.map((plan) => Number(Object(plan.Plans![0])['Actual Rows']));
+    expect(rows.reduce((sum, count) => sum + count)).toBe(20);
+    expect(await client.rows('SELECT count(*) FROM files')).toEqual([['10']]);
+    await client.query('ROLLBACK');
+  });
+
   it('EXECUTE explains what the session has prepared, with its arguments', async () => {
     await client.rows(
       'PREPARE ids (bigint, int) AS SELECT id FROM files WHERE user_id = ANY (ARRAY[$1, 2]) AND id > $2',

@@ -78,6 +78,46 @@ describe('A part that something reacts to before the others have run', () => {
   });
 });
 
+describe('Parts over the rows of one key each', () => {
+  const rows = async (table: string) =>
+    (await client.rows(`SELECT user_id, id FROM ${table}`)).map((row) => row.join('.')).sort();
+
+  it('are one statement on each shard, to whose end foreign keys wait', async () => {
+    const sql = `WITH d AS (DELETE FROM parents WHERE id = 2 RETURNING user_id, id)
+      SELECT c.id FROM d JOIN children c ON c.user_id = d.user_id AND c.parent = d.id`;
+    expect((await client.rows(sql)).flat().sort()).toEqual(['2', '3']);
+    expect(await rows('parents')).toEqual(['1.1']);
+    expect(await rows('children')).toEqual(['1.1']);
+  });
+
+  it('are one statement on each shard, which triggers are not seen by', async () => {
+    const sql = `WITH d AS (DELETE FROM watched RETURNING user_id)
+      SELECT d.user_id, (SELECT count(*) FROM seen s WHERE s.user_id = d.user_id) FROM d`;
+    expect((await client.rows(sql)).sort()).toEqual([
+      ['1', '0'],
+      ['2', '0'],
+    ]);
+    expect(await client.rows('SELECT count(*) FROM seen')).toEqual([['2']]);
+  });
+
+  it('give all rows that are inserted one time', async () => {
+    const sql = `WITH d AS (DELETE FROM watched RETURNING user_id)
+      INSERT INTO seen SELECT user_id, now()::text FROM d RETURNING note`;
+    const times = (await client.rows(sql)).flat();
+    expect(times).toHaveLength(2);
+    expect(new Set(times).size).toBe(1);
+  });
+
+  it('are all or nothing over the shards', async () => {
+    await client.rows(`INSERT INTO parents VALUES (2, 9)`);
+    const sql = `WITH d AS (DELETE FROM watched RETURNING user_id)
+      INSERT INTO parents SELECT user_id, CASE user_id WHEN 2 THEN 9 ELSE 5 END FROM d`;
+    expect(await refusedWith(sql)).toBe('23505');
+    expect(await client.rows('SELECT count(*) FROM watched')).toEqual([['2']]);
+    expect(await rows('parents')).toEqual(['1.1', '2.2', '2.9']);
+  });
+});
+
 describe('The rows of a part', () => {
   it('keep the collation of their column', async () => {
     const sql = `WITH u AS (UPDATE words SET plain = plain || '' RETURNING word, plain)
