@@ -68,8 +68,9 @@ function averageNumeric(sum: Buffer, count: Buffer): Buffer {
   return encodeNumeric(divideNumeric(decodeNumeric(sum), divisor));
 }
 
+/** float8_accum adds to 0, as sum() does not: of nothing but -0 the average is 0. */
 function averageFloat8(sum: Buffer, count: Buffer): Buffer {
-  return encodeFloat8(sum.readDoubleBE(0) / Number(count.readBigInt64BE(0)));
+  return encodeFloat8((0 + sum.readDoubleBE(0)) / Number(count.readBigInt64BE(0)));
 }
 
 function averageInterval(sum: Buffer, count: Buffer): Buffer {

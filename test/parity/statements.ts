@@ -349,6 +349,7 @@ export const COMPUTED: readonly string[] = [
 
 /** What was found wrong once. */
 export const FOUND: readonly string[] = [
+  "SELECT tag, sum('-0'::float8), avg('-0'::float8) FROM files GROUP BY tag",
   // An aggregate of an outer query, in a sub-query.
   'SELECT (SELECT max((SELECT m.user_id FROM members m WHERE m.user_id = f.user_id))) FROM files f',
   'SELECT (SELECT sum(f.size)) FROM files f',

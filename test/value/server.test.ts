@@ -258,6 +258,7 @@ describe('Sums and averages', () => {
     ['numeric', 'sum(v)', 'numeric', TYPE.numeric, numericText],
     // Whole doubles: their sums do not depend on the order of addition.
     ['double precision', 'sum(v)', 'float8', TYPE.float8, fc.integer().map(String)],
+    ['double precision', 'sum(v)', 'float8', TYPE.float8, fc.constantFrom('-0', '-0', '-0', '0')],
     ['interval', 'sum(v)', 'interval', TYPE.interval, intervalText],
   ] as const)(
     'of %s over parts are those over the whole',
