@@ -32,6 +32,7 @@ import { TopologyStore } from './control/topology-store.ts';
 import { TRANSACTIONS, toldOf, transactionsElsewhere } from './control/transactions-elsewhere.ts';
 import { firstLoad, housekeeping } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
+import { DecisionHold } from './execute/decision-hold.ts';
 import { SchemaHold } from './execute/schema-hold.ts';
 import { Gids } from './execute/two-phase.ts';
 import { latenciesOf, metricsOf } from './observe/metrics.ts';
@@ -55,8 +56,7 @@ import { StatementCosts } from './session/statement-cost.ts';
 import { UserLookup } from './session/user-lookup.ts';
 import { loadParser } from './sql/parser.ts';
 import { moduloPlacement } from './topology/placement.ts';
-import type { Shard } from './topology/shard.ts';
-import { HOME_SHARD } from './topology/shard.ts';
+import { HOME_SHARD, type Shard } from './topology/shard.ts';
 import type { BackendKey } from './wire/status.ts';
 import { TERMINATE } from './wire/terminate.ts';
 
@@ -283,16 +283,16 @@ function makeContext(
   { planner, cluster, topology, news, hold, clock, gids, siblings, log }: ContextParts,
   config: () => Config,
 ): SessionContext {
+  const decisions = new DecisionHold(config().shards, connector(config));
   return {
     topology: () => topology.current,
     ...{ planner, cluster, clock, log },
     groups: cluster.pools.map(
       (_, shard) => new GroupCommit(cluster, shard, () => config().pool.groupMax),
     ),
-    twoPhase: { cluster, gids, log },
+    twoPhase: { cluster, gids, decisions, log },
     statementNames: new StatementNames(STATEMENT_NAMES_MAX),
-    costs: new StatementCosts(),
-    counters: new SessionCounters(),
+    ...{ costs: new StatementCosts(), counters: new SessionCounters() },
     serverParameters: () => topology.serverParameters,
     hold,
     holdPlanning: () => news.hold(),

@@ -349,6 +349,9 @@ export const PART_BUSY_MS = 20;
 /** … and so often: 5 s, when its server has answered or is lost. */
 export const PART_BUSY_TRIES = 250;
 
+/** So long commits over shards wait for a snapshot of all shards at most, and it for each of them. */
+export const SNAPSHOT_HOLD_MS = 5_000;
+
 /** So long a change of the schema waits for other proxies to know of it, before they are cut off, … */
 export const NEWS_ACKNOWLEDGED_MS = 5_000;
 
@@ -391,8 +394,5 @@ export const ENGINE_OWN_BYTES_MAX = 64 * 1024 * 1024;
 /** Arrays and composites within each other whose oids are looked at: the stack holds so many. */
 export const OID_NESTING_MAX = 500;
 
-/**
- * Memory of chunks that nobody needs is given back from this size on: servers send 8 kB at once, and more
- * is read where they are ahead.
- */
+/** Chunks that nobody needs are given back from this size on: servers send 8 kB, or more if ahead. */
 export const FREED_BYTES_MIN = 4_096;

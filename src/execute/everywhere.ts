@@ -37,6 +37,7 @@ export async function runInTransaction(
   request: EverywhereRequest,
 ): Promise<QueryResult> {
   const { merge, shards } = request;
+  if (merge.mode === 'block') return lock(transaction, request);
   const home = await transaction.enlist(HOME_SHARD);
   const looseBefore = await looseKeys(home, merge.alters);
   const before = await sequencesOf(home);
@@ -72,6 +73,22 @@ export async function runInTransaction(
   if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
   if (merge.creates !== null) for (const each of done) await rememberKind(each, merge.creates);
   return { ...answer!, tag: tagOf(tags) };
+}
+
+/**
+ * LOCK: it writes nothing, and the snapshot that a transaction keeps is taken behind it, so nothing is
+ * asked of a server but this.
+ */
+async function lock(
+  transaction: Transaction,
+  { sql, merge, shards, onNotice }: EverywhereRequest,
+): Promise<QueryResult> {
+  const home = await query(await transaction.enlist(HOME_SHARD), sql, onNotice);
+  for (const shard of shards) {
+    if (shard === HOME_SHARD) continue;
+    await query(await transaction.enlist(shard), merge.elsewhere ?? sql);
+  }
+  return home;
 }
 
 /** Rows of a materialized view are counted, of any other object there are none to count. */

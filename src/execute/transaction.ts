@@ -66,6 +66,8 @@ export class Transaction {
    * what can never be prepared. It is committed first.
    */
   apart: ServerConnection | null = null;
+  /** A statement has been sent for which a server takes a snapshot. */
+  hasSnapshot = false;
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
   /** Cursors declared in it, and where they live. */
@@ -96,6 +98,11 @@ export class Transaction {
   /** What has been SET in it: with BEGIN, what makes another transaction like this one. */
   get recorded(): readonly string[] {
     return this.#script.settings;
+  }
+
+  /** Its BEGIN, and what has set its modes since. */
+  get modes(): readonly string[] {
+    return [this.begin, ...this.#script.modes];
   }
 
   /**

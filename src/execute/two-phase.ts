@@ -11,10 +11,12 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
 import { BECOME_LOGIN, queryAsLogin } from './as-login.ts';
 import { applySettings, borrow, type Cluster, giveBack } from './cluster.ts';
+import type { DecisionHold } from './decision-hold.ts';
 
 export interface TwoPhase {
   readonly cluster: Cluster;
   readonly gids: Gids;
+  readonly decisions: DecisionHold;
   readonly log: Logger;
 }
 
@@ -150,10 +152,10 @@ export interface UnfinishedPart {
   readonly name: string;
 }
 
-/** Commits such a part, unless recovery has; `connection` is in no transaction. */
+/** Commits such a part, unless somebody else has; `connection` is in no transaction. */
 export async function finishPart(
   connection: ServerConnection,
-  { name }: UnfinishedPart,
+  { name }: Pick<UnfinishedPart, 'name'>,
 ): Promise<void> {
   for (let left = PART_BUSY_TRIES; ; left--) {
     try {
@@ -162,7 +164,7 @@ export async function finishPart(
     } catch (error) {
       const code = error instanceof ServerError ? error.fields.code : '';
       if (code === UNDEFINED_OBJECT) return;
-      // Recovery, or the server process whose connection was lost, is at it.
+      // Somebody else, or the server process whose connection was lost, is at it.
       if (code !== SQLSTATE.objectNotInPrerequisiteState || left === 0) throw error;
       await sleep(PART_BUSY_MS);
     }
@@ -232,7 +234,8 @@ async function finish(
     const name = partOf(gid, connection);
     try {
       if (asLogin) await applySettings(connection, NO_SETTINGS);
-      await query(connection, `${verb} ${quoteLiteral(name)}`);
+      if (verb === 'COMMIT PREPARED') await finishPart(connection, { name });
+      else await query(connection, `${verb} ${quoteLiteral(name)}`);
     } catch (error) {
       twoPhase.log.warn({ gid, verb, err: error }, 'left to recovery: a shard did not answer');
       unfinished.push({ shard: connection.shard.id, name });

@@ -46,8 +46,11 @@ export async function runEverywhere(
     }
     throw error;
   }
-  state.noteSchemaChange();
-  await state.publishSchemaChange();
+  // LOCK changes nothing.
+  if (merge.mode !== 'block') {
+    state.noteSchemaChange();
+    await state.publishSchemaChange();
+  }
   const { fields, rows, tag } = answer;
   if (fields.length > 0 && extended === null) client.write(encodeRowDescription([...fields]));
   for (const row of rows) {

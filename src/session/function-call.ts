@@ -6,6 +6,7 @@ import type { PinReason } from '../plan/plan.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import type { RunnerDependencies } from './execution.ts';
+import { takeSnapshot } from './one-snapshot.ts';
 import { checkShard } from './session-actions.ts';
 import { relayOn } from './single.ts';
 import type { SessionState } from './state.ts';
@@ -44,6 +45,7 @@ export async function callFunction(bytes: Buffer, d: RunnerDependencies): Promis
   if (oid === SET_CONFIG_OID) throw noSetConfig();
   context.counters.routes.careful += 1;
   const shard = shardOf(state, context);
+  await takeSnapshot(null, false, state, context);
   const connection =
     transaction === null
       ? await state.borrow(shard, state.settings.current)

@@ -10,6 +10,7 @@ import { type OneShardBatch, routeBatch } from './batch-route.ts';
 import { type LeadingCommand, leadingCommand, noteCommand } from './command-batch.ts';
 import type { SessionContext } from './context.ts';
 import { checkDecoded } from './encoding.ts';
+import { awaitsSnapshot, beginsSnapshot } from './one-snapshot.ts';
 import { routeQuery } from './query-route.ts';
 import type { RequestRunner } from './request-runner.ts';
 import type { Shipment } from './shipment.ts';
@@ -202,7 +203,8 @@ export class Intake {
       return true;
     }
     // Drivers send BEGIN along with the first statement.
-    const batch = command.verb === 'begin' ? this.#routeBatch(rest) : null;
+    if (command.verb !== 'begin' || beginsSnapshot(sql, this.#state, this.#context)) return false;
+    const batch = this.#routeBatch(rest);
     if (batch === null) return false;
     this.#batch.take();
     noteCommand(leading, this.#state);
@@ -238,7 +240,8 @@ export class Intake {
   #mayRelay(): boolean {
     const { isPlain, transaction } = this.#state;
     // What a Flush has begun ends with Sync, which is the careful way's to do.
-    return isPlain && transaction?.state !== 'failed' && transaction?.implicit !== true;
+    if (!isPlain || transaction?.state === 'failed' || transaction?.implicit === true) return false;
+    return !awaitsSnapshot(this.#state, this.#context);
   }
 
   #runBatch(synced: boolean): Promise<void> {

@@ -83,6 +83,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       return;
     }
     routes.transaction += 1;
+    transaction.hasSnapshot = true;
     const connection = transaction.participants.get(shard);
     if (connection !== undefined) this.#sendOn(connection);
     else if (transaction.isBare && shipment.answers !== null) this.#acquire(shard);

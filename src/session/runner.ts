@@ -23,6 +23,7 @@ import { type Execution, isDescribed, type RunnerDependencies } from './executio
 import { runExplain } from './explain-run.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
+import { takeSnapshot } from './one-snapshot.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import { mergeWithStates } from './sequence-run.ts';
 import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
@@ -47,6 +48,14 @@ const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'seque
 
 const isCursorUse = (action: SessionAction | null): action is CursorAction =>
   action?.action === 'cursor' && action.verb !== 'declare';
+
+/** As far as can be told without the values of its parameters. */
+const mayNeedSeveral = (plan: Plan): boolean =>
+  plan.op === 'routed' &&
+  (plan.route.kind === 'all' ||
+    (plan.route.kind === 'keys' &&
+      (plan.route.keys.length > 1 ||
+        plan.route.keys.some((key) => key.from === 'parameter' && key.array))));
 
 /** Text the parser cannot read: the server says why, even in a failed transaction. */
 export function isUnreadable(plan: Plan): boolean {
@@ -136,6 +145,7 @@ export class Runner {
   async #onTargets(execution: Execution, plan: RoutedPlan): Promise<void> {
     const { state } = this.#d;
     if (plan.merge?.how === 'everywhere') {
+      await takeSnapshot(plan, true, state, this.#d.context);
       state.settlePlan();
       return runEverywhere(execution, plan.merge, this.#d);
     }
@@ -148,6 +158,7 @@ export class Runner {
       !(plan.asIsAtHome && targets[0] !== HOME_SHARD) &&
       !MORE_THAN_TEXT.has(how ?? '') &&
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
+    await takeSnapshot(plan, !alone, state, this.#d.context);
     if (alone) this.#d.context.counters.routes.careful += 1;
     if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
     else await this.#several(execution, plan, targets);
@@ -250,6 +261,7 @@ export class Runner {
     if (known?.of === of) return known.description;
     const { state } = this.#d;
     const { transaction } = state;
+    await takeSnapshot(plan, mayNeedSeveral(plan), state, this.#d.context);
     const cursor = plan.op === 'routed' && isCursorUse(plan.action) ? plan : null;
     const merged = cursor && mergedCursorOf(cursor, state);
     if (merged?.action.verb === 'fetch') {

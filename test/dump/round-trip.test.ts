@@ -9,6 +9,7 @@ import { startProxy } from '../../src/proxy.ts';
 import type { Login } from '../support/proxy.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { connectAsText, textRows } from '../support/text-client.ts';
+import { ACCOUNTS, FIRST_BALANCE, openAccounts, whileTransferring } from '../support/transfers.ts';
 import { installedBin, runTool } from './client-tools.ts';
 import { type InstalledServers, startInstalled } from './servers.ts';
 
@@ -111,6 +112,18 @@ describe.runIf(installedBin !== null)('A dump', { timeout: TIMEOUT_MS }, () => {
     await runTool('psql', there, STOP, await runTool('pg_dump', source, ['--schema-only']));
     const made = runTool('pg_dump', there, ['-Fd', '-j', '2', '-f', join(directory, 'several')]);
     await expect(made).rejects.toThrow(/not supported: pg_export_snapshot/);
+  });
+
+  it('while others write over shards has all or nothing of what each has committed', async () => {
+    const there = await cluster('busy', 3);
+    await openAccounts(there);
+    const sums: bigint[] = [];
+    await whileTransferring(there, { writers: 3, rounds: 8 }, async () => {
+      const text = await runTool('pg_dump', there, ['--data-only', '-t', 'account']);
+      const rows = [...text.matchAll(/^\d+\t(-?\d+)$/gm)];
+      sums.push(rows.reduce((sum, [, balance]) => sum + BigInt(balance!), 0n));
+    });
+    expect(sums).toEqual(sums.map(() => BigInt(ACCOUNTS * FIRST_BALANCE)));
   });
 
   it('of ids that several shards have given goes on behind all of them', async () => {

@@ -2,8 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Login } from './proxy.ts';
-import type { Random } from './random.ts';
+import { Random } from './random.ts';
 import { errorCode, RawClient, tagsOf } from './raw-client.ts';
+import { connectAsText } from './text-client.ts';
 
 export const ACCOUNTS = 600;
 export const FIRST_BALANCE = 1_000;
@@ -49,6 +50,38 @@ export async function transferUntil(
     }
   }
   await client?.close();
+}
+
+/** Makes the tables and the accounts through a proxy. */
+export async function openAccounts(login: Login): Promise<void> {
+  const client = await connectAsText(login);
+  for (const table of TRANSFER_TABLES) await client.query(table);
+  const accounts = `generate_series(1, ${ACCOUNTS}) AS n`;
+  await client.query(`INSERT INTO account SELECT n, ${FIRST_BALANCE} FROM ${accounts}`);
+  await client.end();
+}
+
+/** Runs `use` so many times while `writers` clients transfer; gives what they have in their books. */
+export async function whileTransferring(
+  login: Login,
+  { writers, rounds }: { readonly writers: number; readonly rounds: number },
+  use: () => Promise<void>,
+): Promise<readonly Transfer[]> {
+  let over = false;
+  let id = 0;
+  const books: Transfer[] = [];
+  const random = new Random(1);
+  const nextId = () => ++id;
+  const all = Array.from({ length: writers }, () =>
+    transferUntil([login], random, nextId, books, () => over),
+  );
+  try {
+    for (let round = 0; round < rounds; round++) await use();
+  } finally {
+    over = true;
+    await Promise.all(all);
+  }
+  return books;
 }
 
 async function reconnected(login: Login): Promise<RawClient | null> {

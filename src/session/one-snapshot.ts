@@ -1,0 +1,120 @@
+// One snapshot: what a transaction that keeps its first snapshot sees of all shards is of one moment.
+
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { onEach } from '../execute/decision-hold.ts';
+import type { Plan } from '../plan/plan.ts';
+import { query, ServerError } from '../pool/query.ts';
+import type { Settings } from '../pool/settings.ts';
+import type { SessionContext } from './context.ts';
+import type { SessionState } from './state.ts';
+
+/**
+ * Which transactions have their first snapshot taken on all shards at once: those that keep it, which
+ * READ COMMITTED does not; and those that may write only when they begin with several shards, as the
+ * others mostly stay on one.
+ */
+type Begins = 'anywhere' | 'onSeveral' | 'never';
+
+/** Each names the last of its kind. */
+const LEVEL = /repeatable[\s_]+read|serializable|read[\s_]+(?:un)?committed/gi;
+const KEPT = /^(?:repeatable|serializable)/i;
+const ACCESS = /read[\s_]+(?:only|write)/gi;
+const READ_ONLY = /only$/i;
+
+const COMMENTS = /--.*|\/\*[\s\S]*?\*\//g;
+
+const lastIn = (texts: readonly string[], pattern: RegExp): string =>
+  texts.flatMap((text) => text.replace(COMMENTS, ' ').match(pattern) ?? []).at(-1) ?? '';
+
+/** `modes`: its BEGIN and what has set modes after it; `settings`: the session's, before it. */
+function oneSnapshotOf(modes: readonly string[], { assignments }: Settings): Begins {
+  const level = assignments.get('default_transaction_isolation') ?? '';
+  if (!KEPT.test(lastIn([level, ...modes], LEVEL))) return 'never';
+  const access = lastIn(modes, ACCESS);
+  const byDefault = assignments.get('default_transaction_read_only') ?? '';
+  const isReadOnly = access === '' ? ON.test(byDefault) : READ_ONLY.test(access);
+  return isReadOnly ? 'anywhere' : 'onSeveral';
+}
+
+/** Of default_transaction_read_only. */
+const ON = /(?:\bto\b|=)\s*'?(?:on|true|t|yes|y|1)'?\s*$/i;
+
+/** Statements that take no snapshot. Source: PlannedStmtRequiresSnapshot (pquery.c). */
+const WITHOUT_SNAPSHOT: ReadonlySet<string> = new Set([
+  ...['LOCK', 'SET', 'RESET', 'SHOW', 'FETCH', 'MOVE'],
+  ...['LISTEN', 'UNLISTEN', 'NOTIFY', 'CHECKPOINT'],
+]);
+
+const isOver = ({ fixedShard }: SessionState, { cluster }: SessionContext): boolean =>
+  cluster.pools.length > 1 && fixedShard === null;
+
+/** The next statement may be the one that takes the snapshot on all shards, wherever it goes itself. */
+export function awaitsSnapshot(state: SessionState, context: SessionContext): boolean {
+  const { transaction } = state;
+  if (transaction === null || transaction.hasSnapshot || !isOver(state, context)) return false;
+  return oneSnapshotOf(transaction.modes, transaction.settingsBefore) === 'anywhere';
+}
+
+/** The same of the first statement behind the BEGIN `sql`, which is yet to be run. */
+export function beginsSnapshot(sql: string, state: SessionState, context: SessionContext): boolean {
+  if (!isOver(state, context)) return false;
+  return oneSnapshotOf([sql], state.settings.current) === 'anywhere';
+}
+
+/**
+ * Before a server is asked for `plan`, or what it describes: the moment at which one PostgreSQL would
+ * take the transaction's snapshot. `plan` null: a function call. `several`: it may need several shards.
+ */
+export async function takeSnapshot(
+  plan: Plan | null,
+  several: boolean,
+  state: SessionState,
+  context: SessionContext,
+): Promise<void> {
+  const { transaction } = state;
+  if (transaction === null || transaction.hasSnapshot) return;
+  if (plan?.op === 'routed' && WITHOUT_SNAPSHOT.has(plan.verb)) return;
+  const begins = transaction.implicit
+    ? 'never'
+    : oneSnapshotOf(transaction.modes, transaction.settingsBefore);
+  if (begins === 'never' || (begins === 'onSeveral' && !several) || !isOver(state, context)) {
+    transaction.hasSnapshot = true;
+    return;
+  }
+  await takeOnAll(state, context);
+}
+
+/** Rejects with 40001 where it cannot be had now, with 57014 where its client has cancelled it. */
+async function takeOnAll(state: SessionState, context: SessionContext): Promise<void> {
+  const transaction = state.transaction!;
+  // Before the hold, for the pools may be waited for; BEGIN takes no snapshot.
+  for (const { shard } of context.cluster.pools) await transaction.enlist(shard.id);
+  const participants = [...transaction.participants.values()];
+  try {
+    await context.twoPhase.decisions.held(() =>
+      onEach(participants, (each) => query(each, 'SELECT 1')),
+    );
+  } catch (error) {
+    const told = notTaken(error);
+    // Some have a snapshot by now, which is not that of others.
+    transaction.giveUp(told);
+    throw isCanceled(error) ? error : told;
+  }
+  transaction.hasSnapshot = true;
+}
+
+const isCanceled = (error: unknown): boolean =>
+  error instanceof ServerError && error.fields.code === SQLSTATE.queryCanceled;
+
+function notTaken(cause: unknown): SqlError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SqlError(
+    {
+      code: SQLSTATE.serializationFailure,
+      message: `one snapshot of all shards could not be taken: ${reason}`,
+      hint: 'Try the transaction again.',
+    },
+    { cause },
+  );
+}
