@@ -242,45 +242,97 @@ function ordersAll(order: string, columns: number): boolean {
 const folded = (given: Given, fold: (row: string) => string): Given =>
   given.error === null ? { ...given, rows: given.rows.map(fold) } : given;
 
-/** Texts that a collation, or the type's own equality, holds equal: '-0' and '0'. */
-const equalText = (row: string) => row.toLowerCase().replaceAll('"-0"', '"0"');
+/** Texts that a collation holds equal. */
+const equalText = (row: string) => row.toLowerCase();
 
-/** Of the values in use: 1.0 and 1 in jsonb, and intervals of a day or a month in any style. */
+/** Of the values in use: -0, 1.0 and 1 in jsonb, and intervals of a day or a month in any style. */
 const equalValue = (row: string) =>
   equalText(row)
+    .replaceAll('"-0"', '"0"')
     .replace(/(": ?)1\.0\b/g, '$11')
     .replace(/24:00:00|pt24h|@ 24 hours/g, '1 day')
     .replace(/p1d\b|@ 1 day/g, '1 day')
     .replace(/30 days|p30d|@ 1 mon|p1m\b/g, '1 mon');
 
-/** Where one of several equal rows stands for all. */
-const ONE_OF_EQUALS = /\b(DISTINCT|GROUP BY|UNION|EXCEPT|INTERSECT)\b/;
+/** As an order sees values: numbers have no scale. */
+const equalOrder = (row: string) =>
+  equalValue(row).replace(/"(-?\d+)(?:\.0+|(\.\d*?[1-9])0+)"/g, '"$1$2"');
+
+/** With or without a row that DISTINCT ON has taken of several. */
+const OPEN_SETS = /DISTINCT ON.*\) (EXCEPT|INTERSECT)|(EXCEPT|INTERSECT)\b.*DISTINCT ON/;
+
+/** Where one of several equal rows or values stands for all. */
+const ONE_OF_EQUALS =
+  /\b(DISTINCT|GROUP BY|UNION|EXCEPT|INTERSECT|LIMIT|OFFSET|FETCH|OVER)\b|\b(min|max|percentile_disc)\(/;
 
 /** Whose rows depend on an order that no one gives. */
-const UNORDERED_WINDOW = /\b(lead|lag|ntile|row_number|\w+_value)\([^()]*\) OVER \(\)/;
+const UNORDERED_WINDOW = /\b(lead|lag|ntile|row_number|\w+_value)\([^()]*\) OVER \(\)/g;
 
-const sameCount = (a: Given, b: Given) =>
-  a.error === null && b.error === null && a.rows.length === b.rows.length;
+const isAnswered = (given: Given): given is Rows => given.error === null;
+
+/** Positions of columns whose values are others, in whatever rows; null: not as many rows. */
+function otherColumns(a: Given, b: Given): number[] | null {
+  if (!isAnswered(a) || !isAnswered(b) || a.rows.length !== b.rows.length) return null;
+  const values = ({ rows }: Rows, column: number) =>
+    sorted(rows.map((row) => JSON.stringify((JSON.parse(row) as unknown[])[column])));
+  return a.columns.flatMap((_, i) => (same(values(a, i), values(b, i)) ? [] : [i]));
+}
+
+/** Which of several rows DISTINCT ON takes, and what a window without an order sees, is open. */
+function isOpenRow(a: Given, b: Given, sql: string): boolean {
+  const others = otherColumns(a, b);
+  if (others === null) return false;
+  // It is always ON the first column.
+  if (/^(\/\*.*\*\/ )?SELECT DISTINCT ON/.test(sql)) return !others.includes(0);
+  if (/DISTINCT ON/.test(sql)) return true;
+  const windows = sql.match(UNORDERED_WINDOW) ?? [];
+  const isNested = (sql.match(/\bSELECT\b/g) ?? []).length > 1;
+  return windows.length > 0 && (isNested || others.length <= windows.length);
+}
+
+const CARDINALITY_VIOLATION = '21000';
+
+/**
+ * PostgreSQL reads one row of an index for min() and its kin, and FETCH … WITH TIES makes it several:
+ * build_minmax_path() in planagg.c leaves the limit's kind as it was. It does not behind a WITH.
+ */
+async function isTieOfMinimum(
+  ground: Ground,
+  plain: Given,
+  other: Given,
+  { rendered, protocol, keeping }: Question,
+): Promise<boolean> {
+  const { sql } = rendered;
+  if (plain.error !== CARDINALITY_VIOLATION || !/WITH TIES/.test(sql)) return false;
+  const behind = { ...rendered, sql: `WITH unread AS (SELECT) ${sql}` };
+  const answer = await give(ground.plain, behind, protocol, keeping);
+  return isAnswered(answer) && difference(answer, other, false, sql) === null;
+}
 
 async function isAmbiguous(
   ground: Ground,
   plain: Given,
   other: Given,
   order: string | null,
-  { rendered, protocol, keeping }: Question,
+  question: Question,
 ): Promise<boolean> {
+  const { rendered, protocol, keeping } = question;
   const { sql } = rendered;
   const ordered = order !== null;
-  // Which of several equal texts stands for them is open under a collation that holds them equal.
+  // Which of several equal values stands for them is open; texts are equal under some collations.
   const fold = ONE_OF_EQUALS.test(sql) ? equalValue : equalText;
   const [a, b] = [folded(plain, fold), folded(other, fold)];
   if (difference(a, b, ordered, sql) === null) return true;
   const isTotal = order === null || plain.error !== null || ordersAll(order, plain.columns.length);
   if (!isTotal && difference(a, b, false, sql) === null) return true;
-  // Which of several rows DISTINCT ON takes is open where no order tells.
-  const isOpen = /DISTINCT ON/.test(sql) || UNORDERED_WINDOW.test(sql);
-  if (isOpen && sameCount(plain, other)) return true;
-  if (/DISTINCT ON.*\) (EXCEPT|INTERSECT)|(EXCEPT|INTERSECT)\b.*DISTINCT ON/.test(sql)) return true;
+  // Equal values of other texts are in any order: 46 and 46.00.
+  const [c, d] = [folded(plain, equalOrder), folded(other, equalOrder)];
+  if (difference(plain, other, false, sql) === null && difference(c, d, ordered, sql) === null)
+    return true;
+  if (isOpenRow(a, b, sql)) return true;
+  const areAnswered = isAnswered(plain) && isAnswered(other);
+  if (areAnswered && OPEN_SETS.test(sql)) return true;
+  if (await isTieOfMinimum(ground, plain, other, question)) return true;
   // Whether a value is computed for rows that a condition has ruled out is open.
   if (plain.error !== null && COMPUTED.test(plain.message) && other.error === null) return true;
   for (const witness of ground.witnesses) {
