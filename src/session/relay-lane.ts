@@ -285,8 +285,9 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     const keeps = shipment.keeping === 'anywhere' && this.#mayKeep(shipment);
     const encoded = encodeShipment(shipment, connection, this.#state, keeps);
     const { cost, literals } = shipment;
-    if (encoded.keeps)
-      this.#relay.sentKept = { kept: cost!.kept, literals: literals ?? NO_LITERALS };
+    // The text of a batch is the client's own.
+    const kept = literals === null ? null : cost!.kept;
+    if (encoded.keeps) this.#relay.sentKept = { kept, literals: literals ?? NO_LITERALS };
     this.#start(connection, encoded, 'forward', encoded.keeps ? 'noted' : 'none');
   }
 

@@ -1,6 +1,7 @@
 // Kept statements within transactions, where one that fails cannot be sent a second time.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { encodeBind, encodeExecute, encodeParse, SYNC } from '../../src/wire/extended.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { RawClient, type RawMessage } from '../support/raw-client.ts';
 
@@ -32,6 +33,8 @@ beforeEach(async () => {
     CREATE TABLE timed (id int8, took interval minute to second);
     INSERT INTO notes SELECT n, n, 'note ' || n FROM generate_series(1, 20) n`);
 });
+
+const UNNAMED = { portal: '', statement: '' };
 
 /** Every byte of the answers, errors with the places they point at. */
 const seen = (messages: readonly RawMessage[]): string[] =>
@@ -147,6 +150,31 @@ describe('Within a transaction', () => {
     await direct.query('ALTER TABLE notes RENAME code TO renamed');
     const script = ['BEGIN', read(3), late, 'ROLLBACK'];
     expect(await answers(client, script)).toEqual(await answers(direct, script));
+  });
+
+  it('so does one of the same text by the extended protocol', async () => {
+    const late = `UPDATE notes SET text = 'it''s a long one', n = 7 WHERE id = 12345 AND code = 'x'`;
+    const run = async (to: RawClient) => {
+      to.send(
+        encodeParse({ name: '', sql: late, parameterTypes: [] }),
+        encodeBind({ ...UNNAMED, parameterFormats: [], parameters: [], resultFormats: [] }),
+        encodeExecute({ portal: '', maxRows: 0 }),
+        SYNC,
+      );
+      return seen(await to.untilReady());
+    };
+    await expectSame(read(3), late);
+    for (let round = 0; round < 4; round++) {
+      for (const to of [client, direct]) await answers(to, ['BEGIN', read(3)]);
+      expect(await run(client)).toEqual(await run(direct));
+      for (const to of [client, direct]) await answers(to, ['ROLLBACK']);
+    }
+    await direct.query('ALTER TABLE notes RENAME code TO renamed');
+    for (const to of [client, direct]) await answers(to, ['BEGIN', read(3)]);
+    // A statement that is kept was parsed: the server finds out when it is bound.
+    const [parsed, ...answer] = await run(client);
+    expect([parsed, answer]).toEqual(['1 ', await run(direct)]);
+    for (const to of [client, direct]) await answers(to, ['ROLLBACK']);
   });
 
   it('the text that a trigger looks at is that of the client', async () => {
