@@ -1,6 +1,7 @@
 // Functions: what the planner knows of PostgreSQL's own functions, by name.
 
 import type { Call, Expression } from '../sql/expression.ts';
+import type { RelationName } from '../sql/statement.ts';
 import type { PinReason } from './plan.ts';
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
@@ -169,6 +170,16 @@ export function pinByHand(call: Call): PinReason | null {
   if (pin !== null || !isBuiltIn(call)) return pin;
   if (isSequenceCall(call)) return 'session state';
   return call.name === 'set_config' && !isTrue(call.args[2]) ? 'set_config' : null;
+}
+
+export const setsSequence = (call: Call): boolean => isBuiltIn(call) && call.name === 'setval';
+
+/** The relation that a string literal names, cast or not; null: it is something else, or quoted. */
+export function relationIn(expression: Expression): RelationName | null {
+  if (expression.kind === 'cast') return relationIn(expression.arg);
+  if (expression.kind !== 'constant' || expression.type !== 'string') return null;
+  const found = /^\s*(?:(\w+)\.)?(\w+)\s*$/.exec(expression.text.toLowerCase());
+  return found === null ? null : { catalog: null, schema: found[1] ?? null, name: found[2]! };
 }
 
 /** nextval() and setval(): several shards would each do it. */

@@ -48,7 +48,9 @@ export function planComputedSetval(
   { body, order, limit, offset, locks }: SelectStatement,
   { input }: PlanContext,
 ): Plan | null {
-  if (body.kind !== 'simple' || body.distinct !== 'no' || body.targets.length !== 1) return null;
+  if (body.kind !== 'simple' || body.distinct !== 'no') return null;
+  const [target, ...others] = body.targets;
+  if (target?.expression.kind !== 'call' || others.length > 0) return null;
   if (body.group.length > 0 || body.groupingSets || body.into !== null) return null;
   if (order.length > 0 || limit !== null || offset !== null || locks.length > 0) return null;
   const { tokens, sql } = input;

@@ -16,9 +16,11 @@ import {
   isUnknown,
   mayWrite,
   pinOf,
+  relationIn,
   releasesLock,
   remembersSequence,
   runsText,
+  setsSequence,
   tellsOfConnection,
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
@@ -165,6 +167,7 @@ export class Survey {
 
   call(call: Call, place: Place): void {
     if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
+    if (setsSequence(call) && this.#isShared(call)) throw new Refusal(refused('setval'));
     if (runsText(call)) throw new Refusal(refused('queryFunction'));
     if (tellsOfConnection(call)) throw new Refusal(refused('connectionView'));
     if (exportsSnapshot(call)) throw new Refusal(refused('exportSnapshot'));
@@ -189,6 +192,12 @@ export class Survey {
     if (isOwn || mayWrite(call)) this.mayWrite = true;
     if (isUnknown(call) && !place.inCondition) this.onlyOneShard('unknownFunction');
     if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');
+  }
+
+  /** The sequence that setval() sets is on every shard, or may be. */
+  #isShared({ args }: Call): boolean {
+    const name = args[0] === undefined ? null : relationIn(args[0]);
+    return name === null || this.context.sequence(name) !== null;
   }
 
   /** Notes calls and types; gives the sub-queries to `query`. */

@@ -173,6 +173,10 @@ export const REFUSED = {
     hint: 'Give the name and the last argument as constants or parameters, or use SET.',
   },
   settingsTable: { what: 'UPDATE of pg_settings', hint: 'Use SET.' },
+  setval: {
+    what: 'setval() beside or within something else',
+    hint: 'Use SELECT setval(…) with nothing else in its list, or ALTER SEQUENCE … RESTART WITH.',
+  },
   sequenceMemory: {
     what: 'currval() and lastval()',
     hint: 'Use RETURNING: the connection to a server is shared.',

@@ -18,7 +18,7 @@ import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
-import type { Execution } from './execution.ts';
+import { type Execution, isDescribed } from './execution.ts';
 import type { SessionState } from './state.ts';
 
 interface Everywhere {
@@ -29,11 +29,12 @@ interface Everywhere {
 
 /** Answers with the notices, rows and command tag of one shard, when all have done it. */
 export async function runEverywhere(
-  { sql, resultFormats, extended }: Execution,
+  execution: Execution,
   merge: EverywhereMerge,
   session: Everywhere,
 ): Promise<void> {
   const { state, context, client } = session;
+  const { sql, resultFormats } = execution;
   context.counters.several(merge.how);
   let answer: QueryResult;
   try {
@@ -52,7 +53,7 @@ export async function runEverywhere(
     await state.publishSchemaChange();
   }
   const { fields, rows, tag } = answer;
-  if (fields.length > 0 && extended === null) client.write(encodeRowDescription([...fields]));
+  if (fields.length > 0 && isDescribed(execution)) client.write(encodeRowDescription([...fields]));
   for (const row of rows) {
     client.write(
       encodeDataRow(row.map((text, i) => encodeValue(text, formatAt(resultFormats, i)))),

@@ -6,6 +6,7 @@ import type { SetvalMerge } from '../plan/sequence-merge.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { decodeDataRow, encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import { encodeValue, rowsEverywhere } from './everywhere.ts';
+import { isDescribed } from './execution.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
 const TEXT = [0];
@@ -22,7 +23,7 @@ export async function runSetval(run: StagedRun, { query, call }: SetvalMerge): P
     answers.push(encodeDataRow([encodeValue(value, formatAt(execution.resultFormats, 0))]));
   }
   const { fields } = description;
-  if (execution.extended === null) d.client.write(encodeRowDescription([...(fields ?? [])]));
+  if (isDescribed(execution)) d.client.write(encodeRowDescription([...(fields ?? [])]));
   for (const answer of answers) d.client.write(answer);
   d.client.write(encodeCommandComplete(`SELECT ${answers.length}`));
 

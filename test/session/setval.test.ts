@@ -76,6 +76,16 @@ describe('SELECT setval() of computed arguments', () => {
     await expect(outOfBounds).rejects.toMatchObject({ code: '22003' });
   });
 
+  it('is refused as a part of something else, and by PREPARE is what it is alone', async () => {
+    const two = client.query("SELECT setval('loaded_id_seq', 5), setval('loaded_id_seq', 6)");
+    await expect(two).rejects.toMatchObject({ code: '0A000' });
+    await client.query("PREPARE p AS SELECT setval('loaded_id_seq', $1::bigint)");
+    await client.query('EXECUTE p (150000)');
+    for (const id of await nextIds()) expect(id).toBeGreaterThan(150_000);
+    await client.query("PREPARE q AS SELECT setval('loaded_id_seq', 160000)");
+    expect((await client.query('EXECUTE q')).rows).toEqual([{ setval: '160000' }]);
+  });
+
   it('works within a transaction', async () => {
     await client.query('BEGIN');
     await client.query('INSERT INTO loaded VALUES (2, 200000)');
