@@ -1,7 +1,9 @@
 // Decision hold: a moment in which no commit over several shards is decided, and none is half done.
 
+import { SqlError } from '../base/errors.ts';
 import { SNAPSHOT_HOLD_MS } from '../base/limits.ts';
 import { quoteLiteral } from '../base/quote.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Shard } from '../topology/shard.ts';
@@ -18,6 +20,15 @@ const HOLD_SQL = [
   `SET LOCAL idle_in_transaction_session_timeout = ${SNAPSHOT_HOLD_MS}`,
   'LOCK TABLE drive.txlog IN SHARE MODE',
 ].join('; ');
+
+/** Beyond all that the servers allow: one of them says nothing any more, and others wait for the end. */
+const HOLD_MS_MAX = 4 * SNAPSHOT_HOLD_MS;
+
+const heldTooLong = (): SqlError =>
+  new SqlError({
+    code: SQLSTATE.serializationFailure,
+    message: `a shard has not answered within ${HOLD_MS_MAX} ms`,
+  });
 
 const PARTS_SQL = `
   SELECT gid FROM pg_catalog.pg_prepared_xacts
@@ -55,6 +66,17 @@ export class DecisionHold {
 
   async #hold<T>(use: () => Promise<T>): Promise<T> {
     const holders: ServerConnection[] = [];
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(heldTooLong()), HOLD_MS_MAX);
+    try {
+      return await Promise.race([late, this.#holdOn(holders, use)]);
+    } finally {
+      clearTimeout(timer);
+      closeAll(holders);
+    }
+  }
+
+  async #holdOn<T>(holders: ServerConnection[], use: () => Promise<T>): Promise<T> {
     try {
       await onEach(this.#shards, async (shard) => holders.push(await this.#connect(shard)));
       await onEach(holders, (holder) => query(holder, HOLD_SQL));
@@ -63,7 +85,8 @@ export class DecisionHold {
       await onEach(holders, letGo);
       return result;
     } finally {
-      for (const holder of holders) holder.close(TERMINATE);
+      // One may have been opened when it was too late.
+      closeAll(holders);
     }
   }
 
@@ -83,6 +106,10 @@ export class DecisionHold {
       }
     });
   }
+}
+
+function closeAll(connections: readonly ServerConnection[]): void {
+  for (const connection of connections) connection.close(TERMINATE);
 }
 
 async function preparedParts(holder: ServerConnection): Promise<PreparedPart[]> {
