@@ -196,6 +196,7 @@ export class Survey {
 
   /** The sequence that setval() sets is on every shard, or may be. */
   #isShared({ args }: Call): boolean {
+    this.context.dependsOnValue = true;
     const name = args[0] === undefined ? null : relationIn(args[0]);
     return name === null || this.context.sequence(name) !== null;
   }

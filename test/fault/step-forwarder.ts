@@ -16,6 +16,8 @@ export type Moment = (typeof MOMENTS)[number];
 /** Strikes once, at a statement that begins so, on whatever shard it comes first. */
 export interface Fault {
   readonly statement: string;
+  /** How it ends, where others begin so too. */
+  readonly ending?: string;
   readonly moment: Moment;
   /** Resolves when the damage is done; the connection is cut right after that. */
   readonly strike: (shard: number, proxy: number) => Promise<void>;
@@ -41,6 +43,7 @@ export class FaultPlan {
     // COMMIT PREPARED is a statement of its own.
     if (next === undefined || !`${sql} `.startsWith(`${next.statement} `)) return null;
     if (next.statement === 'COMMIT' && sql !== 'COMMIT') return null;
+    if (!sql.endsWith(next.ending ?? '')) return null;
     this.#faults.shift();
     return next;
   }

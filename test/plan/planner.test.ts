@@ -99,6 +99,14 @@ describe('Planner.plan', () => {
     expect(exact).toMatchObject({ replan: false, merge: { how: 'aggregate' } });
   });
 
+  it('keeps a plan for its text alone where a literal names the sequence that is set', () => {
+    const planner = newPlanner();
+    const plan = (name: string) =>
+      planner.plan(`SELECT setval('${name}', 5) + 1`, topology, null).plan;
+    expect(plan('audit_id_seq')).toMatchObject({ op: 'routed' });
+    expect(plan('tickets')).toMatchObject({ op: 'refused' });
+  });
+
   it('gives every SELECT over several shards to the merge engine when that is forced', () => {
     const planner = new Planner({ cacheBytesMax: 1 << 24, forceEngine: true });
     const sql = 'SELECT name FROM users ORDER BY name LIMIT 3';
