@@ -59,7 +59,7 @@ export function parameterizedSql(
     if (token.kind === 'parameter') return null;
     if (!literalStarts.includes(token.start)) continue;
     const literal = safe.get(token.start);
-    if (literal === undefined) return null;
+    if (literal === undefined || !saysItsValue(token)) return null;
     const type = typeOf(token);
     types.push(type);
     if (type === 0) {
@@ -76,6 +76,9 @@ export function parameterizedSql(
   if (types.length !== literalStarts.length) return null;
   return { sql: text + sql.slice(copied), types, starts, fits };
 }
+
+/** The value is what is written: nothing in it is escaped but quotes. */
+const saysItsValue = ({ kind, text }: Token): boolean => kind !== 'string' || text.startsWith("'");
 
 function typeOf({ kind, text }: Token): number {
   if (kind === 'string') return 0;

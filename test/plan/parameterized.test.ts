@@ -98,6 +98,7 @@ describe('A literal stays where it is, and with it all others,', () => {
     ['with a type', "SELECT id FROM files WHERE user_id = 42 AND created < date '2024-01-01'"],
     ['as a pattern', "SELECT id FROM files WHERE user_id = 42 AND name LIKE 'a%'"],
     ['in a sub-query', 'SELECT id FROM files f WHERE user_id = 42 AND EXISTS (SELECT 1)'],
+    ['with escapes', "UPDATE files SET name = E'a\\nb' WHERE user_id = 42"],
     ['beside parameters', 'SELECT id FROM files WHERE user_id = 42 AND size = $1'],
     ['in ORDER BY', 'SELECT id FROM files WHERE user_id = 42 ORDER BY 1'],
     ['beside a column that is given text', "UPDATE files SET size = size + '1' WHERE user_id = 42"],

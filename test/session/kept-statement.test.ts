@@ -62,6 +62,11 @@ const SAME: readonly (readonly string[])[] = [
   ['SELECT text FROM notes WHERE id = 7and flag', 'SELECT text FROM notes WHERE id = 8and flag'],
   ["SELECT id FROM notes WHERE text = 'it''s 7'", "SELECT id FROM notes WHERE text = ''''"],
   ["SELECT id FROM notes WHERE text = 'žluťoučký 🐎'", "SELECT id FROM notes WHERE text = ''"],
+  [
+    "SELECT id FROM notes WHERE text = E'it\\'s 7'",
+    "SELECT id FROM notes WHERE text = E'it\\x27s 8'",
+  ],
+  ["UPDATE notes SET tag = E'a\\nb' WHERE id = 20 RETURNING tag"],
   ["SELECT id FROM notes WHERE code = 'c7'", "SELECT id FROM notes WHERE code = 'c7  '"],
   ["SELECT id FROM notes WHERE tag = 't3'", "SELECT id FROM notes WHERE tag = 't3 '"],
   ["SELECT id FROM notes WHERE at >= '2024-01-05' AND at < '2024-01-07 12:00+02'"],
