@@ -26,10 +26,15 @@ const RETURN = [
 
 /**
  * Runs `sql`, one statement or more, with the rights of the connection's login, in its transaction or
- * in one of its own; then the session is again whoever it was. The answer's tag is not that of `sql`.
+ * in one of its own, whose modes `modes` then set; then the session is again whoever it was. The answer's
+ * tag is not that of `sql`.
  */
-export function queryAsLogin(connection: ServerConnection, sql: string): Promise<QueryResult> {
-  return query(connection, [REMEMBER, BECOME_LOGIN, sql, RETURN].join(';'));
+export function queryAsLogin(
+  connection: ServerConnection,
+  sql: string,
+  modes: readonly string[] = [],
+): Promise<QueryResult> {
+  return query(connection, [...modes, REMEMBER, BECOME_LOGIN, sql, RETURN].join(';'));
 }
 
 const IDENTITY = /role|authorization/i;

@@ -41,7 +41,7 @@ const NO_MODES: TransactionModes = { begin: 'BEGIN', modes: [] };
 const WRITE = 'SET TRANSACTION READ WRITE';
 
 /** What may have made a transaction read-only. */
-const READ_ONLY = /read[\s_]+only/i;
+const READ_ONLY = /only/i;
 
 /**
  * BEGIN touches no server. A shard is enlisted by the first statement that needs it: BEGIN with the
@@ -303,13 +303,20 @@ export class Transaction {
     };
     try {
       const asLogin = mayBeSomebodyElse(this.settingsBefore, this.recorded);
-      const commit = { connections, settings, asLogin, prepared };
+      const mayBeReadOnly = this.#mayBeReadOnly(settings);
+      const commit = { connections, settings, asLogin, mayBeReadOnly, prepared };
       const unfinished = await commitTwoPhase(this.#dependencies.twoPhase, commit);
       this.#settle(connections[0]!.shard.id, settings);
       return unfinished;
     } finally {
       for (const connection of over) this.#dependencies.giveBack(connection);
     }
+  }
+
+  /** By what it has been told, or its connections will be, from `settings` on. */
+  #mayBeReadOnly({ assignments }: Settings): boolean {
+    const told = [this.begin, ...this.recorded, ...assignments.values()];
+    return told.some((sql) => READ_ONLY.test(sql));
   }
 
   /** Ends the transaction everywhere without effect. Never throws: a lost server rolls back too. */

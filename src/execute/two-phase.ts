@@ -79,6 +79,8 @@ export interface Commit {
   readonly settings: Settings;
   /** The session may have become somebody else, who may have no rights to anything of the proxy's. */
   readonly asLogin: boolean;
+  /** It may be READ ONLY by now, or what the session begins may be. */
+  readonly mayBeReadOnly: boolean;
   /** The connection has prepared its part, and is in no transaction any more. */
   prepared(connection: ServerConnection): void;
 }
@@ -89,6 +91,9 @@ export interface Commit {
  * atomic with the decider's data. Then the others commit what they prepared. On an error before the
  * decision everything prepared is rolled back and the error thrown; the decider's own transaction
  * is the caller's to roll back. 08007 when the decision cannot be learnt: recovery finishes it.
+ *
+ * A transaction that has become READ ONLY takes no row in, nor can it go back behind its first query. The
+ * decider then prepares its part as the others do, and the decision is a transaction of its own there.
  */
 export async function commitTwoPhase(
   twoPhase: TwoPhase,
@@ -111,13 +116,15 @@ async function commitAs(
   const { asLogin } = commit;
   const prepared: ServerConnection[] = [];
   try {
-    for (const connection of others) {
+    const decidesApart = commit.mayBeReadOnly && (await isReadOnly(decider));
+    for (const connection of decidesApart ? commit.connections : others) {
       await prepare(connection, partOf(gid, connection), asLogin);
       connection.settings = commit.settings;
       prepared.push(connection);
       commit.prepared(connection);
     }
-    await decide(twoPhase, decider, gid, asLogin);
+    if (decidesApart) await decideApart(twoPhase, decider, gid, commit);
+    else await decide(twoPhase, decider, gid, asLogin);
   } catch (error) {
     if (!(error instanceof SqlError && error.code === SQLSTATE.transactionResolutionUnknown)) {
       await finish(twoPhase, prepared, gid, 'ROLLBACK PREPARED', asLogin);
@@ -126,7 +133,7 @@ async function commitAs(
   }
   const unfinished = await finish(twoPhase, prepared, gid, 'COMMIT PREPARED', asLogin);
   // While a prepared part is left, the row is what recovery decides by.
-  if (unfinished.length === 0) await forget(twoPhase, decider, gid, asLogin);
+  if (unfinished.length === 0) await forget(twoPhase, decider, gid, commit);
   return unfinished;
 }
 
@@ -173,29 +180,68 @@ export async function finishPart(
 
 const UNDEFINED_OBJECT = '42704';
 
+async function isReadOnly(connection: ServerConnection): Promise<boolean> {
+  const { rows } = await query(connection, 'SHOW transaction_read_only');
+  return rows[0]?.[0] === 'on';
+}
+
+const decisionSql = (gid: string): string =>
+  `INSERT INTO drive.txlog (gid, state) VALUES (${quoteLiteral(gid)}, 'commit')`;
+
 async function decide(
   twoPhase: TwoPhase,
   decider: ServerConnection,
   gid: string,
   asLogin: boolean,
 ): Promise<void> {
-  const values = `(${quoteLiteral(gid)}, 'commit')`;
   const run = asLogin ? queryAsLogin : query;
-  await run(decider, `INSERT INTO drive.txlog (gid, state) VALUES ${values}`);
-  let tag: string;
+  await run(decider, decisionSql(gid));
+  const commit = query(decider, 'COMMIT');
+  const answer = await orDecided(commit, twoPhase, decider, gid);
+  if (answer !== null && answer.tag !== 'COMMIT') throw rolledBack(decider);
+}
+
+/** The decider has prepared its part: it is in no transaction. */
+async function decideApart(
+  twoPhase: TwoPhase,
+  decider: ServerConnection,
+  gid: string,
+  commit: Commit,
+): Promise<void> {
+  await orDecided(writeLog(decider, decisionSql(gid), commit), twoPhase, decider, gid);
+}
+
+/** What is answered; null: the connection was lost, and the decision made. */
+async function orDecided<T>(
+  answer: Promise<T>,
+  { cluster }: TwoPhase,
+  decider: ServerConnection,
+  gid: string,
+): Promise<T | null> {
   try {
-    ({ tag } = await query(decider, 'COMMIT'));
+    return await answer;
   } catch (error) {
     if (error instanceof ServerError) throw error;
-    const decision = await settleDecision(twoPhase.cluster, decider.shard.id, gid).catch(
+    const decision = await settleDecision(cluster, decider.shard.id, gid).catch(
       (cause: unknown) => {
         throw unknownOutcome(cause);
       },
     );
-    if (decision === 'commit') return;
+    if (decision === 'commit') return null;
     throw error;
   }
-  if (tag !== 'COMMIT') throw rolledBack(decider);
+}
+
+/** In a transaction of its own. */
+function writeLog(
+  connection: ServerConnection,
+  sql: string,
+  { asLogin, mayBeReadOnly }: Commit,
+): Promise<unknown> {
+  // Several statements of one string are a transaction, which takes modes.
+  const modes = mayBeReadOnly ? ['SET TRANSACTION READ WRITE'] : [];
+  if (asLogin) return queryAsLogin(connection, sql, modes);
+  return query(connection, [...modes, sql].join('; '));
 }
 
 /**
@@ -249,11 +295,10 @@ async function forget(
   twoPhase: TwoPhase,
   decider: ServerConnection,
   gid: string,
-  asLogin: boolean,
+  commit: Commit,
 ): Promise<void> {
-  const run = asLogin ? queryAsLogin : query;
   try {
-    await run(decider, `DELETE FROM drive.txlog WHERE gid = ${quoteLiteral(gid)}`);
+    await writeLog(decider, `DELETE FROM drive.txlog WHERE gid = ${quoteLiteral(gid)}`, commit);
   } catch (error) {
     twoPhase.log.warn({ gid, err: error }, 'a finished transaction stays in drive.txlog');
   }
