@@ -2,6 +2,7 @@
 
 import { CONSOLE_ROWS_MAX, CONSOLE_TEXT_CHARS_MAX } from '../base/limits.ts';
 import type { Plan } from '../plan/plan.ts';
+import { nameWithin } from '../session/prepared.ts';
 import { columns, show } from './command.ts';
 
 const PLANS = columns('statement by route merge effect pins worker:int4');
@@ -51,7 +52,10 @@ export const STATEMENT_COMMANDS = [
       const servers = new Map<string, number>();
       for (const pool of operations.pools) {
         for (const connection of Object.values(pool.connections()).flat()) {
-          for (const name of connection.statements) servers.set(name, (servers.get(name) ?? 0) + 1);
+          // Under several settings it may be on one of them several times.
+          for (const name of new Set([...connection.statements].map(nameWithin))) {
+            servers.set(name, (servers.get(name) ?? 0) + 1);
+          }
         }
       }
       const names = first(operations.statementNames.entries(), CONSOLE_ROWS_MAX);

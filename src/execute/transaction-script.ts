@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { Settings } from '../pool/settings.ts';
+import { readingOf, type Settings } from '../pool/settings.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 
 /** `path` as in SessionSettings; 'session': along the path of the session again. */
@@ -23,9 +23,18 @@ interface ScriptLine {
   readonly savepoint: Savepoint | null;
   /** It sets modes of the transaction. */
   readonly isMode: boolean;
+  readonly change: SettingChange;
+}
+
+/** What a line sets, as far as it is told apart. */
+export interface SettingChange {
   /** Where it has names looked up from then on; null: it is not about that. */
   readonly searchPath: PathChange | null;
+  /** Servers may read a text as another statement from then on. */
+  readonly isReadWith: boolean;
 }
+
+const NO_CHANGE: SettingChange = { searchPath: null, isReadWith: false };
 
 export class TransactionScript {
   /** How many savepoints there were so far. */
@@ -57,17 +66,29 @@ export class TransactionScript {
 
   /** What the search path has been made last; null: nothing. */
   get searchPath(): PathChange | null {
-    return this.#lines.findLast(({ searchPath }) => searchPath !== null)?.searchPath ?? null;
+    const last = this.#lines.findLast(({ change }) => change.searchPath !== null);
+    return last?.change.searchPath ?? null;
   }
 
-  addSetting(sql: string, isMode: boolean, searchPath: PathChange | null): void {
-    this.#lines.push({ sql, savepoint: null, isMode, searchPath });
+  /** As in Settings, of what is set here on top of `before`. */
+  readingAfter(before: Settings): string {
+    const lines = this.#lines.filter(({ change }) => change.isReadWith);
+    if (lines.length === 0) return before.reading;
+    return readingOf([before.reading, ...lines.map(({ sql }) => sql)]);
+  }
+
+  addSetting(sql: string, change: SettingChange): void {
+    this.#lines.push({ sql, savepoint: null, isMode: false, change });
+  }
+
+  addMode(sql: string): void {
+    this.#lines.push({ sql, savepoint: null, isMode: true, change: NO_CHANGE });
   }
 
   addSavepoint(sql: string, made: Omit<Savepoint, 'serial'>): void {
     this.savepoints += 1;
     const savepoint = { ...made, serial: this.savepoints };
-    this.#lines.push({ sql, savepoint, isMode: false, searchPath: null });
+    this.#lines.push({ sql, savepoint, isMode: false, change: NO_CHANGE });
   }
 
   /** Throws 3B001 when there is no such savepoint. */

@@ -7,7 +7,7 @@ import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { mayBeSomebodyElse } from './as-login.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
-import { type PathChange, type Savepoint, TransactionScript } from './transaction-script.ts';
+import { type Savepoint, type SettingChange, TransactionScript } from './transaction-script.ts';
 import {
   commitTwoPhase,
   hasWritten,
@@ -197,14 +197,19 @@ export class Transaction {
     return searchPath === 'session' ? null : searchPath;
   }
 
+  /** How its servers read a text, as in Settings. */
+  get reading(): string {
+    return this.#script.readingAfter(this.settingsBefore);
+  }
+
   /** A statement that was run on every participant and must be run on those to come. */
-  record(sql: string, searchPath: PathChange | null = null): void {
-    this.#script.addSetting(sql, false, searchPath);
+  record(sql: string, change: SettingChange): void {
+    this.#script.addSetting(sql, change);
   }
 
   /** The same for its modes, which COMMIT AND CHAIN hands on. */
   recordModes(sql: string): void {
-    this.#script.addSetting(sql, true, null);
+    this.#script.addMode(sql);
   }
 
   async savepoint(name: string, sql: string, settings: Settings): Promise<void> {

@@ -8,6 +8,7 @@ import type {
   Target,
   UpdateStatement,
 } from '../sql/statement.ts';
+import { mayTellTime } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
 import type { AnswerForm, Keeping, ParameterizedSql, RoutedPlan } from './plan.ts';
 
@@ -18,7 +19,9 @@ export function keepingOf(
   context: PlanContext,
 ): Pick<RoutedPlan, 'keeping' | 'answers'> {
   const answers = answersOf(statement, plan);
-  if (answers === null || !isKeepable(statement, context) || namesItsText(context)) {
+  const { tokens } = context.input;
+  const varies = namesItsText(context) || tokens.some(mayTellTime);
+  if (answers === null || varies || !isKeepable(statement, context)) {
     return { keeping: 'never', answers: ofQuery(answers, context) };
   }
   const keeping = namesColumns(statement) ? 'anywhere' : 'retried';

@@ -1,21 +1,57 @@
 // Settings: what a session has SET, in the form in which it is brought to a server connection.
 
+import { createHash } from 'node:crypto';
 import { quoteLiteral, quoteName } from '../base/quote.ts';
 
 /** An immutable set of session settings. Equal contents have equal signatures. */
 export interface Settings {
   readonly signature: string;
+  /** What is equal where a server reads one text as one statement; '' without a setting that matters. */
+  readonly reading: string;
   /** Name in lower case → what stands behind SET: `TimeZone TO 'UTC'`, `ROLE alice`. */
   readonly assignments: ReadonlyMap<string, string>;
 }
 
-export const NO_SETTINGS: Settings = Object.freeze({ signature: '', assignments: new Map() });
+export const NO_SETTINGS: Settings = Object.freeze({
+  signature: '',
+  reading: '',
+  assignments: new Map(),
+});
 
 export function settingsOf(assignments: ReadonlyMap<string, string>): Settings {
   if (assignments.size === 0) return NO_SETTINGS;
   const sorted = [...assignments].sort(([a], [b]) => (a < b ? -1 : 1));
   const signature = sorted.map(([name, assignment]) => `${name}=${assignment}`).join('\0');
-  return Object.freeze({ signature, assignments: new Map(sorted) });
+  const read = sorted.filter(([name]) => isReadWith(name)).map(([, assignment]) => assignment);
+  return Object.freeze({ signature, reading: readingOf(read), assignments: new Map(sorted) });
+}
+
+/**
+ * By which a server makes constants of a statement's literals when it parses it, knows an operator, or
+ * lets a name be used. The search path is not among them: when it changes, servers parse anew.
+ */
+const READ_WITH: ReadonlySet<string> = new Set([
+  'array_nulls',
+  'backslash_quote',
+  'datestyle',
+  'escape_string_warning',
+  'intervalstyle',
+  'lc_monetary',
+  'role',
+  'session_authorization',
+  'timezone',
+  'timezone_abbreviations',
+  'transform_null_equals',
+  'xmloption',
+]);
+
+/** Whether a text may be another statement once this is SET; null: all settings. */
+export const isReadWith = (name: string | null): boolean => name === null || READ_WITH.has(name);
+
+/** A short word for what has been SET, in this order; see Settings. */
+export function readingOf(assignments: readonly string[]): string {
+  if (assignments.length === 0) return '';
+  return createHash('sha256').update(assignments.join('\0')).digest('base64url').slice(0, 16);
 }
 
 /** The statements that take a connection with the settings `from` to the settings `to`. */

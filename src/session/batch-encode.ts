@@ -14,7 +14,7 @@ import {
 } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
 import type { OneShardBatch } from './batch-route.ts';
-import { type PreparedStatement, serverParse } from './prepared.ts';
+import { nameUnder, type PreparedStatement, serverParse } from './prepared.ts';
 import type { SessionState } from './state.ts';
 
 /** A batch in the form that one connection needs. */
@@ -55,7 +55,8 @@ export function awaitsParse(
   return batch.messages.some((message) => {
     if (message.kind !== 'bind' || message.bind.statement === '') return false;
     const statement = state.statements.get(message.bind.statement);
-    return statement !== undefined && connection.parsing.has(statement.serverName);
+    if (statement === undefined) return false;
+    return connection.parsing.has(nameUnder(state.reading, statement.serverName));
   });
 }
 
@@ -161,7 +162,7 @@ class BatchEncoder {
     const statement = this.#statement(bind.statement);
     this.#ensure(bind.statement, statement);
     if (bind.statement === '' && !this.#keeps) this.#forward(bytes);
-    else this.#forward(renameBind(bytes, bind, statement.serverName), statement);
+    else this.#forward(renameBind(bytes, bind, this.#nameOf(statement)), statement);
     const open = this.#batch.portals.get(bind.portal);
     if (open !== undefined && this.#state.transaction !== null) {
       this.#state.portals.set(bind.portal, open);
@@ -179,7 +180,7 @@ class BatchEncoder {
       this.#forward(bytes);
       return;
     }
-    this.#forward(encodeDescribe({ target, name: statement.serverName }), statement);
+    this.#forward(encodeDescribe({ target, name: this.#nameOf(statement) }), statement);
   }
 
   /** Oids in values of the binary format are found by the columns' types. */
@@ -209,6 +210,10 @@ class BatchEncoder {
     return (this.#batch.statements.get(name) ?? this.#state.statements.get(name))!;
   }
 
+  #nameOf({ serverName }: PreparedStatement): string {
+    return nameUnder(this.#state.reading, serverName);
+  }
+
   /** Makes sure that the server has the statement when the next message comes to it. */
   #ensure(name: string, statement: PreparedStatement): void {
     if (name === '' && this.#keeps) this.#kept = true;
@@ -219,14 +224,14 @@ class BatchEncoder {
       this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
-    } else if (statement.isNew && !this.#forwarded && !this.#parsed.has(statement.serverName)) {
+    } else if (statement.isNew && !this.#forwarded && !this.#parsed.has(this.#nameOf(statement))) {
       this.#reuses = true;
     }
   }
 
   #isKnown(statement: PreparedStatement): boolean {
     const { statements } = this.#connection;
-    const { serverName } = statement;
+    const serverName = this.#nameOf(statement);
     if (this.#parsed.has(serverName)) return true;
     // On its way for somebody else; where that fails, this is tried again in another form.
     if (this.#keeps && this.#connection.parsing.has(serverName)) return true;
@@ -242,10 +247,10 @@ class BatchEncoder {
     define: (() => void) | null,
   ): void {
     const { statements } = this.#connection;
-    const { serverName } = statement;
+    const serverName = this.#nameOf(statement);
     this.#closes.push(...makeRoom(this.#connection, this.#parsed.size + 1));
     this.#parsed.add(serverName);
-    this.#chunks.push(serverParse(statement, this.#connection));
+    this.#chunks.push(serverParse({ ...statement, serverName }, this.#connection));
     this.#steps.push({
       do: reply,
       done: () => {

@@ -4,6 +4,7 @@ import { namesTypes } from '../execute/parameters.ts';
 import type { Keeping, Plan, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
+import { mayHoldTime } from '../sql/token.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { BindMessage, ParseMessage } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
@@ -47,12 +48,14 @@ export function prepare(
   const { sql, parameterTypes } = parse;
   const planned = context.planner.plan(sql, topology, searchPath);
   const text = { sql, parameterTypes, version, searchPath };
+  // What another client's Parse has made of 'now' is that client's time.
+  const isOwn = mayHoldTime(sql);
   return {
     sql,
     parameterTypes,
     isNew: true,
-    isRepeatable: planned.literals === null || statementNames.has(text),
-    serverName: statementNames.nameOf(text),
+    isRepeatable: !isOwn && (planned.literals === null || statementNames.has(text)),
+    serverName: isOwn ? statementNames.ownName() : statementNames.nameOf(text),
     planned,
     planVersion: version,
     searchPath,

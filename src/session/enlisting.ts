@@ -56,7 +56,7 @@ export function encodeFirst(
   const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
   let rest: EncodedBatch;
   if (!Buffer.isBuffer(content)) rest = encodeBatch(content, connection, state, keeps);
-  else if (keeps) rest = encodeKept(cost!.kept!, literals!, answers!, connection);
+  else if (keeps) rest = encodeKept(cost!.kept!, literals!, answers!, connection, state.reading);
   else rest = encodeQuery(content, answers!);
   return {
     ...rest,

@@ -84,7 +84,9 @@ export class GroupedShipment implements GroupMember {
   encode(connection: ServerConnection): GroupPart {
     this.#isSent = true;
     const { content, cost, literals } = this.#shipment!;
-    if (Buffer.isBuffer(content)) return encodeKept(cost!.kept!, literals!, 'rows', connection);
+    if (Buffer.isBuffer(content)) {
+      return encodeKept(cost!.kept!, literals!, 'rows', connection, this.#state.reading);
+    }
     return encodeBatch(content, connection, this.#state, true);
   }
 

@@ -9,7 +9,7 @@ import { charactersOf, type ErrorFields, errorFields, FIELD } from '../wire/erro
 import { encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import { type EncodedBatch, makeRoom } from './batch-encode.ts';
-import type { StatementNames, StatementText } from './prepared.ts';
+import { nameUnder, type StatementNames, type StatementText } from './prepared.ts';
 
 /**
  * The server has parsed and planned it before, which is most of its work for a small read. Its first
@@ -17,12 +17,12 @@ import type { StatementNames, StatementText } from './prepared.ts';
  * so that nobody hears of a statement that is not theirs.
  */
 export interface KeptStatement {
+  /** Among those of the same settings: see nameUnder. */
   readonly name: string;
   readonly sql: string;
+  readonly parameterTypes: readonly number[];
   /** Where the parameters stand in `sql`. */
   readonly starts: readonly number[];
-  /** The Parse message that makes it. */
-  readonly parse: Buffer;
 }
 
 /** Of a Query, whose parameters are yet to be made. */
@@ -39,7 +39,7 @@ export function keptStatementOf(
   if (form === null) return null;
   const { sql, types, starts } = form;
   const name = names.nameOf({ ...text, sql, parameterTypes: types });
-  return { name, sql, starts, parse: encodeParse({ name, sql, parameterTypes: [...types] }) };
+  return { name, sql, parameterTypes: types, starts };
 }
 
 const SWALLOW: Step = { do: 'swallow', done: null };
@@ -58,15 +58,18 @@ const REST = Buffer.concat([
 
 /**
  * [Parse,] Bind, Describe, Execute, Sync for a Query whose text has these literals, as written; what
- * answers the first two is swallowed, what answers the others comes as the Query's would.
+ * answers the first two is swallowed, what answers the others comes as the Query's would. `reading`
+ * as in Settings.
  */
 export function encodeKept(
-  { name, parse }: KeptStatement,
+  statement: KeptStatement,
   literals: readonly string[],
   answers: AnswerForm,
   connection: ServerConnection,
+  reading: string,
 ): EncodedBatch {
   const { statements, parsing } = connection;
+  const name = nameUnder(reading, statement.name);
   const steps = STEPS[answers];
   const bound = encodeLiterals(name, literals);
   if (statements.delete(name)) {
@@ -79,6 +82,8 @@ export function encodeKept(
     return { bytes: bound, steps, parses: NO_NAMES, keeps: true, reuses: false };
   }
   const closes = makeRoom(connection, 1);
+  const { sql, parameterTypes } = statement;
+  const parse = encodeParse({ name, sql, parameterTypes: [...parameterTypes] });
   const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
   return {
     bytes: Buffer.concat([...closes, parse, bound]),

@@ -139,10 +139,15 @@ export class StatementNames {
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     if (this.#names.size >= this.#max) this.#names.delete(this.#names.keys().next().value!);
-    this.#counter += 1;
-    const name = `drive_${this.#counter}`;
+    const name = this.ownName();
     this.#names.set(key, name);
     return name;
+  }
+
+  /** One that no other statement gets. */
+  ownName(): string {
+    this.#counter += 1;
+    return `drive_${this.#counter}`;
   }
 }
 
@@ -150,6 +155,16 @@ function keyOf({ sql, parameterTypes, version, searchPath }: StatementText): str
   const path = searchPath === null ? '' : JSON.stringify(searchPath);
   return `${version}\0${parameterTypes.join(',')}\0${path}\0${sql}`;
 }
+
+/**
+ * The name of a statement among those that a server was given under the same settings: what it has
+ * parsed under others may be another statement. `reading` as in Settings.
+ */
+export const nameUnder = (reading: string, name: string): string =>
+  reading === '' ? name : `${name}~${reading}`;
+
+/** The name that nameUnder was given. */
+export const nameWithin = (name: string): string => name.split('~', 1)[0]!;
 
 /** The Parse that gives a server connection this statement under its shared name. */
 export function serverParse(statement: PreparedStatement, connection: ServerConnection): Buffer {

@@ -3,10 +3,11 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
-import type { PathChange } from '../execute/transaction-script.ts';
+import type { SettingChange } from '../execute/transaction-script.ts';
 import type { SessionAction } from '../plan/action.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { isReadWith } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
@@ -163,7 +164,7 @@ async function setInTransaction(
   if (transaction.apart !== null) others.push(transaction.apart);
   for (const connection of others) await query(connection, sql);
   if (setsModes(action)) transaction.recordModes(sql);
-  else transaction.record(sql, pathChangeOf(action, state));
+  else transaction.record(sql, changeOf(action, state));
   if (isLocal(action)) return;
   applyToSession(action, state);
   if (action.action !== 'reset') return;
@@ -174,19 +175,18 @@ async function setInTransaction(
     const assignment = state.settings.current.assignments.get(name);
     if (assignment === undefined) continue;
     await transaction.onEveryParticipant(`SET ${assignment}`);
-    transaction.record(`SET ${assignment}`);
+    transaction.record(`SET ${assignment}`, { searchPath: null, isReadWith: isReadWith(name) });
   }
 }
 
-/** null: it is not about the search path. */
-function pathChangeOf(action: SettingAction, { settings }: SessionState): PathChange | null {
-  if (action.action === 'characteristics') return null;
-  const isNamed = action.name === 'search_path' || action.name === null;
-  if (!isNamed) return null;
-  if (!action.local) return 'session';
-  return {
-    path: action.action === 'set' ? pathOf(action.assignment) : settings.defaultSearchPath,
-  };
+function changeOf(action: SettingAction, { settings }: SessionState): SettingChange {
+  if (action.action === 'characteristics') return { searchPath: null, isReadWith: false };
+  const change = { searchPath: null, isReadWith: isReadWith(action.name) };
+  const isPath = action.name === 'search_path' || action.name === null;
+  if (!isPath) return change;
+  if (!action.local) return { ...change, searchPath: 'session' };
+  const path = action.action === 'set' ? pathOf(action.assignment) : settings.defaultSearchPath;
+  return { ...change, searchPath: { path } };
 }
 
 function applyToSession(action: SettingAction, state: SessionState): void {

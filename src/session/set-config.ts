@@ -8,7 +8,7 @@ import type { ArgumentSource, ConfigCall } from '../plan/action.ts';
 import { isRefusedSetting } from '../plan/set-config.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { assignmentOf } from '../pool/settings.ts';
+import { assignmentOf, isReadWith } from '../pool/settings.ts';
 import { pathOf } from './settings.ts';
 import type { SessionState } from './state.ts';
 
@@ -55,7 +55,8 @@ export async function noteConfig(
         if (other !== connection) await query(other, sql);
       }
       const path = local ? ({ path: pathOf(value) } as const) : 'session';
-      transaction.record(sql, name === 'search_path' ? path : null);
+      const searchPath = name === 'search_path' ? path : null;
+      transaction.record(sql, { searchPath, isReadWith: isReadWith(name) });
     }
     if (local) continue;
     if (value === null) settings.reset(name);

@@ -40,6 +40,6 @@ export function encodeShipment(
   keeps: boolean,
 ): EncodedShipment {
   if (!Buffer.isBuffer(content)) return encodeBatch(content, connection, state, keeps);
-  if (keeps) return encodeKept(cost!.kept!, literals!, answers!, connection);
+  if (keeps) return encodeKept(cost!.kept!, literals!, answers!, connection, state.reading);
   return { bytes: content, steps: null, parses: NO_NAMES, keeps: false, reuses: false };
 }

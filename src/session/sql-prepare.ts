@@ -105,7 +105,7 @@ async function execute(
   const { parameterTypes } = statement;
   const sql = before + statement.sql;
   const planNow = () => {
-    const { searchPath } = state.settings;
+    const { searchPath } = state;
     const { plan, literals } =
       before === ''
         ? currentPlan(statement, context.planner, context.topology(), searchPath)

@@ -127,6 +127,11 @@ export class SessionState {
     return local === null ? this.settings.searchPath : local.path;
   }
 
+  /** How servers read a text for it, as in Settings. */
+  get reading(): string {
+    return this.transaction?.reading ?? this.settings.current.reading;
+  }
+
   begin(sql: string, implicit: boolean): Transaction {
     this.transaction = new Transaction(sql, implicit, this.settings.current, {
       twoPhase: this.#context.twoPhase,

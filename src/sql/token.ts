@@ -72,6 +72,16 @@ export function joinsPastComment(tokens: readonly Token[]): boolean {
   return tokens.some(({ kind, text }) => kind === 'string' && JOINED_PAST_COMMENT.test(text));
 }
 
+const TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
+
+/** True for a string that may be read as the time at which its server parses it: `'now'`. */
+export const mayTellTime = ({ kind, text }: Token): boolean =>
+  kind === 'string' && TIME_WORD.test(text);
+
+/** The same of a text in which one may stand. */
+export const mayHoldTime = (sql: string): boolean =>
+  TIME_WORD.test(sql) && (tokenize(sql)?.some(mayTellTime) ?? true);
+
 /** The tokens of a text that holds one statement. */
 export function withoutSemicolons(tokens: readonly Token[]): readonly Token[] {
   const isSemicolon = ({ kind, text }: Token) => kind === 'mark' && text === ';';

@@ -174,6 +174,8 @@ export const stateScripts: Readonly<Record<string, readonly Step[]>> = {
     ...['BEGIN', "SELECT set_config('search_path', 'apart, public', true)"],
     ...['SELECT count(*) FROM files', 'SELECT * FROM only', 'COMMIT'],
     'SELECT count(*) FROM files',
+    ...['PREPARE p AS SELECT count(*) FROM files', 'EXECUTE p', 'BEGIN'],
+    ...['SET LOCAL search_path = apart', 'EXECUTE p', 'COMMIT', 'EXECUTE p', 'DEALLOCATE p'],
     'DROP SCHEMA apart CASCADE',
   ),
   'search_path by its many names': queries(

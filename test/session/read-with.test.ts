@@ -1,0 +1,117 @@
+// What a server has made of a text for one client is not what another client means by it.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeBind, encodeExecute, encodeParse, SYNC } from '../../src/wire/extended.ts';
+import { type Login, startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { RawClient, rowsOf } from '../support/raw-client.ts';
+
+let proxy: TestProxy;
+
+beforeAll(async () => {
+  // One connection: what it keeps, every statement meets.
+  proxy = await startTestProxy({ shards: 1, config: { pool: { size: 1 } }, superuser: true });
+});
+
+afterAll(() => proxy.close());
+
+type Rows = (string | null)[][];
+type Ask = (client: RawClient, sql: string) => Promise<Rows>;
+
+const asQuery: Ask = (client, sql) => client.rows(sql);
+
+const prepared =
+  (name: string): Ask =>
+  async (client, sql) => {
+    const unnamed = { portal: '', parameterFormats: [], parameters: [], resultFormats: [] };
+    client.send(
+      encodeParse({ name, sql, parameterTypes: [] }),
+      encodeBind({ ...unnamed, statement: name }),
+      encodeExecute({ portal: '', maxRows: 0 }),
+      SYNC,
+    );
+    return rowsOf(await client.untilReady());
+  };
+
+/** Each of `settings` by a client of its own, in turns, often enough for servers to keep the statement. */
+async function answers(
+  login: Login,
+  settings: readonly string[],
+  sql: string,
+  ask: Ask,
+): Promise<Rows[]> {
+  const rows: Rows[] = [];
+  for (const setting of [...settings, ...settings, ...settings]) {
+    const client = await RawClient.login(login);
+    for (const command of setting.split(';')) await client.query(command);
+    rows.push(await ask(client, sql));
+    await client.close();
+  }
+  return rows;
+}
+
+const KINDS: readonly (readonly [string, Ask])[] = [
+  ['a Query', asQuery],
+  ['a statement without a name', prepared('')],
+  ['a prepared statement', prepared('s')],
+];
+
+const TEXTS: readonly (readonly [string, readonly string[]])[] = [
+  ["SELECT '2020-01-01 00:00'::timestamptz::text", ["SET TimeZone = 'UTC'", 'SET TIME ZONE 3']],
+  ['SELECT $$01/02/2020$$::date', ["SET DateStyle = 'ISO, MDY'", "SET DateStyle = 'ISO, DMY'"]],
+  ['SELECT NULL = NULL', ['RESET transform_null_equals', 'SET transform_null_equals = on']],
+  [
+    'SELECT $$01/02/2020$$::date AS within',
+    [
+      'BEGIN; SAVEPOINT a; SET LOCAL DateStyle = DMY; RELEASE a',
+      'BEGIN; SAVEPOINT a; SET LOCAL DateStyle = DMY; ROLLBACK TO a',
+      'BEGIN; SET DateStyle = DMY; SET DateStyle = MDY',
+      "BEGIN; SELECT set_config('datestyle', 'DMY', true)",
+    ],
+  ],
+];
+
+describe.each(KINDS)('%s', (_, ask) => {
+  it.each(TEXTS)('is read by the settings of its client: %s', async (sql, settings) => {
+    const [given, expected] = [
+      await answers(proxy.login, settings, sql, ask),
+      await answers({ ...proxy.shards[0]! }, settings, sql, ask),
+    ];
+    expect(given).toEqual(expected);
+  });
+
+  it.each(["SELECT 'now'::timestamptz >= 'BEFORE'", 'SELECT $$NOW$$::timestamptz >= $$BEFORE$$'])(
+    'means the time at which its client has sent it: %s',
+    async (text) => {
+      const sql = text.replace(/>= .*/, '');
+      for (let i = 0; i < 3; i++) {
+        const client = await RawClient.login(proxy.login);
+        const [[before]] = (await client.rows('SELECT clock_timestamp()')) as [[string]];
+        const [[now]] = (await ask(client, sql)) as [[string]];
+        expect(now >= before, `${now} >= ${before}`).toBe(true);
+        await client.close();
+      }
+    },
+  );
+
+  it('may name what its client may name', async () => {
+    const client = await RawClient.login(proxy.login);
+    await client.query('CREATE ROLE read_with_reader; CREATE SCHEMA closed');
+    await client.query(
+      'CREATE TABLE closed.t AS SELECT 1 AS a; GRANT SELECT ON closed.t TO PUBLIC',
+    );
+    const settings = ['', 'SET ROLE read_with_reader'];
+    try {
+      const given = await answers(proxy.login, settings, 'SELECT a FROM closed.t', asked(ask));
+      expect(given).toEqual([[['1']], [], [['1']], [], [['1']], []]);
+    } finally {
+      await client.query('DROP SCHEMA closed CASCADE; DROP ROLE read_with_reader');
+      await client.close();
+    }
+  });
+});
+
+/** An error is no rows. */
+const asked =
+  (ask: Ask): Ask =>
+  (client, sql) =>
+    ask === asQuery ? client.query(sql).then(rowsOf) : ask(client, sql);
