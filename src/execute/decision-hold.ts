@@ -24,10 +24,10 @@ const HOLD_SQL = [
 /** Beyond all that the servers allow: one of them says nothing any more, and others wait for the end. */
 const HOLD_MS_MAX = 4 * SNAPSHOT_HOLD_MS;
 
-const heldTooLong = (): SqlError =>
+const heldTooLong = (ms: number): SqlError =>
   new SqlError({
     code: SQLSTATE.serializationFailure,
-    message: `a shard has not answered within ${HOLD_MS_MAX} ms`,
+    message: `a shard has not answered within ${ms} ms`,
   });
 
 const PARTS_SQL = `
@@ -44,12 +44,21 @@ interface PreparedPart extends UnfinishedPart {
 export class DecisionHold {
   #shards: readonly Shard[];
   #connect: (shard: Shard) => Promise<ServerConnection>;
+  #msMax: number;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `connect` opens one beside the pools: those who have all of a pool may wait for a hold's end. */
-  constructor(shards: readonly Shard[], connect: (shard: Shard) => Promise<ServerConnection>) {
+  /**
+   * `connect` opens one beside the pools: those who have all of a pool may wait for a hold's end. A hold
+   * ends after `msMax`, whatever the shards do.
+   */
+  constructor(
+    shards: readonly Shard[],
+    connect: (shard: Shard) => Promise<ServerConnection>,
+    msMax = HOLD_MS_MAX,
+  ) {
     this.#shards = shards;
     this.#connect = connect;
+    this.#msMax = msMax;
   }
 
   /**
@@ -66,21 +75,27 @@ export class DecisionHold {
 
   async #hold<T>(use: () => Promise<T>): Promise<T> {
     const holders: ServerConnection[] = [];
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(heldTooLong()), HOLD_MS_MAX);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(heldTooLong(this.#msMax)), this.#msMax);
     try {
-      return await Promise.race([late, this.#holdOn(holders, use)]);
+      return await Promise.race([rejected(late.signal), this.#holdOn(holders, late.signal, use)]);
     } finally {
       clearTimeout(timer);
       closeAll(holders);
     }
   }
 
-  async #holdOn<T>(holders: ServerConnection[], use: () => Promise<T>): Promise<T> {
+  async #holdOn<T>(
+    holders: ServerConnection[],
+    late: AbortSignal,
+    use: () => Promise<T>,
+  ): Promise<T> {
     try {
       await onEach(this.#shards, async (shard) => holders.push(await this.#connect(shard)));
       await onEach(holders, (holder) => query(holder, HOLD_SQL));
       await this.#finishDecided(holders);
+      // By then its caller has gone, and its connections may be anybody's.
+      late.throwIfAborted();
       const result = await use();
       await onEach(holders, letGo);
       return result;
@@ -107,6 +122,12 @@ export class DecisionHold {
     });
   }
 }
+
+/** Rejects with the signal's reason. */
+const rejected = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 
 function closeAll(connections: readonly ServerConnection[]): void {
   for (const connection of connections) connection.close(TERMINATE);
