@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NEWS_ASKERS_MAX, NEWS_LOOK_MS, NEWS_RECONNECT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { quoteLiteral } from '../base/quote.ts';
+import { connectionLost } from '../pool/outage.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { notificationIn } from '../pool/server-message.ts';
@@ -71,6 +72,7 @@ export class ProxyChannel {
   #options: ProxyChannelOptions;
   #id = randomInt(1, 2 ** 31 - 1);
   #line: Line | null = null;
+  #opening: Promise<void> | null = null;
   #seal: MessageSeal | null = null;
   #questions = new Map<number, Question>();
   /** The last question of each process: an overheard one, said again, is none. */
@@ -89,16 +91,31 @@ export class ProxyChannel {
   /** Resolves when others are heard. Rejects when the home shard cannot be reached. */
   async open(): Promise<void> {
     if (this.#line !== null) return;
+    // One at a time: two lines of one process would wait for each other's lock.
+    this.#opening ??= this.#openLine().finally(() => {
+      this.#opening = null;
+    });
+    await this.#opening;
+  }
+
+  async #openLine(): Promise<void> {
     this.#seal ??= await MessageSeal.of(this.#options.secret, CHANNEL);
     const seal = this.#seal;
     const connection = await this.#options.connect();
-    connection.owner = { asynchronousMessage: (bytes) => this.#heard(bytes, seal) };
-    connection.onClosed = () => this.#lost(connection);
-    // Listening comes first: who finds the lock may ask at once.
-    await query(connection, `LISTEN ${CHANNEL}`);
-    const lock = `pg_catalog.pg_advisory_lock(${LOCK_CLASS}, ${this.#id})`;
-    const { rows } = await query(connection, `SELECT pg_catalog.pg_backend_pid(), ${lock}`);
-    this.#line = { connection, processId: Number(rows[0]![0]), seal };
+    try {
+      connection.owner = { asynchronousMessage: (bytes) => this.#heard(bytes, seal) };
+      connection.onClosed = () => this.#lost(connection);
+      // Listening comes first: who finds the lock may ask at once.
+      await query(connection, `LISTEN ${CHANNEL}`);
+      const lock = `pg_catalog.pg_advisory_lock(${LOCK_CLASS}, ${this.#id})`;
+      const { rows } = await query(connection, `SELECT pg_catalog.pg_backend_pid(), ${lock}`);
+      // It may have ended right behind its answer.
+      if (connection.closed) throw connectionLost(connection.shard, 'it is closed');
+      this.#line = { connection, processId: Number(rows[0]![0]), seal };
+    } catch (error) {
+      connection.close(this.#options.terminate);
+      throw error;
+    }
     if (this.#closed) this.close();
   }
 
@@ -186,8 +203,10 @@ export class ProxyChannel {
     }
   }
 
+  /** Of a line that was never there, who opens it hears himself. */
   #lost(connection: ServerConnection): void {
-    if (this.#line?.connection === connection) this.#line = null;
+    if (this.#line?.connection !== connection) return;
+    this.#line = null;
     if (!this.#closed) void this.#openAgain();
   }
 
