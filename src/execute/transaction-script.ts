@@ -8,6 +8,14 @@ import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 /** `path` as in SessionSettings; 'session': along the path of the session again. */
 export type PathChange = { readonly path: readonly string[] | null } | 'session';
 
+/** A BEGIN, and what has set modes of the transaction after it. */
+export interface TransactionModes {
+  readonly begin: string;
+  readonly modes: readonly string[];
+}
+
+export const NO_MODES: TransactionModes = { begin: 'BEGIN', modes: [] };
+
 export interface Savepoint {
   readonly name: string;
   /** Which of the transaction's savepoints it is, from 1 on. */

@@ -7,7 +7,13 @@ import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { mayBeSomebodyElse } from './as-login.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
-import { type Savepoint, type SettingChange, TransactionScript } from './transaction-script.ts';
+import {
+  NO_MODES,
+  type Savepoint,
+  type SettingChange,
+  type TransactionModes,
+  TransactionScript,
+} from './transaction-script.ts';
 import {
   commitTwoPhase,
   hasWritten,
@@ -29,14 +35,6 @@ export interface TransactionDependencies {
   /** The end of the transaction, or of a savepoint, has changed what a server reports. */
   report(name: string, value: string): void;
 }
-
-/** A BEGIN, and what has set modes of the transaction after it. */
-export interface TransactionModes {
-  readonly begin: string;
-  readonly modes: readonly string[];
-}
-
-const NO_MODES: TransactionModes = { begin: 'BEGIN', modes: [] };
 
 const WRITE = 'SET TRANSACTION READ WRITE';
 
@@ -66,8 +64,11 @@ export class Transaction {
    * what can never be prepared. It is committed first.
    */
   apart: ServerConnection | null = null;
-  /** A statement has been sent for which a server takes a snapshot. */
-  hasSnapshot = false;
+  /**
+   * What its statements have been answered by so far: each shard's own snapshot, taken when it was first
+   * asked, or those of all shards, of one moment.
+   */
+  snapshot: 'none' | 'perShard' | 'ofAllShards' = 'none';
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
   /** Cursors declared in it, and where they live. */
@@ -116,6 +117,11 @@ export class Transaction {
     return modes === null ? this.inherited : { begin, modes };
   }
 
+  /** As in a subtransaction, which ROLLBACK TO does not end. */
+  get isWithinSavepoint(): boolean {
+    return this.#script.modesBeforeSavepoint !== null;
+  }
+
   /** How many savepoints it has had so far. */
   get savepoints(): number {
     return this.#script.savepoints;
@@ -150,15 +156,19 @@ export class Transaction {
     const enlisted = this.participants.get(shard);
     if (enlisted !== undefined) return enlisted;
     const connection = await this.#dependencies.borrow(shard, this.settingsBefore);
+    await this.#catchUp(connection, this.prologue);
+    this.join(connection);
+    return connection;
+  }
+
+  async #catchUp(connection: ServerConnection, sql: string): Promise<void> {
     try {
-      await query(connection, this.prologue);
+      await query(connection, sql);
     } catch (error) {
       connection.tainted = true;
       this.#dependencies.giveBack(connection);
       throw error;
     }
-    this.join(connection);
-    return connection;
   }
 
   /** The same for a statement that is about to write there. Throws as `beginsToWrite`. */
@@ -180,13 +190,7 @@ export class Transaction {
     const connection = await this.#dependencies.borrow(HOME_SHARD, this.settingsBefore, true);
     const { statements } = this.#script;
     const script = statements.flatMap((sql) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
-    try {
-      await query(connection, [this.begin, WRITE, ...script].join('\n;'));
-    } catch (error) {
-      connection.tainted = true;
-      this.#dependencies.giveBack(connection);
-      throw error;
-    }
+    await this.#catchUp(connection, [this.begin, WRITE, ...script].join('\n;'));
     this.apart = connection;
     return connection;
   }

@@ -40,6 +40,8 @@ export type SessionAction =
     }
   /** The statement calls set_config(): what it has set is asked for when it has run. */
   | { readonly action: 'setConfig'; readonly calls: readonly ConfigCall[] }
+  /** SET TRANSACTION SNAPSHOT. */
+  | { readonly action: 'importSnapshot'; readonly id: string }
   /** RESET name, SET name TO DEFAULT; null is RESET ALL. */
   | { readonly action: 'reset'; readonly name: string | null; readonly local: boolean }
   /** SET drive.shard / drive.key / RESET of them: how this session's statements are routed. */

@@ -57,6 +57,7 @@ function bytesOf(plan: Plan): number {
   if (merge === null || merge.how === 'write' || merge.how === 'everywhere') {
     return PLAN_BYTES + keys;
   }
+  if (merge.how === 'exportSnapshot') return PLAN_BYTES;
   if (merge.how === 'reference') return PLAN_BYTES + 2 * (merge.rows?.homeSql.length ?? 0);
   if (
     merge.how === 'insertRows' ||

@@ -19,7 +19,7 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const inner = planInner(text, context);
   if (first === undefined || inner === null) return traits;
   if (inner.op === 'refused') return inner;
-  if (inner.op !== 'routed' || inner.merge?.how === 'everywhere') return traits;
+  if (inner.op !== 'routed' || BY_ITS_CALL.has(inner.merge?.how)) return traits;
   const { analyzes, format } = options;
   const fields: RoutedPlan = analyzes
     ? { ...traits, effect: inner.effect, pins: [...traits.pins, ...inner.pins] }
@@ -41,6 +41,9 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   };
   return { ...fields, route: inner.route, merge };
 }
+
+/** What the session makes of a call; to one server it is a call like any. */
+const BY_ITS_CALL = new Set<string | undefined>(['everywhere', 'exportSnapshot']);
 
 export const explainsExecute = (tokens: readonly Token[]): boolean =>
   tokens[optionsOf(tokens).end]?.text === 'execute';

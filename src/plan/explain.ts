@@ -125,6 +125,8 @@ function mergeLines(merge: Merge): string[] {
   switch (merge.how) {
     case 'write':
       return ['merge: add counts'];
+    case 'exportSnapshot':
+      return ['each exports its part of one snapshot'];
     case 'setval':
       return [`setval() on every shard of what this gives: ${merge.query}`];
     case 'sequences':

@@ -273,7 +273,13 @@ export interface ExplainMerge {
   readonly format: 'text' | 'json' | 'yaml' | 'xml';
 }
 
+/** SELECT pg_export_snapshot(): every shard exports its part of one snapshot. */
+export interface ExportSnapshotMerge {
+  readonly how: 'exportSnapshot';
+}
+
 export type Merge =
+  | ExportSnapshotMerge
   | SequencesMerge
   | SetvalMerge
   | ExplainMerge

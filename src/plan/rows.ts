@@ -11,7 +11,13 @@ import { planReferenceWrite } from './reference-write.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { Scope } from './scope.ts';
 import { planSelect } from './select.ts';
-import { planBackend, planComputedSetval, planSetval, planTableKind } from './select-command.ts';
+import {
+  planBackend,
+  planComputedSetval,
+  planExportSnapshot,
+  planSetval,
+  planTableKind,
+} from './select-command.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
 import { withWrites } from './with-writes.ts';
 import { writtenRows } from './written-rows.ts';
@@ -46,6 +52,7 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
         ? (planTableKind(statement) ??
           planSetval(statement) ??
           planComputedSetval(statement, context) ??
+          planExportSnapshot(statement) ??
           planBackend(statement, context))
         : null;
     if (kind !== null && context.mergeable) return kind;

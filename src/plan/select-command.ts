@@ -1,4 +1,4 @@
-// SELECT statements that are commands: create_reference_table('t') and its kin, and setval().
+// SELECT statements that are commands: create_reference_table('t') and its kin, setval(), pg_export_snapshot().
 
 import type { Call, Expression } from '../sql/expression.ts';
 import type { SelectStatement } from '../sql/statement.ts';
@@ -7,6 +7,7 @@ import type { SessionAction } from './action.ts';
 import { argumentSource } from './argument.ts';
 import type { PlanContext } from './context.ts';
 import { everywhere, everywhereMerge } from './ddl.ts';
+import { exportsSnapshot } from './functions.ts';
 import type { Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 
@@ -44,15 +45,8 @@ const SETVAL = routedPlan('SELECT', { kind: 'all' }, 'write');
 const SETS = { homeMayBeAlone: true, restarts: true };
 
 /** The same of computed arguments, as what sets a sequence behind the rows that were loaded. */
-export function planComputedSetval(
-  { body, order, limit, offset, locks }: SelectStatement,
-  { input }: PlanContext,
-): Plan | null {
-  if (body.kind !== 'simple' || body.distinct !== 'no') return null;
-  const [target, ...others] = body.targets;
-  if (target?.expression.kind !== 'call' || others.length > 0) return null;
-  if (body.group.length > 0 || body.groupingSets || body.into !== null) return null;
-  if (order.length > 0 || limit !== null || offset !== null || locks.length > 0) return null;
+export function planComputedSetval(select: SelectStatement, { input }: PlanContext): Plan | null {
+  if (!isBare(select)) return null;
   const { tokens, sql } = input;
   const isQualified = tokens[1]?.text === 'pg_catalog' && tokens[2]?.text === '.';
   const name = isQualified ? 3 : 1;
@@ -65,6 +59,23 @@ export function planComputedSetval(
   const query = `SELECT ${texts.join(', ')}${sql.slice(list.end)}`;
   return { ...SETVAL, merge: { how: 'setval', query, call: everywhereMerge(SETS) } };
 }
+
+/** A list of one call, FROM and WHERE at most. */
+function isBare({ body, order, limit, offset, locks }: SelectStatement): boolean {
+  if (body.kind !== 'simple' || body.distinct !== 'no') return false;
+  const [target, ...others] = body.targets;
+  if (target?.expression.kind !== 'call' || others.length > 0) return false;
+  if (body.group.length > 0 || body.groupingSets || body.into !== null) return false;
+  return order.length === 0 && limit === null && offset === null && locks.length === 0;
+}
+
+/** SELECT pg_export_snapshot(). */
+export function planExportSnapshot(select: SelectStatement): Plan | null {
+  const call = isBare(select) ? callOf(select) : null;
+  return call !== null && exportsSnapshot(call) ? EXPORTS : null;
+}
+
+const EXPORTS = routedPlan('SELECT', { kind: 'all' }, 'read', { merge: { how: 'exportSnapshot' } });
 
 /** Of setval(). A regclass gives its name along the search path, which all shards share. */
 const TYPES = ['pg_catalog.text', 'pg_catalog.int8', 'pg_catalog.bool'];

@@ -80,6 +80,11 @@ export function planSet(statement: SetStatement, input: PlanInput): Plan {
     });
     return setting(verb, { action: 'characteristics', modes });
   }
+  // The server says what is wrong with SET LOCAL.
+  if (name === 'transaction snapshot' && !local) {
+    const action = { action: 'importSnapshot', id: values[0] ?? '' } as const;
+    return routedPlan(verb, { kind: 'all' }, 'read', { action });
+  }
   const isTransaction =
     TRANSACTION_SETTINGS.has(name) || (form === 'multi' && name.startsWith('transaction'));
   return setting(verb, {

@@ -161,8 +161,8 @@ export const REFUSED = {
   },
   queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
   exportSnapshot: {
-    what: 'pg_export_snapshot()',
-    hint: 'A snapshot is one server’s: dump over one connection (pg_dump without -j).',
+    what: 'pg_export_snapshot() beside or within something else',
+    hint: 'Use SELECT pg_export_snapshot() with nothing else in it.',
   },
   connectionView: {
     what: 'pg_prepared_statements and pg_cursors',

@@ -9,6 +9,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import type { BindMessage, ParseMessage } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
 import type { SessionContext } from './context.ts';
+import { takesSnapshot } from './one-snapshot.ts';
 import {
   currentPlan,
   type Portal,
@@ -24,6 +25,7 @@ export interface OneShardBatch {
   readonly shard: number;
   readonly version: number;
   readonly writes: boolean;
+  readonly takesSnapshot: boolean;
   readonly copies: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
   readonly cost: StatementCost | null;
@@ -99,6 +101,7 @@ export function routeBatch(
   let shard = -1;
   const { version } = context.topology();
   let writes = false;
+  let snapshot = false;
   let copies = false;
   for (const message of messages) {
     let wanted = -1;
@@ -109,6 +112,7 @@ export function routeBatch(
         const statement = prepare(message.parse, state, context);
         if (!isRelayable(statement.planned.plan) || statement.byHand) return null;
         statements.set(name, statement);
+        snapshot ||= takesSnapshot(statement.planned.plan);
         break;
       }
       case 'bind': {
@@ -120,6 +124,7 @@ export function routeBatch(
         const target = shardOf(portal, state, context);
         if (target < 0 || mustBeTyped(message.bind, target, state, context)) return null;
         wanted = target;
+        snapshot ||= takesSnapshot(statement.planned.plan);
         const { savepoints } = state;
         const fields = { shard: target, running: null, ended: false, savepoints };
         portals.set(message.bind.portal, { portal, ...fields });
@@ -157,6 +162,7 @@ export function routeBatch(
     shard,
     version,
     writes,
+    takesSnapshot: snapshot,
     copies,
     cost: plan === null ? null : context.costs.of(plan),
     isRepeatable: only?.isRepeatable === true,

@@ -214,10 +214,11 @@ export class Intake {
   }
 
   #shipBatch(batch: OneShardBatch): void {
-    const { shard, version, writes, copies, cost, keeping } = batch;
+    const { shard, version, writes, takesSnapshot, copies, cost, keeping } = batch;
     const answers = copies ? null : 'rows';
     const content = batch;
-    this.#owner.ship({ shard, version, content, writes, cost, literals: null, answers, keeping });
+    const sent = { shard, version, content, writes, takesSnapshot };
+    this.#owner.ship({ ...sent, cost, literals: null, answers, keeping });
   }
 
   #callFunction(bytes: Buffer): void {

@@ -3,8 +3,10 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { onEach } from '../execute/decision-hold.ts';
+import type { Transaction } from '../execute/transaction.ts';
 import type { Plan } from '../plan/plan.ts';
-import { query, ServerError } from '../pool/query.ts';
+import { type QueryResult, query, ServerError } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
@@ -28,14 +30,23 @@ const lastIn = (texts: readonly string[], pattern: RegExp): string =>
   texts.flatMap((text) => text.replace(COMMENTS, ' ').match(pattern) ?? []).at(-1) ?? '';
 
 /** `modes`: its BEGIN and what has set modes after it; `settings`: the session's, before it. */
-function oneSnapshotOf(modes: readonly string[], { assignments }: Settings): Begins {
-  const level = assignments.get('default_transaction_isolation') ?? '';
-  if (!KEPT.test(lastIn([level, ...modes], LEVEL))) return 'never';
+function oneSnapshotOf(modes: readonly string[], settings: Settings): Begins {
+  if (!isKept(modes, settings)) return 'never';
+  const { assignments } = settings;
   const access = lastIn(modes, ACCESS);
   const byDefault = assignments.get('default_transaction_read_only') ?? '';
   const isReadOnly = access === '' ? ON.test(byDefault) : READ_ONLY.test(access);
   return isReadOnly ? 'anywhere' : 'onSeveral';
 }
+
+function isKept(modes: readonly string[], { assignments }: Settings): boolean {
+  const level = assignments.get('default_transaction_isolation') ?? '';
+  return KEPT.test(lastIn([level, ...modes], LEVEL));
+}
+
+/** Its level is REPEATABLE READ or SERIALIZABLE: all of it is answered by its first snapshot. */
+export const keepsSnapshot = ({ modes, settingsBefore }: Transaction): boolean =>
+  isKept(modes, settingsBefore);
 
 /** Of default_transaction_read_only. */
 const ON = /(?:\bto\b|=)\s*'?(?:on|true|t|yes|y|1)'?\s*$/i;
@@ -46,13 +57,17 @@ const WITHOUT_SNAPSHOT: ReadonlySet<string> = new Set([
   ...['LISTEN', 'UNLISTEN', 'NOTIFY', 'CHECKPOINT'],
 ]);
 
+/** Whether one PostgreSQL takes a snapshot to run it. */
+export const takesSnapshot = (plan: Plan): boolean =>
+  !(plan.op === 'routed' && WITHOUT_SNAPSHOT.has(plan.verb));
+
 const isOver = ({ fixedShard }: SessionState, { cluster }: SessionContext): boolean =>
   cluster.pools.length > 1 && fixedShard === null;
 
 /** The next statement may be the one that takes the snapshot on all shards, wherever it goes itself. */
 export function awaitsSnapshot(state: SessionState, context: SessionContext): boolean {
   const { transaction } = state;
-  if (transaction === null || transaction.hasSnapshot || !isOver(state, context)) return false;
+  if (transaction?.snapshot !== 'none' || !isOver(state, context)) return false;
   return oneSnapshotOf(transaction.modes, transaction.settingsBefore) === 'anywhere';
 }
 
@@ -73,27 +88,37 @@ export async function takeSnapshot(
   context: SessionContext,
 ): Promise<void> {
   const { transaction } = state;
-  if (transaction === null || transaction.hasSnapshot) return;
-  if (plan?.op === 'routed' && WITHOUT_SNAPSHOT.has(plan.verb)) return;
+  if (transaction?.snapshot !== 'none') return;
+  if (plan !== null && !takesSnapshot(plan)) return;
   const begins = transaction.implicit
     ? 'never'
     : oneSnapshotOf(transaction.modes, transaction.settingsBefore);
   if (begins === 'never' || (begins === 'onSeveral' && !several) || !isOver(state, context)) {
-    transaction.hasSnapshot = true;
+    transaction.snapshot = 'perShard';
     return;
   }
-  await takeOnAll(state, context);
+  await askAllAtOnce('SELECT 1', state, context);
+  transaction.snapshot = 'ofAllShards';
 }
 
-/** Rejects with 40001 where it cannot be had now, with 57014 where its client has cancelled it. */
-async function takeOnAll(state: SessionState, context: SessionContext): Promise<void> {
+/**
+ * What each shard answers to `sql`, in their order, by snapshots of one moment. Rejects with 40001 where
+ * these cannot be had now, with 57014 where its client has cancelled it; the transaction is then over.
+ */
+export async function askAllAtOnce(
+  sql: string,
+  state: SessionState,
+  context: SessionContext,
+): Promise<readonly QueryResult[]> {
   const transaction = state.transaction!;
   // Before the hold, for the pools may be waited for; BEGIN takes no snapshot.
-  for (const { shard } of context.cluster.pools) await transaction.enlist(shard.id);
-  const participants = [...transaction.participants.values()];
+  const participants: ServerConnection[] = [];
+  for (const { shard } of context.cluster.pools) {
+    participants.push(await transaction.enlist(shard.id));
+  }
   try {
-    await context.twoPhase.decisions.held(() =>
-      onEach(participants, (each) => query(each, 'SELECT 1')),
+    return await context.twoPhase.decisions.held(() =>
+      onEach(participants, (each) => query(each, sql)),
     );
   } catch (error) {
     const told = notTaken(error);
@@ -101,7 +126,6 @@ async function takeOnAll(state: SessionState, context: SessionContext): Promise<
     transaction.giveUp(told);
     throw isCanceled(error) ? error : told;
   }
-  transaction.hasSnapshot = true;
 }
 
 const isCanceled = (error: unknown): boolean =>

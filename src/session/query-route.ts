@@ -8,6 +8,7 @@ import { targetsOf } from '../plan/route.ts';
 import { anyShard, isRelayable } from './batch-route.ts';
 import type { SessionContext } from './context.ts';
 import { type KeptStatement, keptStatementOf, type QueryText } from './kept-statement.ts';
+import { takesSnapshot } from './one-snapshot.ts';
 import { type StatementNames, StatementValues } from './prepared.ts';
 import type { Shipment } from './shipment.ts';
 import type { SessionState } from './state.ts';
@@ -47,7 +48,8 @@ export function routeQuery(
     const given = kept === null ? null : (literals ?? NO_LITERALS);
     const { effect, answers, keeping } = plan;
     const writes = effect !== 'read';
-    return { shard, version, writes, cost, literals: given, answers, keeping };
+    const snapshot = { takesSnapshot: takesSnapshot(plan) };
+    return { shard, version, writes, ...snapshot, cost, literals: given, answers, keeping };
   } catch {
     return null;
   }

@@ -83,7 +83,9 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       return;
     }
     routes.transaction += 1;
-    transaction.hasSnapshot = true;
+    if (shipment.takesSnapshot && transaction.snapshot === 'none') {
+      transaction.snapshot = 'perShard';
+    }
     const connection = transaction.participants.get(shard);
     if (connection !== undefined) this.#sendOn(connection);
     else if (transaction.isBare && shipment.answers !== null) this.#acquire(shard);

@@ -21,6 +21,7 @@ import { runEngineCopy } from './engine-run.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runExplain } from './explain-run.ts';
+import { exportSnapshot, importSnapshot } from './exported-snapshot.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import { takeSnapshot } from './one-snapshot.ts';
@@ -112,6 +113,9 @@ export class Runner {
       return runSettingAction(plan.action, execution.sql, state, (connection) =>
         relayExecution(this.#d, execution, connection),
       );
+    }
+    if (plan.action?.action === 'importSnapshot') {
+      return importSnapshot(plan.action.id, this.targets(execution, plan), this.#d);
     }
     if (plan.action?.action === 'backend' && state.backends !== null) {
       const value = await backendAnswer(plan.action, execution, state.backends);
@@ -232,6 +236,9 @@ export class Runner {
       await declareCursor({ d: this.#d, execution: parts, merge, description, targets });
     } else if (merge.how === 'sequences') {
       await this.#gather(parts, await mergeWithStates(merge, state, context), [HOME_SHARD]);
+    } else if (merge.how === 'exportSnapshot') {
+      const description = await this.description(plan, execution.sql, execution.parameters.types);
+      await exportSnapshot(execution, description, this.#d);
     } else if (merge.how === 'setval') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       await runSetval({ d: this.#d, runner: this, execution, description }, merge);

@@ -16,6 +16,8 @@ export interface Shipment {
   readonly version: number;
   readonly content: Buffer | OneShardBatch;
   readonly writes: boolean;
+  /** A transaction that keeps its snapshot has it from here on. */
+  readonly takesSnapshot: boolean;
   /** What the statement has cost so far; null: it must have a connection to itself. */
   readonly cost: StatementCost | null;
   /** Of a Query whose statement servers can keep: the literals of its text; else null. */

@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
-import type { TransactionModes } from '../execute/transaction.ts';
+import type { TransactionModes } from '../execute/transaction-script.ts';
 import type { TransactionVerb } from '../plan/action.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';

@@ -107,11 +107,39 @@ describe.runIf(installedBin !== null)('A dump', { timeout: TIMEOUT_MS }, () => {
     expect(await dump(there)).toEqual(dumped);
   });
 
-  it('over several connections is refused: a snapshot of one server is not for others', async () => {
-    const there = await cluster('several', 2);
-    await runTool('psql', there, STOP, await runTool('pg_dump', source, ['--schema-only']));
-    const made = runTool('pg_dump', there, ['-Fd', '-j', '2', '-f', join(directory, 'several')]);
-    await expect(made).rejects.toThrow(/not supported: pg_export_snapshot/);
+  it.each([1, 3])('over several connections dumps back equal from %i shards', async (shards) => {
+    const there = await cluster(`several${shards}`, shards);
+    await runTool('psql', there, STOP, await runTool('pg_dump', source, []));
+    const folder = join(directory, `several${shards}`);
+    await runTool('pg_dump', there, [...OWN, '-Fd', '-j', '4', '-f', folder]);
+    const back = await cluster(`back${shards}`, 2);
+    await runTool('pg_restore', back, ['-e', '-j', '4', folder]);
+    expect(await dump(back)).toEqual(dumped);
+  });
+
+  it('over several connections, while others write over shards, is of one moment', async () => {
+    const there = await cluster('parallel', 3);
+    await openAccounts(there);
+    const folder = (round: number) => join(directory, `parallel${round}`);
+    let round = 0;
+    const books = await whileTransferring(there, { writers: 3, rounds: 5 }, async () => {
+      round += 1;
+      await runTool('pg_dump', there, [...OWN, '-Fd', '-j', '4', '-f', folder(round)]);
+    });
+    const sums: unknown[] = [];
+    for (let each = 1; each <= round; each++) {
+      const one = await servers.single(`parallel${each}`);
+      await runTool('pg_restore', one, ['-e', '-j', '2', folder(each)]);
+      const client = await connectAsText(one);
+      // Both tables have what the same transfers have done.
+      const BOTH = `SELECT (SELECT sum(balance) FROM account), (SELECT sum(amount) FROM entry),
+        (SELECT count(*) FROM account a WHERE balance <> ${FIRST_BALANCE} +
+          COALESCE((SELECT sum(amount) FROM entry e WHERE e.user_id = a.user_id), 0))`;
+      sums.push(...(await textRows(client, BOTH)));
+      await client.end();
+    }
+    expect(sums).toEqual(sums.map(() => [String(ACCOUNTS * FIRST_BALANCE), '0', '0']));
+    expect(books.filter(({ outcome }) => outcome === 'committed').length).toBeGreaterThan(round);
   });
 
   it('while others write over shards has all or nothing of what each has committed', async () => {

@@ -51,6 +51,23 @@ export const commandScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.run('ROLLBACK'), say.sync]),
     step([say.bind(), say.execute(), say.sync]),
   ],
+  'SET TRANSACTION SNAPSHOT where there can be none': queries(
+    "SET TRANSACTION SNAPSHOT '00000003-0000001B-1'",
+    ...[
+      ['BEGIN'],
+      ['BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT count(*) FROM files'],
+      ['BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT text FROM notes WHERE id = 1'],
+      ['BEGIN ISOLATION LEVEL SERIALIZABLE', 'SAVEPOINT a'],
+    ].flatMap((begin) => [
+      ...begin,
+      "SET TRANSACTION SNAPSHOT '00000003-0000001B-1'",
+      'SELECT 1',
+      'ROLLBACK',
+    ]),
+    'BEGIN ISOLATION LEVEL REPEATABLE READ',
+    "SET LOCAL TRANSACTION SNAPSHOT '00000003-0000001B-1'",
+    'ROLLBACK',
+  ),
   'what a COMMIT meets': [
     ...queries('CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)'),
     step([say.run('BEGIN'), say.run('INSERT INTO late VALUES (1), (1)'), say.sync]),
