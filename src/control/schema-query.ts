@@ -63,6 +63,7 @@ export interface RelationColumn {
   readonly notNull: boolean;
   readonly generated: boolean;
   readonly distinctDefault: boolean;
+  readonly timeDefault: string | null;
 }
 
 export interface Routine {
@@ -138,7 +139,15 @@ SELECT pg_catalog.jsonb_build_object(
           SELECT FROM pg_catalog.pg_attrdef ad
           WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
             AND pg_catalog.pg_get_expr(CASE a.attgenerated WHEN '' THEN ad.adbin END, 0) ~
-              '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(')
+              '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\('),
+        'timeDefault', (
+          SELECT e FROM pg_catalog.pg_attrdef ad,
+            pg_catalog.pg_get_expr(CASE a.attgenerated WHEN '' THEN ad.adbin END, 0) e
+          WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
+            AND e ~ '\\m(now|transaction_timestamp)\\(\\)|\\m(CURRENT_(DATE|TIME)|LOCALTIME)'
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+              WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = ad.oid
+                AND d.refobjid >= 16384 AND d.refobjid <> a.attrelid))
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a
       LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation

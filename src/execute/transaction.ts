@@ -69,6 +69,8 @@ export class Transaction {
    * asked, or those of all shards, of one moment.
    */
   snapshot: 'none' | 'perShard' | 'ofAllShards' = 'none';
+  /** now() of its first participant, once it has been asked for. */
+  time: string | null = null;
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
   /** Cursors declared in it, and where they live. */

@@ -1,7 +1,7 @@
 // Engine filters: conditions of WHERE that a shard can apply before its rows are copied.
 
-import { quoteName } from '../base/quote.ts';
-import type { Expression } from '../sql/expression.ts';
+import { quoteLiteral, quoteName } from '../base/quote.ts';
+import type { Expression, TypeReference } from '../sql/expression.ts';
 import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import type { EngineFilter } from './engine-plan.ts';
 import type { Leaf, Scope } from './scope.ts';
@@ -72,16 +72,16 @@ function made(
   column: Expression,
   values: readonly Expression[],
   scope: Scope,
-  write: (name: string, values: readonly Part[]) => readonly Part[],
+  write: (name: string, values: readonly EngineFilter[]) => readonly (Part | EngineFilter)[],
 ): Filter | null {
   if (column.kind !== 'column') return null;
   const found = scope.find(column.path);
   if (found === null || found.outer) return null;
   const known = found.leaf.columns?.get(found.column) ?? null;
   if (known === null || known.typeOid >= FIRST_USER_TYPE_OID) return null;
-  const parts = values.map(partOf);
+  const parts = values.map(valuePieces);
   if (!parts.every((part) => part !== null)) return null;
-  return { leaf: found.leaf, parts: joined(write(quoteName(known.name), parts)) };
+  return { leaf: found.leaf, parts: joined(write(quoteName(known.name), parts).flat()) };
 }
 
 /** Texts that meet are one. */
@@ -95,10 +95,43 @@ function joined(parts: readonly Part[]): EngineFilter {
   return all;
 }
 
-function partOf(e: Expression): Part | null {
-  if (e.kind === 'parameter') return e.index;
+/** A constant, a parameter, or a time that is so far from one. */
+function valuePieces(e: Expression): EngineFilter | null {
+  if (e.kind === 'parameter') return [e.index];
+  if (e.kind === 'cast') return castValue(e.arg, e.type);
+  if (e.kind === 'operator') return shiftedTime(e);
   if (e.kind !== 'constant') return null;
-  if (e.type === 'integer' || e.type === 'decimal') return e.text;
+  if (e.type === 'integer' || e.type === 'decimal') return [e.text];
   if (e.type !== 'string' || e.text.includes('\\')) return null;
-  return `'${e.text.replaceAll("'", "''")}'`;
+  return [quoteLiteral(e.text)];
 }
+
+const TIMES = new Set(['timestamptz', 'timestamp', 'date']);
+const INTERVAL = new Set(['interval']);
+
+const isPlain = (
+  { schema, name, isArray, hasModifier }: TypeReference,
+  names: ReadonlySet<string>,
+) => (schema === null || schema === 'pg_catalog') && names.has(name) && !isArray && !hasModifier;
+
+/** Words among them, as today, mean another time on each server. */
+const isWord = (e: Expression): boolean => e.kind === 'constant' && !/^\d/.test(e.text);
+
+function castValue(arg: Expression, type: TypeReference): EngineFilter | null {
+  if (!isPlain(type, TIMES) || isWord(arg)) return null;
+  const value = valuePieces(arg);
+  return value === null ? null : ['(', ...value, `)::pg_catalog.${type.name}`];
+}
+
+function shiftedTime({ operator, left, right }: Operation): EngineFilter | null {
+  const [sign] = operator;
+  if (operator.length !== 1 || (sign !== '+' && sign !== '-')) return null;
+  if (left?.kind !== 'cast' && left?.kind !== 'operator') return null;
+  if (right?.kind !== 'cast' || !isPlain(right.type, INTERVAL)) return null;
+  const time = valuePieces(left);
+  const by = right.arg.kind === 'constant' ? valuePieces(right.arg) : null;
+  if (time === null || by === null) return null;
+  return ['(', ...time, ` ${sign} (`, ...by, ')::pg_catalog.interval)'];
+}
+
+type Operation = Extract<Expression, { kind: 'operator' }>;

@@ -1,6 +1,6 @@
 // FROM: turns tables, joins, sub-queries and functions into the leaves of a scope.
 
-import type { Expression } from '../sql/expression.ts';
+import { childrenOf, type Expression } from '../sql/expression.ts';
 import type { FromItem, SelectStatement } from '../sql/statement.ts';
 import type { Column, Table } from '../topology/table.ts';
 import type { CommonTables } from './common-tables.ts';
@@ -17,7 +17,7 @@ import {
   renamed,
   type Scope,
 } from './scope.ts';
-import { tellsTimeAnywhere } from './splice.ts';
+import { tellsTime } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { surveyView } from './view.ts';
 import { useRows } from './written-rows.ts';
@@ -74,7 +74,10 @@ export function addFrom(item: FromItem, walk: Walk, nullable: boolean): Added {
 function surveyPart(part: Expression, walk: Walk): void {
   const { scope, survey, tables } = walk;
   survey.needsHome ||= part.kind === 'other' && part.node !== 'RangeFunction';
-  survey.timeInFrom ||= tellsTimeAnywhere(part);
+  if ([part, ...(part.kind === 'other' ? childrenOf(part) : [])].some(tellsTime)) {
+    survey.timeInFrom = true;
+    survey.onlyOneShard('timeInFrom');
+  }
   noteOuterAggregates(part, scope, survey);
   survey.expression(part, { inCondition: false, anchored: false }, (query) => {
     walk.surveySelect(query, survey, scope, tables, 'expression');

@@ -174,6 +174,10 @@ export function pinByHand(call: Call): PinReason | null {
 
 export const setsSequence = (call: Call): boolean => isBuiltIn(call) && call.name === 'setval';
 
+/** When a statement came to a server: each shard has its own of one statement. */
+export const tellsStatement = (call: Call): boolean =>
+  isBuiltIn(call) && call.name === 'statement_timestamp';
+
 /** The relation that a string literal names, cast or not; null: it is something else, or quoted. */
 export function relationIn(expression: Expression): RelationName | null {
   if (expression.kind === 'cast') return relationIn(expression.arg);

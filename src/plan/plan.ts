@@ -321,6 +321,8 @@ export interface RoutedPlan extends PlanCommon {
    * transaction began, as timestamptz.
    */
   readonly clock: number | null;
+  /** What it does depends on when its transaction began: see tellsTimeOf. */
+  readonly tellsTime: boolean;
   readonly effect: Effect;
   readonly pins: readonly PinReason[];
   /** What may have been the reason of a pin and may be no more. */

@@ -17,6 +17,7 @@ import { refusedFor, routedPlan } from './routed.ts';
 import { planRows } from './rows.ts';
 import { planSet, planTransaction } from './session-command.ts';
 import { keptSettings } from './setting-pin.ts';
+import { tellsTimeOf } from './timed-write.ts';
 import { planUtility } from './utility.ts';
 
 /** `literals`: as written, for key sources from literals; null when the plan has none. */
@@ -121,6 +122,11 @@ export class Planner {
     return plan;
   }
 
+  /** The same for a text that will not come again: it is not kept. */
+  planOnce(sql: string, topology: Topology, searchPath: readonly string[] | null): Plan {
+    return make(sql, topology, searchPath, false, this.#forceEngine).plan;
+  }
+
   /**
    * The plan of a statement whose shard the user has chosen: nothing is refused that one PostgreSQL
    * can run, and the caller replaces the route (home) by its own. Cached as other plans are.
@@ -193,7 +199,8 @@ function make(
 /** What the statement allows to be made of its text on the way to a server. */
 function withForm(statement: Statement, plan: Plan, context: PlanContext): Plan {
   if (plan.op !== 'routed') return plan;
-  const kept = { ...plan, ...keepingOf(statement, plan, context) };
+  const tellsTime = tellsTimeOf(statement, context.input);
+  const kept = { ...plan, tellsTime, ...keepingOf(statement, plan, context) };
   return { ...kept, groupable: isGroupable(statement, kept) };
 }
 

@@ -28,6 +28,7 @@ export function routedPlan(
     refusal: null,
     fallback: null,
     clock: null,
+    tellsTime: false,
     effect,
     pins: [],
     releases: [],

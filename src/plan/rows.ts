@@ -1,7 +1,8 @@
 // Row statements: SELECT, INSERT, UPDATE, DELETE and MERGE to plans.
 
+import type { SqlErrorFields } from '../base/errors.ts';
 import type { RowStatement } from '../sql/statement.ts';
-import { withClock } from './clock.ts';
+import { type Clocked, withClock } from './clock.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planInsert, surveyInsert } from './insert.ts';
 import { planModify, surveyModify } from './modify.ts';
@@ -18,7 +19,10 @@ import {
   planSetval,
   planTableKind,
 } from './select-command.ts';
+import { NoMerge } from './splice.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
+import { type SeveralShardsReason, severalShards } from './unsupported.ts';
+import { withViews } from './view.ts';
 import { withWrites } from './with-writes.ts';
 import { writtenRows } from './written-rows.ts';
 
@@ -58,8 +62,8 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
     if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') {
       const plan = planSelect(statement, survey, context);
-      const told = survey.tellsTime && !survey.timeInFrom && !survey.writesInWith;
-      return atHome(told && survey.classes.length > 0 ? withOneTime(plan, context) : plan, survey);
+      const told = survey.tellsTime && !survey.writesInWith && survey.classes.length > 0;
+      return atHome(told ? withOneTime(plan, survey, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) return reference;
@@ -91,9 +95,16 @@ function atHome(plan: Plan, survey: Survey): Plan {
 const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);
 
 /** On several shards the current time is the same everywhere. */
-function withOneTime(plan: Plan, context: PlanContext): Plan {
+function withOneTime(plan: Plan, survey: Survey, context: PlanContext): Plan {
   if (!context.mergeable || !context.tellsOneTime) return plan;
-  const clocked = withClock(context);
+  if (survey.timeInFrom) return plan;
+  let clocked: Clocked | null;
+  try {
+    clocked = clockedOf(survey, context);
+  } catch (error) {
+    if (!(error instanceof NoMerge)) throw error;
+    return onOneShard(plan, severalShards(error.reason as SeveralShardsReason));
+  }
   if (clocked === null) return plan;
   const { statement, clock } = clocked;
   const told = planSelect(statement, surveyFor(clocked.context), clocked.context);
@@ -102,6 +113,21 @@ function withOneTime(plan: Plan, context: PlanContext): Plan {
   if (plan.op === 'routed') return { ...plan, merge, refusal, fallback, clock };
   context.dependsOnValue = true;
   return { ...told, clock };
+}
+
+function onOneShard(plan: Plan, refusal: SqlErrorFields): Plan {
+  if (plan.op !== 'routed') return plan;
+  if (plan.route.kind === 'all') return refusedPlan(plan.verb, refusal);
+  return { ...plan, merge: null, fallback: null, refusal };
+}
+
+/** With the queries of views that tell the time in their places. Throws NoMerge. */
+function clockedOf({ timedViews }: Survey, context: PlanContext): Clocked | null {
+  const { sql, tokens } = context.input;
+  if (timedViews.length === 0) return withClock(context);
+  // A view reads by the rights of its owner, whose rows may be others than the user's.
+  if (timedViews.some((view) => view.secured)) throw new NoMerge('viewSecurity');
+  return withClock(context, withViews(sql, tokens, timedViews));
 }
 
 export function surveyFor(context: PlanContext): Survey {

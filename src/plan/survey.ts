@@ -3,6 +3,8 @@
 import type { Call, Expression } from '../sql/expression.ts';
 import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
+import type { Table } from '../topology/table.ts';
 import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
@@ -22,6 +24,7 @@ import {
   runsText,
   setsSequence,
   tellsOfConnection,
+  tellsStatement,
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
@@ -52,6 +55,18 @@ export interface SurveyedWriting {
   readonly byShard: boolean;
 }
 
+/** A view whose query tells the time. */
+export interface TimedView {
+  readonly item: TableUse['item'];
+  readonly table: Table;
+  readonly sql: string;
+  readonly tokens: readonly Token[];
+  /** Those in its query. */
+  readonly views: readonly TimedView[];
+  /** It reads a table with row-level security, by the rights of its owner. */
+  readonly secured: boolean;
+}
+
 export class Survey {
   readonly context: PlanContext;
   readonly surveyWriting: SurveyWriting;
@@ -73,6 +88,8 @@ export class Survey {
   namesJoin = false;
   /** now() and its kin, but for queries that write within WITH. */
   tellsTime = false;
+  /** Those in the text at hand, at each visit. */
+  timedViews: TimedView[] = [];
   /** The same as a relation, where no value can stand for it. */
   timeInFrom = false;
   /** Some system column but tableoid is read. */
@@ -186,6 +203,7 @@ export class Survey {
     if (pin !== null || isSequenceCall(call)) this.onlyOneShard('sequenceFunction');
     if (releasesLock(call)) this.context.releases.add('advisory lock');
     if (!isScalar(call) || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
+    if (tellsStatement(call)) this.onlyOneShard('statementTime');
     this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
     const isOwn = isUnknown(call) && this.context.input.catalog.hasRoutine(call.name);

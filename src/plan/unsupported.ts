@@ -55,6 +55,14 @@ export const SEVERAL_SHARDS = {
     what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, sub-queries, outer joins, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
     hint: 'Lock the rows by their keys with a statement of its own.',
   },
+  statementTime: {
+    what: 'statement_timestamp(), which each shard would tell for itself',
+    hint: 'Use now(), or send the time as a parameter.',
+  },
+  timeInFrom: {
+    what: 'the current time as an item of FROM',
+    hint: 'Write FROM (SELECT now()) t.',
+  },
   viewSecurity: {
     what: 'a view that must be computed as a whole, over a table with row-level security',
     hint: ONE_SHARD,

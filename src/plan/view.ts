@@ -7,9 +7,11 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { Refusal } from './context.ts';
 import type { TableUse } from './engine.ts';
+import { engineText, type Stand, tableSpan } from './engine-text.ts';
 import type { Walk } from './from.ts';
 import type { KeyClass } from './key-class.ts';
 import { keepsOrder, type Leaf, type Level, mayTie, renamed } from './scope.ts';
+import type { TimedView } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
 
@@ -23,7 +25,12 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
   const { survey } = walk;
   const { query, sql, tokens } = queryOf(table);
   const inside = surveyInside(query, walk);
-  const { level, classes, uses, isByShard } = inside;
+  const { level, classes, uses, isByShard, views } = inside;
+  if (inside.tellsTime && !table.view!.materialized) {
+    const secured = views.some((view) => view.secured) || uses.some(isSecured);
+    survey.timedViews.push({ item, table, sql, tokens, views, secured });
+    survey.tellsTime = true;
+  }
   if (table.view!.materialized && !isByShard) throw new Refusal(refused('viewKept'));
   const leaf = leafOf(item, table, level, nullable);
   walk.scope.ordered ||= keepsOrder(query, level);
@@ -38,6 +45,25 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
     view: isByShard ? null : { sql, tokens, uses },
   });
   return leaf;
+}
+
+const isSecured = ({ table, view }: TableUse): boolean =>
+  table?.rowSecurity === true || (view?.uses.some(isSecured) ?? false);
+
+/** The text with the queries of views in their places. Throws NoMerge where these are not clear. */
+export function withViews(
+  sql: string,
+  tokens: readonly Token[],
+  views: readonly TimedView[],
+): string {
+  // A WITH query is surveyed at each of its uses.
+  const byPlace = new Map(views.map((view) => [view.item.at, view]));
+  const stands = [...byPlace.values()].map((view): Stand => {
+    const text = `(${withViews(view.sql, view.tokens, view.views)})`;
+    const { item, table } = view;
+    return { item, schema: table.schema, span: tableSpan(item, tokens), text };
+  });
+  return engineText(sql, tokens, stands);
 }
 
 export function queryOf({ view }: Table): {
@@ -57,6 +83,8 @@ interface Inside {
   readonly uses: readonly TableUse[];
   /** Its rows are those that each shard gives by itself, together. */
   readonly isByShard: boolean;
+  readonly tellsTime: boolean;
+  readonly views: readonly TimedView[];
 }
 
 /** Surveys a query by itself, in a text of its own. */
@@ -65,24 +93,29 @@ export function surveyInside(
   { survey, surveySelect }: Pick<Walk, 'survey' | 'surveySelect'>,
 ): Inside {
   const { uses: usesOutside, unused: unusedOutside, readsHome } = survey;
+  const { tellsTime: told, timedViews: viewsOutside } = survey;
   const [classesBefore, reasonsBefore] = [survey.classes.length, survey.reasonCount];
   survey.uses = [];
   survey.unused = new Map();
   survey.readsHome = false;
+  survey.tellsTime = false;
+  survey.timedViews = [];
   const level = survey.context.inViewText(() => {
     const surveyed = surveySelect(query, survey, null, new CommonTables(), 'derived');
     surveyUnused(survey);
     return surveyed;
   });
-  const { uses } = survey;
+  const { uses, tellsTime, timedViews: views } = survey;
   const classes = survey.classes.slice(classesBefore);
   const isOneClass = new Set(classes.map((each) => each.resolved)).size === 1;
   const isByShard =
     isOneClass && level.anchored && !survey.readsHome && survey.reasonSince(reasonsBefore) === null;
   survey.readsHome ||= readsHome;
+  survey.tellsTime = told;
+  survey.timedViews = viewsOutside;
   survey.uses = usesOutside;
   survey.unused = unusedOutside;
-  return { level, classes, uses, isByShard };
+  return { level, classes, uses, isByShard, tellsTime, views };
 }
 
 function leafOf(item: TableItem, table: Table, level: Level, nullable: boolean): Leaf {

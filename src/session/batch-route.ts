@@ -8,6 +8,7 @@ import { mayHoldTime } from '../sql/token.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { BindMessage, ParseMessage } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
+import { isLate } from './clock.ts';
 import type { SessionContext } from './context.ts';
 import { takesSnapshot } from './one-snapshot.ts';
 import {
@@ -237,7 +238,7 @@ function shardOf(portal: Portal, state: SessionState, context: SessionContext): 
   if (plan.route.kind === 'any') return anyShard(state, context);
   const values = new StatementValues(literals, portal.parameters);
   const targets = targetsOf(plan.route, values, topology);
-  return targets.length === 1 ? targets[0]! : -1;
+  return targets.length === 1 && !isLate(plan, targets[0]!, state) ? targets[0]! : -1;
 }
 
 /** A shard the transaction is on already, else the first that is up. */

@@ -1,10 +1,13 @@
-// Clock: the time at which a session's transaction began, as a parameter for all of its shards.
+// Clock: the time at which a session's transaction began, which all of its shards go by.
 
 import type { Description } from '../execute/describe.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
 import { boundWithTime } from '../execute/time-parameter.ts';
+import type { RoutedPlan } from '../plan/plan.ts';
+import { timedWrite } from '../plan/timed-write.ts';
 import { query } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import type { SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
 
 /** In ISO form, which every DateStyle reads. */
@@ -18,9 +21,11 @@ const NOW =
 async function startOf(state: SessionState): Promise<string> {
   const { transaction } = state;
   if (transaction !== null) {
+    if (transaction.time !== null) return transaction.time;
     const [first = await transaction.enlist(HOME_SHARD)] = transaction.participants.values();
     const { rows } = await query(first, NOW);
-    return rows[0]![0]!;
+    transaction.time = rows[0]![0]!;
+    return transaction.time;
   }
   const home = await state.borrow(HOME_SHARD, state.settings.current);
   try {
@@ -40,4 +45,20 @@ export async function withClock(
 ): Promise<{ parameters: BoundParameters; description: Description }> {
   if (clock === null) return { parameters, description };
   return boundWithTime(clock, await startOf(state), parameters, description);
+}
+
+/** The shard has joined the transaction later, or is about to, and the statement asks for its time. */
+export function isLate({ tellsTime }: RoutedPlan, shard: number, state: SessionState): boolean {
+  if (!tellsTime || state.transaction === null) return false;
+  const [first] = state.transaction.participants.keys();
+  return first !== undefined && first !== shard;
+}
+
+/** The statement with the time of the transaction written out. */
+export async function withTime(
+  sql: string,
+  state: SessionState,
+  context: SessionContext,
+): Promise<string> {
+  return timedWrite(sql, context.topology().catalog, state.searchPath, await startOf(state));
 }

@@ -6,6 +6,7 @@ import type { RoutedPlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
 import { targetsOf } from '../plan/route.ts';
 import { anyShard, isRelayable } from './batch-route.ts';
+import { isLate } from './clock.ts';
 import type { SessionContext } from './context.ts';
 import { type KeptStatement, keptStatementOf, type QueryText } from './kept-statement.ts';
 import { takesSnapshot } from './one-snapshot.ts';
@@ -38,7 +39,7 @@ export function routeQuery(
     else {
       const values = new StatementValues(literals, NO_PARAMETERS);
       const targets = targetsOf(plan.route, values, topology);
-      if (targets.length !== 1) return null;
+      if (targets.length !== 1 || isLate(plan, targets[0]!, state)) return null;
       shard = targets[0]!;
     }
     const cost = context.costs.of(plan);

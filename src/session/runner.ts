@@ -15,6 +15,7 @@ import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
+import { isLate, withTime } from './clock.ts';
 import { runCopy } from './copy-runner.ts';
 import { type CursorAction, declareCursor, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { runEngineCopy } from './engine-run.ts';
@@ -164,7 +165,7 @@ export class Runner {
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
     await takeSnapshot(plan, !alone, state, this.#d.context);
     if (alone) this.#d.context.counters.routes.careful += 1;
-    if (alone) await runSingle(execution, plan, targets[0]!, this.#d);
+    if (alone) await this.#alone(execution, plan, targets[0]!);
     else await this.#several(execution, plan, targets);
     state.planWatch = null;
     if (plan.effect === 'ddl') {
@@ -173,6 +174,13 @@ export class Runner {
       state.noteSchemaChange();
     }
     await state.publishSchemaChange();
+  }
+
+  async #alone(execution: Execution, plan: RoutedPlan, shard: number): Promise<void> {
+    const { state, context } = this.#d;
+    if (!isLate(plan, shard, state)) return runSingle(execution, plan, shard, this.#d);
+    const sql = await withTime(execution.sql, state, context);
+    await runSingle({ ...execution, sql }, plan, shard, this.#d);
   }
 
   /** Answers with one value of the proxy's own. */

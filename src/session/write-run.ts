@@ -23,6 +23,7 @@ import type {
 import { severalShards } from '../plan/unsupported.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
+import { withTime } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runMakeTable } from './make-table-run.ts';
@@ -84,7 +85,22 @@ export async function write(
   const { d, runner, execution } = run;
   const { sql, plan, parameters } = execution;
   const description = await runner.description(plan, sql, parameters.types);
-  return { ...(await resultOf({ d, runner, execution, description }, run)), description };
+  const own = plan.tellsTime ? await timed(run) : run;
+  const staged = { d, runner, execution: own.execution, description };
+  return { ...(await resultOf(staged, own)), description };
+}
+
+/** With one time for all shards, whichever of them computes it. */
+async function timed(run: WriteRun): Promise<WriteRun> {
+  const { d, execution } = run;
+  const { state, context } = d;
+  const sql = await withTime(execution.sql, state, context);
+  const plan = context.planner.planOnce(sql, context.topology(), state.searchPath);
+  if (plan.op === 'refused') throw new SqlError(plan.error);
+  if (plan.op !== 'routed' || plan.merge === null || !isWriting(plan.merge)) {
+    throw new SqlError(severalShards('text'));
+  }
+  return { ...run, execution: { ...execution, sql, plan }, merge: plan.merge };
 }
 
 async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {

@@ -17,6 +17,8 @@ export interface Column {
   readonly notNull: boolean;
   /** GENERATED ALWAYS AS an expression: nobody can give it a value. */
   readonly generated: boolean;
+  /** The default as SQL where it tells the time of its transaction, by functions of PostgreSQL's own. */
+  readonly timeDefault?: string | null;
   /** An identity, or a default of its own for each row: a sequence, a UUID. */
   readonly distinctDefault?: boolean;
 }

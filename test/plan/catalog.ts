@@ -8,6 +8,7 @@ const OID = { int8: 20, text: 25, timestamptz: 1184 };
 
 interface ColumnFacts {
   readonly hasDefault?: boolean;
+  readonly timeDefault?: string;
   readonly notNull?: boolean;
   readonly collation?: string;
 }
@@ -17,6 +18,7 @@ const column = (name: string, type: keyof typeof OID, facts: ColumnFacts = {}): 
   typeOid: OID[type],
   collation: facts.collation ?? null,
   hasDefault: facts.hasDefault ?? false,
+  timeDefault: facts.timeDefault ?? null,
   notNull: facts.notNull ?? false,
   generated: false,
 });
@@ -39,7 +41,7 @@ const TABLES: readonly Table[] = [
     column('id', 'int8', { hasDefault: true, notNull: true }),
     column('user_id', 'int8', { notNull: true }),
     column('file_name', 'text'),
-    column('created_at', 'timestamptz', { hasDefault: true }),
+    column('created_at', 'timestamptz', { hasDefault: true, timeDefault: 'now()' }),
   ]),
   {
     ...table('users', 'sharded', 'user_id', [
@@ -98,6 +100,20 @@ const TABLES: readonly Table[] = [
     partitioned: true,
   },
   view('private_count', ' SELECT count(*) AS n FROM public.private;', [column('n', 'int8')]),
+  view(
+    'fresh_files',
+    " SELECT id, user_id FROM public.file_metadata WHERE (created_at > (now() - interval '1 day'));",
+    [column('id', 'int8'), column('user_id', 'int8')],
+  ),
+  view(
+    'fresher_files',
+    ' SELECT f.id, CURRENT_DATE AS "on" FROM public.fresh_files f WHERE (f.user_id > 3);',
+    [column('id', 'int8'), column('on', 'text')],
+  ),
+  view('private_now', ' SELECT user_id, now() AS now FROM public.private;', [
+    column('user_id', 'int8'),
+    column('now', 'timestamptz'),
+  ]),
   { ...table('locked', 'shardedView', null, [column('id', 'int8')]), view: undefined },
 ];
 

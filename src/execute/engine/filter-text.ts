@@ -29,22 +29,31 @@ const NAMES: ReadonlyMap<number, string> = new Map(
 /** null where a value is not written for sure: the engine then applies the condition alone. */
 export function filterSql(filter: EngineFilter, parameters: BoundParameters): string | null {
   let sql = '';
-  for (const part of filter) {
-    const text = typeof part === 'string' ? part : literalOf(part, parameters);
+  for (const [i, part] of filter.entries()) {
+    const isTime = CAST_TO_TIME.test(String(filter[i + 1] ?? ''));
+    const text = typeof part === 'string' ? part : literalOf(part, parameters, isTime);
     if (text === null) return null;
     sql += text;
   }
   return sql;
 }
 
-function literalOf(index: number, { values, formats, types }: BoundParameters): string | null {
+/** As the plan writes it behind a value. */
+const CAST_TO_TIME = /^\)::pg_catalog\.(date|timestamp)/;
+
+function literalOf(
+  index: number,
+  { values, formats, types }: BoundParameters,
+  isTime: boolean,
+): string | null {
   const name = NAMES.get(types[index] ?? 0);
   const value = values[index];
   if (name === undefined || value === undefined) return null;
   if (value === null) return `NULL::pg_catalog.${name}`;
   const isText = formatAt(formats, index) === 0;
   const text = isText ? asciiText(value) : binaryText(value, name);
-  if (text === null || (isText && DATED.has(name) && !/^\d/.test(text))) return null;
+  const isDated = isTime || (isText && DATED.has(name));
+  if (text === null || (isDated && !/^\d/.test(text))) return null;
   return `${quoteLiteral(text)}::pg_catalog.${name}`;
 }
 

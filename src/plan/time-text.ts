@@ -1,0 +1,119 @@
+// Time text: where a statement's text tells the time of its transaction, and what may stand there.
+
+import type { Token } from '../sql/token.ts';
+import { isName, nameOf } from './engine-text.ts';
+
+/** Whether now(), CURRENT_TIMESTAMP or one of their kin is in the text. */
+export const namesTime = (tokens: readonly Token[]): boolean =>
+  tokens.some((_, i) => timeAt(tokens, i) !== null);
+
+/**
+ * The text with `value`, SQL of a timestamptz, in place of each of them; null where there is none.
+ * Times that are not the transaction's (statement_timestamp, clock_timestamp) and those that a string
+ * or age() means stay what they are. Columns keep their names: `inner`, those that something around a
+ * query or ORDER BY may call by them; `all`, also those that a client is told.
+ */
+export function timedText(
+  sql: string,
+  tokens: readonly Token[],
+  value: string,
+  columns: 'inner' | 'all',
+): string | null {
+  const names = namesIn(tokens);
+  const lists = new Lists();
+  let text = '';
+  let from = 0;
+  for (const [i, token] of tokens.entries()) {
+    lists.pass(tokens, i);
+    const time = timeAt(tokens, i);
+    if (time === null || token.start < from) continue;
+    const own = `${value}${time.cast}`;
+    const isNamed = columns === 'all' || lists.depth > 0 || names.has(time.name);
+    const isColumn = isNamed && !lists.isOfValues && startsItem(tokens, time.first);
+    text += sql.slice(from, tokens[time.first]!.start);
+    text += isColumn ? `(SELECT ${own} AS ${time.name})` : `(${own})`;
+    from = tokens[time.last]!.end;
+  }
+  return from === 0 ? null : text + sql.slice(from);
+}
+
+/** The brackets that are open, and whether they are of rows of VALUES, whose columns have no names. */
+class Lists {
+  #open: { readonly isOfValues: boolean }[] = [];
+  #closed = { isOfValues: false };
+
+  get depth(): number {
+    return this.#open.length;
+  }
+
+  get isOfValues(): boolean {
+    return this.#open.at(-1)?.isOfValues ?? false;
+  }
+
+  pass(tokens: readonly Token[], i: number): void {
+    const { kind, text } = tokens[i]!;
+    if (kind !== 'mark') return;
+    if (text === ')') this.#closed = this.#open.pop() ?? this.#closed;
+    if (text !== '(') return;
+    const before = tokens[i - 1]?.text;
+    const isNext = before === ',' && tokens[i - 2]?.text === ')' && this.#closed.isOfValues;
+    const isQuery = QUERY.has(tokens[i + 1]?.text ?? '');
+    const isOfValues = before === 'values' || isNext || (this.isOfValues && !isQuery);
+    this.#open.push({ isOfValues });
+  }
+}
+
+const QUERY = new Set(['select', 'with']);
+
+interface Time {
+  /** Indexes of tokens. */
+  readonly first: number;
+  readonly last: number;
+  readonly name: string;
+  /** What makes it of the timestamptz. */
+  readonly cast: string;
+}
+
+const CALLS = new Set(['now', 'transaction_timestamp']);
+const WORDS: Readonly<Record<string, string>> = {
+  current_timestamp: '',
+  current_date: '::pg_catalog.date',
+  current_time: '::pg_catalog.timetz',
+  localtimestamp: '::pg_catalog.timestamp',
+  localtime: '::pg_catalog.time',
+};
+
+function timeAt(tokens: readonly Token[], i: number): Time | null {
+  const { kind, text: name } = tokens[i]!;
+  if (kind !== 'word') return null;
+  const text = (at: number) => tokens[at]?.text;
+  if (CALLS.has(name)) {
+    if (text(i + 1) !== '(' || text(i + 2) !== ')') return null;
+    const isQualified = text(i - 1) === '.';
+    if (isQualified && text(i - 2) !== 'pg_catalog') return null;
+    return { first: isQualified ? i - 2 : i, last: i + 2, name, cast: '' };
+  }
+  // These words are reserved: behind a point or AS they are names.
+  const cast = WORDS[name];
+  if (cast === undefined || text(i - 1) === '.' || text(i - 1) === 'as') return null;
+  const hasDigits = text(i + 1) === '(' && tokens[i + 2]?.kind === 'number' && text(i + 3) === ')';
+  if (!hasDigits) return { first: i, last: i, name, cast };
+  const digits = `(${text(i + 2)})`;
+  const rounded = cast === '' ? `::pg_catalog.timestamptz${digits}` : `${cast}${digits}`;
+  return { first: i, last: i + 3, name, cast: rounded };
+}
+
+/** All words and names that are no time. */
+function namesIn(tokens: readonly Token[]): ReadonlySet<string> {
+  const named = tokens.filter((token, i) => isName(token) && timeAt(tokens, i) === null);
+  return new Set(named.map(nameOf));
+}
+
+const BEFORE_ITEM = new Set(['select', 'returning', ',', 'distinct', 'all', ')']);
+
+/** Whether it may be, or begin, an output column without a name of its own. */
+function startsItem(tokens: readonly Token[], index: number): boolean {
+  let before = index - 1;
+  while (tokens[before]?.text === '(') before -= 1;
+  return BEFORE_ITEM.has(tokens[before]?.text ?? '');
+}

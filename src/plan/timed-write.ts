@@ -1,0 +1,172 @@
+// Timed write: a statement with the time of its transaction written out, wherever it is to run.
+
+import { quoteLiteral, quoteName } from '../base/quote.ts';
+import { clausesOf } from '../sql/clause.ts';
+import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
+import { parseSql } from '../sql/parser.ts';
+import type { InsertStatement, RelationName, RowStatement, Statement } from '../sql/statement.ts';
+import { type Token, tokenize, withoutSemicolons } from '../sql/token.ts';
+import type { Catalog, Column, Table } from '../topology/table.ts';
+import { isName, nameOf } from './engine-text.ts';
+import { isInsertSelect } from './insert-select.ts';
+import { namesTime, timedText } from './time-text.ts';
+
+type SearchPath = readonly string[] | null;
+
+const ROW_STATEMENTS = new Set<Statement['kind']>([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+]);
+
+const isRowStatement = (statement: Statement): statement is RowStatement =>
+  ROW_STATEMENTS.has(statement.kind);
+
+/**
+ * Whether what a row statement does depends on when its transaction began, as far as its text and
+ * the defaults of the table that it writes tell.
+ */
+export function tellsTimeOf(
+  statement: Statement,
+  {
+    tokens,
+    catalog,
+    searchPath,
+  }: { tokens: readonly Token[]; catalog: Catalog; searchPath: SearchPath },
+): boolean {
+  if (!isRowStatement(statement)) return false;
+  if (namesTime(tokens)) return true;
+  const isWrite = statement.kind === 'insert' || statement.kind === 'update';
+  return isWrite && timeColumns(tableOf(statement.relation, catalog, searchPath)).length > 0;
+}
+
+/**
+ * The text in which `time`, as PostgreSQL writes a timestamptz, stands for now() and its kin, in
+ * defaults too that an INSERT leaves to its table. The text itself where it cannot be taken apart.
+ */
+export function timedWrite(
+  sql: string,
+  catalog: Catalog,
+  searchPath: SearchPath,
+  time: string,
+): string {
+  const value = `${quoteLiteral(time)}::pg_catalog.timestamptz`;
+  const parsed = parsedOf(sql);
+  if (parsed === null) return sql;
+  const told = timedText(sql, parsed.tokens, value, 'all') ?? sql;
+  const { statement } = parsed;
+  if (statement.kind !== 'insert' && statement.kind !== 'update') return told;
+  const table = tableOf(statement.relation, catalog, searchPath);
+  const columns = timeColumns(table);
+  if (table === null || columns.length === 0) return told;
+  const defaults = new Map(
+    columns.map(({ name, timeDefault }) => [name, timed(timeDefault!, value)]),
+  );
+  const set = withSetDefaults(told, defaults);
+  return statement.kind === 'insert' ? withDefaults(set, table, defaults) : set;
+}
+
+const tableOf = ({ schema, name }: RelationName, catalog: Catalog, searchPath: SearchPath) =>
+  catalog.table(schema, name, searchPath ?? undefined);
+
+const timeColumns = (table: Table | null): readonly Column[] =>
+  table?.columns.filter(({ timeDefault }) => timeDefault != null) ?? [];
+
+function parsedOf(sql: string): { statement: RowStatement; tokens: readonly Token[] } | null {
+  const parsed = parseSql(sql);
+  const [only, ...others] = parsed?.statements ?? [];
+  if (parsed === null || only === undefined || others.length > 0) return null;
+  const { statement } = only;
+  if (!isRowStatement(statement)) return null;
+  return { statement, tokens: withoutSemicolons(parsed.tokens) };
+}
+
+function timed(expression: string, value: string): string {
+  const tokens = tokenize(expression) ?? [];
+  return `(${timedText(expression, tokens, value, 'inner') ?? expression})`;
+}
+
+/** The column of each default, by name, as SQL in brackets. */
+type Defaults = ReadonlyMap<string, string>;
+
+/** SET c = DEFAULT: the word is reserved and has no other meaning behind an equals sign. */
+function withSetDefaults(sql: string, defaults: Defaults): string {
+  const tokens = parsedOf(sql)?.tokens ?? [];
+  let text = '';
+  let from = 0;
+  for (const [i, { kind, text: word, start, end }] of tokens.entries()) {
+    const column = tokens[i - 2];
+    if (kind !== 'word' || word !== 'default' || tokens[i - 1]?.text !== '=') continue;
+    const value = column !== undefined && isName(column) ? defaults.get(nameOf(column)) : undefined;
+    if (value === undefined) continue;
+    text += sql.slice(from, start) + value;
+    from = end;
+  }
+  return text + sql.slice(from);
+}
+
+function withDefaults(sql: string, table: Table, defaults: Defaults): string {
+  const { statement, tokens } = parsedOf(sql)!;
+  if (statement.kind !== 'insert') return sql;
+  const text = insertText(sql, tokens, statement);
+  if (text === null || text.hasParts) return sql;
+  const overriding =
+    text.overriding === null ? '' : `OVERRIDING ${text.overriding.toUpperCase()} VALUE `;
+  const made = rowsOf(statement, text, { sql, tokens }, table, defaults);
+  if (made === null) return sql;
+  const list = made.columns.map(quoteName).join(', ');
+  return `${text.with}${text.target} (${list}) ${overriding}${made.source}${text.tail}`;
+}
+
+interface TimedRows {
+  readonly columns: readonly string[];
+  readonly source: string;
+}
+
+/** The rows with the defaults that they leave out; null where they leave out none, or cannot be told. */
+function rowsOf(
+  { columns, source }: InsertStatement,
+  text: InsertText,
+  { sql, tokens }: { readonly sql: string; readonly tokens: readonly Token[] },
+  table: Table,
+  defaults: Defaults,
+): TimedRows | null {
+  const names = columns ?? table.columns.map(({ name }) => name);
+  if (source === null)
+    return { columns: [...defaults.keys()], source: valuesOf([[...defaults.values()]]) };
+  const missing = (given: readonly string[]) =>
+    [...defaults].filter(([name]) => !given.includes(name));
+  const { body } = source;
+  if (!isInsertSelect(source)) {
+    const rows = valuesText(sql, tokens, text.first);
+    if (rows === null || body.kind !== 'values') return null;
+    const given = names.slice(0, rows[0]!.items.length);
+    const isDefault = (row: number, item: number) => body.rows[row]?.[item]?.kind === 'default';
+    const added = missing(given);
+    const made = rows.map(({ items }, row) => [
+      ...items.map((item, i) => (isDefault(row, i) && defaults.get(given[i]!)) || item),
+      ...added.map(([, value]) => value),
+    ]);
+    return { columns: [...given, ...added.map(([name]) => name)], source: valuesOf(made) };
+  }
+  if (body.kind !== 'simple' || body.targets.length === 0) return null;
+  const hasStar = body.targets.some(({ expression }) => expression.kind === 'star');
+  if (hasStar && columns === null) return null;
+  const given = hasStar ? names : names.slice(0, body.targets.length);
+  const added = missing(given);
+  const start = tokens[text.first]!.start;
+  const end = start + text.source.length;
+  const clauses = clausesOf(tokens.filter((token) => token.start >= start && token.end <= end));
+  if (clauses === null || added.length === 0) return null;
+  const { listEnd } = clauses;
+  const list = [sql.slice(start, listEnd), ...added.map(([, value]) => value)].join(', ');
+  return {
+    columns: [...given, ...added.map(([name]) => name)],
+    source: `${list}${sql.slice(listEnd, end)}`,
+  };
+}
+
+const valuesOf = (rows: readonly (readonly string[])[]): string =>
+  `VALUES ${rows.map((items) => `(${items.join(', ')})`).join(', ')}`;
