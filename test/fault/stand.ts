@@ -17,6 +17,13 @@ import { FaultPlan, StepForwarder } from './step-forwarder.ts';
 /** Not synced to the disk: killing processes loses nothing that the kernel has been given. */
 const SETTINGS = { fsync: 'off' } as const;
 
+interface StandOptions {
+  readonly shards: number;
+  readonly proxies: number;
+  readonly sql: readonly string[];
+  readonly superuserSql?: readonly string[];
+}
+
 /** A proxy, and the forwarders that are its way to the shards. */
 interface Place {
   readonly port: number;
@@ -41,15 +48,21 @@ export class Stand {
     this.#servers = [...cluster.servers];
   }
 
-  /** Starts the shards and runs `sql` on each; the proxies are started by startProxies. */
+  /**
+   * Starts the shards and runs on each `superuserSql` as the superuser, then `sql`; the proxies are started by
+   * startProxies.
+   */
   static async start(
     directory: string,
-    { shards, proxies, sql }: { shards: number; proxies: number; sql: readonly string[] },
+    { shards, proxies, sql, superuserSql = [] }: StandOptions,
   ): Promise<Stand> {
     const dataDirectory = join(directory, 'cluster');
     const cluster = await startCluster({ dataDirectory, shards, firstPort: 0, durable: false });
     const stand = new Stand(cluster);
-    for (const { id } of cluster.shards) for (const each of sql) await stand.ask(id, each);
+    for (const { id } of cluster.shards) {
+      for (const each of superuserSql) await stand.ask(id, each, cluster.superuser);
+      for (const each of sql) await stand.ask(id, each);
+    }
     for (let i = 0; i < proxies; i++) stand.#places.push(await stand.#place(i));
     return stand;
   }
@@ -83,8 +96,12 @@ export class Stand {
   }
 
   /** Rows of a query on one shard itself. */
-  async ask(shard: number, sql: string): Promise<(string | null)[][]> {
-    const client = await connectAsText(this.shards[shard]!);
+  async ask(
+    shard: number,
+    sql: string,
+    user: Partial<Pick<Login, 'user' | 'password'>> = {},
+  ): Promise<(string | null)[][]> {
+    const client = await connectAsText({ ...this.shards[shard]!, ...user });
     try {
       return await textRows(client, sql);
     } finally {

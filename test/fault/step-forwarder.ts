@@ -13,11 +13,16 @@ import { FRONTEND } from '../../src/wire/message-type.ts';
 export const MOMENTS = ['unsent', 'unanswered', 'answered'] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** Strikes once, at a statement that begins so, on whatever shard it comes first. */
+/**
+ * Strikes once, at a statement that begins so, also behind others of one string, on whatever shard it comes
+ * first.
+ */
 export interface Fault {
   readonly statement: string;
   /** How it ends, where others begin so too. */
   readonly ending?: string;
+  /** What stands before it in its string, somewhere. */
+  readonly behind?: string;
   readonly moment: Moment;
   /** Resolves when the damage is done; the connection is cut right after that. */
   readonly strike: (shard: number, proxy: number) => Promise<void>;
@@ -40,10 +45,15 @@ export class FaultPlan {
   /** The fault that is due at this statement: from here on it is taken. */
   take(sql: string): Fault | null {
     const [next] = this.#faults;
+    if (next === undefined) return null;
+    const { statement, ending = '', behind = '' } = next;
     // COMMIT PREPARED is a statement of its own.
-    if (next === undefined || !`${sql} `.startsWith(`${next.statement} `)) return null;
-    if (next.statement === 'COMMIT' && sql !== 'COMMIT') return null;
-    if (!sql.endsWith(next.ending ?? '')) return null;
+    if (statement === 'COMMIT' && sql !== 'COMMIT') return null;
+    const isIt = ({ index, text }: Part) =>
+      `${text} `.startsWith(`${statement} `) &&
+      text.endsWith(ending) &&
+      sql.slice(0, index).includes(behind);
+    if (!partsOf(sql).some(isIt)) return null;
     this.#faults.shift();
     return next;
   }
@@ -60,6 +70,17 @@ export class FaultPlan {
     await this.#striking.catch(this.#met.reject);
     if (isLast) this.#met.resolve();
   }
+}
+
+interface Part {
+  readonly index: number;
+  readonly text: string;
+}
+
+/** The whole string, and what its semicolons divide it into. */
+function partsOf(sql: string): Part[] {
+  const parts = [...sql.matchAll(/[^;\s][^;]*/g)].map(({ index, 0: text }) => ({ index, text }));
+  return [{ index: 0, text: sql }, ...parts];
 }
 
 const SSL_REQUEST = 80877103;

@@ -5,8 +5,10 @@ import { numberFromEnvironment, Random, seedFromEnvironment } from '../support/r
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import {
   ACCOUNTS,
+  AS_LOGIN,
   disagreements,
   FIRST_BALANCE,
+  type Identity,
   TRANSFER_TABLES,
   type Transfer,
   transferUntil,
@@ -23,6 +25,20 @@ const CLIENTS = 6;
 /** Far above what a round takes; it only ends a run in which a fault is never met. */
 const ROUND_MS = 30_000;
 
+/**
+ * Those of SET ROLE may finish nothing that the login has prepared, and the login nothing of theirs; they have
+ * no rights to anything of the proxy's.
+ */
+const TELLER = 'teller';
+const MAKE_TELLER = [`CREATE ROLE ${TELLER}`, `GRANT ${TELLER} TO shard_user`];
+const RIGHTS = `GRANT SELECT, INSERT, UPDATE ON account, entry TO ${TELLER}`;
+
+const IDENTITIES: readonly Identity[] = [
+  AS_LOGIN,
+  { session: [`SET ROLE ${TELLER}`], block: [] },
+  { session: [], block: [`SET LOCAL ROLE ${TELLER}`] },
+];
+
 /** The statements of a transaction over shards in their order, as the proxy sends them. */
 const STEPS = [
   'UPDATE account',
@@ -32,6 +48,8 @@ const STEPS = [
   'COMMIT PREPARED',
   'DELETE FROM drive.txlog',
 ];
+/** Where the proxy is the login again, whoever the session is. */
+const AS_LOGIN_STEPS = new Set(['PREPARE TRANSACTION', 'INSERT INTO drive.txlog']);
 const DAMAGES = ['cut', 'kill the shard', 'kill the proxy'] as const;
 type Damage = (typeof DAMAGES)[number];
 
@@ -43,7 +61,12 @@ let lastId = 0;
 let clients: Promise<unknown> = Promise.resolve();
 
 beforeAll(async () => {
-  stand = await Stand.start(directory, { shards: SHARDS, proxies: PROXIES, sql: TRANSFER_TABLES });
+  stand = await Stand.start(directory, {
+    shards: SHARDS,
+    proxies: PROXIES,
+    superuserSql: MAKE_TELLER,
+    sql: [...TRANSFER_TABLES, RIGHTS],
+  });
   for (const { id } of stand.shards) {
     await stand.ask(
       id,
@@ -57,9 +80,11 @@ beforeAll(async () => {
     lastId += 1;
     return lastId;
   };
-  const all = Array.from({ length: CLIENTS }, () =>
-    transferUntil(stand.logins, random.fork(), nextId, books, () => over),
-  );
+  const isOver = () => over;
+  const all = Array.from({ length: CLIENTS }, (_, i) => {
+    const identity = IDENTITIES[i % IDENTITIES.length];
+    return transferUntil(stand.logins, random.fork(), nextId, books, isOver, identity);
+  });
   clients = Promise.all(all);
 });
 
@@ -93,6 +118,16 @@ describe(`Transfers over shards (FAULT_SEED=${SEED} FAULT_ROUNDS=${RANDOM_ROUNDS
       // Not that of a recovery, which may find the commit decided.
       const first = { ...fault('INSERT INTO drive.txlog', 'unsent', 'cut'), ending: "'commit')" };
       await stand.plan.meet(first, fault('ROLLBACK PREPARED', each.moment, each.damage));
+    },
+    ROUND_MS,
+  );
+
+  const ofRoles = every.filter(({ step }) => AS_LOGIN_STEPS.has(step));
+  it.each(ofRoles)(
+    'of somebody else by SET ROLE go on after $step, $moment: $damage',
+    async ({ step, moment, damage }) => {
+      const behind = 'SET LOCAL SESSION AUTHORIZATION DEFAULT';
+      await stand.plan.meet({ ...fault(step, moment, damage), behind });
     },
     ROUND_MS,
   );
@@ -131,6 +166,15 @@ describe(`Transfers over shards (FAULT_SEED=${SEED} FAULT_ROUNDS=${RANDOM_ROUNDS
     }
     expect(disagreements(books, legs)).toEqual([]);
     expect(books.filter(({ outcome }) => outcome === 'committed').length).toBeGreaterThan(100);
+  });
+
+  it('are made by whom each client was', async () => {
+    const sql = 'SELECT made_by, count(*) FROM entry GROUP BY made_by ORDER BY made_by';
+    for (const { id } of stand.shards) {
+      const rows = await stand.ask(id, sql);
+      expect(rows.map(([name]) => name)).toEqual(['shard_user', TELLER]);
+      for (const [, count] of rows) expect(Number(count)).toBeGreaterThan(30);
+    }
   });
 
   it('keep the sum, and every balance is that of its entries', async () => {

@@ -12,7 +12,8 @@ export const FIRST_BALANCE = 1_000;
 /** One row per account, and one row per account that a transfer has touched. */
 export const TRANSFER_TABLES = [
   'CREATE TABLE account (user_id int8 PRIMARY KEY, balance int8 NOT NULL)',
-  'CREATE TABLE entry (user_id int8 NOT NULL, transfer int8 NOT NULL, amount int8 NOT NULL)',
+  `CREATE TABLE entry (user_id int8 NOT NULL, transfer int8 NOT NULL, amount int8 NOT NULL,
+    made_by text NOT NULL DEFAULT current_user)`,
 ];
 
 /** The outcome of COMMIT is unknown: the connection was lost, or the proxy has said so. */
@@ -27,6 +28,14 @@ export interface Transfer {
   readonly outcome: 'committed' | 'failed' | 'unknown';
 }
 
+/** As whom a client transfers: what it says when it has logged in, and behind each BEGIN. */
+export interface Identity {
+  readonly session: readonly string[];
+  readonly block: readonly string[];
+}
+
+export const AS_LOGIN: Identity = { session: [], block: [] };
+
 /**
  * A client that transfers until `over` through one of the proxies, goes on through any of them when it has
  * lost its own, and keeps `books`.
@@ -37,14 +46,15 @@ export async function transferUntil(
   nextId: () => number,
   books: Transfer[],
   over: () => boolean,
+  identity = AS_LOGIN,
 ): Promise<void> {
   let client: RawClient | null = null;
   while (!over()) {
-    client ??= await reconnected(random.pick(logins));
+    client ??= await reconnected(random.pick(logins), identity);
     // Nobody listens while the proxy is being restarted.
     if (client === null) await sleep(20);
     else {
-      const made = await transfer(client, random, nextId());
+      const made = await transfer(client, random, nextId(), identity);
       books.push(made);
       if (client.ended) client = null;
     }
@@ -84,17 +94,26 @@ export async function whileTransferring(
   return books;
 }
 
-async function reconnected(login: Login): Promise<RawClient | null> {
+async function reconnected(login: Login, { session }: Identity): Promise<RawClient | null> {
   // A row of a transaction that waits for recovery stays locked: others are not to wait for it.
   const parameters = { lock_timeout: ROW_BUSY };
+  let client: RawClient | null = null;
   try {
-    return await RawClient.login(login, { parameters });
+    client = await RawClient.login(login, { parameters });
+    for (const sql of session) await client.rows(sql);
+    return client;
   } catch {
+    client?.destroy();
     return null;
   }
 }
 
-async function transfer(client: RawClient, random: Random, id: number): Promise<Transfer> {
+async function transfer(
+  client: RawClient,
+  random: Random,
+  id: number,
+  { block }: Identity,
+): Promise<Transfer> {
   const legs = random.pick([2, 2, 3]);
   const first = random.int(1, ACCOUNTS - legs);
   const amount = random.int(1, 50);
@@ -106,7 +125,7 @@ async function transfer(client: RawClient, random: Random, id: number): Promise<
   ]);
   let committing = false;
   try {
-    for (const sql of ['BEGIN', ...statements]) {
+    for (const sql of ['BEGIN', ...block, ...statements]) {
       const messages = await client.query(sql);
       if (errorCode(messages) === '') continue;
       await client.query('ROLLBACK');
