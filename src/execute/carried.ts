@@ -2,6 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { type SeveralShardsReason, severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
@@ -83,6 +84,39 @@ export async function carriedColumns(
 }
 
 /**
+ * Collations of columns, as SQL; null: their type's own. Throws 0A000, for that reason, where one is not
+ * known.
+ */
+export async function collationsOf(
+  home: ServerConnection,
+  fields: readonly FieldDescription[],
+  reason: SeveralShardsReason,
+): Promise<readonly (string | null)[]> {
+  const list = fields
+    .map(
+      ({ tableOid, columnNumber, typeOid }, i) =>
+        `(${tableOid}, ${columnNumber}, ${typeOid}, ${i})`,
+    )
+    .join(', ');
+  if (list === '') return [];
+  const { rows } = await query(
+    home,
+    `SELECT t.typcollation = 0 OR a.attcollation = t.typcollation, a.attcollation IS NULL,
+      pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname)
+    FROM (VALUES ${list}) AS f (tab, col, typ, at)
+    JOIN pg_catalog.pg_type t ON t.oid = f.typ::pg_catalog.oid
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = f.tab::pg_catalog.oid AND a.attnum = f.col
+    LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
+    LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace ORDER BY f.at`,
+  );
+  return rows.map(([isOwn, isUnknown, name]) => {
+    if (isOwn === 't') return null;
+    if (isUnknown === 't') throw new SqlError(severalShards(reason));
+    return name!;
+  });
+}
+
+/**
  * A query that gives the rows; `first`: the number of the first array's parameter. `collations`, as SQL:
  * null for a type's own.
  */
@@ -113,9 +147,22 @@ export function carriedValues(columns: readonly CarriedColumn[]): string[] {
   });
 }
 
-/** As a relation `made` with the columns c1, c2, … */
-export const carriedRelation = (columns: readonly CarriedColumn[], first: number): string =>
-  `(${carriedSql(columns, first)}) AS made (${columns.map((_, i) => `c${i + 1}`).join(', ')})`;
+/** What the rows are called beside tables of the client's. */
+export const CARRIED = '"drive.made"';
+
+/** Their i-th column, 0-based. */
+export const carriedName = (i: number): string => `"drive.${i + 1}"`;
+export const carriedRef = (i: number): string => `${CARRIED}.${carriedName(i)}`;
+
+/** The rows as a relation of that name. */
+export function carriedRelation(
+  columns: readonly CarriedColumn[],
+  first: number,
+  collations: readonly (string | null)[] = [],
+): string {
+  const names = columns.map((_, i) => carriedName(i)).join(', ');
+  return `(${carriedSql(columns, first, collations)}) AS ${CARRIED} (${names})`;
+}
 
 /** The arrays, in binary, of rows in the formats of `carriedFormat`. */
 export function carriedArrays(

@@ -10,6 +10,8 @@ import type { CarriedColumn } from './carried.ts';
 export interface ModifiedTable {
   /** Unquoted, in the table's order; generated ones are left out. */
   readonly columns: readonly ModifiedColumn[];
+  /** The names of all its columns, unquoted. */
+  readonly names: readonly string[];
   /** The columns of the primary key, or of another that no two rows share, and that of the sharding key. */
   readonly identity: readonly string[];
   /** The columns among them that are unique, and by which constraint if that holds at once. */
@@ -48,6 +50,7 @@ export async function modifiedTable(
         typeOid: Number(oid),
         readAs: null,
       })),
+    names: rows.map(([name]) => name!),
     identity: [...unique, ...beside],
     unique: { columns: unique.length, constraint: rows[0]?.[6] ?? null },
     movable: rows[0]?.[4] === 't',

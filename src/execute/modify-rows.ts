@@ -12,6 +12,7 @@ import {
   type CarriedColumn,
   carriedArrays,
   carriedFormat,
+  carriedRef,
   carriedRelation,
   carriedSql,
 } from './carried.ts';
@@ -19,14 +20,19 @@ import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
 import { haveCycle } from './key-cycle.ts';
 import { immovable, type ModifiedColumn, type ModifiedTable } from './modified-table.ts';
 import { differs } from './reference-write.ts';
+import { arrivalSql, showsFound } from './returned-columns.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { WriteResult } from './write.ts';
 
 export interface ModifyWrite extends CarriedWrite {
   readonly merge: ModifyRowsMerge;
   readonly table: ModifiedTable;
-  /** The identity's columns, then the values that are assigned, in the order of the assignments. */
+  /** The identity's, then the values that are assigned, in the order of the assignments, then what else is found. */
   readonly columns: readonly CarriedColumn[];
+  /** As SQL, of the columns; null: their types' own. */
+  readonly collations: readonly (string | null)[];
+  /** The items of RETURNING, of the table and the columns; '': none. */
+  readonly returning: string;
   /** DataRow bodies in the formats of the columns; each row of the table once. */
   readonly rows: readonly ModifiedRow[];
 }
@@ -93,22 +99,23 @@ function checkSwaps({ merge, table, rows }: ModifyWrite): void {
 const bodies = (rows: readonly ModifiedRow[]) => rows.map(({ body }) => body);
 
 /** The statement for rows that stay where they are. */
-function stayingSql({ merge, table, columns, parameters }: ModifyWrite): string {
-  const { verb, target, assignments, returning } = merge;
-  const made = carriedRelation(columns, parameters.types.length + 1);
+function stayingSql(write: ModifyWrite): string {
+  const { merge, table, columns, collations, parameters } = write;
+  const { verb, target, assignments } = merge;
+  const returning = write.returning === '' ? '' : ` RETURNING ${write.returning}`;
+  const made = carriedRelation(columns, parameters.types.length + 1, collations);
   const where = `WHERE ${identitySql(merge, table)}`;
   if (verb === 'DELETE') return `DELETE FROM ${target} USING ${made} ${where}${returning}`;
   let at = table.identity.length;
   const values = assignments.map(({ column, sql }) => {
     if (sql === null) return `${quoteName(column)} = DEFAULT`;
-    at += 1;
-    return `${quoteName(column)} = made.c${at}`;
+    return `${quoteName(column)} = ${carriedRef(at++)}`;
   });
   return `UPDATE ${target} SET ${values.join(', ')} FROM ${made} ${where}${returning}`;
 }
 
 const identitySql = ({ table: { alias } }: ModifyRowsMerge, { identity }: ModifiedTable) =>
-  identity.map((name, i) => `${alias}.${quoteName(name)} = made.c${i + 1}`).join(' AND ');
+  identity.map((name, i) => `${alias}.${quoteName(name)} = ${carriedRef(i)}`).join(' AND ');
 
 /** Locks the rows, as an UPDATE would; gives those that are still there, by their positions. */
 export async function lockRows(
@@ -122,7 +129,7 @@ export async function lockRows(
   const own = [...columns, POSITION];
   const stream = await openShardStream(connection, {
     sql:
-      `SELECT made.c${own.length} FROM ${target}, ${carriedRelation(own, 1)}` +
+      `SELECT ${carriedRef(columns.length)} FROM ${target}, ${carriedRelation(own, 1)}` +
       ` WHERE ${identitySql(merge, table)} FOR UPDATE OF ${named.alias}`,
     parameters: {
       values: carriedArrays(own, rows.map(withPosition)),
@@ -162,24 +169,61 @@ async function moveRows(
   const isDefault = (name: string) =>
     merge.assignments.some(({ column, sql }) => column === name && sql === null);
   const kept = table.columns.filter(({ name }) => !isDefault(name));
-  const arriving = new Map<number, Buffer[]>();
+  const arriving = new Map<number, Arriving[]>();
   for (const shard of [...new Set(moved.flatMap((row) => row.shards))].sort((a, b) => a - b)) {
     const own = moved.filter((row) => row.shards.includes(shard));
     for (const taken of await takeRows(write, shard, own, kept)) {
       const [position, ...values] = decodeDataRow(taken);
       const { body, movesTo } = own[position!.readInt32BE()]!;
       const row = newRow(merge, table, kept, values, body);
-      arriving.set(movesTo!, [...(arriving.get(movesTo!) ?? []), row]);
+      arriving.set(movesTo!, [...(arriving.get(movesTo!) ?? []), { row, body }]);
     }
   }
+  const arrival = arrivalOf(write, kept);
+  for (const [shard, rows] of [...arriving].sort(([a], [b]) => a - b)) {
+    await runWithRows(write, shard, arrival.sql, arrival.columns, rows.map(arrival.bodyOf), answer);
+  }
+}
+
+interface Arriving {
+  readonly row: readonly (Buffer | null)[];
+  /** As it was found. */
+  readonly body: Buffer;
+}
+
+interface Arrival {
+  readonly sql: string;
+  readonly columns: readonly CarriedColumn[];
+  bodyOf(this: void, arriving: Arriving, position: number): Buffer;
+}
+
+/** How moved rows are inserted; along with all that was found where RETURNING shows some of it. */
+function arrivalOf(write: ModifyWrite, kept: readonly ModifiedColumn[]): Arrival {
+  const { merge, table, columns, collations, parameters, returning } = write;
   const { name, alias } = merge.table;
   const list = kept.map((column) => quoteName(column.name)).join(', ');
-  const sql =
-    `INSERT INTO ${name} AS ${alias} (${list}) OVERRIDING SYSTEM VALUE ` +
-    `${carriedSql(kept, write.parameters.types.length + 1)}${merge.returning}`;
-  for (const [shard, rows] of [...arriving].sort(([a], [b]) => a - b)) {
-    await runWithRows(write, shard, sql, kept, rows, answer);
+  const insert = `INSERT INTO ${name} AS ${alias} (${list}) OVERRIDING SYSTEM VALUE`;
+  const first = parameters.types.length + 1;
+  if (!showsFound(merge.returning)) {
+    const tail = returning === '' ? '' : ` RETURNING ${returning}`;
+    const sql = `${insert} ${carriedSql(kept, first)}${tail}`;
+    return { sql, columns: kept, bodyOf: ({ row }) => bodyOf(row) };
   }
+  const all = [...columns, ...kept, POSITION];
+  const sql = arrivalSql({
+    carried: carriedSql(all, first, collations),
+    columns: all.length,
+    insert,
+    given: { first: columns.length, count: kept.length },
+    alias,
+    names: table.names,
+    items: returning,
+  });
+  return {
+    sql,
+    columns: all,
+    bodyOf: ({ row, body }, i) => withPosition(bodyOf([...decodeDataRow(body), ...row]), i + 1),
+  };
 }
 
 /** Deletes the rows and gives them as they were, each behind its position among `rows`. */
@@ -195,7 +239,7 @@ async function takeRows(
   const returned = kept.map(({ name }) => `${alias}.${quoteName(name)}`);
   const sql =
     `DELETE FROM ${merge.target} USING ${carriedRelation(own, write.parameters.types.length + 1)}` +
-    ` WHERE ${identitySql(merge, table)} RETURNING made.c${own.length}, ${returned.join(', ')}`;
+    ` WHERE ${identitySql(merge, table)} RETURNING ${carriedRef(columns.length)}, ${returned.join(', ')}`;
   const taken = new Answer(bytesMax);
   const resultFormats = [1, ...kept.map(({ typeOid }) => carriedFormat(typeOid))];
   await runWithRows(
@@ -216,12 +260,11 @@ function newRow(
   kept: readonly ModifiedColumn[],
   old: readonly (Buffer | null)[],
   found: Buffer,
-): Buffer {
+): (Buffer | null)[] {
   const assigned = decodeDataRow(found).slice(identity.length);
   const names = assignments.filter(({ sql }) => sql !== null).map(({ column }) => column);
-  const values = kept.map(({ name }, i) => {
+  return kept.map(({ name }, i) => {
     const at = names.indexOf(name);
     return at < 0 ? old[i]! : assigned[at]!;
   });
-  return bodyOf(values);
 }

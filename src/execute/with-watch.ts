@@ -1,12 +1,9 @@
 // With watch: what of a server's schema would react to one part of a WITH before the others have run.
 
-import { SqlError } from '../base/errors.ts';
 import { quoteLiteral } from '../base/quote.ts';
 import type { WithWatch } from '../plan/staged.ts';
-import { severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import type { FieldDescription } from '../wire/row.ts';
 
 const oids = (names: readonly string[]) =>
   `ARRAY[${names.map((name) => `pg_catalog.to_regclass(${quoteLiteral(name)})`).join(', ')}]::pg_catalog.oid[]`;
@@ -41,33 +38,4 @@ export async function reactsTo(
     FROM w`,
   );
   return rows[0]?.[0] === 't';
-}
-
-/** Collations of columns, as SQL; null: their type's own. Throws 0A000 where one is not known. */
-export async function collationsOf(
-  home: ServerConnection,
-  fields: readonly FieldDescription[],
-): Promise<readonly (string | null)[]> {
-  const list = fields
-    .map(
-      ({ tableOid, columnNumber, typeOid }, i) =>
-        `(${tableOid}, ${columnNumber}, ${typeOid}, ${i})`,
-    )
-    .join(', ');
-  if (list === '') return [];
-  const { rows } = await query(
-    home,
-    `SELECT t.typcollation = 0 OR a.attcollation = t.typcollation, a.attcollation IS NULL,
-      pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname)
-    FROM (VALUES ${list}) AS f (tab, col, typ, at)
-    JOIN pg_catalog.pg_type t ON t.oid = f.typ::pg_catalog.oid
-    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = f.tab::pg_catalog.oid AND a.attnum = f.col
-    LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
-    LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace ORDER BY f.at`,
-  );
-  return rows.map(([isOwn, isUnknown, name]) => {
-    if (isOwn === 't') return null;
-    if (isUnknown === 't') throw new SqlError(severalShards('writingWith'));
-    return name!;
-  });
 }

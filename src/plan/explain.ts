@@ -22,7 +22,13 @@ import type {
   ShardSql,
   SortKey,
 } from './plan.ts';
-import type { ComputedRow, ModifyRowsMerge, ValuesQuery, WithPart } from './staged.ts';
+import type {
+  ComputedRow,
+  ModifyRowsMerge,
+  ReturnedItem,
+  ValuesQuery,
+  WithPart,
+} from './staged.ts';
 import { severalShards } from './unsupported.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
@@ -236,14 +242,22 @@ function computedText({ before, key, after }: ComputedRow): string {
 }
 
 function modifyLines(merge: ModifyRowsMerge): string[] {
-  const { verb, table, target, from, where, assignments, returning } = merge;
+  const { verb, table, target, from, where, assignments } = merge;
   const values = assignments.map(({ column, sql }) => `${column} = ${sql ?? 'DEFAULT'}`);
   const items = values.length === 0 ? '' : ` ${values.join(', ')}`;
   const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
   return [
     `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
-    `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returning}`,
+    `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returnedText(merge.returning)}`,
   ];
+}
+
+/** What is found with the rows stands in brackets. */
+function returnedText(items: readonly ReturnedItem[]): string {
+  const texts = items.map((item) =>
+    item.map((part) => (typeof part === 'string' ? part : `[${part.found}]`)).join(''),
+  );
+  return texts.length === 0 ? '' : ` RETURNING ${texts.join(', ')}`;
 }
 
 function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {

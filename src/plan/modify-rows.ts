@@ -1,6 +1,5 @@
 // UPDATE and DELETE whose rows are computed first, because no shard knows them by itself.
 
-import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { modifyText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
@@ -8,7 +7,8 @@ import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { isPerRow } from './functions.ts';
 import { rowsKey, writtenTable } from './insert-select.ts';
-import type { Leaf, Scope } from './scope.ts';
+import { returnedItems } from './returned.ts';
+import type { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
@@ -34,16 +34,14 @@ export function modifyRows(
   if (survey.mayWrite || asksChance(statement)) throw new NoMerge('unknownFunction');
   const text = modifyText(input.sql, input.tokens, statement.kind);
   if (text === null) throw new NoMerge('text');
-  const items = statement.returning;
-  if (text.returning.length !== items.length) throw new NoMerge('text');
-  const [leaf] = scope.leaves;
-  const returning = items.map(({ expression }, i) =>
-    ownText(expression, text.returning[i]!, statement, leaf!, scope),
-  );
   const assignments = statement.kind === 'update' ? assigned(statement, text.assignments) : [];
   const key = table?.kind === 'sharded' ? rowsKey(table, [table.keyColumn!]) : null;
   if (statement.kind === 'update' && statement.rowSources.some(picksRows))
     throw new NoMerge('derivedLimit');
+  const isMoved = assignments.some(({ column }) => column === key?.column);
+  const { sql, tokens } = input;
+  const cut = { sql, tokens, scope, stays: !isMoved };
+  const returning = returnedItems(statement, text.returning, cut);
   const byDefault = ({ column, sql }: AssignedColumn) => column === key?.column && sql === null;
   if (assignments.some(byDefault)) throw new NoMerge('text');
   // Every copy would evaluate the default by itself.
@@ -59,7 +57,10 @@ export function modifyRows(
     from: text.from,
     where: text.where,
     assignments,
-    returning: returning.length === 0 ? '' : ` RETURNING ${returning.join(', ')}`,
+    returning,
+    collated: [table, ...survey.uses.map((use) => use.table)].some((each) =>
+      each?.columns.some(({ collation }) => collation !== null),
+    ),
     key,
   };
 }
@@ -75,30 +76,6 @@ function assigned(
     const sql = values[i]!;
     return { column, sql: sql.toLowerCase() === 'default' ? null : sql };
   });
-}
-
-/** An item of RETURNING that the row's own shard can compute. Throws NoMerge. */
-function ownText(
-  expression: Expression,
-  text: string,
-  { alias, relation, ...rest }: UpdateStatement | DeleteStatement,
-  leaf: Leaf,
-  scope: Scope,
-): string {
-  if (expression.kind === 'star' && expression.path.length === 0) {
-    if (rest.from.length > 0) throw new NoMerge('text');
-    return `${quoteName(alias ?? relation.name)}.*`;
-  }
-  const open: unknown[] = [expression];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    const node = next as Expression;
-    if (node.kind === 'query') throw new NoMerge('subQuery');
-    if (node.kind === 'column' && scope.find(node.path)?.leaf !== leaf) throw new NoMerge('text');
-    if (node.kind === 'star' && node.path.at(-1) !== leaf.name) throw new NoMerge('text');
-    open.push(...Object.values(next));
-  }
-  return text;
 }
 
 /** A sub-query is asked for each of its columns: it might pick another row for each. */

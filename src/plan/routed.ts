@@ -114,9 +114,17 @@ function stagedOr(
   streamed: SqlErrorFields,
   isTold: boolean,
 ): Merge | SqlErrorFields {
-  const merge = staged === undefined ? streamed : attempt(staged);
-  return 'how' in merge || isTold ? merge : streamed;
+  if (staged === undefined) return streamed;
+  try {
+    return staged();
+  } catch (error) {
+    const refusal = refusalOf(error);
+    return isTold || isAboutRows(error) ? refusal : streamed;
+  }
 }
+
+/** All but this could be computed first. */
+const isAboutRows = (error: unknown) => error instanceof NoMerge && error.reason === 'returning';
 
 function streamedMerge(survey: Survey, merge: () => Merge): Merge | SqlErrorFields {
   const reason = survey.severalShardsReason ?? (survey.isColocated ? null : 'joinWithoutKey');
@@ -128,12 +136,17 @@ export function attempt<M extends Merge>(make: () => M): M | SqlErrorFields {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof NoMerge)) throw error;
-    // Reasons not to stream are told to nobody: what the engine says instead is.
-    return severalShards(
-      error.reason in NOT_STREAMED ? 'text' : (error.reason as SeveralShardsReason),
-    );
+    return refusalOf(error);
   }
+}
+
+/** Throws what is no NoMerge. */
+function refusalOf(error: unknown): SqlErrorFields {
+  if (!(error instanceof NoMerge)) throw error;
+  // Reasons not to stream are told to nobody: what the engine says instead is.
+  return severalShards(
+    error.reason in NOT_STREAMED ? 'text' : (error.reason as SeveralShardsReason),
+  );
 }
 
 /** EXPLAIN, DECLARE, COPY of a query: where the query goes, when that is one shard. */

@@ -87,11 +87,25 @@ export interface ModifyRowsMerge {
   /** WHERE …, or ''. */
   readonly where: string;
   readonly assignments: readonly AssignedColumn[];
-  /** RETURNING … of the table's own columns, or ''. */
-  readonly returning: string;
+  readonly returning: readonly ReturnedItem[];
+  /** Some column has a collation of its own, which what is found must keep. */
+  readonly collated: boolean;
   /** The sharding key's column; null: the table is not sharded. */
   readonly key: RowsKey | null;
 }
+
+/** An item of RETURNING, of which a shard computes the table's own part. */
+export type ReturnedItem = readonly ReturnedPart[];
+
+/** Text as it is, or what is found with the row: a column, or all that a star shows. */
+export type ReturnedPart =
+  | string
+  | {
+      /** As SQL, for the query that finds the rows. */
+      readonly found: string;
+      /** others: all but the table's own columns, which come first. */
+      readonly shows: 'one' | 'all' | 'others';
+    };
 
 export interface AssignedColumn {
   /** Unquoted. */

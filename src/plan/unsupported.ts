@@ -104,6 +104,10 @@ export const SEVERAL_SHARDS = {
     what: 'a WITH that writes, of which one part changes rows of a table that another part writes',
     hint: 'Change each table in one part, or send the parts as statements of their own, in one transaction.',
   },
+  returning: {
+    what: 'RETURNING, in a write whose rows are computed first, of sub-queries, of whole rows of other tables, or of old and new rows where the key is set',
+    hint: 'Name the columns, or ask for the rest by a SELECT of its own before.',
+  },
   insertWith: {
     what: 'INSERT of several rows with WITH or sub-queries',
     hint: 'Insert row by row.',

@@ -1,14 +1,23 @@
 // Modify run: finds the rows of an UPDATE or DELETE by a query, locks them, and writes them.
 
+import { SqlError } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
-import { type CarriedColumn, carriedColumns, checkExact } from '../execute/carried.ts';
+import {
+  type CarriedColumn,
+  carriedColumns,
+  checkExact,
+  collationsOf,
+} from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
+import { foundItems, returnedSql } from '../execute/returned-columns.ts';
 import { integerOf, shardOfKey } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { ModifyRowsMerge } from '../plan/staged.ts';
+import { severalShards } from '../plan/unsupported.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { columnAt } from '../wire/row.ts';
+import { columnAt, type FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
@@ -22,17 +31,19 @@ export function runModify(run: StagedRun, merge: ModifyRowsMerge): Promise<Write
 
 /** Rows of the target, by their identity, with the shards that have them. */
 interface Found {
+  readonly fields: readonly FieldDescription[];
   readonly columns: readonly CarriedColumn[];
+  readonly collations: readonly (string | null)[];
   readonly rows: readonly Buffer[];
 }
 
 async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResult> {
   const { context, state } = run.d;
   const table = await tableOf(run, merge);
-  const { identity, values } = itemsOf(merge, table);
+  const { identity, values, returned } = itemsOf(merge, table);
   const candidates = await find(run, merge, identity);
   const locked = await lock(run, merge, table, candidates);
-  const found = await find(run, merge, [...identity, ...values]);
+  const found = await find(run, merge, [...identity, ...values], returned);
   const rows: ModifiedRow[] = [];
   for (const body of found.rows) {
     // Of several matches of one row PostgreSQL takes any, too.
@@ -49,6 +60,8 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     merge,
     table,
     columns: found.columns,
+    collations: found.collations,
+    returning: returnedSql(merge.returning, found.fields, identity.length + values.length, table),
     rows,
     parameters: { ...run.execution.parameters, types: run.description.parameterTypes },
     resultFormats: run.execution.resultFormats,
@@ -61,21 +74,23 @@ const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<Mod
     modifiedTable(home, table.name, key?.column ?? null),
   );
 
-/** What tells rows apart, and the values that they are given, as SQL. */
-function itemsOf({ table: { alias }, assignments }: ModifyRowsMerge, table: ModifiedTable) {
+/** What tells rows apart, the values that they are given, and what else is returned with them, as SQL. */
+function itemsOf(merge: ModifyRowsMerge, table: ModifiedTable) {
+  const { alias } = merge.table;
   const types = new Map(table.columns.map(({ name, type }) => [name, type]));
   return {
     identity: table.identity.map((name) => `${alias}.${quoteName(name)}`),
-    values: assignments.flatMap(({ column, sql }) =>
+    values: merge.assignments.flatMap(({ column, sql }) =>
       sql === null ? [] : [`(${sql})::${types.get(column)}`],
     ),
+    returned: foundItems(merge.returning),
   };
 }
 
 /** The query by which the rows, and what they become, are found. */
 export async function modifyQuery(run: StagedRun, merge: ModifyRowsMerge): Promise<string> {
-  const { identity, values } = itemsOf(merge, await tableOf(run, merge));
-  return findText(merge, [...identity, ...values]);
+  const { identity, values, returned } = itemsOf(merge, await tableOf(run, merge));
+  return findText(merge, [...identity, ...values, ...returned]);
 }
 
 function findText(merge: ModifyRowsMerge, items: readonly string[]): string {
@@ -88,13 +103,31 @@ async function find(
   run: StagedRun,
   merge: ModifyRowsMerge,
   items: readonly string[],
+  returned: readonly string[] = [],
 ): Promise<Found> {
-  const source = await sourceOf(run, findText(merge, items));
+  const source = await sourceOf(run, findText(merge, [...items, ...returned]));
   const { set, description } = await readRows(run, source);
-  const columns = await withConnectionOf(run.d.state)(HOME_SHARD, (home) =>
-    carriedColumns(home, description.fields ?? []),
-  );
-  return { columns, rows: set.rows };
+  const fields = description.fields ?? [];
+  if (fields.some(({ typeOid }) => typeOid === RECORD))
+    throw new SqlError(severalShards('returning'));
+  const carried = await withConnectionOf(run.d.state)(HOME_SHARD, async (home) => ({
+    columns: await carriedColumns(home, fields),
+    collations: merge.collated ? await collationsFrom(home, fields, items.length) : [],
+  }));
+  return { fields, ...carried, rows: set.rows };
+}
+
+/** Of rows of no type of their own, which no server can read. */
+const RECORD = 2249;
+
+/** Those of the fields before `first` are never asked for: their values are assigned as they are. */
+async function collationsFrom(
+  home: ServerConnection,
+  fields: readonly FieldDescription[],
+  first: number,
+): Promise<readonly (string | null)[]> {
+  const own = await collationsOf(home, fields.slice(first), 'returning');
+  return [...fields.slice(0, first).map(() => null), ...own];
 }
 
 /** Identities of the rows that are locked now; shard by shard, in their order. */

@@ -8,11 +8,12 @@ import {
   carriedArrays,
   carriedColumns,
   carriedSql,
+  collationsOf,
 } from '../execute/carried.ts';
 import type { Description } from '../execute/describe.ts';
 import { withArrays } from '../execute/parameters.ts';
 import { carriedFormats } from '../execute/row-set.ts';
-import { collationsOf, reactsTo } from '../execute/with-watch.ts';
+import { reactsTo } from '../execute/with-watch.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { WithPart, WithWritesMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
@@ -103,7 +104,7 @@ async function carriedOf(
 ): Promise<Carried> {
   const made = await withConnectionOf(d.state)(HOME_SHARD, async (home) => ({
     columns: await carriedColumns(home, fields),
-    collations: collated ? await collationsOf(home, fields) : fields.map(() => null),
+    collations: collated ? await collationsOf(home, fields, 'writingWith') : fields.map(() => null),
   }));
   return { ...made, rows, names: fields.map(({ name }, i) => names[i] ?? name) };
 }

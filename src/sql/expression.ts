@@ -52,7 +52,12 @@ export type Constant = {
   readonly at: number;
 };
 
-export type Column = { readonly kind: 'column'; readonly path: readonly string[] };
+export type Column = {
+  readonly kind: 'column';
+  readonly path: readonly string[];
+  /** Index of its first character in the statement's text; missing: it is not of that text. */
+  readonly at?: number;
+};
 
 export type SubQuery = {
   readonly kind: 'query';

@@ -15,9 +15,15 @@ export interface ModifyText {
   /** WHERE …, or ''. */
   readonly where: string;
   /** The items of RETURNING; WITH (OLD AS …) is none of them. */
-  readonly returning: readonly string[];
+  readonly returning: readonly ReturningText[];
   /** RETURNING …, or ''. */
   readonly returningClause: string;
+}
+
+export interface ReturningText {
+  readonly text: string;
+  /** Where it begins in the statement's. */
+  readonly start: number;
 }
 
 export interface AssignmentText {
@@ -66,7 +72,10 @@ export function modifyText(
     returning:
       returning === undefined
         ? []
-        : items(split, returning + 1, tokens.length).map(([from, to]) => text(from, to)),
+        : items(split, returning + 1, tokens.length).map(([from, to]) => ({
+            text: text(from, to),
+            start: tokens[from]!.start,
+          })),
     returningClause: part('returning', 0),
   };
 }

@@ -28,7 +28,8 @@ export function readExpression(node: Node, reader: Reader): Expression {
     const fields = node.ColumnRef.fields ?? [];
     const path = stringsOf(fields);
     const last = fields.at(-1);
-    return { kind: last !== undefined && 'A_Star' in last ? 'star' : 'column', path };
+    if (last !== undefined && 'A_Star' in last) return { kind: 'star', path };
+    return { kind: 'column', path, at: reader.position(node.ColumnRef.location) };
   }
   if ('A_Const' in node) return readConstant(node.A_Const, reader);
   if ('ParamRef' in node) return { kind: 'parameter', index: (node.ParamRef.number ?? 0) - 1 };

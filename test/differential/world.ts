@@ -117,8 +117,8 @@ export function makeWorld(random: Random, suffix: string): World {
         `${name} ${LITERALS[type].column ?? LITERALS[type].sql}${name === table.key ? ' NOT NULL' : ''}`,
     );
     const partitioned = table.key === 'user_id' && table.rows.length < 100 && random.chance(0.2);
-    const primary =
-      table.key !== null && random.chance(0.5) ? `, PRIMARY KEY (${table.key}, id)` : '';
+    const identity = table.key === null ? 'id' : `${table.key}, id`;
+    const primary = random.chance(0.5) ? `, PRIMARY KEY (${identity})` : '';
     const by = partitioned ? ` PARTITION BY RANGE (id)` : '';
     const whole = partitioned ? '' : primary;
     const statements = [

@@ -3,6 +3,7 @@
 import type { Random } from '../support/random.ts';
 import { condition, keyCondition } from './condition.ts';
 import { type Column, Expressions, type Sight } from './expression.ts';
+import { joinedWrite } from './joined-write.ts';
 import { QueryWriter } from './query.ts';
 import { list, literal, type Node, option, type Part, query, text } from './tree.ts';
 import { LITERALS } from './type.ts';
@@ -21,6 +22,10 @@ export function writeStatement(random: Random, world: World): Write {
   make.subQueries = random.chance(0.2) ? 1 : 0;
   const kind = random.int(0, 3);
   if (kind === 0) return { table, node: insert(random, make, table) };
+  if (random.chance(0.3)) {
+    const joined = { random, make, world, table, changed: changed(random, table) };
+    return { table, node: joinedWrite(joined) };
+  }
   const alias = random.chance(0.3) ? 'u' : null;
   const sight: Sight = { own: [{ name: alias ?? table.name, columns: table.columns }], outer: [] };
   const target = alias === null ? table.name : `${table.name} ${random.pick(['AS ', ''])}${alias}`;

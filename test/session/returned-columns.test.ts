@@ -1,0 +1,131 @@
+// RETURNING of other tables' columns where triggers, collations, domains and binary results matter.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/base/pg.ts';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { connectAsText, textRows } from '../support/text-client.ts';
+
+let tested: TestProxy;
+let clients: readonly Client[];
+
+const TABLES = `
+  CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+  CREATE DOMAIN score AS int CHECK (VALUE < 1000);
+  CREATE TYPE mood AS ENUM ('sad', 'ok');
+  CREATE TABLE seats (user_id int8 PRIMARY KEY, label text, points score,
+    twice int GENERATED ALWAYS AS (points * 2) STORED, feels mood);
+  CREATE TABLE offers (user_id int8 NOT NULL, seat int8, name text COLLATE nocase, code char(6),
+    price numeric(8, 2), points score, feels mood, PRIMARY KEY (user_id, name));
+  CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN NEW.label := upper(NEW.label) || '!'; RETURN NEW; END$$;
+  CREATE TABLE stamped (LIKE seats INCLUDING ALL);
+  CREATE TRIGGER stamps BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();`;
+
+beforeAll(async () => {
+  tested = await startTestProxy({
+    shards: 3,
+    prepare: async (databases) => {
+      for (const place of [databases.plain, ...databases.shards]) {
+        const client = await connectAsText(place);
+        // Other servers give other oids to types made by users.
+        if (place.id === 1) await client.query('CREATE TYPE filler AS (x int)');
+        await client.query(TABLES);
+        await client.end();
+      }
+    },
+  });
+  clients = await Promise.all([tested.plain, tested.login].map(connectAsText));
+});
+
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.end()));
+  await tested.close();
+});
+
+const ROWS = [
+  'TRUNCATE seats, offers, stamped',
+  `INSERT INTO seats (user_id, label, points, feels) SELECT g, 'seat ' || g, g * 10, 'sad' FROM generate_series(0, 5) g`,
+  `INSERT INTO stamped (user_id, label, points, feels) SELECT g, 'seat ' || g, g * 10, 'ok' FROM generate_series(0, 5) g`,
+  `INSERT INTO offers SELECT g + 7, g, CASE g % 2 WHEN 0 THEN 'SEAT ' ELSE 'x ' END || g, 'c' || g,
+     g * 1.5, g, 'ok' FROM generate_series(0, 5) g`,
+];
+
+beforeEach(async () => {
+  for (const sql of ROWS) for (const client of clients) await client.query(sql);
+});
+
+async function said(client: Client, text: string, binary: boolean): Promise<unknown> {
+  const query = { text, binary, rowMode: 'array', values: [] };
+  const { rows, fields, rowCount } = await client.query<unknown[]>(query);
+  const hex = rows.map((row) =>
+    row.map((value) => (Buffer.isBuffer(value) ? value.toString('hex') : value)),
+  );
+  const columns = fields.map(({ name, dataTypeModifier, format }) => [
+    name,
+    dataTypeModifier,
+    format,
+  ]);
+  return { rowCount, columns, rows: hex.map((row) => JSON.stringify(row)).sort() };
+}
+
+const JOINED = 'FROM offers o WHERE o.seat = s.user_id';
+const STATEMENTS = [
+  `UPDATE stamped s SET label = o.name, points = o.points + 1 ${JOINED}
+    RETURNING s.label, s.twice, o.name || s.label, o.points + s.twice, old.label`,
+  `UPDATE stamped s SET points = o.price ${JOINED} RETURNING *`,
+  `UPDATE seats s SET feels = o.feels ${JOINED} RETURNING s.feels = o.feels, o.feels, o.code, o.price, o.code || '|'`,
+  // Texts that a collation holds equal.
+  `UPDATE seats s SET points = 1 ${JOINED} RETURNING s.label = o.name, o.name LIKE 'se%' COLLATE "C", o.name`,
+  `UPDATE seats s SET points = 2 FROM (SELECT seat, max(name) AS name FROM offers GROUP BY seat) o
+    WHERE o.seat = s.user_id AND s.user_id < 0 RETURNING s.label, o.seat`,
+  `UPDATE seats s SET user_id = o.user_id + 100, label = 'moved' ${JOINED}
+    RETURNING s.*, o.*, s.twice + o.points, s.label = o.name, s`,
+  `DELETE FROM seats s USING offers o WHERE o.seat = s.user_id RETURNING o.name = s.label, s.twice, o.*`,
+];
+
+describe.each([false, true])('As on one server, in binary: %s', (binary) => {
+  it.each(STATEMENTS)('%s', async (sql) => {
+    const [plain, proxy] = [
+      await said(clients[0]!, sql, binary),
+      await said(clients[1]!, sql, binary),
+    ];
+    expect(proxy).toEqual(plain);
+  });
+});
+
+it('The row is chosen along with what it returns, where several match it', async () => {
+  const sql = `UPDATE seats s SET points = o.points FROM offers o WHERE o.seat > s.user_id
+    RETURNING s.points = o.points, o.seat > s.user_id`;
+  const rows = await textRows(clients[1]!, sql);
+  expect(rows).toEqual(Array.from({ length: 5 }, () => ['t', 't']));
+});
+
+describe('Refused, with what to do', () => {
+  it.each([
+    ['a whole row of another table', `UPDATE seats s SET points = 1 ${JOINED} RETURNING o`],
+    ['a star within', `UPDATE seats s SET points = 1 ${JOINED} RETURNING to_json(o.*)`],
+    ['a sub-query', `UPDATE seats s SET points = 1 ${JOINED} RETURNING (SELECT o.name)`],
+    [
+      'a row of no type',
+      `UPDATE seats s SET points = 1 FROM (VALUES (1, 'a')) v (k, t), offers o WHERE o.seat = v.k
+        AND s.user_id = v.k RETURNING v`,
+    ],
+    [
+      'the old row of a key',
+      `UPDATE seats s SET user_id = o.user_id ${JOINED} RETURNING old.user_id`,
+    ],
+    [
+      'names of old rows',
+      `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) before.points`,
+    ],
+  ])('%s', async (_, sql) => {
+    await expect(clients[1]!.query(sql)).rejects.toMatchObject({
+      code: '0A000',
+      message: expect.stringContaining('RETURNING'),
+      hint: expect.stringContaining('SELECT'),
+    });
+    expect(
+      await textRows(clients[1]!, 'SELECT count(*) FROM seats WHERE points = user_id * 10'),
+    ).toEqual([['6']]);
+  });
+});
