@@ -1,7 +1,13 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
 import { settingRoutines } from '../topology/routine-settings.ts';
-import type { Catalog, Table, TableKind, TableRule } from '../topology/table.ts';
+import type {
+  Catalog,
+  Table,
+  TableKind,
+  TableRule,
+  TransactionDefaults,
+} from '../topology/table.ts';
 import type {
   DatabaseCollation,
   Relation,
@@ -28,6 +34,19 @@ export interface MadeCatalog {
   readonly catalog: Catalog;
   /** What an operator should know: a key of the wrong type, a rule for no table. */
   readonly warnings: readonly string[];
+}
+
+const READ_COMMITTED = 'read committed';
+
+/** As parse_bool (bool.c) takes them: prefixes too. */
+const ON = /^(?:on|tr?u?e?|ye?s?|1)$/i;
+
+function transactionDefaultsOf({ transactionDefaults }: ShardSchema): TransactionDefaults {
+  const { isolation, readOnly } = transactionDefaults;
+  return {
+    isolation: isolation.find((level) => !/^read/i.test(level)) ?? READ_COMMITTED,
+    mayBeReadOnly: readOnly.some((value) => ON.test(value)),
+  };
 }
 
 /** `collations`: of every shard that could be asked; `views`: of the home shard, where they are known. */
@@ -57,6 +76,7 @@ export function makeCatalog(
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
     searchPath: schema.searchPath,
+    transactionDefaults: transactionDefaultsOf(schema),
     table(inSchema, name, searchPath = schema.searchPath) {
       if (inSchema !== null) return tables.get(keyOf(inSchema, name)) ?? null;
       for (const each of searchPath) {

@@ -10,6 +10,11 @@ export interface ShardSchema {
   readonly routines: readonly Routine[];
   /** `current_schemas(false)` of the shard's user. */
   readonly searchPath: readonly string[];
+  /** What connections of the shard's user have for these, those that are there and those to come. */
+  readonly transactionDefaults: {
+    readonly isolation: readonly string[];
+    readonly readOnly: readonly string[];
+  };
   readonly collation: DatabaseCollation;
   /** Those that count in steps of the shards; null: the shard lacks what tells where they are. */
   readonly sequences: readonly SpreadSequence[] | null;
@@ -79,6 +84,18 @@ export interface DatabaseCollation {
   /** Of ICU and the built-in provider; null for libc. */
   readonly locale: string | null;
 }
+
+/** The connection's own, then what the next login gets. Source: process_settings (postinit.c). */
+const defaultsOf = (name: string): string => `(
+    SELECT pg_catalog.jsonb_build_array(s.reset_val) || coalesce((
+      SELECT pg_catalog.jsonb_build_array(pg_catalog.substr(each, pg_catalog.length(s.name) + 2))
+      FROM pg_catalog.pg_db_role_setting d, pg_catalog.unnest(d.setconfig) each
+      WHERE pg_catalog.starts_with(each, s.name || '=')
+        AND d.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))
+        AND d.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database
+          WHERE datname = pg_catalog.current_database()))
+      ORDER BY d.setrole <> 0 DESC, d.setdatabase <> 0 DESC LIMIT 1), '[]')
+    FROM pg_catalog.pg_settings s WHERE s.name = '${name}')`;
 
 // One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
 // pg_database that not every server version has.
@@ -182,6 +199,9 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE s.seqincrement % 1024 = 0 AND c.relpersistence <> 't') END,
   'searchPath', pg_catalog.to_jsonb(pg_catalog.current_schemas(false)),
+  'transactionDefaults', pg_catalog.jsonb_build_object(
+    'isolation', ${defaultsOf('default_transaction_isolation')},
+    'readOnly', ${defaultsOf('default_transaction_read_only')}),
   'hasKinds', pg_catalog.to_regclass('drive.tables') IS NOT NULL,
   'collation', (SELECT pg_catalog.jsonb_build_object(
       'provider', d.datlocprovider, 'collate', d.datcollate,

@@ -79,10 +79,12 @@ export class TopologyStore {
     await this.#numbers.within(participants);
     const { schema } = await readSchema(connection);
     const { shards, placement, catalog: shared } = this.current;
-    const { searchPath } = shared;
+    const { searchPath, transactionDefaults } = shared;
     const collations = [...this.#collations.values()];
     const views = await viewsWithin(connection, schema);
-    const { catalog } = makeCatalog({ ...schema, searchPath }, rules, collations, views);
+    const made = makeCatalog({ ...schema, searchPath }, rules, collations, views);
+    // The connections of the transaction do not tell what others have.
+    const catalog = { ...made.catalog, transactionDefaults };
     this.#privateVersion -= 1;
     return Object.freeze({ version: this.#privateVersion, shards, placement, catalog });
   }

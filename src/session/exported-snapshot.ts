@@ -38,7 +38,7 @@ async function exportOnAll(
   context: SessionContext,
 ): Promise<readonly QueryResult[]> {
   const transaction = state.transaction!;
-  const keeps = keepsSnapshot(transaction);
+  const keeps = keepsSnapshot(transaction, context);
   if (keeps && transaction.snapshot === 'perShard') throw hasNone();
   // The first shard says that a subtransaction cannot, and none has to be waited for.
   const hasOne = keeps && transaction.snapshot === 'ofAllShards';

@@ -30,23 +30,35 @@ const lastIn = (texts: readonly string[], pattern: RegExp): string =>
   texts.flatMap((text) => text.replace(COMMENTS, ' ').match(pattern) ?? []).at(-1) ?? '';
 
 /** `modes`: its BEGIN and what has set modes after it; `settings`: the session's, before it. */
-function oneSnapshotOf(modes: readonly string[], settings: Settings): Begins {
-  if (!isKept(modes, settings)) return 'never';
-  const { assignments } = settings;
+function oneSnapshotOf(
+  modes: readonly string[],
+  settings: Settings,
+  context: SessionContext,
+): Begins {
+  if (!isKept(modes, settings, context)) return 'never';
   const access = lastIn(modes, ACCESS);
-  const byDefault = assignments.get('default_transaction_read_only') ?? '';
-  const isReadOnly = access === '' ? ON.test(byDefault) : READ_ONLY.test(access);
+  const { mayBeReadOnly } = context.topology().catalog.transactionDefaults;
+  const assigned = settings.assignments.get('default_transaction_read_only');
+  const byDefault = assigned === undefined ? mayBeReadOnly : ON.test(assigned);
+  const isReadOnly = access === '' ? byDefault : READ_ONLY.test(access);
   return isReadOnly ? 'anywhere' : 'onSeveral';
 }
 
-function isKept(modes: readonly string[], { assignments }: Settings): boolean {
-  const level = assignments.get('default_transaction_isolation') ?? '';
+function isKept(
+  modes: readonly string[],
+  { assignments }: Settings,
+  context: SessionContext,
+): boolean {
+  const { isolation } = context.topology().catalog.transactionDefaults;
+  const level = assignments.get('default_transaction_isolation') ?? isolation;
   return KEPT.test(lastIn([level, ...modes], LEVEL));
 }
 
 /** Its level is REPEATABLE READ or SERIALIZABLE: all of it is answered by its first snapshot. */
-export const keepsSnapshot = ({ modes, settingsBefore }: Transaction): boolean =>
-  isKept(modes, settingsBefore);
+export const keepsSnapshot = (
+  { modes, settingsBefore }: Transaction,
+  context: SessionContext,
+): boolean => isKept(modes, settingsBefore, context);
 
 /** Of default_transaction_read_only. */
 const ON = /(?:\bto\b|=)\s*'?(?:on|true|t|yes|y|1)'?\s*$/i;
@@ -68,13 +80,13 @@ const isOver = ({ fixedShard }: SessionState, { cluster }: SessionContext): bool
 export function awaitsSnapshot(state: SessionState, context: SessionContext): boolean {
   const { transaction } = state;
   if (transaction?.snapshot !== 'none' || !isOver(state, context)) return false;
-  return oneSnapshotOf(transaction.modes, transaction.settingsBefore) === 'anywhere';
+  return oneSnapshotOf(transaction.modes, transaction.settingsBefore, context) === 'anywhere';
 }
 
 /** The same of the first statement behind the BEGIN `sql`, which is yet to be run. */
 export function beginsSnapshot(sql: string, state: SessionState, context: SessionContext): boolean {
   if (!isOver(state, context)) return false;
-  return oneSnapshotOf([sql], state.settings.current) === 'anywhere';
+  return oneSnapshotOf([sql], state.settings.current, context) === 'anywhere';
 }
 
 /**
@@ -92,7 +104,7 @@ export async function takeSnapshot(
   if (plan !== null && !takesSnapshot(plan)) return;
   const begins = transaction.implicit
     ? 'never'
-    : oneSnapshotOf(transaction.modes, transaction.settingsBefore);
+    : oneSnapshotOf(transaction.modes, transaction.settingsBefore, context);
   if (begins === 'never' || (begins === 'onSeveral' && !several) || !isOver(state, context)) {
     transaction.snapshot = 'perShard';
     return;

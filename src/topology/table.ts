@@ -58,12 +58,20 @@ export interface View {
   readonly materialized: boolean;
 }
 
+/** What a transaction is that says nothing of it, by the settings of server, database and role. */
+export interface TransactionDefaults {
+  /** The strictest that connections of the proxy may have, as old ones and new ones may differ. */
+  readonly isolation: string;
+  readonly mayBeReadOnly: boolean;
+}
+
 /** The tables and routines of the cluster at one schema version; frozen. */
 export interface Catalog {
   /** The default collation of every shard sorts text by bytes (C, POSIX, C.UTF-8). */
   readonly sortsTextByBytes: boolean;
   /** Schema names in the server's default search_path, `pg_catalog` not included. */
   readonly searchPath: readonly string[];
+  readonly transactionDefaults: TransactionDefaults;
   /** The table a name means; `schema` null looks along `searchPath` (default: the server's). */
   table(schema: string | null, name: string, searchPath?: readonly string[]): Table | null;
   tables(): Iterable<Table>;

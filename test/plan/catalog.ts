@@ -124,6 +124,7 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
   return {
     sortsTextByBytes,
     searchPath: SEARCH_PATH,
+    transactionDefaults: { isolation: 'read committed', mayBeReadOnly: false },
     table(schema, name, searchPath = SEARCH_PATH) {
       const schemas = schema === null ? searchPath : [schema];
       for (const each of schemas) {

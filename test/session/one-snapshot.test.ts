@@ -145,6 +145,68 @@ describe('A snapshot of all shards', { timeout: 30_000 }, () => {
   });
 });
 
+describe('A transaction that keeps its snapshot by default', { timeout: 60_000 }, () => {
+  const IN_DATABASE = 'ALTER DATABASE %I SET';
+  const OF_ROLE = 'ALTER ROLE CURRENT_USER IN DATABASE %I SET';
+  it.each([
+    ['of the database', [`${IN_DATABASE} default_transaction_isolation = 'repeatable read'`]],
+    ['of the role', [`${OF_ROLE} default_transaction_isolation = 'SERIALIZABLE'`]],
+    [
+      'of the role before that of the database',
+      [
+        `${IN_DATABASE} default_transaction_isolation = 'read committed'`,
+        `${OF_ROLE} default_transaction_isolation = 'repeatable read'`,
+      ],
+    ],
+  ])('%s has one of all shards', async (_, changes) => {
+    const readsOnly = `${IN_DATABASE} default_transaction_read_only = 'tru'`;
+    expect(await sumsBehindOne([...changes, readsOnly], 'BEGIN')).toEqual([0, 0]);
+    expect(await sumsBehindOne(changes, 'BEGIN READ ONLY')).toEqual([0, 0]);
+  });
+
+  it('and says otherwise has none', async () => {
+    const isolation = `${IN_DATABASE} default_transaction_isolation = 'repeatable read'`;
+    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY';
+    expect(await sumsBehindOne([isolation], begin)).toEqual([3, 6]);
+    const set = `SET default_transaction_isolation TO 'read committed'; BEGIN READ ONLY`;
+    expect(await sumsBehindOne([isolation], set)).toEqual([3, 6]);
+  });
+
+  /**
+   * What the sum grows by for a transaction that has read of one shard, when somebody then adds 1 to a row
+   * of each of three shards, twice. `changes`: of each database, before the proxy starts.
+   */
+  async function sumsBehindOne(changes: readonly string[], begin: string): Promise<number[]> {
+    const own = await startTestProxy({
+      shards: 3,
+      prepare: async ({ shards }) => {
+        for (const shard of shards) {
+          const owner = await connectAsText(shard);
+          for (const change of changes) {
+            await owner.query(change.replace('%I', `"${shard.database}"`));
+          }
+          await owner.end();
+        }
+      },
+    });
+    const [writer, reader] = [await connectAsText(own.login), await connectAsText(own.login)];
+    await writer.query('SET default_transaction_read_only TO off');
+    await writer.query('CREATE TABLE account (user_id int8 PRIMARY KEY, balance int8 NOT NULL)');
+    await writer.query('INSERT INTO account VALUES (1, 0), (2, 0), (3, 0)');
+    for (const sql of begin.split('; ')) await reader.query(sql);
+    await reader.query('SELECT balance FROM account WHERE user_id = 1');
+    const sums: number[] = [];
+    for (let round = 0; round < 2; round++) {
+      await writer.query('UPDATE account SET balance = balance + 1');
+      sums.push(Number((await textRows(reader, SUM))[0]![0]));
+    }
+    await reader.query('COMMIT');
+    for (const each of [writer, reader]) await each.end();
+    await own.close();
+    return sums;
+  }
+});
+
 /** The rows of a query on each shard itself. */
 function onShards(sql: string): Promise<(string | null)[][][]> {
   return Promise.all(
