@@ -44,6 +44,11 @@ export interface SettingChange {
 
 const NO_CHANGE: SettingChange = { searchPath: null, isReadWith: false };
 
+const WRITE = 'SET TRANSACTION READ WRITE';
+
+/** What may have made a transaction read-only. */
+export const READ_ONLY = /only/i;
+
 export class TransactionScript {
   /** How many savepoints there were so far. */
   savepoints = 0;
@@ -55,6 +60,12 @@ export class TransactionScript {
 
   get statements(): readonly string[] {
     return this.#lines.map(({ sql }) => sql);
+  }
+
+  /** With its BEGIN, for a connection that may write even where the transaction may not. */
+  writable(begin: string): readonly string[] {
+    const lines = this.statements.flatMap((sql) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
+    return [begin, WRITE, ...lines];
   }
 
   /** Those that are no savepoints. */

@@ -9,6 +9,7 @@ import { mayBeSomebodyElse } from './as-login.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 import {
   NO_MODES,
+  READ_ONLY,
   type Savepoint,
   type SettingChange,
   type TransactionModes,
@@ -35,11 +36,6 @@ export interface TransactionDependencies {
   /** The end of the transaction, or of a savepoint, has changed what a server reports. */
   report(name: string, value: string): void;
 }
-
-const WRITE = 'SET TRANSACTION READ WRITE';
-
-/** What may have made a transaction read-only. */
-const READ_ONLY = /only/i;
 
 /**
  * BEGIN touches no server. A shard is enlisted by the first statement that needs it: BEGIN with the
@@ -69,6 +65,8 @@ export class Transaction {
    * asked, or those of all shards, of one moment.
    */
   snapshot: 'none' | 'perShard' | 'ofAllShards' = 'none';
+  /** A statement has been answered by no server for which one PostgreSQL takes its snapshot. */
+  owesSnapshot = false;
   /** now() of its first participant, once it has been asked for. */
   time: string | null = null;
   /** Shards that a statement of known effect has written. */
@@ -190,9 +188,7 @@ export class Transaction {
   async enlistApart(): Promise<ServerConnection> {
     if (this.apart !== null) return this.apart;
     const connection = await this.#dependencies.borrow(HOME_SHARD, this.settingsBefore, true);
-    const { statements } = this.#script;
-    const script = statements.flatMap((sql) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
-    await this.#catchUp(connection, [this.begin, WRITE, ...script].join('\n;'));
+    await this.#catchUp(connection, this.#script.writable(this.begin).join('\n;'));
     this.apart = connection;
     return connection;
   }
@@ -333,11 +329,7 @@ export class Transaction {
   /** Ends the transaction everywhere without effect. Never throws: a lost server rolls back too. */
   async rollback(): Promise<void> {
     const ends = [...this.participants].map(async ([shard, connection]) => {
-      try {
-        await query(connection, 'ROLLBACK');
-      } catch (error) {
-        if (error instanceof ServerError) connection.tainted = true;
-      }
+      await rollBack(connection);
       this.#settle(shard, this.settingsBefore);
     });
     await Promise.all([...ends, this.#rollbackApart()]);
@@ -358,11 +350,7 @@ export class Transaction {
     const connection = this.apart;
     if (connection === null) return;
     this.apart = null;
-    try {
-      await query(connection, 'ROLLBACK');
-    } catch (error) {
-      if (error instanceof ServerError) connection.tainted = true;
-    }
+    await rollBack(connection);
     connection.settings = this.settingsBefore;
     this.#dependencies.giveBack(connection);
   }
@@ -396,5 +384,14 @@ export class Transaction {
       if (isKnown || (await hasWritten(this.participants.get(shard)!))) writers.push(shard);
     }
     return writers;
+  }
+}
+
+/** A server that is lost rolls back by itself. */
+async function rollBack(connection: ServerConnection): Promise<void> {
+  try {
+    await query(connection, 'ROLLBACK');
+  } catch (error) {
+    if (error instanceof ServerError) connection.tainted = true;
   }
 }

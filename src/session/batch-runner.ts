@@ -39,6 +39,7 @@ import {
 } from './prepared.ts';
 import type { AfterCopy } from './relay.ts';
 import { isUnreadable, type Runner } from './runner.ts';
+import { isInBlock } from './session-actions.ts';
 import { showColumns } from './show.ts';
 import type { OpenPortal, SessionState } from './state.ts';
 import { tableKindColumns } from './table-kind.ts';
@@ -208,7 +209,7 @@ export class BatchRunner {
     const plan = this.#plan(portal.statement);
     if (open.ended) return this.#executeAgain(name, open, plan);
     const { sql } = portal.statement;
-    if (several && this.#state.transaction === null && plan.op === 'routed') {
+    if (several && this.#state.transaction === null && isInBlock(plan)) {
       this.#state.begin('BEGIN', true);
     }
     const execution = {

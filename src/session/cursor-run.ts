@@ -32,6 +32,9 @@ import type { SessionState } from './state.ts';
 
 export type CursorAction = Extract<SessionAction, { action: 'cursor' }>;
 
+export const isCursorUse = (action: SessionAction | null): action is CursorAction =>
+  action?.action === 'cursor' && action.verb !== 'declare';
+
 export interface Declare {
   readonly d: RunnerDependencies;
   /** `plan` is good for several shards. */

@@ -8,6 +8,7 @@ import type { Plan } from '../plan/plan.ts';
 import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
 
@@ -111,6 +112,13 @@ export async function takeSnapshot(
   }
   await askAllAtOnce('SELECT 1', state, context);
   transaction.snapshot = 'ofAllShards';
+}
+
+/** Before modes are set: servers take some only from a transaction that has no snapshot yet. */
+export async function takeOwedSnapshot(transaction: Transaction): Promise<void> {
+  if (!transaction.owesSnapshot) return;
+  const [joined] = transaction.participants.values();
+  await query(joined ?? (await transaction.enlist(HOME_SHARD)), 'SELECT 1');
 }
 
 /**

@@ -16,6 +16,7 @@ import { handPlan } from './hand.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { StatementValues } from './prepared.ts';
 import { Runner } from './runner.ts';
+import { isInBlock } from './session-actions.ts';
 import { ErrorPassedOn } from './single.ts';
 
 function namesUnknownTable(plan: Plan): boolean {
@@ -25,12 +26,6 @@ function namesUnknownTable(plan: Plan): boolean {
 
 /** The text of a Query message. */
 const sqlOf = (message: Buffer): string => message.toString('utf8', 5, message.length - 1);
-
-/** Whether a statement meets the transaction that its string is. */
-function isInBlock(plan: Plan): boolean {
-  if (plan.op === 'session') return plan.action.action === 'discard';
-  return plan.op === 'routed';
-}
 
 /** The error of a part in terms of the whole string, in which `before` stands before it. */
 function movedError(error: unknown, before: string): unknown {

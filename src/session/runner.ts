@@ -2,9 +2,8 @@
 
 import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { type Description, describe } from '../execute/describe.ts';
+import type { Description } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
-import type { SessionAction } from '../plan/action.ts';
 import type { AggregateMerge, ConcatMerge, EngineMerge, Plan, RoutedPlan } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
 import { severalShards } from '../plan/unsupported.ts';
@@ -17,7 +16,8 @@ import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
 import { isLate, withTime } from './clock.ts';
 import { runCopy } from './copy-runner.ts';
-import { type CursorAction, declareCursor, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
+import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
+import { Descriptions } from './descriptions.ts';
 import { runEngineCopy } from './engine-run.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
@@ -28,9 +28,14 @@ import { encodeLocalResult } from './local-result.ts';
 import { takeSnapshot } from './one-snapshot.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import { mergeWithStates } from './sequence-run.ts';
-import { isSettingAction, runSessionAction, runSettingAction } from './session-actions.ts';
+import {
+  isInBlock,
+  isSettingAction,
+  runSessionAction,
+  runSettingAction,
+} from './session-actions.ts';
 import { runSetval } from './setval-run.ts';
-import { apartOf, relayExecution, runSingle } from './single.ts';
+import { relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
@@ -48,17 +53,6 @@ const NOT_MERGEABLE: SqlErrorFields = {
  */
 const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences', 'setval']);
 
-const isCursorUse = (action: SessionAction | null): action is CursorAction =>
-  action?.action === 'cursor' && action.verb !== 'declare';
-
-/** As far as can be told without the values of its parameters. */
-const mayNeedSeveral = (plan: Plan): boolean =>
-  plan.op === 'routed' &&
-  (plan.route.kind === 'all' ||
-    (plan.route.kind === 'keys' &&
-      (plan.route.keys.length > 1 ||
-        plan.route.keys.some((key) => key.from === 'parameter' && key.array))));
-
 /** Text the parser cannot read: the server says why, even in a failed transaction. */
 export function isUnreadable(plan: Plan): boolean {
   return plan.op === 'routed' && plan.verb === '';
@@ -70,11 +64,12 @@ export function isUnreadable(plan: Plan): boolean {
  */
 export class Runner {
   #d: RunnerDependencies;
-  /** The last one by plan, which texts that differ in literals share, and types do not change. */
-  #descriptions = new WeakMap<Plan, { readonly of: string; readonly description: Description }>();
+  #descriptions: Descriptions;
 
   constructor(dependencies: RunnerDependencies) {
     this.#d = dependencies;
+    const { state, context } = dependencies;
+    this.#descriptions = new Descriptions(state, context, (plan) => this.#cursorShard(plan));
   }
 
   async run(execution: Execution, watch: PlanWatch): Promise<void> {
@@ -96,6 +91,7 @@ export class Runner {
     if (plan.op === 'session') {
       routes.local += 1;
       const { action } = plan;
+      if (state.transaction !== null) state.transaction.owesSnapshot ||= isInBlock(plan);
       if (isPreparedAction(action)) return runPreparedAction(action, execution, this, this.#d);
       const { result, tag } = await runSessionAction(plan.action, state, this.#d.context);
       if (result !== null) {
@@ -266,37 +262,8 @@ export class Runner {
   }
 
   /** What one server makes of the client's statement: its columns, its parameters' types. */
-  async description(
-    plan: Plan,
-    sql: string,
-    parameterTypes: readonly number[],
-  ): Promise<Description> {
-    const of = `${parameterTypes.join()} ${sql}`;
-    const known = this.#descriptions.get(plan);
-    if (known?.of === of) return known.description;
-    const { state } = this.#d;
-    const { transaction } = state;
-    await takeSnapshot(plan, mayNeedSeveral(plan), state, this.#d.context);
-    const cursor = plan.op === 'routed' && isCursorUse(plan.action) ? plan : null;
-    const merged = cursor && mergedCursorOf(cursor, state);
-    if (merged?.action.verb === 'fetch') {
-      const { fields } = merged.merged;
-      return { parameterTypes: [], fields: merged.action.fetch.isMove ? null : fields };
-    }
-    const isOther = cursor !== null && merged === null;
-    const shard = isOther ? (this.#cursorShard(cursor) ?? HOME_SHARD) : HOME_SHARD;
-    const connection =
-      transaction === null
-        ? await state.borrow(shard, state.settings.current)
-        : ((cursor && apartOf(cursor, state)) ?? (await transaction.enlist(shard)));
-    try {
-      const description = await describe(connection, sql, parameterTypes);
-      // Another cursor of the same name may have other columns.
-      if (cursor === null) this.#descriptions.set(plan, { of, description });
-      return description;
-    } finally {
-      if (transaction === null) state.giveBack(connection);
-    }
+  description(plan: Plan, sql: string, parameterTypes: readonly number[]): Promise<Description> {
+    return this.#descriptions.of(plan, sql, parameterTypes);
   }
 
   async #gather(

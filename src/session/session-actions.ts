@@ -5,6 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
 import type { SettingChange } from '../execute/transaction-script.ts';
 import type { SessionAction } from '../plan/action.ts';
+import type { Plan } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { isReadWith } from '../pool/settings.ts';
@@ -12,6 +13,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
 import type { LocalResult } from './local-result.ts';
+import { takeOwedSnapshot } from './one-snapshot.ts';
 import { afterServerReset, pathOf } from './settings.ts';
 import { show } from './show.ts';
 import type { SessionState } from './state.ts';
@@ -22,6 +24,15 @@ export interface LocalAnswer {
   readonly result: LocalResult | null;
   readonly tag: string;
 }
+
+/** Of statements for which it takes a snapshot. */
+const QUERIES: ReadonlySet<SessionAction['action']> = new Set([
+  ...(['prepare', 'execute', 'deallocate', 'discard', 'tableKind'] as const),
+]);
+
+/** Whether one PostgreSQL runs a statement within a transaction, if need be one of its own. */
+export const isInBlock = (plan: Plan): boolean =>
+  plan.op === 'routed' || (plan.op === 'session' && QUERIES.has(plan.action.action));
 
 /** The actions that need no server, and DISCARD. Throws SqlError. */
 export async function runSessionAction(
@@ -158,6 +169,7 @@ async function setInTransaction(
   relayOn: (connection: ServerConnection) => Promise<void>,
 ): Promise<void> {
   const transaction = state.transaction!;
+  if (setsModes(action)) await takeOwedSnapshot(transaction);
   if (transaction.participants.size === 0) await transaction.enlist(HOME_SHARD);
   const [first, ...others] = transaction.participants.values();
   await relayOn(first!);

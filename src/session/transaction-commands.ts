@@ -6,6 +6,7 @@ import type { TransactionModes } from '../execute/transaction-script.ts';
 import type { TransactionVerb } from '../plan/action.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
+import { takeOwedSnapshot } from './one-snapshot.ts';
 import type { SessionState } from './state.ts';
 
 type WriteClient = (bytes: Buffer) => void;
@@ -50,6 +51,7 @@ async function begin(
     }
     if (modes) {
       // The modes hold for the transaction that is open, if it is not too late for them.
+      await takeOwedSnapshot(transaction);
       await transaction.onEveryParticipant(sql);
       transaction.recordModes(sql);
     }

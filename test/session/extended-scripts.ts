@@ -187,6 +187,26 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     ]),
     ...queries('SELECT count(*) FROM notes'),
   ],
+  'a batch with EXECUTE is one transaction': [
+    ...queries("PREPARE p AS INSERT INTO notes VALUES (3, 'x')"),
+    step([say.run('EXECUTE p'), say.run("INSERT INTO notes VALUES (1, 'duplicate')"), say.sync]),
+    ...queries('SELECT count(*) FROM notes'),
+  ],
+  'Describe in a failed transaction': [
+    step([say.parse("UPDATE notes SET text = 'x' WHERE id = $1", 'w'), say.sync]),
+    step([say.parse('SELECT text FROM notes WHERE id = $1', 'r'), say.sync]),
+    step([say.parse('UPDATE missing SET a = 1', 'm'), say.sync]),
+    step([say.bind(['1'], 'w', 'p'), say.describe('statement', 'w'), say.sync]),
+    ...queries('BEGIN', 'SELECT missing'),
+    step([say.describe('statement', 'w'), say.sync]),
+    step([say.describe('statement', 'r'), say.sync]),
+    step([say.describe('statement', 'm'), say.sync]),
+    ...queries('ROLLBACK', 'BEGIN', "SET LOCAL search_path = ''", 'SELECT * FROM notes'),
+    step([say.parse("UPDATE notes SET text = 'y' WHERE id = $1", 'v'), say.sync]),
+    ...queries('ROLLBACK', 'BEGIN', 'SELECT missing'),
+    step([say.describe('statement', 'w'), say.sync]),
+    ...queries('ROLLBACK'),
+  ],
   'a batch over several shards is one transaction': [
     step([
       say.run("INSERT INTO files VALUES (7, 1, 'x')"),
