@@ -1,6 +1,8 @@
 // Gather: runs a statement on several shards at once and merges their rows into one answer.
 
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { AggregateMerge, ConcatMerge, ShardSql } from '../plan/plan.ts';
+import { ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { DEFAULT_OUTPUT_STYLE, INTERVAL_STYLES, type OutputStyle } from '../value/output-style.ts';
 import type { FieldDescription } from '../wire/row.ts';
@@ -28,9 +30,17 @@ export interface GatherRequest {
    * rows at once. null: it runs to its end, or has the connections to itself.
    */
   readonly batchRows: number | null;
+  /** Gives the name under which servers may keep a statement; null: they are not to. */
+  readonly keep: KeepStatement | null;
   /** Bounds of what a merge may hold in memory. */
   readonly rowsMax: number;
   readonly bytesMax: number;
+}
+
+export interface KeepStatement {
+  nameOf(sql: string, parameterTypes: readonly number[]): string;
+  /** A server would not have it so: it has been sent as one that is not kept. */
+  refused(): void;
 }
 
 export interface Gather {
@@ -165,7 +175,31 @@ async function readInOrder(
   return held;
 }
 
+/** Kept by the servers if that may be: then a plan may be of a table that has changed since. */
 async function openAll(
+  request: GatherRequest,
+  statement: ShardStatement,
+): Promise<(ShardStream | PortalStream)[]> {
+  const { keep } = request;
+  if (keep === null) return openOn(request, statement);
+  const name = keep.nameOf(statement.sql, statement.parameters.types);
+  try {
+    return await openOn(request, { ...statement, name });
+  } catch (error) {
+    if (!(error instanceof ServerError) || !OUTDATED.has(error.fields.code)) throw error;
+    keep.refused();
+    return openOn(request, statement);
+  }
+}
+
+/** What a kept statement can be answered by and its text not; nothing has been done. */
+const OUTDATED = new Set<string>([
+  SQLSTATE.featureNotSupported,
+  SQLSTATE.invalidSqlStatementName,
+  SQLSTATE.duplicatePreparedStatement,
+]);
+
+async function openOn(
   { connections, batchRows }: GatherRequest,
   statement: ShardStatement,
 ): Promise<(ShardStream | PortalStream)[]> {

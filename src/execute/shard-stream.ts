@@ -4,6 +4,7 @@ import type { SqlError } from '../base/errors.ts';
 import { ServerError } from '../pool/query.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { hasStatement, makeRoom } from '../pool/server-statements.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields } from '../wire/error-response.ts';
 import { encodeBind, encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
@@ -17,6 +18,8 @@ export interface ShardStatement {
   readonly sql: string;
   readonly parameters: BoundParameters;
   readonly resultFormats: readonly number[];
+  /** Under which the server is to keep it; missing: it will not come again. */
+  readonly name?: string;
 }
 
 /**
@@ -29,32 +32,50 @@ export function openShardStream(
 ): Promise<ShardStream> {
   return new Promise((resolve, reject) => {
     const stream = new ShardStream(connection, resolve, reject);
-    const { formats, types } = statement.parameters;
+    const { parameters, resultFormats, name = '' } = statement;
+    const isKept = name !== '' && hasStatement(connection, name);
     const messages = [
-      encodeParse({
-        name: '',
-        sql: statement.sql,
-        parameterTypes: typesOn(connection, types, statement.sql),
-      }),
+      ...(isKept ? [] : parseMessages(connection, statement, name)),
       encodeBind({
         portal: '',
-        statement: '',
-        parameterFormats: [...formats],
-        parameters: valuesOn(connection, statement.parameters),
-        resultFormats: [...statement.resultFormats],
+        statement: name,
+        parameterFormats: [...parameters.formats],
+        parameters: valuesOn(connection, parameters),
+        resultFormats: [...resultFormats],
       }),
-      encodeDescribe({ target: 'portal', name: '' }),
-      encodeExecute({ portal: '', maxRows: 0 }),
-      SYNC,
+      DESCRIBE_AND_RUN,
     ];
-    connection.send(Buffer.concat(messages), new ServerRequest(stream, false));
+    const request = new ServerRequest(stream, false);
+    if (name !== '' && !isKept) {
+      stream.onParsed = () => connection.statements.add(name);
+      request.parses = [name];
+    }
+    connection.send(Buffer.concat(messages), request);
   });
+}
+
+const DESCRIBE_AND_RUN = Buffer.concat([
+  encodeDescribe({ target: 'portal', name: '' }),
+  encodeExecute({ portal: '', maxRows: 0 }),
+  SYNC,
+]);
+
+function parseMessages(
+  connection: ServerConnection,
+  { sql, parameters }: ShardStatement,
+  name: string,
+): Buffer[] {
+  const parameterTypes = typesOn(connection, parameters.types, sql);
+  const parse = encodeParse({ name, sql, parameterTypes });
+  return name === '' ? [parse] : [...makeRoom(connection, 1), parse];
 }
 
 export class ShardStream implements Receiver {
   fields: readonly FieldDescription[] = [];
   /** Command tag, once all rows have been taken. */
   tag = '';
+  /** The server has read the statement. */
+  onParsed: (() => void) | null = null;
 
   #flow: FlowControl;
   #opened: (stream: ShardStream) => void;
@@ -102,6 +123,9 @@ export class ShardStream implements Receiver {
       case BACKEND.rowDescription:
         this.fields = decodeRowDescription(new BodyReader(buffer, start, end));
         this.#open();
+        break;
+      case BACKEND.parseComplete:
+        this.onParsed?.();
         break;
       case BACKEND.noData:
         this.#open();

@@ -1,12 +1,11 @@
 // Batch encoding: a client's batch in the form one server connection needs it.
 
-import { SERVER_STATEMENTS_MAX } from '../base/limits.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { makeRoom } from '../pool/server-statements.ts';
 import {
   type BindMessage,
   CLOSE_COMPLETE,
-  encodeClose,
   encodeDescribe,
   PARSE_COMPLETE,
   renameBind,
@@ -58,21 +57,6 @@ export function awaitsParse(
     if (statement === undefined) return false;
     return connection.parsing.has(nameUnder(state.reading, statement.serverName));
   });
-}
-
-/**
- * Close messages that leave room for `count` more statements on the connection. They must be sent
- * first: behind a message that fails they would be skipped.
- */
-export function makeRoom({ statements, parsing }: ServerConnection, count: number): Buffer[] {
-  const closes: Buffer[] = [];
-  for (const name of statements) {
-    if (statements.size + parsing.size + count <= SERVER_STATEMENTS_MAX) break;
-    // From here on everything that is sent to the server is read after the Close.
-    statements.delete(name);
-    closes.push(encodeClose({ target: 'statement', name }));
-  }
-  return closes;
 }
 
 class BatchEncoder {

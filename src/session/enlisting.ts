@@ -4,9 +4,10 @@ import type { Transaction } from '../execute/transaction.ts';
 import type { AnswerForm } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { hasStatement, makeRoom } from '../pool/server-statements.ts';
 import { encodeBind, encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
-import { type EncodedBatch, encodeBatch, makeRoom } from './batch-encode.ts';
+import { type EncodedBatch, encodeBatch } from './batch-encode.ts';
 import { encodeKept } from './kept-statement.ts';
 import type { StatementNames } from './prepared.ts';
 import type { Shipment } from './shipment.ts';
@@ -46,14 +47,11 @@ export function encodeFirst(
   names: StatementNames,
 ): EncodedBatch {
   const name = names.nameOf({ sql: begin, parameterTypes: [], version: 0, searchPath: null });
-  const { statements } = connection;
   const run = [encodeBind({ ...UNNAMED, statement: name, resultFormats: [] }), EXECUTE];
-  const isKnown = statements.delete(name);
-  // Last in the set is last in the order of use.
-  if (isKnown) statements.add(name);
+  const isKnown = hasStatement(connection, name);
   const closes = isKnown ? [] : makeRoom(connection, 1);
   const parses = isKnown ? [] : [encodeParse({ name, sql: begin, parameterTypes: [] })];
-  const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
+  const parsed: Step = { do: 'swallow', done: () => connection.statements.add(name) };
   let rest: EncodedBatch;
   if (!Buffer.isBuffer(content)) rest = encodeBatch(content, connection, state, keeps);
   else if (keeps) rest = encodeKept(cost!.kept!, literals!, answers!, connection, state.reading);

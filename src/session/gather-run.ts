@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
-import { openGather } from '../execute/gather.ts';
+import { type KeepStatement, openGather } from '../execute/gather.ts';
 import type { AggregateMerge, ConcatMerge, EngineMerge, RoutedPlan } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { withClock } from './clock.ts';
@@ -11,7 +11,9 @@ import type { SessionContext } from './context.ts';
 import { openEngineRun } from './engine-run.ts';
 import { batchRowsOf, type Execution } from './execution.ts';
 import { openLockedEngine } from './locked-engine.ts';
+import { nameUnder } from './prepared.ts';
 import { closeRunning, type RunningGather, type SessionState } from './state.ts';
+import type { StatementCost } from './statement-cost.ts';
 
 export interface GatherRun {
   /** `plan` is good for several shards. */
@@ -53,6 +55,9 @@ async function openStreamed(
   merge: ConcatMerge | AggregateMerge,
 ): Promise<RunningGather> {
   const { connections, release } = await connect();
+  const cost = state.transaction === null ? context.costs.of(execution.plan) : null;
+  const keep = cost?.isKeepable === true ? keepBy(cost, state, context) : null;
+  const beganMs = performance.now();
   let running: RunningGather | null = null;
   let begun = false;
   try {
@@ -64,6 +69,7 @@ async function openStreamed(
       description,
       parameters: execution.parameters,
       resultFormats: execution.resultFormats,
+      keep,
       batchRows: state.transaction === null ? null : batchRowsOf(execution),
       rowsMax: context.mergeRowsMax,
       bytesMax: context.mergeBytesMax,
@@ -72,9 +78,25 @@ async function openStreamed(
     const { value, done } = await gather.batches.next();
     if (!done) running.rest = value;
     begun = true;
+    cost?.observe(performance.now() - beganMs, 0, keep !== null);
     return running;
   } finally {
     if (running === null) release();
     else if (!begun) await closeRunning(running);
   }
+}
+
+/** Under one name for all clients, as what they send to one shard is kept. */
+function keepBy(
+  cost: StatementCost,
+  state: SessionState,
+  { statementNames, topology }: SessionContext,
+): KeepStatement {
+  const { searchPath, reading } = state;
+  const { version } = topology();
+  return {
+    nameOf: (sql, parameterTypes) =>
+      nameUnder(reading, statementNames.nameOf({ sql, parameterTypes, version, searchPath })),
+    refused: () => cost.refuse(),
+  };
 }

@@ -7,12 +7,12 @@ import { cancelStatement } from '../pool/cancel.ts';
 import { type Receiver, ServerRequest, type Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { completesStep, passesOn } from '../pool/server-message.ts';
+import { makeRoom } from '../pool/server-statements.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
 import { SYNC } from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { STATUS } from '../wire/status.ts';
-import { makeRoom } from './batch-encode.ts';
 
 /** Messages that run one statement, ending in Sync, and what becomes of their replies. */
 export interface GroupPart {

@@ -5,10 +5,11 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { AnswerForm, RoutedPlan } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { hasStatement, makeRoom } from '../pool/server-statements.ts';
 import { charactersOf, type ErrorFields, errorFields, FIELD } from '../wire/error-response.ts';
 import { encodeDescribe, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { FRONTEND } from '../wire/message-type.ts';
-import { type EncodedBatch, makeRoom } from './batch-encode.ts';
+import type { EncodedBatch } from './batch-encode.ts';
 import { nameUnder, type StatementNames, type StatementText } from './prepared.ts';
 
 /**
@@ -68,23 +69,16 @@ export function encodeKept(
   connection: ServerConnection,
   reading: string,
 ): EncodedBatch {
-  const { statements, parsing } = connection;
   const name = nameUnder(reading, statement.name);
   const steps = STEPS[answers];
   const bound = encodeLiterals(name, literals);
-  if (statements.delete(name)) {
-    // Last in the set is last in the order of use.
-    statements.add(name);
-    return { bytes: bound, steps, parses: NO_NAMES, keeps: true, reuses: false };
-  }
-  // On its way for somebody else: it will be there when this is read.
-  if (parsing.has(name)) {
+  if (hasStatement(connection, name)) {
     return { bytes: bound, steps, parses: NO_NAMES, keeps: true, reuses: false };
   }
   const closes = makeRoom(connection, 1);
   const { sql, parameterTypes } = statement;
   const parse = encodeParse({ name, sql, parameterTypes: [...parameterTypes] });
-  const parsed: Step = { do: 'swallow', done: () => statements.add(name) };
+  const parsed: Step = { do: 'swallow', done: () => connection.statements.add(name) };
   return {
     bytes: Buffer.concat([...closes, parse, bound]),
     steps: [...closes.map(() => SWALLOW), parsed, ...steps],

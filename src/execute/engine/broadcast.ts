@@ -44,7 +44,14 @@ export async function openBroadcast(
 ): Promise<Gather | null> {
   const { fields } = request.description;
   const description = { fields, parameterTypes: parameters.types };
-  const gather = await openGather({ ...request, merge, parameters, connections, description });
+  const gather = await openGather({
+    ...request,
+    keep: null,
+    merge,
+    parameters,
+    connections,
+    description,
+  });
   let first: readonly Buffer[];
   try {
     const { value, done } = await gather.batches.next();
