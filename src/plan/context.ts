@@ -49,6 +49,8 @@ export class PlanContext {
   readonly configs: ConfigCall[] = [];
   /** A table was named that is neither in the catalog nor one of the system's. */
   unknownTable = false;
+  /** A view is read whose query tells the time. */
+  readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
   mergeable = true;
   /** False for a text in which no parameter can stand for the time, or one does already. */

@@ -120,6 +120,7 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   if (plan.merge !== null && kind !== 'all' && kind !== 'keys') {
     return refusedPlan('COPY', severalShards('copyQuery'));
   }
+  if (context.readsTimedView) return forwarded(fields, plan, 'copyTime');
   if ((kind !== 'all' && kind !== 'keys') || onServer || out === null) {
     return forwarded(fields, plan, 'copyQuery');
   }

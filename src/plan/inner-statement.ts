@@ -29,6 +29,7 @@ export function planInner(text: string, context: PlanContext, tellsOneTime = fal
   // The literals of the inner text have other places in the whole.
   context.dependsOnValue = true;
   context.unknownTable ||= own.unknownTable;
+  context.readsTimedView ||= own.readsTimedView;
   return plan;
 }
 

@@ -17,7 +17,7 @@ import { refusedFor, routedPlan } from './routed.ts';
 import { planRows } from './rows.ts';
 import { planSet, planTransaction } from './session-command.ts';
 import { keptSettings } from './setting-pin.ts';
-import { tellsTimeOf } from './timed-write.ts';
+import { tellsTimeOf } from './timed-statement.ts';
 import { planUtility } from './utility.ts';
 
 /** `literals`: as written, for key sources from literals; null when the plan has none. */

@@ -55,6 +55,10 @@ export const SEVERAL_SHARDS = {
     what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, sub-queries, outer joins, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
     hint: 'Lock the rows by their keys with a statement of its own.',
   },
+  copyTime: {
+    what: 'COPY of a query with a view that tells the time',
+    hint: "Copy the view's own query, or a table made of it.",
+  },
   statementTime: {
     what: 'statement_timestamp(), which each shard would tell for itself',
     hint: 'Use now(), or send the time as a parameter.',

@@ -30,6 +30,7 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
     const secured = views.some((view) => view.secured) || uses.some(isSecured);
     survey.timedViews.push({ item, table, sql, tokens, views, secured });
     survey.tellsTime = true;
+    survey.context.readsTimedView = true;
   }
   if (table.view!.materialized && !isByShard) throw new Refusal(refused('viewKept'));
   const leaf = leafOf(item, table, level, nullable);

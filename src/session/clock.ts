@@ -1,13 +1,15 @@
 // Clock: the time at which a session's transaction began, which all of its shards go by.
 
+import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
 import { boundWithTime } from '../execute/time-parameter.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
-import { timedWrite } from '../plan/timed-write.ts';
+import { timedStatement } from '../plan/timed-statement.ts';
 import { query } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
+import type { Execution } from './execution.ts';
 import type { SessionState } from './state.ts';
 
 /** In ISO form, which every DateStyle reads. */
@@ -54,11 +56,24 @@ export function isLate({ tellsTime }: RoutedPlan, shard: number, state: SessionS
   return first !== undefined && first !== shard;
 }
 
-/** The statement with the time of the transaction written out. */
+/** The statement with the time of the transaction written out; planned anew, for several shards. */
+export async function timedExecution(
+  execution: Execution,
+  state: SessionState,
+  context: SessionContext,
+): Promise<Execution & { readonly plan: RoutedPlan }> {
+  const sql = await withTime(execution.sql, state, context);
+  const plan = context.planner.planOnce(sql, context.topology(), state.searchPath);
+  if (plan.op === 'refused') throw new SqlError(plan.error);
+  if (plan.op !== 'routed') throw new Error('a statement changed its kind with the time in it');
+  return { ...execution, sql, plan };
+}
+
+/** Its text. */
 export async function withTime(
   sql: string,
   state: SessionState,
   context: SessionContext,
 ): Promise<string> {
-  return timedWrite(sql, context.topology().catalog, state.searchPath, await startOf(state));
+  return timedStatement(sql, context.topology().catalog, state.searchPath, await startOf(state));
 }

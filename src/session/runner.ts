@@ -14,7 +14,7 @@ import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
-import { isLate, withTime } from './clock.ts';
+import { isLate, timedExecution, withTime } from './clock.ts';
 import { runCopy } from './copy-runner.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { Descriptions } from './descriptions.ts';
@@ -216,13 +216,13 @@ export class Runner {
     plan: RoutedPlan,
     targets: readonly number[],
   ): Promise<void> {
-    const exact = this.#exactPlan(execution, plan);
-    const { merge } = exact;
-    if (merge === null) {
-      throw new SqlError(exact.refusal ?? NOT_MERGEABLE);
-    }
-    const parts = { ...execution, plan: exact };
     const { state, context } = this.#d;
+    const exact = { ...execution, plan: this.#exactPlan(execution, plan) };
+    // The others have the time as a parameter, or are timed where they are run.
+    const isTimed = exact.plan.tellsTime && exact.plan.copy === 'out';
+    const parts = isTimed ? await timedExecution(exact, state, context) : exact;
+    const { merge, refusal } = parts.plan;
+    if (merge === null) throw new SqlError(refusal ?? NOT_MERGEABLE);
     this.#d.context.counters.several(merge.how);
     if (merge.how === 'copyIn' || merge.how === 'copyOut') {
       await runCopy(this.#d, parts, merge, targets, () => this.connections(targets));

@@ -23,7 +23,7 @@ import type {
 import { severalShards } from '../plan/unsupported.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
-import { withTime } from './clock.ts';
+import { timedExecution } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runMakeTable } from './make-table-run.ts';
@@ -92,15 +92,11 @@ export async function write(
 
 /** With one time for all shards, whichever of them computes it. */
 async function timed(run: WriteRun): Promise<WriteRun> {
-  const { d, execution } = run;
-  const { state, context } = d;
-  const sql = await withTime(execution.sql, state, context);
-  const plan = context.planner.planOnce(sql, context.topology(), state.searchPath);
-  if (plan.op === 'refused') throw new SqlError(plan.error);
-  if (plan.op !== 'routed' || plan.merge === null || !isWriting(plan.merge)) {
-    throw new SqlError(severalShards('text'));
-  }
-  return { ...run, execution: { ...execution, sql, plan }, merge: plan.merge };
+  const { state, context } = run.d;
+  const execution = await timedExecution(run.execution, state, context);
+  const { merge } = execution.plan;
+  if (merge === null || !isWriting(merge)) throw new SqlError(severalShards('text'));
+  return { ...run, execution, merge };
 }
 
 async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {

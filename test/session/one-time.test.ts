@@ -3,6 +3,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { RawClient } from '../support/raw-client.ts';
 
 const SHARDS = 3;
 const USERS = [1, 2, 3, 4, 5, 6];
@@ -108,6 +109,19 @@ describe('a statement over several shards', () => {
     const { rows } = await client.query(sql);
     expect(rows).toHaveLength(1);
   });
+});
+
+test.each([
+  'COPY (SELECT now() FROM notes) TO STDOUT',
+  'COPY (SELECT now(), count(DISTINCT other) FROM notes GROUP BY user_id) TO STDOUT (FORMAT csv)',
+])('copies one time: %s', async (sql) => {
+  const raw = await RawClient.login(tested.login);
+  const times = (await raw.query(sql))
+    .filter(({ type }) => type === 'd')
+    .map(({ body }) => body.toString('latin1').split(/[\t,\n]/)[0]);
+  await raw.close();
+  expect(times).toHaveLength(USERS.length);
+  expect(new Set(times).size).toBe(1);
 });
 
 describe('a transaction over several shards', () => {

@@ -1,42 +1,52 @@
-// Timed write: a statement with the time of its transaction written out, wherever it is to run.
+// Timed statement: its text with the time of its transaction written out, wherever it is to run.
 
 import { quoteLiteral, quoteName } from '../base/quote.ts';
 import { clausesOf } from '../sql/clause.ts';
 import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
 import { parseSql } from '../sql/parser.ts';
-import type { InsertStatement, RelationName, RowStatement, Statement } from '../sql/statement.ts';
+import type {
+  CopyStatement,
+  InsertStatement,
+  RelationName,
+  RowStatement,
+  Statement,
+} from '../sql/statement.ts';
 import { type Token, tokenize, withoutSemicolons } from '../sql/token.ts';
 import type { Catalog, Column, Table } from '../topology/table.ts';
+import type { PlanInput } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
 import { isInsertSelect } from './insert-select.ts';
 import { namesTime, timedText } from './time-text.ts';
 
-type SearchPath = readonly string[] | null;
+type SearchPath = PlanInput['searchPath'];
 
-const ROW_STATEMENTS = new Set<Statement['kind']>([
-  'select',
-  'insert',
-  'update',
-  'delete',
-  'merge',
-]);
+type TimedStatement = RowStatement | CopyStatement;
 
-const isRowStatement = (statement: Statement): statement is RowStatement =>
-  ROW_STATEMENTS.has(statement.kind);
+/** What a server computes at once: no definition, whose times are those of its use. */
+function isTimed(statement: Statement): statement is TimedStatement {
+  switch (statement.kind) {
+    case 'copy':
+      return statement.query !== null;
+    case 'select':
+    case 'insert':
+    case 'update':
+    case 'delete':
+    case 'merge':
+      return true;
+    default:
+      return false;
+  }
+}
 
 /**
- * Whether what a row statement does depends on when its transaction began, as far as its text and
- * the defaults of the table that it writes tell.
+ * Whether what a statement does depends on when its transaction began, as far as its text and the
+ * defaults of the table that it writes tell.
  */
 export function tellsTimeOf(
   statement: Statement,
-  {
-    tokens,
-    catalog,
-    searchPath,
-  }: { tokens: readonly Token[]; catalog: Catalog; searchPath: SearchPath },
+  { tokens, catalog, searchPath }: Pick<PlanInput, 'tokens' | 'catalog' | 'searchPath'>,
 ): boolean {
-  if (!isRowStatement(statement)) return false;
+  if (!isTimed(statement)) return false;
   if (namesTime(tokens)) return true;
   const isWrite = statement.kind === 'insert' || statement.kind === 'update';
   return isWrite && timeColumns(tableOf(statement.relation, catalog, searchPath)).length > 0;
@@ -46,7 +56,7 @@ export function tellsTimeOf(
  * The text in which `time`, as PostgreSQL writes a timestamptz, stands for now() and its kin, in
  * defaults too that an INSERT leaves to its table. The text itself where it cannot be taken apart.
  */
-export function timedWrite(
+export function timedStatement(
   sql: string,
   catalog: Catalog,
   searchPath: SearchPath,
@@ -74,12 +84,12 @@ const tableOf = ({ schema, name }: RelationName, catalog: Catalog, searchPath: S
 const timeColumns = (table: Table | null): readonly Column[] =>
   table?.columns.filter(({ timeDefault }) => timeDefault != null) ?? [];
 
-function parsedOf(sql: string): { statement: RowStatement; tokens: readonly Token[] } | null {
+function parsedOf(sql: string): { statement: TimedStatement; tokens: readonly Token[] } | null {
   const parsed = parseSql(sql);
   const [only, ...others] = parsed?.statements ?? [];
   if (parsed === null || only === undefined || others.length > 0) return null;
   const { statement } = only;
-  if (!isRowStatement(statement)) return null;
+  if (!isTimed(statement)) return null;
   return { statement, tokens: withoutSemicolons(parsed.tokens) };
 }
 
