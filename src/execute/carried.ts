@@ -2,7 +2,6 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { type SeveralShardsReason, severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
@@ -84,13 +83,12 @@ export async function carriedColumns(
 }
 
 /**
- * Collations of columns, as SQL; null: their type's own. Throws 0A000, for that reason, where one is not
+ * Collations of columns, as SQL; null: their type's own. Throws 0A000 where one is not
  * known.
  */
 export async function collationsOf(
   home: ServerConnection,
   fields: readonly FieldDescription[],
-  reason: SeveralShardsReason,
 ): Promise<readonly (string | null)[]> {
   const list = fields
     .map(
@@ -111,10 +109,18 @@ export async function collationsOf(
   );
   return rows.map(([isOwn, isUnknown, name]) => {
     if (isOwn === 't') return null;
-    if (isUnknown === 't') throw new SqlError(severalShards(reason));
+    if (isUnknown === 't') throw unknownCollation();
     return name!;
   });
 }
+
+const unknownCollation = (): SqlError =>
+  new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message:
+      'not supported over several shards: text that no table tells the collation of, carried from one part of a write to another',
+    hint: 'Take it from columns of tables as they are, or send the parts as statements of their own, in one transaction.',
+  });
 
 /**
  * A query that gives the rows; `first`: the number of the first array's parameter. `collations`, as SQL:

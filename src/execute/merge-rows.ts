@@ -11,6 +11,8 @@ import type { WriteResult } from './write.ts';
 export interface MergeWrite extends CarriedWrite {
   readonly merge: MergeRowsMerge;
   readonly columns: readonly CarriedColumn[];
+  /** As SQL, of the columns; null: their types' own. */
+  readonly collations: readonly (string | null)[];
   /** The columns' names, unquoted. */
   readonly names: readonly string[];
   /** DataRow bodies in the formats of the columns. */
@@ -43,8 +45,8 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
 }
 
-function sqlOf({ merge, columns, names, parameters }: MergeWrite): string {
-  const rows = carriedSql(columns, parameters.types.length + 1);
+function sqlOf({ merge, columns, collations, names, parameters }: MergeWrite): string {
+  const rows = carriedSql(columns, parameters.types.length + 1, collations);
   const list = names.map(quoteName).join(', ');
   return `${merge.before}(${rows}) AS ${merge.alias} (${list})${merge.after}`;
 }

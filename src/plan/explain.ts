@@ -23,7 +23,9 @@ import type {
   SortKey,
 } from './plan.ts';
 import type {
+  ApartMerge,
   ComputedRow,
+  MergeRowsMerge,
   ModifyRowsMerge,
   ReturnedItem,
   ValuesQuery,
@@ -183,7 +185,8 @@ function mergeLines(merge: Merge): string[] {
     case 'withWrites':
       return merge.parts.map((part, i) => withPartText(part, i, i === merge.main));
     case 'mergeRows': {
-      const { source, split, bySource, table, before, alias, after } = merge;
+      const { source, split, bySource, table, before, alias, after, apart } = merge;
+      if (apart !== null) return apartLines(merge, apart);
       const to = split === null ? 'everywhere' : `by ${split.column}`;
       const words = table.kind === 'home' ? 'to home' : bySource ? `${to}, on all shards` : to;
       return [`rows: ${source}`, `merge: rows ${words}: ${before}… AS ${alias}${after}`];
@@ -249,6 +252,22 @@ function modifyLines(merge: ModifyRowsMerge): string[] {
   return [
     `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
     `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returnedText(merge.returning)}`,
+  ];
+}
+
+function apartLines({ source, before, alias }: MergeRowsMerge, apart: ApartMerge): string[] {
+  const { on, matched, unmatched, returning } = apart;
+  const inserts = unmatched.map(({ condition, insert }) => {
+    const when = condition === null ? 'when not matched' : `when not matched and ${condition}`;
+    if (insert === null) return `${when}: nothing`;
+    return `${when}, by ${insert.key}: ${insert.before}…${insert.after}`;
+  });
+  const rest = [matched, returning].filter((text) => text !== '').join(' ');
+  return [
+    `rows: ${source}`,
+    `match: ${before}… AS ${alias} ON ${on}`,
+    ...(rest === '' ? [] : [`merge: rows that match: ${rest}`]),
+    ...inserts,
   ];
 }
 

@@ -107,6 +107,17 @@ export function isPerRow(call: Call): boolean {
   return isBuiltIn(call) && PER_ROW.has(call.name);
 }
 
+/** random() and its kin anywhere in it: two readings would not find the same. */
+export function asksChance(part: unknown): boolean {
+  const open = [part];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    if ('kind' in next && next.kind === 'call' && isPerRow(next as Call)) return true;
+    open.push(...Object.values(next));
+  }
+  return false;
+}
+
 /** A function whose kind is not known: it may be an aggregate, return rows, or remember things. */
 export function isUnknown(call: Call): boolean {
   if (isScalar(call) || isAggregate(call) || isPerRow(call)) return false;

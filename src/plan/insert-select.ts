@@ -148,6 +148,10 @@ export function writtenTable(
   };
 }
 
+/** Some column that is read has a collation of its own. */
+export const readsCollated = ({ uses }: Survey): boolean =>
+  uses.some(({ table }) => table?.columns.some(({ collation }) => collation !== null));
+
 const KEY_TYPES: ReadonlyMap<number, RowsKey['type']> = new Map([
   [TYPE.int2, 'int2'],
   [TYPE.int4, 'int4'],

@@ -7,10 +7,11 @@ import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { rowsKey, writtenTable } from './insert-select.ts';
+import { readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
-import { conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
+import { apartMerge } from './merge-apart.ts';
+import { conjunctsOf, keyClassOf, keySourceOf, pairsOf } from './restriction.ts';
 import { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { MergeRowsMerge } from './staged.ts';
@@ -52,7 +53,21 @@ export function tieMerge(
   if (statement.actions.some(({ when }) => when === 'notMatchedBySource')) {
     survey.classes.push(new KeyClass());
   }
-  return inserts(statement).every((action) => isSame(insertedKey(action, table)));
+  const others = inserts(statement)
+    .map((action) => insertedKey(action, table))
+    .filter((value) => !isSame(value));
+  for (const value of others) survey.classes.push(placedKey(value, table, survey.context));
+  return others.length === 0;
+}
+
+/** The keys of rows that are inserted, wherever the source's rows are. */
+function placedKey(value: Expression | undefined, table: Table, context: PlanContext): KeyClass {
+  const key = new KeyClass();
+  const column = table.columns.find(({ name }) => name === table.keyColumn);
+  const source = value === undefined ? null : keySourceOf(value, context);
+  // A server that takes rows without a key would keep such a row wherever it is sent.
+  if (source !== null && column?.notNull === true) key.restrict([source]);
+  return key;
 }
 
 const inserts = ({ actions }: MergeStatement) =>
@@ -69,16 +84,18 @@ export function mergeRows(
   table: Table | null,
   scope: Scope,
   survey: Survey,
-  { input }: PlanContext,
+  context: PlanContext,
 ): MergeRowsMerge {
   const { source, actions } = statement;
-  const text = mergeText(input.sql, input.tokens);
+  const text = mergeText(context.input.sql, context.input.tokens);
   if (text === null || source.kind === 'join') throw new NoMerge('text');
   const alias = source.kind === 'table' ? (source.alias ?? source.relation.name) : source.alias;
   if (alias === null || survey.writesInWith) throw new NoMerge('text');
   checkOwn(statement, scope, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
   const splits = sharded !== null && inserts(statement).length > 0;
+  const split = splits ? splitOf(statement, sharded, scope, alias) : null;
+  const apart = splits && split === null ? apartMerge(statement, sharded, alias, context) : null;
   return {
     how: 'mergeRows',
     source: `${text.with}SELECT * FROM ${text.source}`,
@@ -86,12 +103,14 @@ export function mergeRows(
     before: text.before,
     alias: quoteName(alias),
     after: text.after,
-    split: splits ? splitOf(statement, sharded, scope, alias) : null,
+    split,
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
+    apart,
+    collated: readsCollated(survey),
   };
 }
 
-/** The source's column that ON holds equal to the key and that every INSERT gives as the key. */
+/** By the source's column that ON holds equal to the key and every INSERT gives as the key; null: none is. */
 function splitOf(
   statement: MergeStatement,
   table: Table,
@@ -111,7 +130,7 @@ function splitOf(
   const column = columns.find((name) =>
     inserts(statement).every((each) => columnOf(insertedKey(each, table), alias) === name),
   );
-  if (column === undefined) throw new NoMerge('joinWithoutKey');
+  if (column === undefined) return null;
   return { column, key: rowsKey(table, [table.keyColumn!]) };
 }
 

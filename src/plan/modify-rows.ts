@@ -5,8 +5,8 @@ import { modifyText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { isPerRow } from './functions.ts';
-import { rowsKey, writtenTable } from './insert-select.ts';
+import { asksChance } from './functions.ts';
+import { readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { returnedItems } from './returned.ts';
 import type { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
@@ -31,7 +31,9 @@ export function modifyRows(
   if (survey.writesInWith) throw new NoMerge('writingWith');
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   // The rows are asked for twice, before and after they are locked.
-  if (survey.mayWrite || asksChance(statement)) throw new NoMerge('unknownFunction');
+  const { returning: _, ...rest } = statement;
+  const deciding = { ...rest, assignments: null };
+  if (survey.mayWrite || asksChance(deciding)) throw new NoMerge('unknownFunction');
   const text = modifyText(input.sql, input.tokens, statement.kind);
   if (text === null) throw new NoMerge('text');
   const assignments = statement.kind === 'update' ? assigned(statement, text.assignments) : [];
@@ -58,9 +60,7 @@ export function modifyRows(
     where: text.where,
     assignments,
     returning,
-    collated: [table, ...survey.uses.map((use) => use.table)].some((each) =>
-      each?.columns.some(({ collation }) => collation !== null),
-    ),
+    collated: readsCollated(survey),
     key,
   };
 }
@@ -86,20 +86,6 @@ function picksRows(source: Expression): boolean {
     const { limit, offset, distinctOn } = next as { readonly [part: string]: unknown };
     if ((limit ?? offset ?? null) !== null) return true;
     if (Array.isArray(distinctOn) && distinctOn.length > 0) return true;
-    open.push(...Object.values(next));
-  }
-  return false;
-}
-
-/** random() and its kin decide about rows: two readings would not find the same. */
-function asksChance(statement: UpdateStatement | DeleteStatement): boolean {
-  const { returning: _, ...rest } = statement;
-  const open: unknown[] = Object.entries(rest)
-    .filter(([name]) => name !== 'assignments')
-    .map(([, part]) => part as unknown);
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    if ('kind' in next && next.kind === 'call' && isPerRow(next as never)) return true;
     open.push(...Object.values(next));
   }
   return false;

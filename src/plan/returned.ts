@@ -1,7 +1,7 @@
 // Returned: RETURNING of an UPDATE or DELETE whose rows are found first, cut by whose its columns are.
 
 import { quoteName } from '../base/quote.ts';
-import type { Column, Expression } from '../sql/expression.ts';
+import type { Column, Expression, SubQuery } from '../sql/expression.ts';
 import type { ReturningText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
@@ -63,7 +63,7 @@ function foundColumns(expression: Expression, cut: Cut): { start: number; end: n
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
     const node = next as Expression;
-    if (node.kind === 'query') throw new NoMerge('returning');
+    if (node.kind === 'query' && !isOfItsRow(node)) throw new NoMerge('returning');
     if (node.kind === 'star' && node.path.at(-1) !== cut.target.name) {
       throw new NoMerge('returning');
     }
@@ -74,6 +74,11 @@ function foundColumns(expression: Expression, cut: Cut): { start: number; end: n
     open.push(...Object.values(next));
   }
   return columns;
+}
+
+/** Without tables of its own, so that names in it mean what they mean outside: (SELECT t.a + 1). */
+function isOfItsRow({ query: { body, with: clause } }: SubQuery): boolean {
+  return clause === null && body.kind === 'simple' && body.from.length === 0;
 }
 
 /** Of the table that is written, whose shard computes it. Throws NoMerge where that is not certain. */

@@ -130,6 +130,38 @@ export interface MergeRowsMerge {
   readonly split: { readonly column: string; readonly key: RowsKey } | null;
   /** Rows that the source does not have are looked for, on every shard. */
   readonly bySource: boolean;
+  /** Instead of `split` and `after`, where what is inserted belongs to any shard. */
+  readonly apart: ApartMerge | null;
+  /** Some column has a collation of its own, which the source's must keep. */
+  readonly collated: boolean;
+}
+
+/** The parts of a MERGE into a sharded table whose inserted rows have other keys than those of ON. */
+export interface ApartMerge {
+  /** [ONLY] t [*] [AS a] */
+  readonly target: string;
+  /** The condition of ON. */
+  readonly on: string;
+  /** WHEN MATCHED and WHEN NOT MATCHED BY SOURCE, or ''. */
+  readonly matched: string;
+  /** What matches may be changed. */
+  readonly changes: boolean;
+  /** WHEN NOT MATCHED, in their order. */
+  readonly unmatched: readonly UnmatchedClause[];
+  /** RETURNING …, or ''. */
+  readonly returning: string;
+  readonly key: RowsKey;
+}
+
+export interface UnmatchedClause {
+  /** null: none. */
+  readonly condition: string | null;
+  /** INSERT, on both sides of the key; null: DO NOTHING. */
+  readonly insert: {
+    readonly before: string;
+    readonly key: string;
+    readonly after: string;
+  } | null;
 }
 
 /** CREATE TABLE AS and SELECT INTO: the home shard makes the table, then gets the query's rows. */

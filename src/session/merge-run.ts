@@ -1,7 +1,8 @@
 // Merge run: computes the source of a MERGE, then runs it on the shards of the source's rows.
 
 import { SqlError } from '../base/errors.ts';
-import { carriedColumns } from '../execute/carried.ts';
+import { carriedColumns, collationsOf } from '../execute/carried.ts';
+import { mergeApart } from '../execute/merge-apart.ts';
 import { mergeRows } from '../execute/merge-rows.ts';
 import { shardsOfRows } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
@@ -36,25 +37,26 @@ async function write(
   if (split !== null && names.filter((name) => name === split.column).length !== 1) {
     throw new SqlError(severalShards('joinWithoutKey'));
   }
-  const { columns, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
-    const carried = await carriedColumns(home, fields);
-    if (split === null) return { columns: carried, rowShards: null };
+  const { rowShards, ...carriage } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
+    const columns = await carriedColumns(home, fields);
+    const collations = merge.collated ? await collationsOf(home, fields) : [];
+    if (split === null) return { columns, collations, rowShards: null };
     const key = { ...split.key, index: names.indexOf(split.column) };
-    return {
-      columns: carried,
-      rowShards: await shardsOfRows(home, rows, carried, key, placement),
-    };
+    const places = await shardsOfRows(home, rows, columns, key, placement);
+    return { columns, collations, rowShards: places };
   });
-  return mergeRows({
+  const written = {
     transaction: state.transaction!,
     merge,
-    columns,
+    ...carriage,
     names,
     rows,
-    rowShards,
     shards: shards.map(({ id }) => id),
     parameters: { ...execution.parameters, types: description.parameterTypes },
     resultFormats: execution.resultFormats,
     bytesMax: context.mergeBytesMax,
-  });
+  };
+  const { apart } = merge;
+  if (apart !== null) return mergeApart({ ...written, merge: { ...merge, apart }, placement });
+  return mergeRows({ ...written, rowShards });
 }

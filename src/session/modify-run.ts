@@ -126,7 +126,7 @@ async function collationsFrom(
   fields: readonly FieldDescription[],
   first: number,
 ): Promise<readonly (string | null)[]> {
-  const own = await collationsOf(home, fields.slice(first), 'returning');
+  const own = await collationsOf(home, fields.slice(first));
   return [...fields.slice(0, first).map(() => null), ...own];
 }
 

@@ -104,7 +104,7 @@ async function carriedOf(
 ): Promise<Carried> {
   const made = await withConnectionOf(d.state)(HOME_SHARD, async (home) => ({
     columns: await carriedColumns(home, fields),
-    collations: collated ? await collationsOf(home, fields, 'writingWith') : fields.map(() => null),
+    collations: collated ? await collationsOf(home, fields) : fields.map(() => null),
   }));
   return { ...made, rows, names: fields.map(({ name }, i) => names[i] ?? name) };
 }

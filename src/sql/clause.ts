@@ -202,6 +202,24 @@ export function callText(
   return { inner, filter: ` ${sql.slice(next.start, tokens[filterClose]!.end)}` };
 }
 
+/** Indexes of the tokens of each item between commas, at the depth of the first. */
+export function itemsBetween(
+  tokens: readonly Token[],
+  depths: readonly number[],
+  from: number,
+  to: number,
+): [number, number][] {
+  const depth = depths[from] ?? 0;
+  const found: [number, number][] = [];
+  let start = from;
+  for (let i = from; i <= to; i++) {
+    if (i < to && (tokens[i]!.text !== ',' || depths[i] !== depth)) continue;
+    if (i > start) found.push([start, i]);
+    start = i + 1;
+  }
+  return found;
+}
+
 /** The token that closes the bracket at `open`; null: none does. */
 export function closing(tokens: readonly Token[], open: number): number | null {
   let depth = 0;

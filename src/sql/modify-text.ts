@@ -1,6 +1,6 @@
 // Modify text: where the parts of an UPDATE or DELETE stand in its text.
 
-import { clauseAt, closing, depthsOf } from './clause.ts';
+import { clauseAt, closing, depthsOf, itemsBetween } from './clause.ts';
 import type { Token } from './token.ts';
 
 export interface ModifyText {
@@ -72,7 +72,7 @@ export function modifyText(
     returning:
       returning === undefined
         ? []
-        : items(split, returning + 1, tokens.length).map(([from, to]) => ({
+        : itemsBetween(tokens, depths, returning + 1, tokens.length).map(([from, to]) => ({
             text: text(from, to),
             start: tokens[from]!.start,
           })),
@@ -114,25 +114,12 @@ function columnsOf(query: string, count: number): string[] {
   );
 }
 
-/** Tokens of the items between commas. */
-function items({ tokens, depths }: Split, from: number, to: number): [number, number][] {
-  const depth = depths[from] ?? 0;
-  const found: [number, number][] = [];
-  let start = from;
-  for (let i = from; i <= to; i++) {
-    if (i < to && (tokens[i]!.text !== ',' || depths[i] !== depth)) continue;
-    if (i > start) found.push([start, i]);
-    start = i + 1;
-  }
-  return found;
-}
-
 function assignmentsOf(split: Split, from: number, to: number): AssignmentText[] | null {
   const { sql, tokens, depths } = split;
   const text = ([start, end]: readonly [number, number]) =>
     sql.slice(tokens[start]!.start, tokens[end - 1]!.end);
   const assignments: AssignmentText[] = [];
-  for (const [start, end] of items(split, from, to)) {
+  for (const [start, end] of itemsBetween(tokens, depths, from, to)) {
     const equals = tokens.findIndex(
       (token, i) => i > start && i < end && token.text === '=' && depths[i] === depths[start],
     );
@@ -144,11 +131,11 @@ function assignmentsOf(split: Split, from: number, to: number): AssignmentText[]
     const open = isWord(tokens[equals + 1], 'row') ? equals + 2 : equals + 1;
     if (tokens[open]?.text !== '(' || closing(tokens, open) !== end - 1) return null;
     if (isWord(tokens[open + 1], 'select') || isWord(tokens[open + 1], 'with')) {
-      const count = items(split, start + 1, equals - 1).length;
+      const count = itemsBetween(tokens, depths, start + 1, equals - 1).length;
       assignments.push({ values: columnsOf(text([open, end]), count) });
       continue;
     }
-    assignments.push({ values: items(split, open + 1, end - 1).map(text) });
+    assignments.push({ values: itemsBetween(tokens, depths, open + 1, end - 1).map(text) });
   }
   return assignments;
 }

@@ -7,13 +7,13 @@ import { list, type Node, option, type Part, query, text } from './tree.ts';
 import type { World, WorldTable } from './world.ts';
 
 /** One row for each id at most, whatever has been inserted: which of several is met would be open. */
-function oneOfEach(random: Random, { name, columns }: WorldTable): Node {
+export function oneOfEach(random: Random, { name, columns }: WorldTable): Node {
   const order = columns.map((column) => column.name).filter((column) => column !== 'id');
   const where = random.chance(0.3) ? ` WHERE id % ${random.int(2, 4)} <> 1` : '';
   return text(`(SELECT DISTINCT ON (id) * FROM ${name}${where} ORDER BY id, ${order.join(', ')})`);
 }
 
-interface Joined {
+export interface Joined {
   readonly random: Random;
   readonly make: Expressions;
   readonly world: World;
@@ -43,7 +43,7 @@ export function joinedWrite({ random, make, world, table, changed }: Joined): No
   return query('UPDATE ', table.name, ' u SET ', all, ' FROM ', from, where, returning);
 }
 
-function returned(random: Random, make: Expressions, sight: Sight): Part {
+export function returned(random: Random, make: Expressions, sight: Sight): Part {
   const items = Array.from({ length: random.int(1, 4) }, (): Part => {
     if (random.chance(0.25)) return random.pick(['*', 'u.*', 's.*']);
     return make.of(make.typeInSight(sight), sight, 1);

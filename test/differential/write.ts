@@ -4,6 +4,7 @@ import type { Random } from '../support/random.ts';
 import { condition, keyCondition } from './condition.ts';
 import { type Column, Expressions, type Sight } from './expression.ts';
 import { joinedWrite } from './joined-write.ts';
+import { merge } from './merge.ts';
 import { QueryWriter } from './query.ts';
 import { list, literal, type Node, option, type Part, query, text } from './tree.ts';
 import { LITERALS } from './type.ts';
@@ -22,9 +23,9 @@ export function writeStatement(random: Random, world: World): Write {
   make.subQueries = random.chance(0.2) ? 1 : 0;
   const kind = random.int(0, 3);
   if (kind === 0) return { table, node: insert(random, make, table) };
-  if (random.chance(0.3)) {
+  if (random.chance(0.4)) {
     const joined = { random, make, world, table, changed: changed(random, table) };
-    return { table, node: joinedWrite(joined) };
+    return { table, node: random.chance(0.5) ? merge(joined) : joinedWrite(joined) };
   }
   const alias = random.chance(0.3) ? 'u' : null;
   const sight: Sight = { own: [{ name: alias ?? table.name, columns: table.columns }], outer: [] };

@@ -113,6 +113,11 @@ export const RETURNED: readonly Said[] = [
   {
     sql: `DELETE FROM country USING notes n WHERE n.id = country.weight AND n.id = 3 RETURNING n.id, code, n.owner`,
   },
+  // The time, and queries of the row alone.
+  {
+    sql: `UPDATE members m SET total = extract(epoch FROM now()) * 0 FROM files f WHERE f.id = m.user_id
+      RETURNING m.total, f.name, now() = now(), f.made < CURRENT_TIMESTAMP, (SELECT f.size + m.user_id)`,
+  },
   // Of none, and what fails.
   {
     sql: `UPDATE members m SET name = f.name FROM files f WHERE f.id = m.user_id AND false RETURNING *`,

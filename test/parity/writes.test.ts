@@ -1,6 +1,7 @@
 // Parity of writes: after every statement the shards together hold what one PostgreSQL holds.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { MERGES_APART } from './merge-statements.ts';
 import { RETURNED } from './returning-statements.ts';
 import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
 import { type Said, WriteServers } from './write-servers.ts';
@@ -33,6 +34,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['UPDATE and DELETE of rows found first', CHANGES],
     ['RETURNING of other tables', RETURNED],
     ['MERGE', MERGES],
+    ['MERGE that inserts on other shards', MERGES_APART],
     ['WITH that writes', WITH_WRITES],
     ['WITH that writes by the key', WITH_BY_KEY],
   ])('%s', (_, statements) => {

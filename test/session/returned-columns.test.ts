@@ -104,7 +104,10 @@ describe('Refused, with what to do', () => {
   it.each([
     ['a whole row of another table', `UPDATE seats s SET points = 1 ${JOINED} RETURNING o`],
     ['a star within', `UPDATE seats s SET points = 1 ${JOINED} RETURNING to_json(o.*)`],
-    ['a sub-query', `UPDATE seats s SET points = 1 ${JOINED} RETURNING (SELECT o.name)`],
+    [
+      'a sub-query',
+      `UPDATE seats s SET points = 1 ${JOINED} RETURNING (SELECT max(label) FROM seats)`,
+    ],
     [
       'a row of no type',
       `UPDATE seats s SET points = 1 FROM (VALUES (1, 'a')) v (k, t), offers o WHERE o.seat = v.k

@@ -1,0 +1,82 @@
+// MERGE whose inserted rows belong to other shards than the rows that they were compared with.
+
+import { quoteName } from '../base/quote.ts';
+import { type MergeClauses, mergeClauses, type WhenText } from '../sql/merge-clauses.ts';
+import type { MergeAction, MergeStatement } from '../sql/statement.ts';
+import type { Table } from '../topology/table.ts';
+import { type PlanContext, Refusal } from './context.ts';
+import { asksChance } from './functions.ts';
+import { rowsKey } from './insert-select.ts';
+import { NoMerge } from './splice.ts';
+import type { ApartMerge, UnmatchedClause } from './staged.ts';
+import { refused } from './unsupported.ts';
+
+/** `alias`: the source's. Throws NoMerge, and Refusal for a row without a key. */
+export function apartMerge(
+  statement: MergeStatement,
+  table: Table,
+  alias: string,
+  { input }: PlanContext,
+): ApartMerge {
+  const { actions } = statement;
+  const text = mergeClauses(input.sql, input.tokens);
+  if (text === null || text.whens.length !== actions.length) throw new NoMerge('text');
+  if (table.view !== undefined) throw new Refusal(refused('view'));
+  // The shards are asked twice what matches.
+  if (asksChance(statement.on)) throw new NoMerge('unknownFunction');
+  const isUnmatched = (i: number) => actions[i]!.when === 'notMatched';
+  const target = statement.alias ?? statement.relation.name;
+  return {
+    target: text.target,
+    on: text.on,
+    matched: text.whens
+      .filter((_, i) => !isUnmatched(i))
+      .map((when) => when.text)
+      .join(' '),
+    changes: actions.some(({ when, command }) => when === 'matched' && command !== 'nothing'),
+    unmatched: actions.flatMap((action, i) =>
+      isUnmatched(i) ? [unmatchedClause(action, text.whens[i]!, table)] : [],
+    ),
+    returning: returningOf(text, `${quoteName(alias)}.*, ${quoteName(target)}.*`, input.sql),
+    key: rowsKey(table, [table.keyColumn!]),
+  };
+}
+
+function unmatchedClause(
+  { command, columns, values }: MergeAction,
+  { condition, values: text }: WhenText,
+  table: Table,
+): UnmatchedClause {
+  if (command === 'nothing') return { condition, insert: null };
+  const names = columns ?? table.columns.map(({ name }) => name);
+  const at = names.indexOf(table.keyColumn!);
+  const key = values[at];
+  if (key === undefined || key.kind === 'default') throw new Refusal(refused('insertDefault'));
+  if (text === null || text.items.length !== values.length) throw new NoMerge('text');
+  const { before, items, after } = text;
+  return {
+    condition,
+    insert: {
+      before: `${before}${items
+        .slice(0, at)
+        .map((item) => `${item}, `)
+        .join('')}`,
+      key: items[at]!,
+      after: `${items
+        .slice(at + 1)
+        .map((item) => `, ${item}`)
+        .join('')}${after}`,
+    },
+  };
+}
+
+/** A star by itself would show what carries the rows, too. */
+function returningOf({ returning, stars, returningStart }: MergeClauses, all: string, sql: string) {
+  let text = '';
+  let at = returningStart;
+  for (const star of stars) {
+    text += sql.slice(at, star.start) + all;
+    at = star.end;
+  }
+  return text + sql.slice(at, returningStart + returning.length);
+}

@@ -1,0 +1,150 @@
+// Merge clauses: where the WHENs of a MERGE and what they insert stand in its text.
+
+import { closing, depthsOf, itemsBetween, type Range } from './clause.ts';
+import type { Token } from './token.ts';
+
+export interface MergeClauses {
+  /** [ONLY] t [*] [AS a] */
+  readonly target: string;
+  /** The condition of ON. */
+  readonly on: string;
+  readonly whens: readonly WhenText[];
+  /** RETURNING …, or ''. */
+  readonly returning: string;
+  /** The items of it that are a star by itself. */
+  readonly stars: readonly Range[];
+  /** Where `returning` begins in the statement's text. */
+  readonly returningStart: number;
+}
+
+/** One WHEN. */
+export interface WhenText {
+  readonly text: string;
+  /** Of AND; null: none. */
+  readonly condition: string | null;
+  /** What stands behind THEN. */
+  readonly action: string;
+  /** The items of VALUES, and the action's text before the first and behind the last; null: none. */
+  readonly values: {
+    readonly before: string;
+    readonly items: readonly string[];
+    readonly after: string;
+  } | null;
+}
+
+/** Of a MERGE whose parts are certain otherwise; null where these are not. */
+export function mergeClauses(sql: string, tokens: readonly Token[]): MergeClauses | null {
+  const reader = new ClauseReader(sql, tokens);
+  return reader.read();
+}
+
+class ClauseReader {
+  readonly #sql: string;
+  readonly #tokens: readonly Token[];
+  /** Brackets and CASEs that are open around each token. */
+  readonly #depths: readonly number[];
+
+  constructor(sql: string, tokens: readonly Token[]) {
+    this.#sql = sql;
+    this.#tokens = tokens;
+    this.#depths = withCases(tokens);
+  }
+
+  read(): MergeClauses | null {
+    const merge = this.#at('merge', 0);
+    const using = this.#at('using', merge + 1);
+    const on = this.#at('on', using + 1);
+    const starts: number[] = [];
+    for (let i = this.#at('when', on + 1); i >= 0; i = this.#at('when', i + 1)) starts.push(i);
+    if (merge < 0 || using < 0 || on < 0 || starts.length === 0) return null;
+    if (this.#tokens[merge + 1]?.text !== 'into') return null;
+    const returning = this.#at('returning', starts.at(-1)!);
+    const end = returning < 0 ? this.#tokens.length : returning;
+    const whens = starts.map((start, i) => this.#when(start, starts[i + 1] ?? end));
+    if (!whens.every((when) => when !== null)) return null;
+    return {
+      target: this.#text(merge + 2, using),
+      on: this.#text(on + 1, starts[0]!),
+      whens,
+      returning: this.#text(end, this.#tokens.length),
+      stars: returning < 0 ? [] : this.#stars(returning),
+      returningStart: this.#tokens[end]?.start ?? this.#sql.length,
+    };
+  }
+
+  #when(start: number, end: number): WhenText | null {
+    const then = this.#at('then', start);
+    if (then < 0 || then >= end) return null;
+    const and = this.#at('and', start);
+    const condition = and >= 0 && and < then ? this.#text(and + 1, then) : null;
+    const values = this.#at('values', then);
+    const text = this.#text(start, end);
+    const action = this.#text(then + 1, end);
+    const open = values + 1;
+    if (values < 0 || values >= end || this.#tokens[values - 1]!.text === 'default') {
+      return { text, condition, action, values: null };
+    }
+    const close = closing(this.#tokens, open);
+    if (this.#tokens[open]?.text !== '(' || close !== end - 1) return null;
+    const items = itemsBetween(this.#tokens, this.#depths, open + 1, close);
+    return {
+      text,
+      condition,
+      action,
+      values: {
+        before: this.#text(then + 1, open + 1),
+        items: items.map(([from, to]) => this.#text(from, to)),
+        after: this.#text(close, end),
+      },
+    };
+  }
+
+  #stars(returning: number): Range[] {
+    return this.#tokens.filter(({ text }, i) => {
+      if (i <= returning || text !== '*' || this.#depths[i] !== 0) return false;
+      const before = this.#tokens[i - 1]!.text;
+      const after = this.#tokens[i + 1]?.text;
+      const begins =
+        i === returning + 1 || before === ',' || (before === ')' && this.#isBehindWith(i));
+      return begins && (after === undefined || after === ',');
+    });
+  }
+
+  /** RETURNING WITH (OLD AS o, NEW AS n) */
+  #isBehindWith(i: number): boolean {
+    const open = this.#tokens.findIndex((_, from) => closing(this.#tokens, from) === i - 1);
+    return this.#tokens[open - 1]?.text === 'with' && this.#tokens[open - 2]?.text === 'returning';
+  }
+
+  #at(word: string, from: number): number {
+    return this.#tokens.findIndex(
+      ({ kind, text }, i) =>
+        i >= from &&
+        kind === 'word' &&
+        text === word &&
+        this.#depths[i] === 0 &&
+        isFree(this.#tokens, i),
+    );
+  }
+
+  #text(from: number, to: number): string {
+    if (to <= from) return '';
+    return this.#sql.slice(this.#tokens[from]!.start, this.#tokens[to - 1]!.end);
+  }
+}
+
+/** A reserved word may be a column's name behind a dot or AS. */
+const isFree = (tokens: readonly Token[], i: number) =>
+  !['.', 'as'].includes(tokens[i - 1]?.text ?? '');
+
+function withCases(tokens: readonly Token[]): number[] {
+  let cases = 0;
+  return depthsOf(tokens).map((depth, i) => {
+    const { kind, text } = tokens[i]!;
+    const isWord = kind === 'word' && isFree(tokens, i);
+    if (isWord && text === 'end' && cases > 0) cases -= 1;
+    const own = depth + cases;
+    if (isWord && text === 'case') cases += 1;
+    return own;
+  });
+}

@@ -1,0 +1,89 @@
+// Generator of MERGE statements: sources of any table, joined by any columns, inserted by any key.
+
+import { condition } from './condition.ts';
+import type { Relation, Sight } from './expression.ts';
+import { type Joined, oneOfEach, returned } from './joined-write.ts';
+import { list, type Node, option, type Part, query, text } from './tree.ts';
+
+export function merge({ random, make, world, table, changed }: Joined): Node {
+  const source = random.pick(world.tables);
+  const [target, joined]: Relation[] = [
+    { name: 'u', columns: table.columns },
+    { name: 's', columns: source.columns },
+  ];
+  const [both, ofSource]: Sight[] = [
+    { own: [target!, joined!], outer: [] },
+    { own: [joined!], outer: [] },
+  ];
+  const on = list(
+    [
+      's.id = u.id',
+      ...(table.key !== null && source.key !== null && random.chance(0.4)
+        ? [`s.${source.key} = u.${table.key}`]
+        : []),
+      ...(random.chance(0.2) ? [condition(make, both!, 0)] : []),
+    ],
+    ' AND ',
+  );
+  const when = (words: string, sight: Sight, action: Part): Part =>
+    text(
+      ` WHEN ${words}`,
+      random.chance(0.5) ? text(' AND ', condition(make, sight, 0)) : '',
+      ' THEN ',
+      action,
+    );
+  const update = (sight: Sight): Part =>
+    text(
+      'UPDATE SET ',
+      list(changed.map((column): Part => text(column.name, ' = ', make.of(column.type, sight, 1)))),
+    );
+  const action = (sight: Sight) =>
+    random.pick([update(sight), update(sight), 'DELETE', 'DO NOTHING']);
+  const ofTarget: Sight = { own: [target!], outer: [] };
+  const insert = (): Part => {
+    const columns = table.columns.filter(
+      ({ name }) => name === table.key || name === 'id' || random.chance(0.4),
+    );
+    const keys = [
+      's.id',
+      's.id + 3',
+      '7',
+      `${random.int(-5, 60)}`,
+      ...(source.key === null ? [] : [`s.${source.key}`]),
+    ];
+    const values = columns.map((column): Part => {
+      if (column.name === 'id') return random.pick(['s.id', 's.id', 's.id + 300']);
+      if (column.name === table.key) return random.pick(keys);
+      return make.of(column.type, ofSource!, 1);
+    });
+    return text(
+      'INSERT (',
+      columns.map(({ name }) => name).join(', '),
+      ') VALUES (',
+      list(values),
+      ')',
+    );
+  };
+  const clauses = [
+    ...(random.chance(0.7) ? [when('MATCHED', both!, action(both!))] : []),
+    ...(random.chance(0.4) ? [when('MATCHED', both!, action(both!))] : []),
+    ...(random.chance(0.3) ? [when('NOT MATCHED BY SOURCE', ofTarget, action(ofTarget))] : []),
+    ...(random.chance(0.4) ? [when('NOT MATCHED', ofSource!, insert())] : []),
+    ...(random.chance(0.15) ? [when('NOT MATCHED', ofSource!, 'DO NOTHING')] : []),
+    when('NOT MATCHED', ofSource!, insert()),
+  ];
+  const all = clauses.map((clause, i) => (i === 0 ? clause : option(clause)));
+  const returning = random.chance(0.7)
+    ? option(' RETURNING ', list(['merge_action()', returned(random, make, both!)]))
+    : '';
+  return query(
+    'MERGE INTO ',
+    table.name,
+    ' u USING ',
+    oneOfEach(random, source),
+    ' AS s ON ',
+    on,
+    ...all,
+    returning,
+  );
+}
