@@ -26,6 +26,7 @@ import type { BatchMessage } from './batch.ts';
 import { prepare } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
+import { isUnreadable } from './descriptions.ts';
 import { handPlan } from './hand.ts';
 import { localFields } from './local-result.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
@@ -38,7 +39,7 @@ import {
   serverParse,
 } from './prepared.ts';
 import type { AfterCopy } from './relay.ts';
-import { isUnreadable, type Runner } from './runner.ts';
+import type { Runner } from './runner.ts';
 import { isInBlock } from './session-actions.ts';
 import { showColumns } from './show.ts';
 import type { OpenPortal, SessionState } from './state.ts';

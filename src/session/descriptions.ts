@@ -3,6 +3,7 @@
 import { type Description, describe } from '../execute/describe.ts';
 import type { Plan, RoutedPlan } from '../plan/plan.ts';
 import { ServerError } from '../pool/query.ts';
+import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isCursorUse, mergedCursorOf } from './cursor-run.ts';
@@ -11,6 +12,11 @@ import { apartOf } from './single.ts';
 import type { SessionState } from './state.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
 
+/** Text the parser cannot read: the server says why, even in a failed transaction. */
+export function isUnreadable(plan: Plan): boolean {
+  return plan.op === 'routed' && plan.verb === '';
+}
+
 /** As far as can be told without the values of its parameters. */
 const mayNeedSeveral = (plan: Plan): boolean =>
   plan.op === 'routed' &&
@@ -18,6 +24,8 @@ const mayNeedSeveral = (plan: Plan): boolean =>
     (plan.route.kind === 'keys' &&
       (plan.route.keys.length > 1 ||
         plan.route.keys.some((key) => key.from === 'parameter' && key.array))));
+
+const pathIn = ({ assignments }: Settings): string | undefined => assignments.get('search_path');
 
 /** Of one session. */
 export class Descriptions {
@@ -44,7 +52,9 @@ export class Descriptions {
     const known = this.#known.get(plan);
     if (known?.of === of) return known.description;
     const { transaction } = this.#state;
-    if (transaction?.state === 'failed') return this.#apart(sql, parameterTypes);
+    if (transaction?.state === 'failed' && !isUnreadable(plan)) {
+      return this.#apart(sql, parameterTypes);
+    }
     await takeSnapshot(plan, mayNeedSeveral(plan), this.#state, this.#context);
     const cursor = plan.op === 'routed' && isCursorUse(plan.action) ? plan : null;
     const merged = cursor && mergedCursorOf(cursor, this.#state);
@@ -73,8 +83,10 @@ export class Descriptions {
    * where the transaction has not changed what the statement means.
    */
   async #apart(sql: string, parameterTypes: readonly number[]): Promise<Description> {
-    const { settings, topology, transaction } = this.#state;
-    if (topology !== null || transaction!.recorded.length > 0) throw inFailedTransaction();
+    const { settings, topology } = this.#state;
+    const { localPath, settingsBefore } = this.#state.transaction!;
+    const isPathSame = localPath === null && pathIn(settings.current) === pathIn(settingsBefore);
+    if (topology !== null || !isPathSame) throw inFailedTransaction();
     const connection = await this.#state.borrow(HOME_SHARD, settings.current, true);
     try {
       return await describe(connection, sql, parameterTypes);

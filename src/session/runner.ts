@@ -17,7 +17,7 @@ import { isBinaryCopy } from './batch-route.ts';
 import { isLate, timedExecution, withTime } from './clock.ts';
 import { runCopy } from './copy-runner.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
-import { Descriptions } from './descriptions.ts';
+import { Descriptions, isUnreadable } from './descriptions.ts';
 import { runEngineCopy } from './engine-run.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
@@ -52,11 +52,6 @@ const NOT_MERGEABLE: SqlErrorFields = {
  * shard by shard, and where sequences are is put into the text.
  */
 const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences', 'setval']);
-
-/** Text the parser cannot read: the server says why, even in a failed transaction. */
-export function isUnreadable(plan: Plan): boolean {
-  return plan.op === 'routed' && plan.verb === '';
-}
 
 /**
  * Answers with everything but ReadyForQuery. Throws SqlError or ServerError for what the client is

@@ -201,6 +201,7 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.describe('statement', 'w'), say.sync]),
     step([say.describe('statement', 'r'), say.sync]),
     step([say.describe('statement', 'm'), say.sync]),
+    step([say.run('SELEC 1'), say.sync]),
     ...queries('ROLLBACK', 'BEGIN', "SET LOCAL search_path = ''", 'SELECT * FROM notes'),
     step([say.parse("UPDATE notes SET text = 'y' WHERE id = $1", 'v'), say.sync]),
     ...queries('ROLLBACK', 'BEGIN', 'SELECT missing'),
