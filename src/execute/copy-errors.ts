@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { CopyInMerge } from '../plan/plan.ts';
+import type { CopyInMerge } from '../plan/copy-merge.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 
 /** CONTEXT as PostgreSQL gives it for a row of COPY. */

@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { COPY_STOP_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { CopyInMerge } from '../plan/plan.ts';
+import type { CopyInMerge } from '../plan/copy-merge.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import { ServerError } from '../pool/query.ts';
 import type { CarryingColumns } from '../pool/renumber.ts';

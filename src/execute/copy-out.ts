@@ -1,6 +1,6 @@
 // CopyOut: COPY TO STDOUT over several shards, as one stream.
 
-import type { CopyOutMerge } from '../plan/plan.ts';
+import type { CopyOutMerge } from '../plan/copy-merge.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { carryingOf } from './copy-oids.ts';
 import { type CopyOutShard, openCopyOutShard } from './copy-out-shard.ts';

@@ -6,10 +6,11 @@ import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { isPlainConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
+import type { CopyOutMerge } from './copy-merge.ts';
 import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
 import type { EngineCopyMerge } from './engine-plan.ts';
 import { engineOf, planInner } from './inner-statement.ts';
-import type { CopyOutMerge, Plan, RoutedPlan } from './plan.ts';
+import type { Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan } from './routed.ts';
 import { severalShards } from './unsupported.ts';
 

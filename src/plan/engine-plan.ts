@@ -3,10 +3,10 @@
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { TextRange } from '../sql/cursor-text.ts';
 import type { CursorOptions } from '../sql/statement.ts';
+import type { CopyOutMerge } from './copy-merge.ts';
 import type {
   AggregateMerge,
   ConcatMerge,
-  CopyOutMerge,
   KeySource,
   LockedTable,
   Route,

@@ -3,7 +3,7 @@
 import { quoteName } from '../base/quote.ts';
 import type { Expression, SubQuery } from '../sql/expression.ts';
 import { partsOf } from '../sql/expression.ts';
-import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
+import { type InsertText, insertText, overridingOf, valuesText } from '../sql/insert-text.ts';
 import type { InsertStatement, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { TYPE } from '../value/type-oid.ts';
@@ -119,8 +119,7 @@ function valuesRows(
   }
   const given = kept.map((item) => names[item] ?? '');
   if (given.length === 0) throw new NoMerge('insertWith');
-  const overriding =
-    text.overriding === null ? '' : `OVERRIDING ${text.overriding.toUpperCase()} VALUE `;
+  const overriding = overridingOf(text);
   return {
     source: {
       with: text.with,

@@ -2,15 +2,23 @@
 
 import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
-import { type InsertText, insertText, type RowText, valuesText } from '../sql/insert-text.ts';
+import {
+  type InsertText,
+  insertText,
+  overridingOf,
+  type RowText,
+  valuesText,
+} from '../sql/insert-text.ts';
 import type { InsertStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { rowsKey, writtenTable } from './insert-select.ts';
-import type { InsertMerge, KeySource } from './plan.ts';
+import type { InsertMerge, KeySource, TimeDefaults } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { NoMerge } from './splice.ts';
 import type { ComputedKeys } from './staged.ts';
+import { namesTime } from './time-text.ts';
 import { refused } from './unsupported.ts';
 
 /** The key of a row: known with its parameters, an expression to be computed, or the default. */
@@ -83,8 +91,15 @@ export function insertValues(
   if (rows.length !== keys.length) throw new NoMerge('text');
   const known = keys.flatMap((key) => (typeof key === 'string' ? [] : [key]));
   if (known.length === keys.length && statement.source !== null) {
-    const given = { rows: rows.map((row) => row.text), keys: known, computed: null };
-    return { how: 'insert', before: `${text.into}VALUES `, after: text.tail, ...given };
+    return {
+      how: 'insert',
+      before: `${text.into}VALUES `,
+      rows: rows.map((row) => row.text),
+      keys: known,
+      after: text.tail,
+      computed: null,
+      timeDefaults: timeDefaultsOf(statement, table, text, input.tokens, rows[0]!.items.length),
+    };
   }
   const index = keyIndex(statement, table);
   const width = rows[0]!.items.length;
@@ -108,7 +123,15 @@ export function insertValues(
     }),
   };
   const before = `${into}${keys.includes('default') ? overriding : ''}VALUES `;
-  return { how: 'insert', before, rows: [], keys: [], after: text.tail, computed };
+  return {
+    how: 'insert',
+    before,
+    rows: [],
+    keys: [],
+    after: text.tail,
+    computed,
+    timeDefaults: null,
+  };
 }
 
 function rowsOf(
@@ -120,4 +143,24 @@ function rowsOf(
   const rows = valuesText(sql, tokens, text.first);
   if (rows === null) throw new NoMerge('text');
   return rows;
+}
+
+/** null: there are none, or more than the columns that are left out tells the time. */
+function timeDefaultsOf(
+  { columns }: InsertStatement,
+  table: Table,
+  text: InsertText,
+  tokens: readonly Token[],
+  width: number,
+): TimeDefaults | null {
+  if (table.columns.every(({ timeDefault }) => timeDefault == null)) return null;
+  const asksDefault = tokens.some(({ kind, text: word }) => kind === 'word' && word === 'default');
+  if (text.hasParts || asksDefault || namesTime(tokens)) return null;
+  const given = (columns ?? table.columns.map(({ name }) => name)).slice(0, width);
+  const omitted = table.columns.filter(
+    ({ name, timeDefault }) => timeDefault != null && !given.includes(name),
+  );
+  if (omitted.length === 0) return null;
+  const list = [...given, ...omitted.map(({ name }) => name)].map(quoteName).join(', ');
+  return { before: `${text.target} (${list}) ${overridingOf(text)}VALUES `, columns: omitted };
 }

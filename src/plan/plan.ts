@@ -2,9 +2,9 @@
 
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { LockStrength, LockWait, RelationName } from '../sql/statement.ts';
-import type { TableKind } from '../topology/table.ts';
-import type { CopyFormat } from '../value/copy/copy-format.ts';
+import type { Column, TableKind } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
+import type { CopyInMerge, CopyOutMerge } from './copy-merge.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
 import type { SequencesMerge, SetvalMerge } from './sequence-merge.ts';
 import type {
@@ -69,8 +69,8 @@ export interface ShardSql {
 /** A column of a shard's row by position. `fromEnd` counts back from the last: 0 is the last. */
 export type ShardColumn = { readonly index: number } | { readonly fromEnd: number };
 
-export interface SortKey<Column = ShardColumn> {
-  readonly column: Column;
+export interface SortKey<Place = ShardColumn> {
+  readonly column: Place;
   readonly descending: boolean;
   /** Resolved: PostgreSQL's default is NULLS LAST ascending, NULLS FIRST descending. */
   readonly nullsFirst: boolean;
@@ -177,39 +177,14 @@ export interface InsertMerge {
   readonly after: string;
   /** Keys that must be computed before the rows can be told apart: `rows` and `keys` are empty. */
   readonly computed: ComputedKeys | null;
+  /** Where nothing else tells the time: the columns left to defaults that do. */
+  readonly timeDefaults: TimeDefaults | null;
 }
 
-/** COPY FROM STDIN: every server is sent the statement, and the rows that are its own. */
-export interface CopyInMerge {
-  readonly how: 'copyIn';
-  /** As COPY calls the table in its errors. */
-  readonly table: string;
-  readonly format: CopyFormat;
-  /** The columns of the data, in their order. */
-  readonly columns: readonly string[];
-  /** In binary, a SELECT of these columns; else null. */
-  readonly rows: string | null;
-  /** null: of a reference table, all rows go to every shard. */
-  readonly key: CopyInKey | null;
-}
-
-export interface CopyInKey {
-  /** Among the columns of the data, 0-based. */
-  readonly index: number;
-  readonly column: string;
-  /** The servers themselves refuse a NULL. */
-  readonly notNull: boolean;
-  /** ON_ERROR ignore: a row whose key is no integer is skipped by any server. */
-  readonly skipsErrors: boolean;
-}
-
-/** COPY TO STDOUT: the shards' streams one after the other, with one header and one trailer. */
-export interface CopyOutMerge {
-  readonly how: 'copyOut';
-  readonly format: CopyFormat['format'];
-  readonly header: boolean;
-  /** In binary, a SELECT of what is copied; else null. */
-  readonly rows: string | null;
+export interface TimeDefaults {
+  /** As of the merge, for rows that end in the defaults. */
+  readonly before: string;
+  readonly columns: readonly Column[];
 }
 
 /** A table or view that a statement makes, to be remembered as what it is. */

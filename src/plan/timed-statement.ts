@@ -2,7 +2,7 @@
 
 import { quoteLiteral, quoteName } from '../base/quote.ts';
 import { clausesOf } from '../sql/clause.ts';
-import { type InsertText, insertText, valuesText } from '../sql/insert-text.ts';
+import { type InsertText, insertText, overridingOf, valuesText } from '../sql/insert-text.ts';
 import { parseSql } from '../sql/parser.ts';
 import type {
   CopyStatement,
@@ -13,9 +13,11 @@ import type {
 } from '../sql/statement.ts';
 import { type Token, tokenize, withoutSemicolons } from '../sql/token.ts';
 import type { Catalog, Column, Table } from '../topology/table.ts';
+import { TYPE } from '../value/type-oid.ts';
 import type { PlanInput } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
 import { isInsertSelect } from './insert-select.ts';
+import type { InsertMerge, TimeDefaults } from './plan.ts';
 import { namesTime, timedText } from './time-text.ts';
 
 type SearchPath = PlanInput['searchPath'];
@@ -62,20 +64,42 @@ export function timedStatement(
   searchPath: SearchPath,
   time: string,
 ): string {
-  const value = `${quoteLiteral(time)}::pg_catalog.timestamptz`;
   const parsed = parsedOf(sql);
   if (parsed === null) return sql;
-  const told = timedText(sql, parsed.tokens, value, 'all') ?? sql;
+  const told = timedText(sql, parsed.tokens, valueOfTime(time), 'all');
   const { statement } = parsed;
-  if (statement.kind !== 'insert' && statement.kind !== 'update') return told;
+  if (statement.kind !== 'insert' && statement.kind !== 'update') return told ?? sql;
   const table = tableOf(statement.relation, catalog, searchPath);
   const columns = timeColumns(table);
-  if (table === null || columns.length === 0) return told;
-  const defaults = new Map(
-    columns.map(({ name, timeDefault }) => [name, timed(timeDefault!, value)]),
-  );
-  const set = withSetDefaults(told, defaults);
-  return statement.kind === 'insert' ? withDefaults(set, table, defaults) : set;
+  if (table === null || columns.length === 0) return told ?? sql;
+  const defaults = new Map(columns.map((column) => [column.name, timedDefault(column, time)]));
+  const set = withSetDefaults(told ?? sql, defaults);
+  if (statement.kind !== 'insert') return set;
+  const text = set === sql ? { ...parsed, sql } : { ...parsedOf(set)!, sql: set };
+  return withDefaults(text, table, defaults);
+}
+
+/** The same for the rows of a merge that leaves columns to such defaults. */
+export function timedInsert(
+  merge: InsertMerge,
+  { before, columns }: TimeDefaults,
+  time: string,
+): InsertMerge {
+  const values = columns.map((column) => `, ${timedDefault(column, time)}`).join('');
+  const rows = merge.rows.map((row) => `${row.slice(0, -1)}${values})`);
+  return { ...merge, before, rows, timeDefaults: null };
+}
+
+const valueOfTime = (time: string): string => `${quoteLiteral(time)}::pg_catalog.timestamptz`;
+
+const IS_NOW = /^(now\(\)|CURRENT_TIMESTAMP)$/;
+
+/** The default as SQL, as short as can be: there may be many rows. */
+function timedDefault({ timeDefault, typeOid }: Column, time: string): string {
+  const expression = timeDefault!;
+  if (typeOid === TYPE.timestamptz && IS_NOW.test(expression)) return quoteLiteral(time);
+  const tokens = tokenize(expression) ?? [];
+  return `(${timedText(expression, tokens, valueOfTime(time), 'inner') ?? expression})`;
 }
 
 const tableOf = ({ schema, name }: RelationName, catalog: Catalog, searchPath: SearchPath) =>
@@ -84,7 +108,12 @@ const tableOf = ({ schema, name }: RelationName, catalog: Catalog, searchPath: S
 const timeColumns = (table: Table | null): readonly Column[] =>
   table?.columns.filter(({ timeDefault }) => timeDefault != null) ?? [];
 
-function parsedOf(sql: string): { statement: TimedStatement; tokens: readonly Token[] } | null {
+interface Parsed {
+  readonly statement: TimedStatement;
+  readonly tokens: readonly Token[];
+}
+
+function parsedOf(sql: string): Parsed | null {
   const parsed = parseSql(sql);
   const [only, ...others] = parsed?.statements ?? [];
   if (parsed === null || only === undefined || others.length > 0) return null;
@@ -93,17 +122,12 @@ function parsedOf(sql: string): { statement: TimedStatement; tokens: readonly To
   return { statement, tokens: withoutSemicolons(parsed.tokens) };
 }
 
-function timed(expression: string, value: string): string {
-  const tokens = tokenize(expression) ?? [];
-  return `(${timedText(expression, tokens, value, 'inner') ?? expression})`;
-}
-
-/** The column of each default, by name, as SQL in brackets. */
+/** By the column's name, as SQL. */
 type Defaults = ReadonlyMap<string, string>;
 
 /** SET c = DEFAULT: the word is reserved and has no other meaning behind an equals sign. */
 function withSetDefaults(sql: string, defaults: Defaults): string {
-  const tokens = parsedOf(sql)?.tokens ?? [];
+  const tokens = tokenize(sql) ?? [];
   let text = '';
   let from = 0;
   for (const [i, { kind, text: word, start, end }] of tokens.entries()) {
@@ -117,17 +141,18 @@ function withSetDefaults(sql: string, defaults: Defaults): string {
   return text + sql.slice(from);
 }
 
-function withDefaults(sql: string, table: Table, defaults: Defaults): string {
-  const { statement, tokens } = parsedOf(sql)!;
+function withDefaults(
+  { sql, statement, tokens }: Parsed & { readonly sql: string },
+  table: Table,
+  defaults: Defaults,
+): string {
   if (statement.kind !== 'insert') return sql;
   const text = insertText(sql, tokens, statement);
   if (text === null || text.hasParts) return sql;
-  const overriding =
-    text.overriding === null ? '' : `OVERRIDING ${text.overriding.toUpperCase()} VALUE `;
   const made = rowsOf(statement, text, { sql, tokens }, table, defaults);
   if (made === null) return sql;
   const list = made.columns.map(quoteName).join(', ');
-  return `${text.with}${text.target} (${list}) ${overriding}${made.source}${text.tail}`;
+  return `${text.with}${text.target} (${list}) ${overridingOf(text)}${made.source}${text.tail}`;
 }
 
 interface TimedRows {

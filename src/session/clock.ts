@@ -20,7 +20,7 @@ const NOW =
  * now() of the transaction's first server: the others have joined later. Outside of a transaction,
  * of the home shard at this moment.
  */
-async function startOf(state: SessionState): Promise<string> {
+export async function startOf(state: SessionState): Promise<string> {
   const { transaction } = state;
   if (transaction !== null) {
     if (transaction.time !== null) return transaction.time;

@@ -2,7 +2,7 @@
 
 import { type CopyIn, type CopyInResult, openCopyIn } from '../execute/copy-in.ts';
 import { openCopyOut } from '../execute/copy-out.ts';
-import type { CopyInMerge, CopyOutMerge } from '../plan/plan.ts';
+import type { CopyInMerge, CopyOutMerge } from '../plan/copy-merge.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { releaseMemory } from '../wire/bytes.ts';
 import { encodeCopyInResponse } from '../wire/copy.ts';

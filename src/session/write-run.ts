@@ -20,10 +20,11 @@ import type {
   ModifyRowsMerge,
   WithWritesMerge,
 } from '../plan/staged.ts';
+import { timedInsert } from '../plan/timed-statement.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
-import { timedExecution } from './clock.ts';
+import { startOf, timedExecution } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runMakeTable } from './make-table-run.ts';
@@ -93,6 +94,10 @@ export async function write(
 /** With one time for all shards, whichever of them computes it. */
 async function timed(run: WriteRun): Promise<WriteRun> {
   const { state, context } = run.d;
+  if (run.merge.how === 'insert' && run.merge.timeDefaults !== null) {
+    const time = await startOf(state);
+    return { ...run, merge: timedInsert(run.merge, run.merge.timeDefaults, time) };
+  }
   const execution = await timedExecution(run.execution, state, context);
   const { merge } = execution.plan;
   if (merge === null || !isWriting(merge)) throw new SqlError(severalShards('text'));

@@ -22,6 +22,10 @@ export interface InsertText {
   readonly tail: string;
 }
 
+/** OVERRIDING … VALUE and a space, or ''. */
+export const overridingOf = ({ overriding }: InsertText): string =>
+  overriding === null ? '' : `OVERRIDING ${overriding.toUpperCase()} VALUE `;
+
 /** null where the parts are not certain. */
 export function insertText(
   sql: string,
