@@ -4,11 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { PrismaPg } from '@prisma/adapter-pg';
-import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
+import type { PrismaPg } from '@prisma/adapter-pg';
+import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import { type MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
-import pg from 'pg';
+import type pg from 'pg';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { engineAdapter } from './prisma-adapter.ts';
+import { current, SCHEMAS } from './prisma-schemas.ts';
 
 interface User {
   id: number;
@@ -60,67 +62,10 @@ export interface Client {
   $disconnect(): Promise<void>;
 }
 
-export const HEAD = `
-generator client {
-  provider = "prisma-client"
-  output = "./client"
-  engineType = "client"
-}
-datasource db {
-  provider = "postgresql"
-}`;
-
-const users = (relations: string) => `
-model User {
-  id Int @id @default(autoincrement())
-  email String @unique @db.VarChar(200)
-  createdAt DateTime @default(now()) @map("created_at") @db.Timestamptz(6)
-  ${relations}
-  @@map("users")
-}`;
-
-const foldersAndFiles = (columns: string) => `
-${users('folders Folder[]\n  files File[]')}
-model Folder {
-  id Int @id @default(autoincrement())
-  userId Int @map("user_id")
-  name String
-  user User @relation(fields: [userId], references: [id])
-  files File[]
-  @@unique([userId, id])
-  @@map("folders")
-}
-model File {
-  id BigInt @id @default(autoincrement())
-  userId Int @map("user_id")
-  folderId Int @map("folder_id")
-  path String
-  size BigInt @default(0)
-  ${columns}
-  user User @relation(fields: [userId], references: [id], onDelete: Cascade)
-  folder Folder @relation(fields: [userId, folderId], references: [userId, id], onDelete: Cascade)
-  @@unique([userId, path])
-  @@index([folderId])
-  @@map("files")
-}`;
-
-/** The schema as it was written one day after the other. */
-const SCHEMAS: Readonly<Record<string, string>> = {
-  '1_users': HEAD + users(''),
-  '2_folders_and_files': HEAD + foldersAndFiles(''),
-  '3_trash': `${HEAD}
-enum State {
-  kept
-  trashed
-}
-${foldersAndFiles('state State @default(kept)\n  labels String[] @default([])')}`,
-};
-
 export const filters = { externalTables: [], externalEnums: [] };
 export const directory = temporaryDirectory();
 const schemaFile = join(directory, 'schema.prisma');
 export const schemaOf = (content: string) => ({ files: [{ path: schemaFile, content }] });
-export const current = SCHEMAS['3_trash']!;
 
 /** The client of the current schema, as `prisma generate` writes it. */
 async function generateClient() {
@@ -146,36 +91,9 @@ async function generateClient() {
 
 export const newClient = await generateClient();
 
-/**
- * The engine of `prisma migrate` and `db pull`, as WebAssembly. Its adapter does not know the type
- * "char" of the catalogs, which its own drivers do: it is told of it here.
- */
+/** The engine of `prisma migrate` and `db pull`, as WebAssembly. */
 export async function newEngine(login: pg.PoolConfig) {
-  const pool = new pg.Pool(login);
-  const query = pool.query.bind(pool) as (question: object) => Promise<pg.QueryResult>;
-  // Of the last result: the engine asks one question after the other.
-  let chars: readonly boolean[] = [];
-  const { CHAR, TEXT } = pg.types.builtins;
-  const queryKnown = async (question: object) => {
-    const result = await query(question);
-    chars = result.fields.map(({ dataTypeID }) => dataTypeID === CHAR);
-    for (const field of result.fields) if (field.dataTypeID === CHAR) field.dataTypeID = TEXT;
-    return result;
-  };
-  const factory = new PrismaPg(Object.assign(pool, { query: queryKnown }));
-  const connect = factory.connect.bind(factory);
-  factory.connect = async () => {
-    const adapter = await connect();
-    const queryRaw = adapter.queryRaw.bind(adapter);
-    adapter.queryRaw = async (question) => {
-      const result = await queryRaw(question);
-      const columnTypes = result.columnTypes.map((type, i) =>
-        chars[i] ? ColumnTypeEnum.Character : type,
-      );
-      return { ...result, columnTypes };
-    };
-    return adapter;
-  };
+  const { factory, pool } = engineAdapter(login);
   const engine = await SchemaEngine.new(
     { datamodels: [[schemaFile, current]] },
     () => undefined,

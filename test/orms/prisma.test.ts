@@ -7,15 +7,14 @@ import { type Login, startTestProxy } from '../support/proxy.ts';
 import { type DriveApp, expectSameOnBoth, type NewFile } from './drive-app.ts';
 import {
   type Client,
-  current,
   directory,
   filters,
-  HEAD,
   newClient,
   newEngine,
   schemaOf,
   writeMigrations,
 } from './prisma-app.ts';
+import { current, HEAD } from './prisma-schemas.ts';
 
 test('a drive application by Prisma sees the same as on one PostgreSQL', async () => {
   // Prisma makes indexes that are unique, not constraints.
