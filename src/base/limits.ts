@@ -268,10 +268,7 @@ export const COPY_BATCH_BYTES = 64 * 1024;
 /** COPY: bytes of a client that wait to be split before its socket is paused. */
 export const COPY_INBOX_BYTES_MAX = 512 * 1024;
 
-/**
- * COPY: how far a server may be behind with rows whose line numbers are still known, 2 bytes a row;
- * above what two sockets' buffers hold.
- */
+/** COPY: rows a server may be behind with, at 2 bytes each for their lines; two sockets hold less. */
 export const COPY_LINES_KEPT_BYTES = 32 * 1024 * 1024;
 
 /** A row that is longer is passed on as it comes; a shorter one whole, so that an error may follow. */
@@ -381,6 +378,9 @@ export const NEWS_ASKERS_MAX = 1_000;
 
 /** How soon a proxy that has lost the home shard tries to listen there again. */
 export const NEWS_RECONNECT_MS = 250;
+
+/** So often a statement is planned that waits while the schema changes: it waits for a connection each time. */
+export const PLAN_TRIES_MAX = 20;
 
 /** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
 export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;

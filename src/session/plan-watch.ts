@@ -1,6 +1,9 @@
 // Plan watch: whether a statement that has waited would still be planned as it was.
 
 import { isDeepStrictEqual } from 'node:util';
+import { SqlError } from '../base/errors.ts';
+import { PLAN_TRIES_MAX } from '../base/limits.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Plan } from '../plan/plan.ts';
 import { isOutdated, type SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
@@ -44,20 +47,31 @@ export class PlanWatch {
   }
 }
 
-/** Runs `run`, which plans and carries out one statement, until its plan has held. */
+/**
+ * Runs `run`, which plans and carries out one statement, until its plan has held. Rejects with 40001 where
+ * the schema changes again and again.
+ */
 export async function whilePlanHolds(
   { hold }: SessionContext,
   state: SessionState,
   run: () => Promise<void>,
 ): Promise<void> {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     await hold.ended();
     const { transaction } = state;
     try {
       return await run();
     } catch (error) {
       if (!(error instanceof OutdatedPlan)) throw error;
+      if (tries === PLAN_TRIES_MAX) throw changesTooOften();
       if (transaction === null) await state.takeBack();
     }
   }
 }
+
+const changesTooOften = (): SqlError =>
+  new SqlError({
+    code: SQLSTATE.serializationFailure,
+    message: `the schema has changed ${PLAN_TRIES_MAX} times while this statement waited`,
+    hint: 'Run it again.',
+  });

@@ -1,6 +1,13 @@
 // A statement that waits for a connection while its table changes its kind goes by the new kind.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PLAN_TRIES_MAX } from '../../src/base/limits.ts';
+import { SchemaHold } from '../../src/execute/schema-hold.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import type { SessionContext } from '../../src/session/context.ts';
+import { PlanWatch, whilePlanHolds } from '../../src/session/plan-watch.ts';
+import type { SessionState } from '../../src/session/state.ts';
+import type { Topology } from '../../src/topology/topology.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { errorCode, RawClient, type RawMessage, rowsOf } from '../support/raw-client.ts';
 import { say } from '../support/transcript.ts';
@@ -193,4 +200,28 @@ describe('A statement that is planned anew', () => {
     expect(errorCode(answer)).toBe('');
     expect(rowsOf(answer)).toEqual([['3']]);
   });
+});
+
+it('A statement is told of a schema that changes each time before it can begin', async () => {
+  const plan: Plan = { op: 'empty', verb: '' };
+  let version = 0;
+  const topology = (): Partial<Topology> => {
+    version += 1;
+    return { version };
+  };
+  const context = { hold: new SchemaHold(), topology } as Partial<SessionContext> as SessionContext;
+  let takenBack = 0;
+  const state: Partial<SessionState> = {
+    transaction: null,
+    takeBack: async () => {
+      takenBack += 1;
+    },
+  };
+  let tries = 0;
+  const held = whilePlanHolds(context, state as SessionState, async () => {
+    tries += 1;
+    new PlanWatch(context, plan, () => plan).check();
+  });
+  await expect(held).rejects.toMatchObject({ code: '40001' });
+  expect([tries, takenBack]).toEqual([PLAN_TRIES_MAX, PLAN_TRIES_MAX - 1]);
 });
