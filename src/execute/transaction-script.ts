@@ -5,6 +5,9 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { readingOf, type Settings } from '../pool/settings.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 
+/** Who the session is from then on, null: who it has logged in as; 'session': by its own settings again. */
+export type RoleChange = { readonly role: string | null } | 'session';
+
 /** `path` as in SessionSettings; 'session': along the path of the session again. */
 export type PathChange = { readonly path: readonly string[] | null } | 'session';
 
@@ -15,6 +18,12 @@ export interface TransactionModes {
 }
 
 export const NO_MODES: TransactionModes = { begin: 'BEGIN', modes: [] };
+
+/** By what is SET LOCAL; null: by what the session has SET. */
+export interface LocalNames {
+  readonly path: { readonly path: readonly string[] | null } | null;
+  readonly role: { readonly role: string | null } | null;
+}
 
 export interface Savepoint {
   readonly name: string;
@@ -38,11 +47,13 @@ interface ScriptLine {
 export interface SettingChange {
   /** Where it has names looked up from then on; null: it is not about that. */
   readonly searchPath: PathChange | null;
+  /** The same of who the session is. */
+  readonly role: RoleChange | null;
   /** Servers may read a text as another statement from then on. */
   readonly isReadWith: boolean;
 }
 
-const NO_CHANGE: SettingChange = { searchPath: null, isReadWith: false };
+export const NO_CHANGE: SettingChange = { searchPath: null, role: null, isReadWith: false };
 
 const WRITE = 'SET TRANSACTION READ WRITE';
 
@@ -83,10 +94,15 @@ export class TransactionScript {
     return last < 0 ? null : modesOf(this.#lines.slice(0, last));
   }
 
-  /** What the search path has been made last; null: nothing. */
-  get searchPath(): PathChange | null {
-    const last = this.#lines.findLast(({ change }) => change.searchPath !== null);
-    return last?.change.searchPath ?? null;
+  /** What holds of it now. */
+  get names(): LocalNames {
+    const path = this.#last('searchPath');
+    const role = this.#last('role');
+    return { path: path === 'session' ? null : path, role: role === 'session' ? null : role };
+  }
+
+  #last<Name extends 'searchPath' | 'role'>(name: Name): SettingChange[Name] | null {
+    return this.#lines.findLast(({ change }) => change[name] !== null)?.change[name] ?? null;
   }
 
   /** As in Settings, of what is set here on top of `before`. */

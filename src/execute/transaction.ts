@@ -8,6 +8,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { mayBeSomebodyElse } from './as-login.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 import {
+  type LocalNames,
   NO_MODES,
   READ_ONLY,
   type Savepoint,
@@ -193,10 +194,9 @@ export class Transaction {
     return connection;
   }
 
-  /** What SET LOCAL has made of the search path last; null: nothing. */
-  get localPath(): { readonly path: readonly string[] | null } | null {
-    const { searchPath } = this.#script;
-    return searchPath === 'session' ? null : searchPath;
+  /** What SET LOCAL says of how names are looked up. */
+  get names(): LocalNames {
+    return this.#script.names;
   }
 
   /** How its servers read a text, as in Settings. */

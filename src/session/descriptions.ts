@@ -84,8 +84,8 @@ export class Descriptions {
    */
   async #apart(sql: string, parameterTypes: readonly number[]): Promise<Description> {
     const { settings, topology } = this.#state;
-    const { localPath, settingsBefore } = this.#state.transaction!;
-    const isPathSame = localPath === null && pathIn(settings.current) === pathIn(settingsBefore);
+    const { names, settingsBefore } = this.#state.transaction!;
+    const isPathSame = names.path === null && pathIn(settings.current) === pathIn(settingsBefore);
     if (topology !== null || !isPathSame) throw inFailedTransaction();
     const connection = await this.#state.borrow(HOME_SHARD, settings.current, true);
     try {

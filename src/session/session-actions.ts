@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
-import type { SettingChange } from '../execute/transaction-script.ts';
+import { NO_CHANGE, type SettingChange } from '../execute/transaction-script.ts';
 import type { SessionAction } from '../plan/action.ts';
 import type { Plan } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
@@ -14,7 +14,8 @@ import type { SessionContext } from './context.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
 import type { LocalResult } from './local-result.ts';
 import { takeOwedSnapshot } from './one-snapshot.ts';
-import { afterServerReset, pathOf } from './settings.ts';
+import { pathOf, roleOf } from './search-path.ts';
+import { afterServerReset } from './settings.ts';
 import { show } from './show.ts';
 import type { SessionState } from './state.ts';
 import { changeTableKind } from './table-kind.ts';
@@ -187,16 +188,21 @@ async function setInTransaction(
     const assignment = state.settings.current.assignments.get(name);
     if (assignment === undefined) continue;
     await transaction.onEveryParticipant(`SET ${assignment}`);
-    transaction.record(`SET ${assignment}`, { searchPath: null, isReadWith: isReadWith(name) });
+    transaction.record(`SET ${assignment}`, { ...NO_CHANGE, isReadWith: isReadWith(name) });
   }
 }
 
 function changeOf(action: SettingAction, { settings }: SessionState): SettingChange {
-  if (action.action === 'characteristics') return { searchPath: null, isReadWith: false };
-  const change = { searchPath: null, isReadWith: isReadWith(action.name) };
-  const isPath = action.name === 'search_path' || action.name === null;
-  if (!isPath) return change;
-  if (!action.local) return { ...change, searchPath: 'session' };
+  if (action.action === 'characteristics') return NO_CHANGE;
+  const { name, local } = action;
+  const change = { ...NO_CHANGE, isReadWith: isReadWith(name) };
+  if (name === 'role' || name === 'session_authorization') {
+    if (!local) return { ...change, role: 'session' };
+    const role = action.action === 'set' ? roleOf(action.assignment) : settings.defaultRole;
+    return { ...change, role: { role } };
+  }
+  if (name !== 'search_path' && name !== null) return change;
+  if (!local) return { ...change, searchPath: 'session' };
   const path = action.action === 'set' ? pathOf(action.assignment) : settings.defaultSearchPath;
   return { ...change, searchPath: { path } };
 }

@@ -9,7 +9,7 @@ import { isRefusedSetting } from '../plan/set-config.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { assignmentOf, isReadWith } from '../pool/settings.ts';
-import { pathOf } from './settings.ts';
+import { pathOf, roleOf } from './search-path.ts';
 import type { SessionState } from './state.ts';
 
 interface ConfigChange {
@@ -54,9 +54,13 @@ export async function noteConfig(
       for (const other of transaction.participants.values()) {
         if (other !== connection) await query(other, sql);
       }
-      const path = local ? ({ path: pathOf(value) } as const) : 'session';
-      const searchPath = name === 'search_path' ? path : null;
-      transaction.record(sql, { searchPath, isReadWith: isReadWith(name) });
+      const searchPath = local ? ({ path: pathOf(value) } as const) : 'session';
+      const role = local ? ({ role: roleOf(quoteLiteral(value)) } as const) : 'session';
+      transaction.record(sql, {
+        searchPath: name === 'search_path' ? searchPath : null,
+        role: name === 'role' || name === 'session_authorization' ? role : null,
+        isReadWith: isReadWith(name),
+      });
     }
     if (local) continue;
     if (value === null) settings.reset(name);

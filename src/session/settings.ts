@@ -1,6 +1,7 @@
 // SessionSettings: what one client has SET, kept outside of any server connection.
 
 import { assignmentOf, NO_SETTINGS, type Settings, settingsOf } from '../pool/settings.ts';
+import { pathOf, roleIn } from './search-path.ts';
 
 /** RESET ALL leaves these alone. Source: the manual page of RESET. */
 const NOT_RESET_BY_ALL = new Set(['role', 'session_authorization']);
@@ -12,8 +13,10 @@ const NOT_RESET_BY_ALL = new Set(['role', 'session_authorization']);
 export class SessionSettings {
   current: Settings;
   #defaults: ReadonlyMap<string, string>;
-  #searchPathOf: Settings | null = null;
+  /** What the two below were read of. */
+  #readOf: Settings | null = null;
   #searchPath: readonly string[] | null = null;
+  #role: string | null = null;
 
   /** `startup`: name → value, as in a startup packet. */
   constructor(startup: ReadonlyMap<string, string>) {
@@ -48,14 +51,30 @@ export class SessionSettings {
     this.current = settingsOf(this.#defaults);
   }
 
-  /** The schemas names are looked up in; null: the server's default path. */
+  /** The schemas names are looked up in, as they were SET; null: the server's default path. */
   get searchPath(): readonly string[] | null {
-    if (this.#searchPathOf !== this.current) {
-      this.#searchPathOf = this.current;
-      const assignment = this.current.assignments.get('search_path');
-      this.#searchPath = assignment === undefined ? null : pathOf(assignment);
-    }
+    this.#read();
     return this.#searchPath;
+  }
+
+  /** Who the session has become; null: nobody else. */
+  get role(): string | null {
+    this.#read();
+    return this.#role;
+  }
+
+  #read(): void {
+    if (this.#readOf === this.current) return;
+    this.#readOf = this.current;
+    const { assignments } = this.current;
+    const assignment = assignments.get('search_path');
+    this.#searchPath = assignment === undefined ? null : pathOf(assignment);
+    this.#role = roleIn(assignments);
+  }
+
+  /** Who RESET ROLE makes of it. */
+  get defaultRole(): string | null {
+    return roleIn(this.#defaults);
   }
 
   /** The path that RESET returns to. */
@@ -72,17 +91,4 @@ export function afterServerReset(applied: Settings, name: string | null): Settin
     name === null ? NOT_RESET_BY_ALL.has(each) : each !== name,
   );
   return settingsOf(new Map(kept));
-}
-
-/** `search_path TO a, "B", 'c'`, or what stands behind TO → a, B, c. `"$user"` has no schema of its own here. */
-export function pathOf(assignment: string): readonly string[] {
-  const list = assignment.replace(/^\s*("?)search_path\1\s*(=|\bTO\b)\s*/i, '');
-  const elements = list.match(/"(?:[^"]|"")*"|'(?:[^']|'')*'|[^,\s"']+/g) ?? [];
-  return elements
-    .map((element) => {
-      if (element.startsWith('"')) return element.slice(1, -1).replaceAll('""', '"');
-      if (element.startsWith("'")) return element.slice(1, -1).replaceAll("''", "'");
-      return element.toLowerCase();
-    })
-    .filter((schema) => schema !== '$user' && schema !== '');
 }

@@ -20,6 +20,7 @@ import { Pins } from './pins.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
 import { Reports } from './reports.ts';
+import { SearchPaths } from './search-path.ts';
 import { SessionSettings } from './settings.ts';
 
 /** A portal between Bind and the end of its transaction. */
@@ -90,6 +91,7 @@ export class SessionState {
   /** What the session has committed and a shard does not show yet. */
   #unfinished: UnfinishedPart[] = [];
   #context: SessionContext;
+  #paths: SearchPaths;
   #waiting: { readonly pool: ShardPool; readonly borrower: Borrower } | null = null;
 
   constructor(
@@ -98,6 +100,7 @@ export class SessionState {
     fixedShard: number | null,
   ) {
     this.#context = context;
+    this.#paths = new SearchPaths(() => context.serverParameters());
     this.settings = new SessionSettings(startup);
     this.pins = new Pins(context.cluster);
     this.fixedShard = fixedShard;
@@ -123,8 +126,11 @@ export class SessionState {
 
   /** The schemas names are looked up in; null: the server's default path. */
   get searchPath(): readonly string[] | null {
-    const local = this.transaction?.localPath ?? null;
-    return local === null ? this.settings.searchPath : local.path;
+    const { searchPath, role } = this.settings;
+    if (this.transaction === null) return this.#paths.resolved(searchPath, role);
+    const { names } = this.transaction;
+    const path = names.path === null ? searchPath : names.path.path;
+    return this.#paths.resolved(path, names.role === null ? role : names.role.role);
   }
 
   /** How servers read a text for it, as in Settings. */

@@ -1,0 +1,62 @@
+// Search path: the schemas in which servers look names up for a session, as whoever it has become.
+
+import { tokenize } from '../sql/token.ts';
+
+/** Stands for the schema that is called as the role is. */
+const USER = '$user';
+
+/** `search_path TO a, "B", 'c'`, or what stands behind TO → a, B, c. */
+export function pathOf(assignment: string): readonly string[] {
+  const list = assignment.replace(/^\s*("?)search_path\1\s*(=|\bTO\b)\s*/i, '');
+  const elements = list.match(/"(?:[^"]|"")*"|'(?:[^']|'')*'|[^,\s"']+/g) ?? [];
+  return elements.map(unquoted).filter((schema) => schema !== '');
+}
+
+function unquoted(text: string): string {
+  if (text.startsWith('"')) return text.slice(1, -1).replaceAll('""', '"');
+  if (text.startsWith("'")) return text.slice(1, -1).replaceAll("''", "'");
+  return text.toLowerCase();
+}
+
+/** `ROLE alice`, `role TO 'alice'`, `SESSION AUTHORIZATION alice` → alice; null: nobody else. */
+export function roleOf(assignment: string): string | null {
+  const role = unquoted(tokenize(assignment)?.at(-1)?.text ?? '');
+  return role === '' || role === 'none' || role === 'default' ? null : role;
+}
+
+/** Who the session has become by its settings; null: it is still who it has logged in as. */
+export function roleIn(assignments: ReadonlyMap<string, string>): string | null {
+  for (const name of ['role', 'session_authorization']) {
+    const assignment = assignments.get(name);
+    const role = assignment === undefined ? null : roleOf(assignment);
+    if (role !== null) return role;
+  }
+  return null;
+}
+
+/** Of one session. */
+export class SearchPaths {
+  #server: () => ReadonlyMap<string, string>;
+  #of: { readonly path: readonly string[] | null; readonly role: string | null } | null = null;
+  #resolved: readonly string[] | null = null;
+
+  /** `server`: what a server reports to a session that has SET nothing. */
+  constructor(server: () => ReadonlyMap<string, string>) {
+    this.#server = server;
+  }
+
+  /**
+   * The path with the role's own schema in it; null: as a session has it that has SET nothing. The same
+   * array again as long as nothing changes.
+   */
+  resolved(path: readonly string[] | null, role: string | null): readonly string[] | null {
+    if (path === null ? role === null : !path.includes(USER)) return path;
+    if (this.#of?.path === path && this.#of.role === role) return this.#resolved;
+    this.#of = { path, role };
+    const server = this.#server();
+    const user = role ?? server.get('session_authorization') ?? '';
+    const schemas = path ?? pathOf(server.get('search_path') ?? '"$user", public');
+    this.#resolved = schemas.map((schema) => (schema === USER ? user : schema));
+    return this.#resolved;
+  }
+}
