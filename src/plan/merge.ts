@@ -88,7 +88,8 @@ export function mergeRows(
 ): MergeRowsMerge {
   const { source, actions } = statement;
   const text = mergeText(context.input.sql, context.input.tokens);
-  if (text === null || source.kind === 'join') throw new NoMerge('text');
+  if (source.kind === 'join') throw new NoMerge('mergeSource');
+  if (text === null) throw new NoMerge('text');
   const alias = source.kind === 'table' ? (source.alias ?? source.relation.name) : source.alias;
   if (alias === null || survey.writesInWith) throw new NoMerge('text');
   checkOwn(statement, scope, survey);

@@ -119,12 +119,13 @@ function stagedOr(
     return staged();
   } catch (error) {
     const refusal = refusalOf(error);
-    return isTold || isAboutRows(error) ? refusal : streamed;
+    return isTold || isAboutForm(error) ? refusal : streamed;
   }
 }
 
-/** All but this could be computed first. */
-const isAboutRows = (error: unknown) => error instanceof NoMerge && error.reason === 'returning';
+/** All else of the statement could be computed first. */
+const FORMS: ReadonlySet<string> = new Set(['returning', 'mergeSource']);
+const isAboutForm = (error: unknown) => error instanceof NoMerge && FORMS.has(error.reason);
 
 function streamedMerge(survey: Survey, merge: () => Merge): Merge | SqlErrorFields {
   const reason = survey.severalShardsReason ?? (survey.isColocated ? null : 'joinWithoutKey');

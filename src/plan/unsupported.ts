@@ -112,6 +112,10 @@ export const SEVERAL_SHARDS = {
     what: 'RETURNING, in a write whose rows are computed first, of sub-queries, of whole rows of other tables, or of old and new rows where the key is set',
     hint: 'Name the columns, or ask for the rest by a SELECT of its own before.',
   },
+  mergeSource: {
+    what: 'MERGE of a source that must be computed first and is a join by itself',
+    hint: 'Put the join into a sub-query with a name: USING (SELECT … FROM a JOIN b ON …) AS s.',
+  },
   insertWith: {
     what: 'INSERT of several rows with WITH or sub-queries',
     hint: 'Insert row by row.',

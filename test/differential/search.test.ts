@@ -7,9 +7,10 @@ import { type Ground, makeGround } from './ground.ts';
 import { report } from './report.ts';
 import { newTally, search } from './search.ts';
 
-/** More for a longer search: SEARCH_MINUTES=120 SEARCH_SEED=$RANDOM. */
+/** More for a longer search: SEARCH_MINUTES=120 SEARCH_SEED=$RANDOM, of writes alone: SEARCH_WRITES=1. */
 const SEED = numberFromEnvironment('SEARCH_SEED', 20261129);
 const MINUTES = numberFromEnvironment('SEARCH_MINUTES', 0);
+const WRITES = process.env.SEARCH_WRITES === '1';
 const STATEMENTS = MINUTES > 0 ? Infinity : numberFromEnvironment('SEARCH_STATEMENTS', 2_050);
 const SHARDS = [1, 2, 3, 7];
 const TIMEOUT_MS = 600_000 + MINUTES * 60_000;
@@ -32,7 +33,7 @@ describe.each([
     async () => {
       const tally = newTally();
       const until = MINUTES > 0 ? performance.now() + MINUTES * 30_000 : Infinity;
-      await search(ground, { seed, statements: STATEMENTS, until }, tally);
+      await search(ground, { seed, statements: STATEMENTS, writes: WRITES, until }, tally);
       console.log(report(tally));
       expect(tally.found).toEqual([]);
       // A search that asks nothing, or is refused most of what it asks, proves nothing.

@@ -33,6 +33,8 @@ export interface Tally {
 export interface SearchOptions {
   readonly seed: number;
   readonly statements: number;
+  /** Only statements that write, in transactions. */
+  readonly writes?: boolean;
   /** By performance.now(): no new world is begun after it. */
   readonly until?: number;
 }
@@ -83,7 +85,7 @@ const PER_WORLD = 500;
 const FOUND_MAX = 10;
 
 export async function search(ground: Ground, options: SearchOptions, tally: Tally): Promise<void> {
-  const { seed, statements, until = Infinity } = options;
+  const { seed, statements, writes = false, until = Infinity } = options;
   const random = new Random(seed);
   const isDone = () => tally.asked >= statements || tally.found.length >= FOUND_MAX;
   for (let number = 0; !isDone() && performance.now() < until; number++) {
@@ -91,7 +93,7 @@ export async function search(ground: Ground, options: SearchOptions, tally: Tall
     await ground.settle(world);
     const end = Math.min(statements, tally.asked + PER_WORLD);
     while (tally.asked < end && !isDone())
-      await new Turn(ground, world, random.fork(), tally).run();
+      await new Turn(ground, world, random.fork(), tally).run(writes);
     await ground.clear(world);
   }
 }
@@ -109,12 +111,12 @@ class Turn {
     this.#tally = tally;
   }
 
-  async run(): Promise<void> {
+  async run(writes: boolean): Promise<void> {
     const random = this.#random;
     const counts = [...this.#ground.proxies.keys()];
     const shards = random.pick(counts.length > 2 ? [...counts, ...counts.slice(1, 3)] : counts);
     const { proxy, engine } = this.#ground.proxies.get(shards)!;
-    const within = random.chance(0.3);
+    const within = writes || random.chance(0.3);
     // Two transactions that write the same rows would wait for each other.
     const sides = within ? [random.chance(0.7) ? proxy : engine] : [proxy, engine];
     const all = [this.#ground.plain, ...this.#ground.witnesses, ...sides];
@@ -124,7 +126,7 @@ class Turn {
     if (within)
       await each(random.pick(['BEGIN', 'BEGIN', 'BEGIN ISOLATION LEVEL REPEATABLE READ']));
     for (let i = 0; i < PER_TURN && this.#tally.found.length < FOUND_MAX; i++) {
-      if (within && random.chance(0.35)) await this.#write(sides);
+      if (within && (writes || random.chance(0.35))) await this.#write(sides);
       else
         await this.#read(
           random.chance(0.4) ? sides : sides.slice(0, 1),

@@ -23,7 +23,7 @@ export function writeStatement(random: Random, world: World): Write {
   make.subQueries = random.chance(0.2) ? 1 : 0;
   const kind = random.int(0, 3);
   if (kind === 0) return { table, node: insert(random, make, table) };
-  if (random.chance(0.4)) {
+  if (random.chance(0.5)) {
     const joined = { random, make, world, table, changed: changed(random, table) };
     return { table, node: random.chance(0.5) ? merge(joined) : joinedWrite(joined) };
   }
