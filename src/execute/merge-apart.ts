@@ -1,14 +1,13 @@
 // Merge apart: a MERGE that inserts rows on other shards than those where they were looked for.
 
-import { quoteName } from '../base/quote.ts';
 import type { ApartMerge, MergeRowsMerge } from '../plan/staged.ts';
 import type { Placement } from '../topology/placement.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { TYPE } from '../value/type-oid.ts';
 import { columnAt } from '../wire/row.ts';
-import { type CarriedColumn, carriedArrays, carriedRef, carriedRelation } from './carried.ts';
+import { type CarriedColumn, carriedArrays, carriedRef } from './carried.ts';
 import { Answer, runWithRows } from './carried-statement.ts';
-import type { MergeWrite } from './merge-rows.ts';
+import { type MergeWrite, sourceSql } from './merge-rows.ts';
 import { withArrays } from './parameters.ts';
 import { integerOf, shardOfKey } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
@@ -37,15 +36,6 @@ export async function mergeApart(write: ApartWrite): Promise<WriteResult> {
   const left = rows.filter((_, i) => !matched.has(i));
   await insertPlaced(write, await placesOf(write, left), answer);
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
-}
-
-/** The source as a relation of its name, beside the rows that carry it. */
-function sourceSql(write: ApartWrite, beside: readonly CarriedColumn[]): string {
-  const { merge, names, columns, collations, parameters } = write;
-  const first = parameters.types.length + 1;
-  const carried = carriedRelation([...columns, ...beside], first, collations);
-  const shown = names.map((name, i) => `${carriedRef(i)} AS ${quoteName(name)}`);
-  return `${carried} CROSS JOIN LATERAL (SELECT ${shown.join(', ')}) AS ${merge.alias}`;
 }
 
 /** The rows of the answer to a query over rows of the source. */

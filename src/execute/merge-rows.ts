@@ -1,9 +1,9 @@
 // Merge rows: MERGE on each shard with the rows of its source that were computed before.
 
 import { quoteName } from '../base/quote.ts';
-import type { MergeRowsMerge } from '../plan/staged.ts';
+import { type MergeRowsMerge, SOURCE_END } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { type CarriedColumn, carriedSql } from './carried.ts';
+import { type CarriedColumn, carriedRef, carriedRelation, carriedSql } from './carried.ts';
 import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
 import { differs } from './reference-write.ts';
 import type { WriteResult } from './write.ts';
@@ -45,8 +45,30 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
 }
 
-function sqlOf({ merge, columns, collations, names, parameters }: MergeWrite): string {
+function sqlOf(write: MergeWrite): string {
+  const { merge, columns, collations, names, parameters } = write;
+  const { before, aliases, after } = merge;
+  if (aliases.length > 1) return `${before}(${sourceSql(write, [])})${after}`;
   const rows = carriedSql(columns, parameters.types.length + 1, collations);
   const list = names.map(quoteName).join(', ');
-  return `${merge.before}(${rows}) AS ${merge.alias} (${list})${merge.after}`;
+  return `${before}(${rows}) AS ${aliases[0]} (${list})${after}`;
+}
+
+/** The source as relations of their names, beside the rows that carry it and what is told of them. */
+export function sourceSql(
+  { merge, names, columns, collations, parameters }: Omit<MergeWrite, 'rowShards'>,
+  beside: readonly CarriedColumn[],
+): string {
+  const first = parameters.types.length + 1;
+  const carried = carriedRelation([...columns, ...beside], first, collations);
+  let at = 0;
+  const relations = merge.aliases.map((alias) => {
+    const end = merge.aliases.length === 1 ? names.length : names.indexOf(SOURCE_END, at);
+    const shown = names
+      .slice(at, end)
+      .map((name, i) => `${carriedRef(at + i)} AS ${quoteName(name)}`);
+    at = end + 1;
+    return `LATERAL (SELECT ${shown.join(', ')}) AS ${alias}`;
+  });
+  return [carried, ...relations].join(' CROSS JOIN ');
 }

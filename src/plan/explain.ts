@@ -185,11 +185,14 @@ function mergeLines(merge: Merge): string[] {
     case 'withWrites':
       return merge.parts.map((part, i) => withPartText(part, i, i === merge.main));
     case 'mergeRows': {
-      const { source, split, bySource, table, before, alias, after, apart } = merge;
+      const { source, split, bySource, table, before, aliases, after, apart } = merge;
       if (apart !== null) return apartLines(merge, apart);
       const to = split === null ? 'everywhere' : `by ${split.column}`;
       const words = table.kind === 'home' ? 'to home' : bySource ? `${to}, on all shards` : to;
-      return [`rows: ${source}`, `merge: rows ${words}: ${before}… AS ${alias}${after}`];
+      return [
+        `rows: ${source}`,
+        `merge: rows ${words}: ${before}… AS ${aliases.join(', ')}${after}`,
+      ];
     }
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
@@ -255,19 +258,19 @@ function modifyLines(merge: ModifyRowsMerge): string[] {
   ];
 }
 
-function apartLines({ source, before, alias }: MergeRowsMerge, apart: ApartMerge): string[] {
+function apartLines({ source, before, aliases }: MergeRowsMerge, apart: ApartMerge): string[] {
   const { on, matched, unmatched, returning } = apart;
   const inserts = unmatched.map(({ condition, insert }) => {
     const when = condition === null ? 'when not matched' : `when not matched and ${condition}`;
     if (insert === null) return `${when}: nothing`;
     return `${when}, by ${insert.key}: ${insert.before}…${insert.after}`;
   });
-  const rest = [matched, returning].filter((text) => text !== '').join(' ');
   return [
     `rows: ${source}`,
-    `match: ${before}… AS ${alias} ON ${on}`,
-    ...(rest === '' ? [] : [`merge: rows that match: ${rest}`]),
+    `match: ${before}… AS ${aliases.join(', ')} ON ${on}`,
+    ...(matched === '' ? [] : [`merge: rows that match: ${matched}`]),
     ...inserts,
+    ...(returning === '' ? [] : [`answer: ${returning}`]),
   ];
 }
 

@@ -11,21 +11,19 @@ import { NoMerge } from './splice.ts';
 import type { ApartMerge, UnmatchedClause } from './staged.ts';
 import { refused } from './unsupported.ts';
 
-/** `alias`: the source's. Throws NoMerge, and Refusal for a row without a key. */
+/** `aliases`: the source's, quoted. Throws NoMerge, and Refusal for a row without a key. */
 export function apartMerge(
   statement: MergeStatement,
   table: Table,
-  alias: string,
-  { input }: PlanContext,
+  aliases: readonly string[],
+  context: PlanContext,
 ): ApartMerge {
   const { actions } = statement;
-  const text = mergeClauses(input.sql, input.tokens);
-  if (text === null || text.whens.length !== actions.length) throw new NoMerge('text');
+  const text = clausesOf(statement, context);
   if (table.view !== undefined) throw new Refusal(refused('view'));
   // The shards are asked twice what matches.
   if (asksChance(statement.on)) throw new NoMerge('unknownFunction');
   const isUnmatched = (i: number) => actions[i]!.when === 'notMatched';
-  const target = statement.alias ?? statement.relation.name;
   return {
     target: text.target,
     on: text.on,
@@ -37,7 +35,7 @@ export function apartMerge(
     unmatched: actions.flatMap((action, i) =>
       isUnmatched(i) ? [unmatchedClause(action, text.whens[i]!, table)] : [],
     ),
-    returning: returningOf(text, `${quoteName(alias)}.*, ${quoteName(target)}.*`, input.sql),
+    returning: returningOf(text, statement, aliases, context),
     key: rowsKey(table, [table.keyColumn!]),
   };
 }
@@ -70,8 +68,31 @@ function unmatchedClause(
   };
 }
 
+/** ON and all behind it, where the source's rows come as several relations. Throws NoMerge. */
+export function afterJoin(
+  statement: MergeStatement,
+  aliases: readonly string[],
+  context: PlanContext,
+): string {
+  const text = clausesOf(statement, context);
+  const returning = returningOf(text, statement, aliases, context);
+  return [` ON (${text.on})`, ...text.whens.map((when) => when.text), returning].join(' ');
+}
+
+function clausesOf({ actions }: MergeStatement, { input }: PlanContext): MergeClauses {
+  const text = mergeClauses(input.sql, input.tokens);
+  if (text === null || text.whens.length !== actions.length) throw new NoMerge('text');
+  return text;
+}
+
 /** A star by itself would show what carries the rows, too. */
-function returningOf({ returning, stars, returningStart }: MergeClauses, all: string, sql: string) {
+function returningOf(
+  { returning, stars, returningStart }: MergeClauses,
+  { alias, relation }: MergeStatement,
+  aliases: readonly string[],
+  { input: { sql } }: PlanContext,
+): string {
+  const all = [...aliases, quoteName(alias ?? relation.name)].map((name) => `${name}.*`).join(', ');
   let text = '';
   let at = returningStart;
   for (const star of stars) {

@@ -3,18 +3,18 @@
 import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { mergeText } from '../sql/merge-text.ts';
-import type { MergeAction, MergeStatement } from '../sql/statement.ts';
+import type { FromItem, MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
-import { apartMerge } from './merge-apart.ts';
+import { afterJoin, apartMerge } from './merge-apart.ts';
 import { conjunctsOf, keyClassOf, keySourceOf, pairsOf } from './restriction.ts';
 import { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
-import type { MergeRowsMerge } from './staged.ts';
+import { type MergeRowsMerge, SOURCE_END } from './staged.ts';
 import { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 
@@ -87,28 +87,50 @@ export function mergeRows(
   context: PlanContext,
 ): MergeRowsMerge {
   const { source, actions } = statement;
-  const text = mergeText(context.input.sql, context.input.tokens);
-  if (source.kind === 'join') throw new NoMerge('mergeSource');
-  if (text === null) throw new NoMerge('text');
-  const alias = source.kind === 'table' ? (source.alias ?? source.relation.name) : source.alias;
-  if (alias === null || survey.writesInWith) throw new NoMerge('text');
+  const { sql, tokens } = context.input;
+  const text = mergeText(sql, tokens);
+  if (text === null || survey.writesInWith) throw new NoMerge('text');
+  const names = sourceNames(source, scope);
+  const aliases = names.map(quoteName);
+  const [alias] = names as [string];
+  const isJoin = names.length > 1;
   checkOwn(statement, scope, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
   const splits = sharded !== null && inserts(statement).length > 0;
-  const split = splits ? splitOf(statement, sharded, scope, alias) : null;
-  const apart = splits && split === null ? apartMerge(statement, sharded, alias, context) : null;
+  const split = splits && !isJoin ? splitOf(statement, sharded, scope, alias) : null;
+  const apart = splits && split === null ? apartMerge(statement, sharded, aliases, context) : null;
   return {
     how: 'mergeRows',
-    source: `${text.with}SELECT * FROM ${text.source}`,
+    source: `${text.with}SELECT ${shownBy(aliases)} FROM ${text.source}`,
     table: writtenTable(statement, table),
     before: text.before,
-    alias: quoteName(alias),
-    after: text.after,
+    aliases,
+    after: isJoin ? afterJoin(statement, aliases, context) : text.after,
     split,
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
     apart,
     collated: readsCollated(survey),
   };
+}
+
+/** What the relations of the source are called. Throws NoMerge where a column may be of none. */
+function sourceNames(source: FromItem, scope: Scope): readonly string[] {
+  const [, ...leaves] = scope.leaves;
+  const names = leaves.map(({ name }) => name);
+  const isNamed = names.every((name) => name !== null) && names.length > 0;
+  if (source.kind !== 'join') {
+    if (!isNamed) throw new NoMerge('text');
+    return names;
+  }
+  // A column of USING is shown for both, as neither's.
+  if (!isNamed || scope.merged.size > 0) throw new NoMerge('mergeSource');
+  return names;
+}
+
+function shownBy(aliases: readonly string[]): string {
+  if (aliases.length === 1) return '*';
+  const end = `NULL::pg_catalog.int4 AS ${quoteName(SOURCE_END)}`;
+  return aliases.map((alias) => `${alias}.*, ${end}`).join(', ');
 }
 
 /** By the source's column that ON holds equal to the key and every INSERT gives as the key; null: none is. */

@@ -114,14 +114,18 @@ export interface AssignedColumn {
   readonly sql: string | null;
 }
 
+/** What ends the columns of one relation of a source that joins several. */
+export const SOURCE_END = 'drive.end';
+
 /** MERGE whose source's rows a query of its own computes first. */
 export interface MergeRowsMerge {
   readonly how: 'mergeRows';
   readonly source: string;
   readonly table: WrittenTable;
-  /** A shard is sent `before`, its rows as a relation of that alias, `after`. */
+  /** A shard is sent `before`, its rows as relations of these aliases, `after`. */
   readonly before: string;
-  readonly alias: string;
+  /** Quoted; of several, each has the columns of the query up to one that is called SOURCE_END. */
+  readonly aliases: readonly string[];
   readonly after: string;
   /**
    * A row goes to the shard of the key that this column of the source has, as it may be inserted.

@@ -115,6 +115,23 @@ export function depthsOf(tokens: readonly Token[]): number[] {
   });
 }
 
+/** How many brackets and CASEs are open around each token. */
+export function nestingOf(tokens: readonly Token[]): number[] {
+  let cases = 0;
+  return depthsOf(tokens).map((depth, i) => {
+    const isWord = tokens[i]!.kind === 'word' && isFree(tokens, i);
+    const { text } = tokens[i]!;
+    if (isWord && text === 'end' && cases > 0) cases -= 1;
+    const own = depth + cases;
+    if (isWord && text === 'case') cases += 1;
+    return own;
+  });
+}
+
+/** A reserved word may be a column's name behind a dot or AS. */
+export const isFree = (tokens: readonly Token[], i: number): boolean =>
+  !['.', 'as'].includes(tokens[i - 1]?.text ?? '');
+
 /** The clause that begins with the token; null: none. */
 export function clauseAt(tokens: readonly Token[], i: number): ClauseName | null {
   const token = tokens[i]!;

@@ -1,6 +1,6 @@
 // Merge clauses: where the WHENs of a MERGE and what they insert stand in its text.
 
-import { closing, depthsOf, itemsBetween, type Range } from './clause.ts';
+import { closing, isFree, itemsBetween, nestingOf, type Range } from './clause.ts';
 import type { Token } from './token.ts';
 
 export interface MergeClauses {
@@ -47,15 +47,15 @@ class ClauseReader {
   constructor(sql: string, tokens: readonly Token[]) {
     this.#sql = sql;
     this.#tokens = tokens;
-    this.#depths = withCases(tokens);
+    this.#depths = nestingOf(tokens);
   }
 
   read(): MergeClauses | null {
     const merge = this.#at('merge', 0);
     const using = this.#at('using', merge + 1);
-    const on = this.#at('on', using + 1);
     const starts: number[] = [];
-    for (let i = this.#at('when', on + 1); i >= 0; i = this.#at('when', i + 1)) starts.push(i);
+    for (let i = this.#at('when', using + 1); i >= 0; i = this.#at('when', i + 1)) starts.push(i);
+    const on = conditionOf(this.#tokens, this.#depths, using, starts[0] ?? 0);
     if (merge < 0 || using < 0 || on < 0 || starts.length === 0) return null;
     if (this.#tokens[merge + 1]?.text !== 'into') return null;
     const returning = this.#at('returning', starts.at(-1)!);
@@ -133,18 +133,19 @@ class ClauseReader {
   }
 }
 
-/** A reserved word may be a column's name behind a dot or AS. */
-const isFree = (tokens: readonly Token[], i: number) =>
-  !['.', 'as'].includes(tokens[i - 1]?.text ?? '');
-
-function withCases(tokens: readonly Token[]): number[] {
-  let cases = 0;
-  return depthsOf(tokens).map((depth, i) => {
-    const { kind, text } = tokens[i]!;
-    const isWord = kind === 'word' && isFree(tokens, i);
-    if (isWord && text === 'end' && cases > 0) cases -= 1;
-    const own = depth + cases;
-    if (isWord && text === 'case') cases += 1;
-    return own;
-  });
-}
+/** The ON of the MERGE itself, behind those of joins in its source; -1: none. */
+export const conditionOf = (
+  tokens: readonly Token[],
+  depths: readonly number[],
+  using: number,
+  when: number,
+): number =>
+  tokens.findLastIndex(
+    ({ kind, text }, i) =>
+      i > using &&
+      i < when &&
+      kind === 'word' &&
+      text === 'on' &&
+      depths[i] === 0 &&
+      isFree(tokens, i),
+  );

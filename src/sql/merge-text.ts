@@ -1,6 +1,7 @@
 // Merge text: where the source of a MERGE stands in its text, so that it can be replaced.
 
-import { depthsOf } from './clause.ts';
+import { isFree, nestingOf } from './clause.ts';
+import { conditionOf } from './merge-clauses.ts';
 import type { Token } from './token.ts';
 
 export interface MergeText {
@@ -8,15 +9,15 @@ export interface MergeText {
   readonly with: string;
   /** MERGE INTO t [AS a] USING, with a space behind. */
   readonly before: string;
-  /** The source with its alias. */
+  /** The source with its alias, or those of what it joins. */
   readonly source: string;
   /** ON … to the end, with a space in front. */
   readonly after: string;
 }
 
-/** Of a source that is no join. null where the parts are not certain. */
+/** null where the parts are not certain. */
 export function mergeText(sql: string, tokens: readonly Token[]): MergeText | null {
-  const depths = depthsOf(tokens);
+  const depths = nestingOf(tokens);
   const at = (word: string, from: number) =>
     tokens.findIndex(
       ({ kind, text }, i) =>
@@ -24,7 +25,7 @@ export function mergeText(sql: string, tokens: readonly Token[]): MergeText | nu
     );
   const merge = at('merge', 0);
   const using = at('using', merge + 1);
-  const on = at('on', using + 1);
+  const on = conditionOf(tokens, depths, using, at('when', using + 1));
   if (merge < 0 || using < 0 || on <= using + 1) return null;
   if (tokens.some(({ kind, text }) => kind === 'word' && text === 'uescape')) return null;
   return {
@@ -34,5 +35,3 @@ export function mergeText(sql: string, tokens: readonly Token[]): MergeText | nu
     after: ` ${sql.slice(tokens[on]!.start, tokens.at(-1)!.end)}`,
   };
 }
-
-const isFree = (tokens: readonly Token[], i: number) => tokens[i - 1]?.text !== '.';

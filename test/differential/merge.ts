@@ -73,6 +73,8 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     when('NOT MATCHED', ofSource!, insert()),
   ];
   const all = clauses.map((clause, i) => (i === 0 ? clause : option(clause)));
+  // A join by itself, of which a second relation adds nothing.
+  const beside = random.chance(0.2) ? ' CROSS JOIN (VALUES (1)) AS w (one)' : '';
   const returning = random.chance(0.7)
     ? option(' RETURNING ', list(['merge_action()', returned(random, make, both!)]))
     : '';
@@ -81,7 +83,9 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     table.name,
     ' u USING ',
     oneOfEach(random, source),
-    ' AS s ON ',
+    ' AS s',
+    beside,
+    ' ON ',
     on,
     ...all,
     returning,

@@ -84,6 +84,27 @@ export const MERGES_APART: readonly Said[] = [
       WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (user_id, id, name) VALUES (notes.owner * 2, notes.id + 700, body)
       RETURNING merge_action(), files.id, notes.*`,
   },
+  // Joins by themselves.
+  {
+    sql: `MERGE INTO members m USING notes n JOIN files f ON f.id = n.id ON m.user_id = n.owner AND f.id > 1
+      WHEN MATCHED THEN UPDATE SET name = coalesce(n.body, 'none'), total = f.size
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (f.id + 4200, f.name) RETURNING *, n.at`,
+  },
+  {
+    sql: `MERGE INTO members m USING country c LEFT JOIN (SELECT user_id AS k, id, name FROM files WHERE id < 5) f
+        ON f.k = c.weight AND CASE WHEN c.code = 'de' THEN true ELSE false END ON m.country = c.code AND m.user_id < 10
+      WHEN MATCHED AND f.k IS NULL THEN UPDATE SET name = c.name RETURNING merge_action(), m.*, f.*, f IS NULL, c.name`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1), (9)) v (k) CROSS JOIN generate_series(1, 2) g ON m.user_id = v.k + 4300
+      WHEN NOT MATCHED AND g = 1 THEN INSERT (user_id, name) VALUES (v.k + 4300, 'v' || g)
+      WHEN NOT MATCHED THEN INSERT (name, user_id) VALUES ('g', k * 10 + g + 4300) RETURNING m.user_id, v.k, g`,
+  },
+  {
+    sql: `MERGE INTO members m USING (notes n JOIN files f ON f.id = n.id) AS j ON m.user_id = j.owner
+      WHEN MATCHED THEN UPDATE SET name = coalesce(j.body, 'none') WHEN NOT MATCHED THEN INSERT VALUES (j.owner + 4400, 'j')
+      RETURNING m.user_id, j.at, j.size`,
+  },
   // A shard by the source's key, which the row that is inserted does not have.
   {
     sql: `MERGE INTO members m USING (SELECT * FROM files WHERE user_id = 3 AND id < 9) f ON m.user_id = f.user_id

@@ -208,8 +208,8 @@ describe('Refused, with what to do', () => {
       into('accounts', 'a.total = e.total', `VALUES ((SELECT max(user_id) FROM entries), 'x')`),
     ],
     [
-      'a source that is a join by itself',
-      `MERGE INTO accounts a USING entries e JOIN entries f ON e.id = f.id ON a.total = e.total
+      'a source that is a join by USING',
+      `MERGE INTO accounts a USING entries e JOIN entries f USING (id) ON a.total = e.total
         WHEN NOT MATCHED THEN INSERT (user_id) VALUES (e.id)`,
     ],
     [
