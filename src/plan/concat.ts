@@ -14,8 +14,9 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   const offset = rowBound(select.offset);
   const isBounded = limit !== null || offset !== null;
   // In order, each shard by itself would lock rows whose place another shard's take.
-  const isFoundFirst = select.locks.length > 0 && isBounded && select.order.length > 0;
-  const locked = isFoundFirst ? lockedItems(select, context) : [];
+  const mayWait = select.locks.length > 0 && isBounded && select.order.length > 0;
+  const locked = mayWait ? lockedItems(select, context) : [];
+  const isFoundFirst = locked.length > 0;
   const hidden = locked.flatMap(identityColumns).map((text) => `${text} AS ${HIDDEN_NAME}`);
   const sort = select.order.map((item, index): SortKey => {
     if (item.using) throw new NoMerge('sortUsing');
@@ -32,7 +33,7 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   const sql = concatSql(spliced.sql, spliced.clauses, hidden);
   const shardSql = isFoundFirst ? { ...sql, after: '' } : sql;
   const hiddenColumns = hidden.length;
-  const byShard = select.locks.length > 0 ? 'byShard' : null;
+  const byShard = select.locks.length > 0 && !mayWait ? 'byShard' : null;
   const locks = isFoundFirst ? locked.map(lockedTable) : byShard;
   return { how: 'concat', shardSql, hiddenColumns, sort, distinct, limit, offset, locks };
 }

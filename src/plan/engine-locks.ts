@@ -11,7 +11,8 @@ import type { Level } from './scope.ts';
 import { NoMerge, rowBound } from './splice.ts';
 
 export interface EngineLocking {
-  readonly locks: EngineLocks;
+  /** null: of no table; the text says so, or why it cannot be. */
+  readonly locks: EngineLocks | null;
   /** Indexes into the text, of the names of tables whose rows are locked. */
   readonly places: ReadonlySet<number>;
   /** What else changes in the text: no LIMIT and FOR UPDATE, and the columns that tell rows apart. */
@@ -31,6 +32,7 @@ export function engineLocking(
     throw new NoMerge('lockLimit');
   }
   const items = lockedItems(select, context);
+  if (items.length === 0) return { locks: null, places: new Set(), cuts: () => [] };
   const stars = starCuts(select, level, clauses.items);
   const without = CUT.flatMap((name): Cut[] => {
     const range = clauses.clauses.get(name);

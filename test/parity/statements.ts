@@ -347,26 +347,6 @@ export const COMPUTED: readonly string[] = [
   'SELECT id FROM files ORDER BY id LIMIT 3 FOR UPDATE OF nobody',
 ];
 
-/** What was found wrong once. */
-export const FOUND: readonly string[] = [
-  "SELECT tag, sum('-0'::float8), avg('-0'::float8) FROM files GROUP BY tag",
-  // An aggregate of an outer query, in a sub-query.
-  'SELECT (SELECT max((SELECT m.user_id FROM members m WHERE m.user_id = f.user_id))) FROM files f',
-  'SELECT (SELECT sum(f.size)) FROM files f',
-  'SELECT (SELECT count(f.size) FROM members m WHERE m.user_id = 42) FROM files f',
-  'SELECT tag, (SELECT sum(f.size)) FROM files f GROUP BY tag',
-  'SELECT user_id, (SELECT sum(f.size)) FROM files f GROUP BY user_id',
-  'SELECT (SELECT max(f.size) FILTER (WHERE f.flag)) FROM files f',
-  'SELECT (SELECT (SELECT min(f.tag))) FROM files f',
-  'SELECT 1 FROM files f HAVING EXISTS (SELECT 1 FROM members m WHERE count(f.id) > m.user_id)',
-  'SELECT id, (SELECT sum(x) FROM unnest(ARRAY[f.id, 1]) x) FROM files f',
-  'SELECT id, (SELECT sum(m.user_id % 9 + f.id) FROM members m WHERE m.user_id = f.user_id) FROM files f',
-  // The name of a join, for its columns or its row.
-  'SELECT a, d FROM (members m CROSS JOIN country c) AS j (a, b, c, d, e)',
-  'SELECT j::text FROM (members m JOIN country c ON c.code > m.country) AS j',
-  'SELECT j::text FROM (members m JOIN narrow n ON n.user_id < m.user_id) AS j',
-];
-
 /** Refused where they need several shards. */
 export const REFUSED_STATEMENTS: readonly string[] = [
   'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (50 + 50)',

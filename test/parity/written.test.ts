@@ -1,9 +1,10 @@
 // Parity, by hand: statements that users type give what one PostgreSQL gives, or are refused.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FOUND } from './found-statements.ts';
 import { ONLY_PARTITIONED } from './only-statements.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';
-import { ANSWERED, COMPUTED, FOUND, REFUSED_STATEMENTS, WRITES } from './statements.ts';
+import { ANSWERED, COMPUTED, REFUSED_STATEMENTS, WRITES } from './statements.ts';
 import { TABLEOIDS } from './tableoid-statements.ts';
 
 describe.each([1, 2, 3])('over %i shards', (shardCount) => {

@@ -1,0 +1,23 @@
+// Statements of the written parity tests: what searches have found answered wrong once.
+
+export const FOUND: readonly string[] = [
+  "SELECT tag, sum('-0'::float8), avg('-0'::float8) FROM files GROUP BY tag",
+  // An aggregate of an outer query, in a sub-query.
+  'SELECT (SELECT max((SELECT m.user_id FROM members m WHERE m.user_id = f.user_id))) FROM files f',
+  'SELECT (SELECT sum(f.size)) FROM files f',
+  'SELECT (SELECT count(f.size) FROM members m WHERE m.user_id = 42) FROM files f',
+  'SELECT tag, (SELECT sum(f.size)) FROM files f GROUP BY tag',
+  'SELECT user_id, (SELECT sum(f.size)) FROM files f GROUP BY user_id',
+  'SELECT (SELECT max(f.size) FILTER (WHERE f.flag)) FROM files f',
+  'SELECT (SELECT (SELECT min(f.tag))) FROM files f',
+  'SELECT 1 FROM files f HAVING EXISTS (SELECT 1 FROM members m WHERE count(f.id) > m.user_id)',
+  'SELECT id, (SELECT sum(x) FROM unnest(ARRAY[f.id, 1]) x) FROM files f',
+  'SELECT id, (SELECT sum(m.user_id % 9 + f.id) FROM members m WHERE m.user_id = f.user_id) FROM files f',
+  // The name of a join, for its columns or its row.
+  'SELECT a, d FROM (members m CROSS JOIN country c) AS j (a, b, c, d, e)',
+  'SELECT j::text FROM (members m JOIN country c ON c.code > m.country) AS j',
+  'SELECT j::text FROM (members m JOIN narrow n ON n.user_id < m.user_id) AS j',
+  // FOR UPDATE of nothing that can be locked.
+  'WITH few AS (SELECT max(id) AS m FROM members JOIN files USING (user_id)) SELECT m FROM few FOR KEY SHARE NOWAIT',
+  'WITH few AS MATERIALIZED (SELECT id FROM files) SELECT id FROM few ORDER BY id LIMIT 3 FOR UPDATE',
+];
