@@ -5,7 +5,7 @@ import type { Call, Expression } from '../sql/expression.ts';
 import { groupsByBytes, sortsByBytes } from './collation.ts';
 import { hasWindows } from './distributable.ts';
 import { isAggregate } from './functions.ts';
-import { planHaving } from './having.ts';
+import { type Operands, planHaving } from './having.ts';
 import type { AggregateMerge, AggregateState, GroupValue, SortKey } from './plan.ts';
 import { keyClassOf } from './restriction.ts';
 import { sameExpression } from './same.ts';
@@ -40,7 +40,13 @@ export function planAggregate(spliced: SplicedSelect): AggregateMerge {
     const { descending, nullsFirst } = item;
     return { column: builder.value(expression), descending, nullsFirst };
   });
-  const having = body.having === null ? null : planHaving(body.having, (e) => builder.find(e));
+  const { scope } = spliced.level;
+  const operands: Operands = {
+    find: (each) => builder.find(each),
+    comparesByBytes: (each, sorts) =>
+      sorts ? sortsByBytes(each, scope, spliced.context) : groupsByBytes(each, scope),
+  };
+  const having = body.having === null ? null : planHaving(body.having, operands);
   return {
     how: 'aggregate',
     shardSql: { before: builder.sql(), after: '', pushLimit: false },

@@ -4,22 +4,29 @@ import type { Expression } from '../sql/expression.ts';
 import type { Condition, ConditionOperand, GroupValue } from './plan.ts';
 import { NoMerge } from './splice.ts';
 
-type Find = (expression: Expression) => GroupValue | null;
+/** What a condition's operands are to the merge. */
+export interface Operands {
+  /** The group or aggregate an expression is; null: neither. */
+  find(expression: Expression): GroupValue | null;
+  /** Whether the server compares it by its bytes, as the merge does; `sorts`: by order, not for equality. */
+  comparesByBytes(expression: Expression, sorts: boolean): boolean;
+}
+
 type Comparison = Extract<Condition, { op: '=' | '<>' | '<' | '<=' | '>' | '>=' }>;
 
 const COMPARISONS: ReadonlySet<string> = new Set(['=', '<>', '<', '<=', '>', '>=']);
 
-/** `find` gives the group or aggregate an expression is. Throws NoMerge for anything else. */
-export function planHaving(expression: Expression, find: Find): Condition {
+/** Throws NoMerge for anything but groups and aggregates, compared as the server would. */
+export function planHaving(expression: Expression, operands: Operands): Condition {
   const e = expression;
   switch (e.kind) {
     case 'and':
     case 'or':
-      return { op: e.kind, args: e.args.map((arg) => planHaving(arg, find)) };
+      return { op: e.kind, args: e.args.map((arg) => planHaving(arg, operands)) };
     case 'not':
-      return { op: 'not', arg: planHaving(e.arg, find) };
+      return { op: 'not', arg: planHaving(e.arg, operands) };
     case 'isNull': {
-      const value = find(e.arg);
+      const value = operands.find(e.arg);
       if (value === null) throw new NoMerge('having');
       const isNull: Condition = { op: 'isNull', value };
       return e.negated ? { op: 'not', arg: isNull } : isNull;
@@ -27,18 +34,18 @@ export function planHaving(expression: Expression, find: Find): Condition {
     case 'operator': {
       const [op] = e.operator;
       if (e.operator.length !== 1 || !COMPARISONS.has(op!)) throw new NoMerge('having');
-      return compare(op as Comparison['op'], e.left, e.right, find);
+      return compare(op as Comparison['op'], e.left, e.right, operands);
     }
     case 'between': {
       if (e.symmetric) throw new NoMerge('having');
       const within: Condition = {
         op: 'and',
-        args: [compare('>=', e.left, e.low, find), compare('<=', e.left, e.high, find)],
+        args: [compare('>=', e.left, e.low, operands), compare('<=', e.left, e.high, operands)],
       };
       return e.negated ? { op: 'not', arg: within } : within;
     }
     case 'in': {
-      const args = e.items.map((item) => compare('=', e.left, item, find));
+      const args = e.items.map((item) => compare('=', e.left, item, operands));
       const among: Condition = { op: 'or', args };
       return e.negated ? { op: 'not', arg: among } : among;
     }
@@ -51,12 +58,17 @@ function compare(
   op: Comparison['op'],
   left: Expression | null,
   right: Expression | null,
-  find: Find,
+  operands: Operands,
 ): Condition {
-  return { op, left: operand(left, find), right: operand(right, find) };
+  const sorts = op !== '=' && op !== '<>';
+  return { op, left: operand(left, sorts, operands), right: operand(right, sorts, operands) };
 }
 
-function operand(expression: Expression | null, find: Find): ConditionOperand {
+function operand(
+  expression: Expression | null,
+  sorts: boolean,
+  { find, comparesByBytes }: Operands,
+): ConditionOperand {
   if (expression === null) throw new NoMerge('having');
   if (expression.kind === 'parameter') return { from: 'parameter', index: expression.index };
   if (expression.kind === 'constant' && expression.type !== 'bits') {
@@ -70,5 +82,6 @@ function operand(expression: Expression | null, find: Find): ConditionOperand {
   }
   const value = find(expression);
   if (value === null) throw new NoMerge('having');
+  if (!comparesByBytes(expression, sorts)) throw new NoMerge('sortCollation');
   return value;
 }

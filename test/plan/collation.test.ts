@@ -32,6 +32,8 @@ describe('a default collation of a language', () => {
     "SELECT * FROM users ORDER BY name || 'x'",
     'SELECT * FROM users ORDER BY (SELECT code FROM country LIMIT 1)',
     'SELECT * FROM users ORDER BY user_id::text',
+    "SELECT country, count(*) FROM users GROUP BY country HAVING country > 'Z'",
+    'SELECT country, count(*) FROM users GROUP BY country HAVING country BETWEEN $1 AND $2',
   ])('leaves %s to the engine', (sql) => {
     expect(isByEngine(sql, byLanguage)).toBe(true);
   });
@@ -43,6 +45,8 @@ describe('a default collation of a language', () => {
     'SELECT min(name COLLATE "C") FROM users',
     'SELECT country, count(*) FROM users GROUP BY country ORDER BY count(*)',
     'SELECT DISTINCT country FROM users',
+    "SELECT country, count(*) FROM users GROUP BY country HAVING country IN ('DE', $1) OR count(*) > 3",
+    "SELECT count(*) FROM users GROUP BY country HAVING max(user_id) > '7'",
   ])('merges %s', (sql) => {
     expect(isByEngine(sql, byLanguage)).toBe(false);
     expect(opOf(sql, byLanguage)).toBe('routed');
