@@ -19,7 +19,8 @@ type TableItem = Extract<FromItem, { kind: 'table' }>;
 
 /**
  * What stands for the view in its scope. Where each shard computes its own part of the view's rows,
- * the use that is noted is one of a sharded table; else it has the query to put in the view's place.
+ * the use that is noted is one of a sharded table; else, and where it gives them an order, it has the
+ * query to put in the view's place.
  */
 export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: boolean): Leaf {
   const { survey } = walk;
@@ -34,7 +35,8 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
   }
   if (table.view!.materialized && !isByShard) throw new Refusal(refused('viewKept'));
   const leaf = leafOf(item, table, level, nullable);
-  walk.scope.ordered ||= keepsOrder(query, level);
+  const isOrdered = keepsOrder(query, level);
+  walk.scope.ordered ||= isOrdered;
   survey.uses.push({
     item,
     table,
@@ -43,7 +45,8 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
     filters: [],
     key: classes[0] ?? null,
     keyColumn: isByShard ? keyColumnOf(level, table) : null,
-    view: isByShard ? null : { sql, tokens, uses },
+    // Each shard's own rows in order are in no order together.
+    view: isByShard && !isOrdered ? null : { sql, tokens, uses },
   });
   return leaf;
 }

@@ -20,6 +20,7 @@ const VIEWS = [
   'CREATE VIEW top AS SELECT id, rank() OVER (ORDER BY size DESC NULLS LAST, id) AS r FROM files LIMIT 9',
   'CREATE VIEW with_country AS SELECT m.user_id, c.name FROM members m JOIN country c ON c.code = m.country',
   "CREATE VIEW invoked WITH (security_invoker) AS SELECT max(size) AS most, 'it''s' AS text FROM files",
+  'CREATE VIEW sorted AS SELECT id, user_id, name FROM files ORDER BY size DESC NULLS LAST, id, user_id',
 ];
 
 const KEPT =
@@ -102,6 +103,17 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
 
   test.each(STATEMENTS)('%s', async (sql) => {
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+    expect(proxy).toEqual(plain);
+    expect(engine).toEqual(plain);
+  });
+
+  test.each([
+    'SELECT * FROM sorted',
+    'SELECT id FROM sorted WHERE id > 7',
+    'SELECT name FROM sorted LIMIT 5',
+    'SELECT s.id, n FROM (SELECT id, user_id AS n FROM sorted) s',
+  ])('rows come in the order of their view: %s', async (sql) => {
+    const { plain, proxy, engine } = await compare(servers, sql, { ordered: true });
     expect(proxy).toEqual(plain);
     expect(engine).toEqual(plain);
   });
