@@ -85,21 +85,24 @@ function isOfItsRow({ query: { body, with: clause } }: SubQuery): boolean {
 function isOwn({ path }: Column, cut: Cut): boolean {
   const { scope, target } = cut;
   const name = path.at(-1)!;
+  const others = scope.leaves.filter((leaf) => leaf !== target);
   if (path.length > 1) {
     const found = scope.find(path);
     if (found !== null) return found.leaf === target;
     const qualifier = path.at(-2)!;
-    if (scope.leaves.some((leaf) => leaf.name === qualifier)) return false;
+    const named = scope.leaves.find((leaf) => leaf.name === qualifier);
+    // What is no column may be a function of the row.
+    if (named !== undefined) return named === target;
     if (isVersion(qualifier, cut)) return true;
     throw new NoMerge('returning');
   }
+  if (others.length === 0) return true;
   if (target.columns === null) {
     const found = scope.find(path);
     if (found === null) throw new NoMerge('returning');
     return found.leaf === target;
   }
   if (target.columns.has(name)) return true;
-  const others = scope.leaves.filter((leaf) => leaf !== target);
   if (others.some((leaf) => leaf.columns?.has(name))) return false;
   if (name === target.name) return true;
   // A whole row of another table, whose type is another on each server.

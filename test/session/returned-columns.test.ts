@@ -19,6 +19,7 @@ const TABLES = `
   CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS
     $$BEGIN NEW.label := upper(NEW.label) || '!'; RETURN NEW; END$$;
   CREATE TABLE stamped (LIKE seats INCLUDING ALL);
+  CREATE FUNCTION worth(stamped) RETURNS int LANGUAGE sql AS 'SELECT $1.points * 10';
   CREATE TRIGGER stamps BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();`;
 
 beforeAll(async () => {
@@ -72,6 +73,8 @@ const JOINED = 'FROM offers o WHERE o.seat = s.user_id';
 const STATEMENTS = [
   `UPDATE stamped s SET label = o.name, points = o.points + 1 ${JOINED}
     RETURNING s.label, s.twice, o.name || s.label, o.points + s.twice, old.label`,
+  // A function of the new row, written as if it were a column.
+  `UPDATE stamped s SET points = o.points + 1 ${JOINED} RETURNING s.worth, o.points`,
   `UPDATE stamped s SET points = o.price ${JOINED} RETURNING *`,
   `UPDATE seats s SET feels = o.feels ${JOINED} RETURNING s.feels = o.feels, o.feels, o.code, o.price, o.code || '|'`,
   // Texts that a collation holds equal.
