@@ -10,7 +10,7 @@ import type { BindMessage, ParseMessage } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
 import { isLate } from './clock.ts';
 import type { SessionContext } from './context.ts';
-import { takesSnapshot } from './one-snapshot.ts';
+import { isSeenByAll, takesSnapshot } from './one-snapshot.ts';
 import {
   currentPlan,
   type Portal,
@@ -111,9 +111,11 @@ export function routeBatch(
         const { name } = message.parse;
         if (name !== '' && (state.statements.has(name) || statements.has(name))) return null;
         const statement = prepare(message.parse, state, context);
-        if (!isRelayable(statement.planned.plan) || statement.byHand) return null;
+        const { plan } = statement.planned;
+        if (!isRelayable(plan) || statement.byHand) return null;
+        if (isSeenByAll(plan, state, context)) return null;
         statements.set(name, statement);
-        snapshot ||= takesSnapshot(statement.planned.plan);
+        snapshot ||= takesSnapshot(plan);
         break;
       }
       case 'bind': {
@@ -137,7 +139,10 @@ export function routeBatch(
         const open = name === null ? null : (portals.get(name) ?? state.portals.get(name));
         if (open === undefined) return null;
         if (open === null) {
-          if (closed.size > 0 || !canDescribe(message, statements, state)) return null;
+          const described = closed.size > 0 ? null : describedBy(message, statements, state);
+          if (described === null || isSeenByAll(described, state, context)) return null;
+          // A server that does not have the statement parses it, and looks.
+          snapshot ||= takesSnapshot(described);
           break;
         }
         if (open.shard === null || open.running !== null) return null;
@@ -217,16 +222,19 @@ function portalName(message: BatchMessage): string | null {
   return null;
 }
 
-/** Any shard describes a statement as one PostgreSQL would: the tables are the same everywhere. */
-function canDescribe(
+/**
+ * What is described, where any shard does so as one PostgreSQL would: the tables are the same everywhere.
+ * null: no shard does by itself.
+ */
+function describedBy(
   message: BatchMessage,
   statements: ReadonlyMap<string, PreparedStatement>,
   state: SessionState,
-): boolean {
-  if (message.kind !== 'describe') return false;
+): RoutedPlan | null {
+  if (message.kind !== 'describe') return null;
   const { name } = message.describe;
-  const statement = statements.get(name) ?? state.statements.get(name);
-  return statement !== undefined && isRelayable(statement.planned.plan);
+  const plan = (statements.get(name) ?? state.statements.get(name))?.planned.plan;
+  return plan !== undefined && isRelayable(plan) ? plan : null;
 }
 
 /** The one shard of the portal; -1 when there are several or the plan is not one to relay. */

@@ -7,7 +7,7 @@ import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isCursorUse, mergedCursorOf } from './cursor-run.ts';
-import { takeSnapshot } from './one-snapshot.ts';
+import { mayNeedSeveral, takeSnapshot } from './one-snapshot.ts';
 import { apartOf } from './single.ts';
 import type { SessionState } from './state.ts';
 import { inFailedTransaction } from './transaction-commands.ts';
@@ -16,14 +16,6 @@ import { inFailedTransaction } from './transaction-commands.ts';
 export function isUnreadable(plan: Plan): boolean {
   return plan.op === 'routed' && plan.verb === '';
 }
-
-/** As far as can be told without the values of its parameters. */
-const mayNeedSeveral = (plan: Plan): boolean =>
-  plan.op === 'routed' &&
-  (plan.route.kind === 'all' ||
-    (plan.route.kind === 'keys' &&
-      (plan.route.keys.length > 1 ||
-        plan.route.keys.some((key) => key.from === 'parameter' && key.array))));
 
 const pathIn = ({ assignments }: Settings): string | undefined => assignments.get('search_path');
 

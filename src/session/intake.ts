@@ -10,7 +10,7 @@ import { type OneShardBatch, routeBatch } from './batch-route.ts';
 import { type LeadingCommand, leadingCommand, noteCommand } from './command-batch.ts';
 import type { SessionContext } from './context.ts';
 import { checkDecoded } from './encoding.ts';
-import { awaitsSnapshot, beginsSnapshot } from './one-snapshot.ts';
+import { awaitsSnapshot, beginsSnapshot, isSeenByAllBehind } from './one-snapshot.ts';
 import { routeQuery } from './query-route.ts';
 import type { RequestRunner } from './request-runner.ts';
 import type { Shipment } from './shipment.ts';
@@ -206,6 +206,8 @@ export class Intake {
     if (command.verb !== 'begin' || beginsSnapshot(sql, this.#state, this.#context)) return false;
     const batch = this.#routeBatch(rest);
     if (batch === null) return false;
+    const plans = [...batch.statements.values()].map(({ planned }) => planned.plan);
+    if (isSeenByAllBehind(sql, plans, this.#state, this.#context)) return false;
     this.#batch.take();
     noteCommand(leading, this.#state);
     this.#owner.begin(sql, replies);

@@ -74,6 +74,14 @@ const WITHOUT_SNAPSHOT: ReadonlySet<string> = new Set([
 export const takesSnapshot = (plan: Plan): boolean =>
   !(plan.op === 'routed' && WITHOUT_SNAPSHOT.has(plan.verb));
 
+/** As far as can be told without the values of its parameters. */
+export const mayNeedSeveral = (plan: Plan): boolean =>
+  plan.op === 'routed' &&
+  (plan.route.kind === 'all' ||
+    (plan.route.kind === 'keys' &&
+      (plan.route.keys.length > 1 ||
+        plan.route.keys.some((key) => key.from === 'parameter' && key.array))));
+
 const isOver = ({ fixedShard }: SessionState, { cluster }: SessionContext): boolean =>
   cluster.pools.length > 1 && fixedShard === null;
 
@@ -88,6 +96,26 @@ export function awaitsSnapshot(state: SessionState, context: SessionContext): bo
 export function beginsSnapshot(sql: string, state: SessionState, context: SessionContext): boolean {
   if (!isOver(state, context)) return false;
   return oneSnapshotOf([sql], state.settings.current, context) === 'anywhere';
+}
+
+/** One shard could describe `plan`, but all are to take their snapshots with that. */
+export function isSeenByAll(plan: Plan, state: SessionState, context: SessionContext): boolean {
+  const { transaction } = state;
+  if (transaction?.snapshot !== 'none' || !mayNeedSeveral(plan) || !isOver(state, context)) {
+    return false;
+  }
+  return oneSnapshotOf(transaction.modes, transaction.settingsBefore, context) !== 'never';
+}
+
+/** The same of what stands behind the BEGIN `sql`, which is yet to be run. */
+export function isSeenByAllBehind(
+  sql: string,
+  plans: readonly Plan[],
+  state: SessionState,
+  context: SessionContext,
+): boolean {
+  if (!plans.some(mayNeedSeveral) || !isOver(state, context)) return false;
+  return oneSnapshotOf([sql], state.settings.current, context) !== 'never';
 }
 
 /**

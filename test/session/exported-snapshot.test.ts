@@ -3,7 +3,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/base/pg.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { RawClient, rowsOf } from '../support/raw-client.ts';
 import { connectAsText, textRows } from '../support/text-client.ts';
+import { say } from '../support/transcript.ts';
 import { ACCOUNTS, FIRST_BALANCE, openAccounts, whileTransferring } from '../support/transfers.ts';
 
 const TRANSFERS = { writers: 3, rounds: 15 };
@@ -11,6 +13,7 @@ const EXPORT = 'SELECT pg_export_snapshot()';
 const SUM = 'SELECT sum(balance) FROM account';
 const TOTAL = [[String(ACCOUNTS * FIRST_BALANCE)]];
 const KEEPING = 'BEGIN ISOLATION LEVEL REPEATABLE READ';
+const READ_WRITE = [say.parse(KEEPING), say.bind(), say.execute()];
 const READ_ONLY = `${KEEPING}, READ ONLY`;
 const SHARDS = 3;
 
@@ -247,6 +250,36 @@ describe('An exported snapshot', { timeout: 60_000 }, () => {
 });
 
 describe('A transaction that may write', () => {
+  const ADD = 'UPDATE account SET balance = balance + $1 WHERE user_id IN (1, 2, 3)';
+  const DESCRIBE = [say.parse(SUM, 'sum'), say.describe('statement', 'sum'), say.sync];
+
+  it.each([
+    ['within it', [[...READ_WRITE, say.sync], DESCRIBE]],
+    ['along with its BEGIN', [[...READ_WRITE, ...DESCRIBE]]],
+    ['before it', [DESCRIBE, [...READ_WRITE, say.sync], DESCRIBE.slice(1)]],
+  ])(
+    'has one snapshot of all shards from a statement on that was prepared %s',
+    async (_, steps) => {
+      const writer = await connectAsText(proxy.login);
+      const client = await RawClient.login(proxy.login);
+      for (const step of steps) {
+        client.send(...step);
+        await client.untilReady();
+      }
+      const sums: unknown[] = [];
+      for (const change of [5, -5]) {
+        await writer.query(ADD, [change]);
+        client.send(say.bind([], 'sum'), say.execute(), say.sync);
+        sums.push(rowsOf(await client.untilReady()));
+      }
+      await client.close();
+      await writer.end();
+      // Of before what has been written meanwhile, or of behind it: all of it or nothing.
+      expect(sums).toEqual([sums[0], sums[0]]);
+      expect([TOTAL, [[String(Number(TOTAL[0]![0]) + 15)]]]).toContainEqual(sums[0]);
+    },
+  );
+
   it.each([
     'SHOW server_version',
     'LOCK TABLE account IN ACCESS SHARE MODE',
