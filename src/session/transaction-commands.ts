@@ -4,6 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
 import type { TransactionModes } from '../execute/transaction-script.ts';
 import type { TransactionVerb } from '../plan/action.ts';
+import { tokenize } from '../sql/token.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { takeOwedSnapshot } from './one-snapshot.ts';
@@ -63,7 +64,9 @@ async function begin(
 
 /** The command tag of what begins a transaction. */
 export const beginTag = (sql: string): 'BEGIN' | 'START TRANSACTION' =>
-  /^\s*start/i.test(sql) ? 'START TRANSACTION' : 'BEGIN';
+  tokenize(sql)?.find(({ kind }) => kind === 'word')?.text === 'start'
+    ? 'START TRANSACTION'
+    : 'BEGIN';
 
 async function commit(chain: boolean, state: SessionState, write: WriteClient): Promise<string> {
   const { transaction } = state;

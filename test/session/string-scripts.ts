@@ -47,6 +47,10 @@ export const stringScripts: Readonly<Record<string, readonly Step[]>> = {
     'BEGIN; SELECT 1/0',
     'ROLLBACK; SELECT 1',
   ),
+  'anything before START TRANSACTION': queries(
+    ...['; START TRANSACTION', 'COMMIT', '/* a */ START TRANSACTION READ ONLY', '-- a\n;COMMIT'],
+    ...['/* start */ BEGIN; START TRANSACTION', 'COMMIT'],
+  ),
   'BEGIN twice in a string': queries('BEGIN; BEGIN; COMMIT; COMMIT', 'SELECT 1; BEGIN', 'COMMIT'),
   'modes of a transaction that a string has begun': queries(
     'SELECT 1; BEGIN ISOLATION LEVEL SERIALIZABLE',
