@@ -164,6 +164,7 @@ export const FEATURES: readonly Feature[] = [
     ['yes', 'yes', 'yes', 'yes'],
     'UPDATE files SET size = size + 1 WHERE id % 2 = 0 RETURNING id, size',
     'DELETE FROM files WHERE id = 1 RETURNING *',
+    'UPDATE files f SET size = 1 FROM notes n WHERE n.id = f.id RETURNING f.id, f.size, n.body || f.name',
   ),
   feature(
     'INSERT of rows for several shards, ON CONFLICT',
@@ -185,6 +186,7 @@ export const FEATURES: readonly Feature[] = [
     'MERGE',
     ['partly', 'unknown', 'unknown', 'unknown'],
     'MERGE INTO files f USING members m ON f.user_id = m.user_id AND f.id = 3 WHEN MATCHED THEN UPDATE SET name = m.name',
+    "MERGE INTO members m USING files f ON m.name = f.name || f.id WHEN NOT MATCHED AND f.id < 3 THEN INSERT (user_id, name) VALUES (f.user_id * 1000 + f.id + 500, coalesce(f.name, 'none')) RETURNING m.*, f.id",
   ),
 ];
 
