@@ -1,5 +1,6 @@
 // Time text: where a statement's text tells the time of its transaction, and what may stand there.
 
+import { depthsOf } from '../sql/clause.ts';
 import type { Token } from '../sql/token.ts';
 import { isName, nameOf } from './engine-text.ts';
 
@@ -10,7 +11,7 @@ export const namesTime = (tokens: readonly Token[]): boolean =>
 /**
  * The text with `value`, SQL of a timestamptz, in place of each of them; null where there is none.
  * Times that are not the transaction's (statement_timestamp, clock_timestamp) and those that a string
- * or age() means stay what they are. Columns keep their names: `inner`, those that something around a
+ * without its type means stay what they are. Columns keep their names: `inner`, those that something around a
  * query or ORDER BY may call by them; `all`, also those that a client is told.
  */
 export function timedText(
@@ -27,11 +28,13 @@ export function timedText(
     lists.pass(tokens, i);
     const time = timeAt(tokens, i);
     if (time === null || token.start < from) continue;
-    const own = `${value}${time.cast}`;
-    const isNamed = columns === 'all' || lists.depth > 0 || names.has(time.name);
+    const own = time.of(value);
+    const { name } = time;
+    const isNamed = name !== null && (columns === 'all' || lists.depth > 0 || names.has(name));
     const isColumn = isNamed && !lists.isOfValues && startsItem(tokens, time.first);
     text += sql.slice(from, tokens[time.first]!.start);
-    text += isColumn ? `(SELECT ${own} AS ${time.name})` : `(${own})`;
+    if (isColumn) text += `(SELECT ${own} AS ${name})`;
+    else text += time.opens ? own : `(${own})`;
     from = tokens[time.last]!.end;
   }
   return from === 0 ? null : text + sql.slice(from);
@@ -69,10 +72,15 @@ interface Time {
   /** Indexes of tokens. */
   readonly first: number;
   readonly last: number;
-  readonly name: string;
-  /** What makes it of the timestamptz. */
-  readonly cast: string;
+  /** Of a column that is nothing else; null: it has none, or keeps it. */
+  readonly name: string | null;
+  /** SQL of it by a timestamptz. */
+  readonly of: (value: string) => string;
+  /** It is no value but what a bracket opens with. */
+  readonly opens?: boolean;
 }
+
+const cast = (type: string) => (value: string) => `${value}${type}`;
 
 const CALLS = new Set(['now', 'transaction_timestamp']);
 const WORDS: Readonly<Record<string, string>> = {
@@ -85,22 +93,64 @@ const WORDS: Readonly<Record<string, string>> = {
 
 function timeAt(tokens: readonly Token[], i: number): Time | null {
   const { kind, text: name } = tokens[i]!;
+  if (kind === 'string') return typedString(tokens, i);
+  if (kind === 'mark' && name === '(') return ageFrom(tokens, i);
   if (kind !== 'word') return null;
   const text = (at: number) => tokens[at]?.text;
   if (CALLS.has(name)) {
     if (text(i + 1) !== '(' || text(i + 2) !== ')') return null;
     const isQualified = text(i - 1) === '.';
     if (isQualified && text(i - 2) !== 'pg_catalog') return null;
-    return { first: isQualified ? i - 2 : i, last: i + 2, name, cast: '' };
+    return { first: isQualified ? i - 2 : i, last: i + 2, name, of: cast('') };
   }
   // These words are reserved: behind a point or AS they are names.
-  const cast = WORDS[name];
-  if (cast === undefined || text(i - 1) === '.' || text(i - 1) === 'as') return null;
+  const type = WORDS[name];
+  if (type === undefined || text(i - 1) === '.' || text(i - 1) === 'as') return null;
   const hasDigits = text(i + 1) === '(' && tokens[i + 2]?.kind === 'number' && text(i + 3) === ')';
-  if (!hasDigits) return { first: i, last: i, name, cast };
+  if (!hasDigits) return { first: i, last: i, name, of: cast(type) };
   const digits = `(${text(i + 2)})`;
-  const rounded = cast === '' ? `::pg_catalog.timestamptz${digits}` : `${cast}${digits}`;
-  return { first: i, last: i + 3, name, cast: rounded };
+  const rounded = type === '' ? `::pg_catalog.timestamptz${digits}` : `${type}${digits}`;
+  return { first: i, last: i + 3, name, of: cast(rounded) };
+}
+
+const DAYS: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
+const TYPES = new Set(['timestamptz', 'timestamp', 'date']);
+
+/** 'today'::date, CAST('now' AS timestamp), date 'tomorrow': the string becomes the value itself. */
+function typedString(tokens: readonly Token[], i: number): Time | null {
+  const word = /^'\s*(now|today|tomorrow|yesterday)\s*'$/i
+    .exec(tokens[i]!.text)?.[1]
+    ?.toLowerCase();
+  if (word === undefined) return null;
+  const text = (at: number) => tokens[at]?.text ?? '';
+  const day = DAYS[word];
+  const of =
+    day === undefined
+      ? cast('')
+      : (value: string) => `${value}::pg_catalog.date OPERATOR(pg_catalog.+) ${day}`;
+  const isType = (at: number) => tokens[at]?.kind === 'word' && TYPES.has(text(at));
+  if (isType(i - 1)) {
+    const type = text(i - 1);
+    return { first: i - 1, last: i, name: null, of: (value) => `(${of(value)})::${type}` };
+  }
+  const isCast = text(i + 1) === '::' || (text(i - 1) === '(' && text(i + 1) === 'as');
+  const type = text(i + 2) === 'pg_catalog' ? i + 4 : i + 2;
+  return isCast && isType(type) ? { first: i, last: i, name: null, of } : null;
+}
+
+/** The bracket behind age of one argument, which counts from the day of the transaction. */
+function ageFrom(tokens: readonly Token[], open: number): Time | null {
+  const name = tokens[open - 1];
+  if (name?.kind !== 'word' || name.text !== 'age') return null;
+  const isQualified = tokens[open - 2]?.text === '.';
+  if (isQualified && tokens[open - 3]?.text !== 'pg_catalog') return null;
+  const depths = depthsOf(tokens.slice(open));
+  const end = depths.findIndex((depth, i) => i > 0 && depth === 0);
+  const inside = tokens.slice(open + 1, open + end);
+  const isOne = inside.every(({ text }, i) => text !== ',' || depths[i + 1] !== 1);
+  if (inside.length === 0 || !isOne) return null;
+  const of = (value: string) => `(${value}::pg_catalog.date, `;
+  return { first: open, last: open, name: null, of, opens: true };
 }
 
 /** All words and names that are no time. */

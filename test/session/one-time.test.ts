@@ -61,6 +61,7 @@ describe('a statement over several shards', () => {
     'UPDATE notes SET (other, at) = (0, CURRENT_TIMESTAMP) WHERE user_id > 0',
     'UPDATE notes n SET at = now() FROM notes m WHERE m.user_id = n.other',
     'UPDATE notes SET at = x.t FROM (SELECT now() AS t) x',
+    "UPDATE notes SET at = CAST('now' AS timestamptz)",
     `WITH u AS (UPDATE notes SET at = now() RETURNING *) SELECT count(*) FROM u`,
     `MERGE INTO notes n USING notes m ON m.user_id = n.user_id AND m.id = n.id
        WHEN MATCHED THEN UPDATE SET at = transaction_timestamp()`,
@@ -103,6 +104,7 @@ describe('a statement over several shards', () => {
     'SELECT DISTINCT s.seen - now() FROM stamped s JOIN notes n USING (user_id, id)',
     'SELECT count(DISTINCT seen) FROM again a',
     'SELECT DISTINCT statement_timestamp() FROM notes',
+    "SELECT DISTINCT 'now'::timestamptz FROM notes",
     'SELECT DISTINCT n FROM notes, now() n',
     'SELECT DISTINCT g FROM notes, generate_series(now(), now(), $$1 day$$::interval) g',
   ])('reads one time: %s', async (sql) => {
