@@ -50,15 +50,33 @@ const SET = new RegExp(
 );
 const SET_CONFIG = /\bset_config"?\s*\(/g;
 
-/** False where the text of a routine or DO block surely sets nothing beyond its transaction. */
+/** By which servers read texts: statements that they keep would stay as they were read under these. */
+const READ_WITH = String.raw`(?:time\s*zone|timezone_abbreviations|datestyle|intervalstyle|role
+  |session[\s_]+authorization|array_nulls|xml\s*option|lc_monetary|transform_null_equals
+  |backslash_quote)`.replaceAll(/\s*\n\s*/g, '');
+const SET_LOCAL = new RegExp(String.raw`${STATEMENT}set\s+local\s+"?${READ_WITH}\b`);
+const NAMES_READ_WITH = new RegExp(`^${READ_WITH}$`);
+
+/**
+ * False where the text of a routine or DO block surely sets nothing beyond its transaction, and within it
+ * nothing that stays with what servers keep.
+ */
 export function leavesSettings(body: string): boolean {
   const text = body.replace(COMMENT, ' ').toLowerCase();
-  if (SET.test(text) || /\bupdate\s+(?:pg_catalog\.)?pg_settings\b/.test(text)) return true;
+  if (SET.test(text) || SET_LOCAL.test(text)) return true;
+  if (/\bupdate\s+(?:pg_catalog\.)?pg_settings\b/.test(text)) return true;
   for (const { index, 0: call } of text.matchAll(SET_CONFIG)) {
-    if (!isLocal(text, index + call.length)) return true;
+    const start = index + call.length;
+    if (!isLocal(text, start) || mayBeReadWith(text.slice(start))) return true;
   }
   // Named without a call of its own: in a text that is put together.
   return /set_config(?!"?\s*\()/.test(text);
+}
+
+/** Of the arguments of set_config(): a name of the users' own has a dot. */
+function mayBeReadWith(args: string): boolean {
+  const literal = /^\s*'+([^']*)'/.exec(args)?.[1];
+  return literal === undefined || (!literal.includes('.') && NAMES_READ_WITH.test(literal));
 }
 
 /** The call whose arguments begin at `start` ends in `, true)`. */

@@ -93,6 +93,17 @@ describe.each(KINDS)('%s', (_, ask) => {
     },
   );
 
+  it('is not read by what a routine has SET LOCAL for somebody else', async () => {
+    const client = await RawClient.login(proxy.login);
+    await client.query(`CREATE OR REPLACE FUNCTION in_tokyo() RETURNS void LANGUAGE plpgsql
+      AS $$ BEGIN PERFORM set_config('TimeZone', 'Asia/Tokyo', true); END $$`);
+    const sql = 'SELECT $$2020-01-01 00:00$$::timestamptz::text AS tokyo';
+    const settings = ['BEGIN; SELECT in_tokyo()', ''];
+    const given = await answers(proxy.login, settings, sql, ask);
+    expect(given).toEqual(await answers({ ...proxy.shards[0]! }, settings, sql, ask));
+    await client.close();
+  });
+
   it('may name what its client may name', async () => {
     const client = await RawClient.login(proxy.login);
     await client.query('CREATE ROLE read_with_reader; CREATE SCHEMA closed');

@@ -13,6 +13,11 @@ describe('leavesSettings', () => {
     `BEGIN EXECUTE 'SET ROLE ' || who; END`,
     `BEGIN EXECUTE format('SELECT %s(''a.b'', ''c'', false)', 'set_config'); END`,
     `BEGIN /* no */ UPDATE pg_settings SET setting = 'x' WHERE name = 'work_mem'; END`,
+    `BEGIN SET LOCAL TimeZone = 'UTC'; END`,
+    `BEGIN SET LOCAL "datestyle" = 'ISO'; END`,
+    `BEGIN IF x THEN SET LOCAL SESSION AUTHORIZATION a; END IF; END`,
+    `SELECT set_config('TimeZone', 'UTC', true)`,
+    `SELECT set_config(name, 'UTC', true)`,
     `BEGIN PERFORM set_config('a.b', 'c', true); PERFORM set_config('a.b', 'c', is_local); END`,
   ])('finds one in %s', (body) => {
     expect(leavesSettings(body)).toBe(true);
@@ -24,6 +29,8 @@ describe('leavesSettings', () => {
     `BEGIN SET LOCAL search_path = a; SET CONSTRAINTS ALL DEFERRED; END`,
     `BEGIN -- set_config('a.b', 'c', false)\n RETURN NEW; END`,
     `SELECT setting FROM pg_settings`,
+    `SELECT set_config('a.' || role, 'c', true), set_config('work_mem', '1MB', true)`,
+    `BEGIN SET LOCAL work_mem = '1MB'; SET LOCAL role_of_mine.a = 'b'; END`,
   ])('finds none in %s', (body) => {
     expect(leavesSettings(body)).toBe(false);
   });
