@@ -118,6 +118,17 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     expect(engine).toEqual(plain);
   });
 
+  test('is read where transactions only read, too', async () => {
+    const clients = [servers.plain, servers.proxy, servers.engine];
+    for (const client of clients) await client.query('SET default_transaction_read_only = on');
+    for (const sql of ['SELECT * FROM counted', 'COPY (SELECT n FROM counted) TO STDOUT']) {
+      const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+      expect(proxy).toEqual(plain);
+      expect(engine).toEqual(plain);
+    }
+    for (const client of clients) await client.query('RESET default_transaction_read_only');
+  });
+
   test('is written through to its table where PostgreSQL does so', async () => {
     for (const sql of [
       "INSERT INTO big (id, owner, name, size) VALUES (2000, 1, 'a', 90), (2001, 2, 'b', 91) RETURNING *",

@@ -127,8 +127,9 @@ async function begin(
   // A line break ends a comment that the client left at the end of its BEGIN.
   const script = [
     begin,
-    ...(definer === null && views.length > 0 ? [viewChecks(views)] : []),
+    // Before any query.
     ...modes,
+    ...(definer === null && views.length > 0 ? [viewChecks(views)] : []),
     ...tables,
     ...indexes,
   ];
