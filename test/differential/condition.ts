@@ -1,14 +1,15 @@
 // Generator of conditions, those on the sharding key among them.
 
 import { type Expressions, type Sight, TEXT_TYPES } from './expression.ts';
-import { expression, list, literal, type Node, option, type Part, text } from './tree.ts';
-import { LITERALS, type Type } from './type.ts';
+import { predicate } from './predicate.ts';
+import { expression, list, type Node, option, type Part } from './tree.ts';
+import type { Type } from './type.ts';
 
 export function condition(make: Expressions, sight: Sight, depth: number): Node {
   const { random } = make;
   const e = (...parts: readonly Part[]) => expression('bool', ...parts);
   if (depth <= 0) return comparison(make, sight, 0);
-  switch (random.int(0, 13)) {
+  switch (random.int(0, 15)) {
     case 0:
     case 1:
       return e(
@@ -61,6 +62,9 @@ export function condition(make: Expressions, sight: Sight, depth: number): Node 
       return make.subQueries > 0
         ? subQuery(make, sight, depth - 1)
         : comparison(make, sight, depth - 1);
+    case 10:
+    case 11:
+      return predicate(make, sight, depth - 1);
     default:
       return comparison(make, sight, depth - 1);
   }
@@ -134,44 +138,5 @@ function subQuery(make: Expressions, sight: Sight, depth: number): Node {
     }
     default:
       return e('(', make.of(type, sight, 1), ' = (', make.queries.value(type, sight, depth), '))');
-  }
-}
-
-/** A condition on the sharding key. */
-export function keyCondition(make: Expressions, keys: readonly Part[]): Node {
-  const { random } = make;
-  const key = random.pick(keys);
-  const value = () =>
-    random.pick([
-      literal('int', random.pick(LITERALS.int.values), random.chance(0.6)),
-      literal('int', random.pick(LITERALS.int.values), random.chance(0.6)),
-      text("'42'"),
-      text('42.0'),
-      text('NULL'),
-      text('1::int8'),
-      text('-(-1)'),
-      text('42.5'),
-      text("' 7 '"),
-      text('7::numeric'),
-      text('9223372036854775807'),
-      text('(1 + 1)'),
-      text('2147483648'),
-    ]);
-  const e = (...parts: readonly Part[]) => expression('bool', ...parts);
-  switch (random.int(0, 7)) {
-    case 0:
-    case 1:
-    case 2:
-      return e('(', key, ' = ', value(), ')');
-    case 3:
-      return e('(', key, ' IN (', list([value(), value(), value()]), '))');
-    case 4:
-      return e('(', value(), ' = ', key, ')');
-    case 5:
-      return e('(', key, " = ANY ('{1,42,-17}'))");
-    case 6:
-      return e('((', key, ' = ', value(), ') OR (', key, ' = ', value(), '))');
-    default:
-      return e('(', key, ' IS NOT DISTINCT FROM ', value(), ')');
   }
 }

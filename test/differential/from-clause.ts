@@ -1,9 +1,11 @@
 // Generator of FROM: tables, joins of every kind, sub-queries, functions.
 
-import { condition, keyCondition } from './condition.ts';
-import type { Relation, Sight } from './expression.ts';
+import { condition } from './condition.ts';
+import type { Column, Relation, Sight } from './expression.ts';
+import { keyCondition } from './key-condition.ts';
 import type { QueryWriter } from './query.ts';
 import { from, type Node, option, type Part, text } from './tree.ts';
+import type { Type } from './type.ts';
 import type { Source, Wish } from './wish.ts';
 import type { WorldTable } from './world.ts';
 
@@ -27,6 +29,7 @@ export function fromItems(w: QueryWriter, wish: Wish): { node: Node; sources: So
   const first = fromItem(w, wish, []);
   let { item } = first;
   const sources = [...first.sources];
+  let isListed = false;
   const joins = random.pick(wish.depth > 1 ? [0, 0, 0, 1, 1, 2] : [0, 0, 0, 1]);
   for (let i = 0; i < joins; i++) {
     const right = fromItem(w, { ...wish, depth: wish.depth - 1 }, sources);
@@ -41,6 +44,7 @@ export function fromItems(w: QueryWriter, wish: Wish): { node: Node; sources: So
       ', ',
     ]);
     const bare = type === ' CROSS JOIN ' || type === ', ';
+    isListed ||= type === ', ';
     const both = { own: [...sources, ...right.sources], outer: wish.outer };
     const shared = bare ? null : sharedColumn(w, sources, right.sources);
     if (shared !== null) {
@@ -63,7 +67,7 @@ export function fromItems(w: QueryWriter, wish: Wish): { node: Node; sources: So
     item = from(item, type, right.item, on);
     sources.push(...right.sources);
   }
-  if (joins > 0 && random.chance(0.08)) {
+  if (joins > 0 && !isListed && random.chance(0.08)) {
     const name = w.name('j');
     const all = sources.flatMap(({ columns }) => columns);
     const columns = all.filter(
@@ -82,9 +86,9 @@ export function tableItem(w: QueryWriter): { item: Node; source: Source } {
   const choice =
     w.ctes.length > 0 && random.chance(0.5)
       ? null
-      : random.chance(0.8)
+      : random.chance(0.75)
         ? pickSharded(w)
-        : random.pick(w.world.tables);
+        : random.pick(random.chance(0.4) ? w.world.views : w.world.tables);
   if (choice === null) {
     const cte = random.pick(w.ctes);
     const alias = w.name('t');
@@ -108,6 +112,12 @@ export function tableItem(w: QueryWriter): { item: Node; source: Source } {
       source: { name: alias, columns, key },
     };
   }
+  const sampled = choice.kind !== 'view' && random.chance(0.02);
+  if (sampled)
+    return {
+      item: from(`${written} ${alias} TABLESAMPLE ${random.pick(['BERNOULLI', 'SYSTEM'])} (100)`),
+      source: { ...choice, name: alias },
+    };
   const shadowed = w.ctes.some(({ name }) => name === choice.name);
   if (!shadowed && w.tables === 1 && random.chance(0.3))
     return { item: from(written), source: choice };
@@ -141,6 +151,7 @@ function fromItem(
       sources: [{ name, columns: made.columns, key: null }],
     };
   }
+  if (lateral.length > 0 && random.chance(0.07)) return functionOfRow(w, lateral);
   if (random.chance(0.04)) {
     const name = alias();
     return {
@@ -166,6 +177,44 @@ function fromItem(
   }
   const { item, source } = tableItem(w);
   return { item, sources: [source] };
+}
+
+/** A function of the rows to its left. */
+function functionOfRow(
+  w: QueryWriter,
+  lateral: readonly Relation[],
+): { item: Node; sources: Source[] } {
+  const random = w.random;
+  const name = w.name('f');
+  const of = (type: Type) => w.make.of(type, { own: lateral, outer: [] }, 0);
+  const numbered: Column[] = [
+    { name: 'v', type: 'int' },
+    { name: 'at', type: 'big' },
+  ];
+  const [item, columns] = random.pick([
+    (): [Node, Column[]] => [
+      from('unnest(', of('ints'), `) WITH ORDINALITY AS ${name} (v, at)`),
+      numbered,
+    ],
+    (): [Node, Column[]] => [
+      from('LATERAL generate_series(1, least(', of('int'), `, 3)) AS ${name} (v)`),
+      numbered.slice(0, 1),
+    ],
+    (): [Node, Column[]] => [
+      from(
+        'ROWS FROM (unnest(',
+        of('ints'),
+        '), generate_series(1::int8, 2)) ',
+        `AS ${name} (v, at)`,
+      ),
+      numbered,
+    ],
+    (): [Node, Column[]] => [
+      from('LATERAL string_to_table(', of('text'), `, 'a') ${name} (w)`),
+      [{ name: 'w', type: 'text' }],
+    ],
+  ])();
+  return { item, sources: [{ name, columns, key: null }] };
 }
 
 /** A column that both sides have, for USING. */
@@ -204,6 +253,9 @@ function joinCondition(
   return random.chance(0.35) ? text(equal, option(' AND ', rest())) : equal;
 }
 
+const named = (relation: Relation, { name, part }: Column): string =>
+  typeof part === 'string' ? part : `${relation.name}.${name}`;
+
 /** An equality of two columns of one type. */
 function equalPair(
   w: QueryWriter,
@@ -221,11 +273,9 @@ function equalPair(
               y.type === x.type ||
               [x, y].every(({ type }) => ['int', 'small', 'big'].includes(type)),
           )
-          .map((y) => `${a.name}.${x.name} = ${b.name}.${y.name}`),
+          .map((y) => `${named(a, x)} = ${named(b, y)}`),
       ),
     ),
   );
   return pairs.length === 0 ? condition(w.make, sight, 1) : random.pick(pairs);
 }
-
-// ---- SELECT

@@ -143,15 +143,16 @@ export async function makeGround(
       }
     },
     async clear(world) {
-      const drop = `DROP TABLE IF EXISTS ${world.tables.map((table) => table.name).join(', ')}`;
-      const drops = world.tables.map((table) => `DROP TABLE IF EXISTS ${table.name}`);
-      await Promise.all([
-        ...plains.map((each) => run(each, drop)),
-        // Tables of several kinds are dropped one by one.
-        ...main.map(async (each) => {
+      // Tables of several kinds are dropped one by one.
+      const drops = [
+        ...world.views.toReversed().map((view) => `DROP VIEW IF EXISTS ${view.name}`),
+        ...world.tables.map((table) => `DROP TABLE IF EXISTS ${table.name}`),
+      ];
+      await Promise.all(
+        all.map(async (each) => {
           for (const sql of drops) await run(each, sql);
         }),
-      ]);
+      );
     },
     async close() {
       for (const close of closers) await close();

@@ -34,6 +34,16 @@ export function grouped(w: QueryWriter, wish: Wish, item: Node, sight: Sight, wh
         )
       : wanted.map((type) => ({ type, part: make.of(type, groupSight, 1) }));
   if (values.length === 0) values.push(calls[0]!);
+  if (wanted === null && random.chance(0.1)) {
+    const over = text(' OVER (ORDER BY ', list([...keys, ...calls].map(({ part }) => part)), ')');
+    values.push(
+      random.chance(0.5)
+        ? { type: 'big', part: text('rank()', over) }
+        : { type: 'num', part: text('sum(count(*))', over) },
+    );
+  }
+  if (wanted === null && keys.length > 0 && random.chance(0.1))
+    values.push({ type: 'int', part: text('GROUPING(', list(keys.map(({ part }) => part)), ')') });
   const { node, columns, named } = targetList(w, wish, values);
   const having = random.chance(0.25)
     ? option(' HAVING ', condition(make, groupSight, random.int(0, 1)))
@@ -73,14 +83,26 @@ export function groupBy(
     if (at >= 0 && random.chance(0.1)) return named[at]!;
     return key.part;
   });
-  if (random.chance(0.15)) {
-    const sets = random.pick(['ROLLUP (', 'CUBE (', 'GROUPING SETS ((), ']);
-    return text(' GROUP BY ', sets, list(items), ')');
-  }
+  if (random.chance(0.2)) return text(' GROUP BY ', groupingSets(w, items));
   return text(' GROUP BY ', list(items));
 }
 
 /** A relation whose columns are whole expressions. */
 export function grouping(values: readonly Typed[]): Relation {
   return { name: '', columns: values.map(({ part, type }) => ({ name: '', type, part })) };
+}
+
+function groupingSets(w: QueryWriter, items: readonly Part[]): Part {
+  const random = w.random;
+  const first = items[0]!;
+  const all = list(items);
+  return random.pick([
+    () => text('ROLLUP (', all, ')'),
+    () => text('CUBE (', all, ')'),
+    () => text('GROUPING SETS ((), ', all, ')'),
+    () => text('GROUPING SETS ((', all, '), (), ', first, ')'),
+    () => text('GROUPING SETS (ROLLUP (', all, '), CUBE (', first, '))'),
+    () => text('DISTINCT ROLLUP (', all, '), CUBE (', first, ')'),
+    () => text(first, ', ROLLUP (', all, ')'),
+  ])();
 }

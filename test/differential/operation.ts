@@ -32,6 +32,12 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('(', of('small'), ' + ', of('int'), ')'),
         () => e(of('bool'), '::int4'),
         () => e('(', of('date'), " - '2026-01-01'::date)"),
+        () => e('strpos(', of('text'), ", 'a')"),
+        () => e('array_position(', of('ints'), ', ', of('int'), ')'),
+        () => e('(', of('pair'), ').n'),
+        () => e('upper(', of('range'), ')'),
+        () => e('(', of('even'), ' + 1)'),
+        () => e('width_bucket(', of('price'), ', 0, 10, 3)'),
       ])();
     case 'big':
       return random.pick([
@@ -86,7 +92,17 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
             ')',
           ),
         () => e('md5(', of('text'), ')'),
-        () => e('(', of('jsonb'), " ->> 'a')"),
+        () => e('(', of(random.pick(['jsonb', 'json'] as const)), " ->> 'a')"),
+        () => e('(', of(random.pick(['json', 'ranges', 'pair', 'texts'] as const)), ')::text'),
+        () => e('substring(', of('text'), ' FROM 1 FOR 2)'),
+        () => e('replace(', of('text'), ", 'a', 'bb')"),
+        () => e('lpad(', of('text'), ", 3, '*')"),
+        () => e("format('%s/%s', ", list([of('int'), of('text')]), ')'),
+        () => e('array_to_string(', of('texts'), ", ',', '-')"),
+        () => e('encode(', of('bytea'), ", 'hex')"),
+        () => e('(', of('pair'), ').word'),
+        () => e('jsonb_path_query_first(', of('jsonb'), ", '$.a')::text"),
+        () => e('trim(', random.pick(['BOTH', 'LEADING']), " 'a' FROM ", of('text'), ')'),
         () => wholeRow(make, sight) ?? e('md5(', of('text'), ')'),
         () => listedRows(make, type, sight, depth),
       ])();
@@ -112,11 +128,35 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
       return random.pick([
         () => e('ARRAY[', list([of('int'), of('int')]), ']'),
         () => e('(', of('ints'), ' || ', of('int'), ')'),
+        () => e('(', of('ints'), ')[1:2]'),
+        () => e('array_remove(', of('ints'), ', ', of('int'), ')'),
+        () => arrayOfRows(make, sight, depth),
       ])();
+    case 'texts':
+      return random.pick([
+        () => e('ARRAY[', list([of('text'), of('text')]), ']'),
+        () => e('string_to_array(', of('text'), ", 'a')"),
+      ])();
+    case 'range':
+      return random.pick([
+        () => e('int4range(least(', list([of('int'), '3']), '), 7)'),
+        () => e('(', of('range'), ' * ', of('range'), ')'),
+      ])();
+    case 'ranges':
+      return random.pick([
+        () => e('(', of('range'), ')::int4multirange'),
+        () => e('(', of('ranges'), random.pick([' + ', ' * ', ' - ']), of('ranges'), ')'),
+      ])();
+    case 'pair':
+      return e('ROW(', of('int'), ', ', of('text'), ')::pair');
+    case 'json':
+      return e('json_build_array(', list([of('int'), of('text')]), ')');
     case 'jsonb':
       return random.pick([
         () => e('jsonb_build_object(', list(["'k'", of(random.pick(TYPES))]), ')'),
-        () => e('to_jsonb(', of('int'), ')'),
+        () => e('to_jsonb(', of(random.pick(['int', 'pair', 'ints'] as const)), ')'),
+        () => e('(', of('jsonb'), " - 'a')"),
+        () => e('(', of('jsonb'), " #> '{a}')"),
       ])();
     default:
       return null;
@@ -147,4 +187,12 @@ function listedRows(make: Expressions, type: Type, sight: Sight, depth: number):
     rows,
     ') AS listed (q))',
   );
+}
+
+/** The values of a sub-query in their order. */
+function arrayOfRows(make: Expressions, sight: Sight, depth: number): Node {
+  if (make.subQueries <= 0) return make.leaf('ints', sight);
+  make.subQueries -= 1;
+  const rows = make.queries.rows(['int'], sight, depth);
+  return expression('ints', 'ARRAY(SELECT q FROM (', rows, ') AS listed (q) ORDER BY q)');
 }

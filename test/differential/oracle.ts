@@ -1,12 +1,18 @@
 // Oracle: says whether a proxy's answer is the one that PostgreSQL gives.
 
 import pg from 'pg';
-import Cursor from 'pg-cursor';
+import { type Given, isAnswered, isPossible } from '../support/possibility.ts';
+import { type Protocol, send } from './asking.ts';
 import type { Ground, Side } from './ground.ts';
+import { type Order, orderedColumns, orderOf } from './outer-order.ts';
 import type { Rendered } from './tree.ts';
+import { inVariation } from './variation.ts';
 
-/** 'ambiguous': PostgreSQL itself answers in more than one way. */
-export type Verdict = 'equal' | 'refused' | 'ambiguous' | 'different';
+/**
+ * PostgreSQL itself answers in more than one way: 'given', also in this one; 'possible', in others that
+ * have no more in common than this has with them.
+ */
+export type Verdict = 'equal' | 'refused' | 'given' | 'possible' | 'different';
 
 export interface Judged {
   readonly verdict: Verdict;
@@ -16,104 +22,40 @@ export interface Judged {
   readonly error: string | null;
 }
 
-interface Rows {
-  readonly columns: readonly string[];
-  readonly rows: readonly string[];
-  readonly command: string;
-  readonly error: null;
-}
-
-interface Failure {
-  readonly error: string;
-  readonly message: string;
-}
-
-type Given = Rows | Failure;
-
-const RAW = {
-  getTypeParser: () => (value: string | Buffer) =>
-    Buffer.isBuffer(value) ? value.toString('hex') : value,
-};
 const FIRST_USER_OID = 16384;
 
 /** In a transaction a statement is undone when it fails, or always. */
 export type Keeping = 'alone' | 'undone' | 'kept';
 
-/** How a statement is sent. */
-export type Protocol = 'simple' | 'extended' | 'binary' | 'portal' | 'execute' | 'twice';
-
-let preparedCount = 0;
-
-/** Rows that a portal gives at a time. */
-const PORTAL_ROWS = 7;
-
-const quotedValue = (value: string | null) =>
-  value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`;
-
-async function throughPortal(client: pg.Client, { sql, parameters }: Rendered): Promise<Answered> {
-  const config = { rowMode: 'array' as const, types: RAW };
-  const cursor = client.query(new Cursor<unknown[]>(sql, [...parameters], config));
-  const rows: unknown[][] = [];
-  try {
-    for (;;) {
-      const some = await cursor.read(PORTAL_ROWS);
-      rows.push(...some);
-      if (some.length < PORTAL_ROWS) break;
-    }
-    const { fields } = (cursor as unknown as { _result: { fields: pg.FieldDef[] } })._result;
-    return { fields, rows, command: 'portal', rowCount: rows.length };
-  } finally {
-    await cursor.close();
-  }
-}
-
-type Answered = Pick<pg.QueryArrayResult, 'fields' | 'rows' | 'command' | 'rowCount'>;
-
-async function send(
-  client: pg.Client,
-  { sql, parameters }: Rendered,
-  protocol: Protocol,
-): Promise<Answered[]> {
-  const base = { text: sql, rowMode: 'array' as const, types: RAW };
-  const run = async (config: object) => {
-    const answer = await client.query(config as pg.QueryArrayConfig);
-    return (Array.isArray(answer) ? answer : [answer]) as pg.QueryArrayResult[];
-  };
-  switch (protocol) {
-    case 'simple':
-      return run(base);
-    case 'extended':
-    case 'binary':
-      return run({ ...base, values: [...parameters], binary: protocol === 'binary' });
-    case 'portal':
-      return [await throughPortal(client, { sql, parameters })];
-    case 'twice':
-      return run({ ...base, text: `${sql}\n; ${sql}` });
-    case 'execute': {
-      const values = parameters.length === 0 ? '' : ` (${parameters.map(quotedValue).join(', ')})`;
-      preparedCount += 1;
-      const name = `asked_${preparedCount}`;
-      await client.query(`PREPARE ${name} AS ${sql}`);
-      try {
-        return await run({ ...base, text: `EXECUTE ${name}${values}` });
-      } finally {
-        await client.query(`DEALLOCATE ${name}`).catch(() => undefined);
-      }
-    }
-  }
-}
-
-/** A modifier of an expression's type may follow what PostgreSQL's planner makes of constants. */
-const columnOf = (field: pg.FieldDef): string => {
+/**
+ * A modifier of an expression's type may follow what PostgreSQL's planner makes of constants; a cursor may be
+ * over copies, which are its columns' table.
+ */
+function columnOf(field: pg.FieldDef, protocol: Protocol): string {
   const { name, dataTypeID, dataTypeModifier, columnID, format } = field;
   const { dataTypeSize } = field as unknown as { dataTypeSize: number };
-  const modifier = columnID === 0 ? null : dataTypeModifier;
   const type = Math.min(dataTypeID, FIRST_USER_OID);
-  return JSON.stringify([name, type, modifier, dataTypeSize, columnID, format]);
-};
+  const origin = columnID === 0 ? [null, 0] : [dataTypeModifier, columnID];
+  return JSON.stringify([name, type, dataTypeSize, format, protocol === 'cursor' ? null : origin]);
+}
+
+/** A statement that no server answers by then never will be. */
+const ANSWER_MS = 90_000;
+
+async function inTime<T>(answer: Promise<T>, complaint: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(complaint())), ANSWER_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 async function give(
-  { client }: Side,
+  { client, name }: Side,
   rendered: Rendered,
   protocol: Protocol,
   keeping: Keeping,
@@ -121,10 +63,13 @@ async function give(
   if (keeping !== 'alone') await client.query('SAVEPOINT asked');
   let failed = true;
   try {
-    const results = await send(client, rendered, protocol);
+    const results = await inTime(
+      send(client, rendered, protocol, keeping !== 'alone'),
+      () => `${name} does not answer, by ${protocol}: ${rendered.sql}`,
+    );
     failed = false;
     return {
-      columns: results.flatMap((result) => result.fields.map(columnOf)),
+      columns: results.flatMap(({ fields }) => fields.map((field) => columnOf(field, protocol))),
       rows: results.flatMap((result) => result.rows.map((row) => JSON.stringify(row))),
       command: results.map((result) => `${result.command} ${result.rowCount}`).join(),
       error: null,
@@ -172,6 +117,8 @@ export interface Question {
   readonly rendered: Rendered;
   readonly protocol: Protocol;
   readonly keeping: Keeping;
+  /** The tables that it reads or writes, by whatever view. */
+  readonly tables: readonly string[];
 }
 
 const ROWS_MAX = 5_000;
@@ -179,7 +126,7 @@ const NEGATIVE_BOUNDS: ReadonlySet<string> = new Set(['2201W', '2201X']);
 const QUERY_CANCELED = '57014';
 /** An error of a value, not of the statement. */
 const COMPUTED =
-  /^nondeterministic collations are not supported for I?LIKE$|^cannot subtract infinite dates$/;
+  /^nondeterministic collations are not supported for|^cannot subtract infinite dates$/;
 const IN_FAILED_TRANSACTION = '25P02';
 
 /** Not worth the time: what shows in many rows shows in fewer. */
@@ -193,151 +140,84 @@ export async function judge(
 ): Promise<Judged[]> {
   const { rendered, protocol, keeping } = question;
   const ask = (side: Side) => give(side, rendered, protocol, keeping);
-  const order = protocol === 'twice' ? null : outerOrder(rendered.sql);
+  const order = protocol === 'twice' ? null : orderOf(rendered.sql);
+  const ordered = order !== null;
   const all = keeping === 'kept' ? [...sides, ...ground.witnesses] : sides;
   const plain = await ask(ground.plain);
   if (isTooMuch(plain)) return [];
   const others = await Promise.all(all.map(ask));
   const judged: Judged[] = [];
   const { error } = plain;
-  let ambiguous: boolean | null = null;
+  const variations = new Variations(ground, question, plain, order);
   for (const [i, side] of sides.entries()) {
     const other = others[i]!;
-    const reason = difference(plain, other, order !== null, rendered.sql);
+    const reason = difference(plain, other, ordered, rendered.sql);
     if (reason === null) judged.push({ verdict: 'equal', side: side.name, reason: '', error });
     else if (other.error === '0A000')
       judged.push({ verdict: 'refused', side: side.name, reason: other.message, error });
     else {
-      ambiguous ??=
-        keeping === 'kept' ? false : await isAmbiguous(ground, plain, other, order, question);
-      judged.push({
-        verdict: ambiguous ? 'ambiguous' : 'different',
-        side: side.name,
-        reason,
-        error,
-      });
+      const verdict = keeping === 'kept' ? 'different' : await variations.judge(other);
+      judged.push({ verdict, side: side.name, reason, error });
     }
   }
   return judged;
 }
 
-/** ORDER BY outside of all brackets and what follows it; null: none. */
-function outerOrder(sql: string): string | null {
-  let depth = 0;
-  for (const { 0: token, index } of sql.matchAll(/'(?:[^']|'')*'|"[^"]*"|[()]|[A-Za-z_]+/g)) {
-    if (token === '(') depth += 1;
-    else if (token === ')') depth -= 1;
-    else if (depth === 0 && token === 'ORDER') return sql.slice(index);
+/** Enough for what is left to the order of a handful of rows. */
+const VARIATIONS_MIN = 40;
+/** What many answers have in common they may have by chance. */
+const VARIATIONS_MAX = 400;
+
+/** The answers that PostgreSQL gives to a question, as many as it takes. */
+class Variations {
+  readonly #ground: Ground;
+  readonly #question: Question;
+  readonly #answers: Given[];
+  readonly #order: Order | null;
+
+  constructor(ground: Ground, question: Question, plain: Given, order: Order | null) {
+    this.#ground = ground;
+    this.#question = question;
+    this.#answers = [plain];
+    this.#order = order;
   }
-  return null;
-}
 
-function ordersAll(order: string, columns: number): boolean {
-  const ordinals = new Set(
-    [...order.matchAll(/(?:BY|,) (\d+)\b/g)].map(([, ordinal]) => Number(ordinal)),
-  );
-  return Array.from({ length: columns }, (_, i) => i + 1).every((ordinal) => ordinals.has(ordinal));
-}
-
-const folded = (given: Given, fold: (row: string) => string): Given =>
-  given.error === null ? { ...given, rows: given.rows.map(fold) } : given;
-
-/** Texts that a collation holds equal. */
-const equalText = (row: string) => row.toLowerCase();
-
-/** Of the values in use: -0, 1.0 and 1 in jsonb, and intervals of a day or a month in any style. */
-const equalValue = (row: string) =>
-  equalText(row)
-    .replaceAll('"-0"', '"0"')
-    .replace(/(": ?)1\.0\b/g, '$11')
-    .replace(/24:00:00|pt24h|@ 24 hours/g, '1 day')
-    .replace(/p1d\b|@ 1 day/g, '1 day')
-    .replace(/30 days|p30d|@ 1 mon|p1m\b/g, '1 mon');
-
-/** As an order sees values: numbers have no scale. */
-const equalOrder = (row: string) =>
-  equalValue(row).replace(/"(-?\d+)(?:\.0+|(\.\d*?[1-9])0+)"/g, '"$1$2"');
-
-/** With or without a row that DISTINCT ON has taken of several. */
-const OPEN_SETS = /DISTINCT ON.*\) (EXCEPT|INTERSECT)|(EXCEPT|INTERSECT)\b.*DISTINCT ON/;
-
-/** Where one of several equal rows or values stands for all. */
-const ONE_OF_EQUALS =
-  /\b(DISTINCT|GROUP BY|UNION|EXCEPT|INTERSECT|LIMIT|OFFSET|FETCH|OVER)\b|\b(min|max|percentile_disc)\(/;
-
-/** Whose rows depend on an order that no one gives. */
-const UNORDERED_WINDOW = /\b(lead|lag|ntile|row_number|\w+_value)\([^()]*\) OVER \(\)/g;
-
-const isAnswered = (given: Given): given is Rows => given.error === null;
-
-/** Positions of columns whose values are others, in whatever rows; null: not as many rows. */
-function otherColumns(a: Given, b: Given): number[] | null {
-  if (!isAnswered(a) || !isAnswered(b) || a.rows.length !== b.rows.length) return null;
-  const values = ({ rows }: Rows, column: number) =>
-    sorted(rows.map((row) => JSON.stringify((JSON.parse(row) as unknown[])[column])));
-  return a.columns.flatMap((_, i) => (same(values(a, i), values(b, i)) ? [] : [i]));
-}
-
-/** Which of several rows DISTINCT ON takes, and what a window without an order sees, is open. */
-function isOpenRow(a: Given, b: Given, sql: string): boolean {
-  const others = otherColumns(a, b);
-  if (others === null) return false;
-  // It is always ON the first column.
-  if (/^(\/\*.*\*\/ )?SELECT DISTINCT ON/.test(sql)) return !others.includes(0);
-  if (/DISTINCT ON/.test(sql)) return true;
-  const windows = sql.match(UNORDERED_WINDOW) ?? [];
-  const isNested = (sql.match(/\bSELECT\b/g) ?? []).length > 1;
-  return windows.length > 0 && (isNested || others.length <= windows.length);
-}
-
-const CARDINALITY_VIOLATION = '21000';
-
-/**
- * PostgreSQL reads one row of an index for min() and its kin, and FETCH … WITH TIES makes it several:
- * build_minmax_path() in planagg.c leaves the limit's kind as it was. It does not behind a WITH.
- */
-async function isTieOfMinimum(
-  ground: Ground,
-  plain: Given,
-  other: Given,
-  { rendered, protocol, keeping }: Question,
-): Promise<boolean> {
-  const { sql } = rendered;
-  if (plain.error !== CARDINALITY_VIOLATION || !/WITH TIES/.test(sql)) return false;
-  const behind = { ...rendered, sql: `WITH unread AS (SELECT) ${sql}` };
-  const answer = await give(ground.plain, behind, protocol, keeping);
-  return isAnswered(answer) && difference(answer, other, false, sql) === null;
-}
-
-async function isAmbiguous(
-  ground: Ground,
-  plain: Given,
-  other: Given,
-  order: string | null,
-  question: Question,
-): Promise<boolean> {
-  const { rendered, protocol, keeping } = question;
-  const { sql } = rendered;
-  const ordered = order !== null;
-  // Which of several equal values stands for them is open; texts are equal under some collations.
-  const fold = ONE_OF_EQUALS.test(sql) ? equalValue : equalText;
-  const [a, b] = [folded(plain, fold), folded(other, fold)];
-  if (difference(a, b, ordered, sql) === null) return true;
-  const isTotal = order === null || plain.error !== null || ordersAll(order, plain.columns.length);
-  if (!isTotal && difference(a, b, false, sql) === null) return true;
-  // Equal values of other texts are in any order: 46 and 46.00.
-  const [c, d] = [folded(plain, equalOrder), folded(other, equalOrder)];
-  if (difference(plain, other, false, sql) === null && difference(c, d, ordered, sql) === null)
-    return true;
-  if (isOpenRow(a, b, sql)) return true;
-  const areAnswered = isAnswered(plain) && isAnswered(other);
-  if (areAnswered && OPEN_SETS.test(sql)) return true;
-  if (await isTieOfMinimum(ground, plain, other, question)) return true;
-  // Whether a value is computed for rows that a condition has ruled out is open.
-  if (plain.error !== null && COMPUTED.test(plain.message) && other.error === null) return true;
-  for (const witness of ground.witnesses) {
-    if (difference(plain, await give(witness, rendered, protocol, keeping), ordered, sql) !== null)
-      return true;
+  /** As soon as one of them is the answer, it is given; else what all of them have in common counts. */
+  async judge(other: Given): Promise<Verdict> {
+    const { sql } = this.#question.rendered;
+    const [plain] = this.#answers;
+    // Whether a value is computed for rows that a condition has ruled out is open.
+    if (!isAnswered(plain!) && COMPUTED.test(plain!.message) && isAnswered(other))
+      return 'possible';
+    const answers = this.#answers;
+    const isOrdered = this.#order !== null;
+    const inOrder = isAnswered(plain!) ? orderedColumns(this.#order, plain!.columns.length) : [];
+    // Rows that are equal in what sorts them come in any order.
+    const isAlike = difference(plain!, other, false, sql) === null;
+    if (isAlike && isPossible([plain!], other, inOrder)) return 'given';
+    for (let i = 0; i < VARIATIONS_MAX; i++) {
+      const answer = answers[i] ?? (await this.#ask(i - 1));
+      if (difference(answer, other, isOrdered, sql) === null) return 'given';
+      if ((i + 1) % VARIATIONS_MIN > 0) continue;
+      if (isPossible(answers, other, inOrder)) return 'possible';
+      const vary = (each: Given) => difference(plain!, each, isOrdered, sql) !== null;
+      if (!answers.some(vary)) break;
+    }
+    return 'different';
   }
-  return false;
+
+  async #ask(number: number): Promise<Given> {
+    const { witnesses, plain } = this.#ground;
+    const { rendered, protocol, keeping, tables } = this.#question;
+    const witness = witnesses[number];
+    const within = keeping !== 'alone';
+    const answer =
+      witness === undefined
+        ? await inVariation(plain, tables, within, number, () =>
+            give(plain, rendered, protocol, 'undone'),
+          )
+        : await give(witness, rendered, protocol, keeping);
+    this.#answers.push(answer);
+    return answer;
+  }
 }

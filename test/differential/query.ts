@@ -28,7 +28,8 @@ export class QueryWriter implements Queries {
   }
 
   statement(): Node {
-    const node = this.random.chance(0.45)
+    if (this.random.chance(0.01)) return text(`TABLE ${this.random.pick(this.world.tables).name}`);
+    const node = this.random.chance(0.4)
       ? streamedQuery(this)
       : this.select({ types: null, outer: [], depth: 3, top: true }).node;
     const before = this.random.chance(0.03) ? '/* a ; comment */ ' : '';
@@ -83,6 +84,7 @@ function setOperation(w: QueryWriter, wish: Wish): Made {
       outer: wish.outer,
       depth: bare ? 0 : wish.depth - 1,
       bare,
+      arm: true,
     });
     return bare ? made : { ...made, node: text('(', made.node, ')') };
   };
@@ -110,8 +112,6 @@ function setOperation(w: QueryWriter, wish: Wish): Made {
     ),
   };
 }
-
-// ---- FROM
 
 function valuesQuery(w: QueryWriter, wish: Wish): Made {
   const random = w.random;

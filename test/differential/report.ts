@@ -2,17 +2,19 @@
 
 import type { Tally } from './search.ts';
 
-export function report({ asked, equal, ambiguous, errors, refused, found }: Tally): string {
+export function report(tally: Tally): string {
+  const { asked, equal, given, possible, errors, refused, found } = tally;
   const count = (of: ReadonlyMap<string, number>) =>
     [...of.values()].reduce((sum, n) => sum + n, 0);
   const most = (of: ReadonlyMap<string, number>) =>
     [...of].sort((a, b) => b[1] - a[1]).map(([what, n]) => `    ${n} × ${what}`);
-  const answers = equal + ambiguous + count(refused) + found.length;
+  const answers = equal + given + possible + count(refused) + found.length;
   const share = ((100 * count(refused)) / Math.max(1, answers)).toFixed(1);
   return [
     `${asked} statements, ${answers} answers compared: ${equal} equal, ${found.length} different`,
-    `  ${ambiguous} where PostgreSQL itself has more than one answer`,
+    `  ${given + possible} where PostgreSQL itself has several answers: ${given} are one that it gave, ${possible} could be`,
     `  ${count(errors)} statements that fail on PostgreSQL too`,
+    ...most(errors),
     `  ${count(refused)} refused (${share} %)`,
     ...most(refused),
   ].join('\n');

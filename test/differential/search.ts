@@ -1,16 +1,17 @@
 // Search: asks generated statements of all sides, and makes small what is answered differently.
 
 import { Random } from '../support/random.ts';
+import { type Protocol, TAKES_PARAMETERS } from './asking.ts';
 import type { Ground, Side } from './ground.ts';
-import { type Judged, judge, type Keeping, type Protocol, type Question } from './oracle.ts';
+import { type Judged, judge, type Keeping, type Question } from './oracle.ts';
 import { QueryWriter } from './query.ts';
-import { type Node, render, smaller, text, varied } from './tree.ts';
+import { type Node, type Parameter, render, smaller, text, varied } from './tree.ts';
 import { insertOf, makeWorld, type World, type WorldTable } from './world.ts';
 import { writeStatement } from './write.ts';
 
 export interface Found {
   readonly sql: string;
-  readonly parameters: readonly (string | null)[];
+  readonly parameters: readonly Parameter[];
   readonly protocol: Protocol;
   readonly keeping: Keeping;
   readonly side: string;
@@ -22,7 +23,9 @@ export interface Found {
 export interface Tally {
   asked: number;
   equal: number;
-  ambiguous: number;
+  /** Where PostgreSQL has several answers: the proxy's is one that it gave, or could be one. */
+  given: number;
+  possible: number;
   /** Statements that fail on PostgreSQL too, by SQLSTATE. */
   readonly errors: Map<string, number>;
   /** By the proxy's message. */
@@ -44,7 +47,8 @@ const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(k
 export const newTally = (): Tally => ({
   asked: 0,
   equal: 0,
-  ambiguous: 0,
+  given: 0,
+  possible: 0,
   errors: new Map(),
   refused: new Map(),
   found: [],
@@ -74,7 +78,13 @@ const PROTOCOLS = [
   'portal',
   'execute',
   'twice',
+  'copy',
+  'cursor',
+  'view',
 ] as const;
+
+/** Two sides of one database would wait for each other. */
+const LOCKS = /\bFOR (UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)\b/;
 
 /** Statements of one kind, asked one after the other. */
 const PER_TURN = 12;
@@ -103,6 +113,7 @@ class Turn {
   readonly #world: World;
   readonly #random: Random;
   readonly #tally: Tally;
+  readonly #asked: string[] = [];
 
   constructor(ground: Ground, world: World, random: Random, tally: Tally) {
     this.#ground = ground;
@@ -120,14 +131,23 @@ class Turn {
     // Two transactions that write the same rows would wait for each other.
     const sides = within ? [random.chance(0.7) ? proxy : engine] : [proxy, engine];
     const all = [this.#ground.plain, ...this.#ground.witnesses, ...sides];
-    const each = (sql: string) => Promise.all(all.map(({ client }) => client.query(sql)));
+    const each = (sql: string) =>
+      Promise.all(
+        all.map(({ client, name }) =>
+          client.query(sql).catch((error: Error) => {
+            const asked = this.#asked.join('\n');
+            throw new Error(`${name}: ${sql}: ${error.message}; after\n${asked}`, { cause: error });
+          }),
+        ),
+      );
     const settings = random.chance(0.3) ? [random.pick(SETTINGS)] : [];
     for (const setting of settings) await each(setting);
     if (within)
       await each(random.pick(['BEGIN', 'BEGIN', 'BEGIN ISOLATION LEVEL REPEATABLE READ']));
     for (let i = 0; i < PER_TURN && this.#tally.found.length < FOUND_MAX; i++) {
-      if (within && (writes || random.chance(0.35))) await this.#write(sides);
-      else
+      if (within && (writes || random.chance(0.35))) {
+        if (!(await this.#write(sides))) break;
+      } else
         await this.#read(
           random.chance(0.4) ? sides : sides.slice(0, 1),
           within ? 'undone' : 'alone',
@@ -135,45 +155,48 @@ class Turn {
     }
     if (within) await each('ROLLBACK');
     for (const setting of settings) await each(`RESET ${setting.split(' ')[1]!}`);
+    // No statement may leave a transaction behind.
+    if (!within) await each('SELECT');
   }
 
   async #read(sides: readonly Side[], keeping: Keeping): Promise<void> {
     const random = this.#random;
     const tree = new QueryWriter(random, this.#world).statement();
     const protocol = random.pick(PROTOCOLS);
-    const parameters = protocol !== 'simple' && protocol !== 'twice';
-    await this.#ask(tree, sides, { parameters, protocol, keeping });
-    if (random.chance(0.3))
-      await this.#ask(varied(tree, random) as Node, sides, { parameters, protocol, keeping });
+    const how = { parameters: TAKES_PARAMETERS.has(protocol), protocol, keeping };
+    const asked = LOCKS.test(render(tree, false).sql) ? sides.slice(0, 1) : sides;
+    await this.#ask(tree, asked, how);
+    if (random.chance(0.3)) await this.#ask(varied(tree, random) as Node, asked, how);
   }
 
-  async #write(sides: readonly Side[]): Promise<void> {
+  /** False when the sides' tables may not be alike any more. */
+  async #write(sides: readonly Side[]): Promise<boolean> {
     const random = this.#random;
-    const { node, table } = writeStatement(random, this.#world);
+    const { node, tables } = writeStatement(random, this.#world);
     const protocol = random.pick(['simple', 'extended', 'execute', 'binary'] as const);
     const how = { parameters: protocol !== 'simple', protocol };
-    if (!(await this.#ask(node, sides, { ...how, keeping: 'undone' }))) return;
-    await this.#ask(node, sides, { ...how, keeping: 'kept' });
-    await this.#ask(contents(table), sides, {
-      parameters: false,
-      protocol: 'simple',
-      keeping: 'undone',
-    });
+    if (!(await this.#ask(node, sides, { ...how, keeping: 'undone' }))) return true;
+    let isAlike = await this.#ask(node, sides, { ...how, keeping: 'kept' });
+    for (const table of tables) {
+      const asked = { parameters: false, protocol: 'simple', keeping: 'undone' } as const;
+      isAlike &&= await this.#ask(contents(table), sides, asked);
+    }
+    return isAlike;
   }
 
   /** False when it is not answered, or not the same. */
   async #ask(tree: Node, sides: readonly Side[], how: How): Promise<boolean> {
     const tally = this.#tally;
-    const question = questionOf(tree, how);
+    const question = questionOf(this.#world, tree, how);
     const judged = await judge(this.#ground, sides, question);
     if (judged.length === 0) return false;
     tally.asked += 1;
+    this.#asked.push(`${how.protocol}: ${question.rendered.sql}`);
     const [first] = judged;
     if (first!.error !== null) count(tally.errors, first!.error);
     for (const { verdict, reason } of judged) {
-      if (verdict === 'equal') tally.equal += 1;
-      else if (verdict === 'ambiguous') tally.ambiguous += 1;
-      else if (verdict === 'refused') count(tally.refused, reason);
+      if (verdict === 'refused') count(tally.refused, reason.replaceAll(/_\d+_\d+/g, ''));
+      else if (verdict !== 'different') tally[verdict] += 1;
     }
     const wrong = judged.find(({ verdict }) => verdict === 'different');
     if (wrong === undefined)
@@ -186,12 +209,14 @@ class Turn {
     const small =
       how.keeping === 'kept'
         ? { tree, judged: wrong }
-        : await shrink(this.#ground, side, tree, how);
-    const { rendered } = questionOf(small.tree, how);
+        : await shrink(this.#ground, this.#world, side, tree, how);
+    const { rendered } = questionOf(this.#world, small.tree, how);
     const { reason } = small.judged;
     const { protocol, keeping } = how;
-    const tables = tablesOf(this.#world, rendered.sql);
-    this.#tally.found.push({ ...rendered, protocol, keeping, side: side.name, reason, tables });
+    const tables = making(this.#world, tablesIn(this.#world, rendered.sql));
+    const found = { ...rendered, protocol, keeping, side: side.name, reason, tables };
+    this.#tally.found.push(found);
+    console.log(found);
   }
 }
 
@@ -201,34 +226,54 @@ interface How {
   readonly keeping: Keeping;
 }
 
-const tablesOf = ({ tables, make }: World, sql: string): string[] =>
-  tables
-    .filter(({ name }) => sql.includes(name))
-    .flatMap((table) => [
-      ...make.filter((each) => each.sql.includes(table.name)).map((each) => each.sql),
-      insertOf(table, 'as made') ?? `-- ${table.name} is empty`,
-    ]);
+/** The tables that a statement names, or a view that it names. */
+function tablesIn({ tables, views, make }: World, sql: string): WorldTable[] {
+  const definition = (name: string) =>
+    make.find((each) => each.sql.startsWith(`CREATE VIEW ${name} `))!.sql;
+  const all = views.reduceRight(
+    (so, { name }) => (so.includes(name) ? `${so} ${definition(name)}` : so),
+    sql,
+  );
+  return tables.filter(({ name }) => all.includes(name));
+}
+
+function making(world: World, tables: readonly WorldTable[]): string[] {
+  const made = world.make.filter(({ sql }) => tables.some(({ name }) => sql.includes(name)));
+  return [
+    ...made.map(({ sql }) => sql),
+    ...tables.map((table) => insertOf(table, 'as made') ?? `-- ${table.name} is empty`),
+  ];
+}
 
 const contents = (table: WorldTable): Node => text(`SELECT * FROM ${table.name}`);
 
-function questionOf(tree: Node, { parameters, protocol, keeping }: How): Question {
-  return { rendered: render(tree, parameters), protocol, keeping };
+function questionOf(world: World, tree: Node, how: How): Question {
+  const { parameters, protocol, keeping } = how;
+  const rendered = render(tree, parameters);
+  const tables = tablesIn(world, rendered.sql).map(({ name }) => name);
+  return { rendered, protocol, keeping, tables };
 }
 
 const SHRINK_TRIES = 600;
+const SHRINK_MS = 60_000;
 
-/** The smallest statement found that is still answered differently there. */
-async function shrink(ground: Ground, side: Side, tree: Node, how: How) {
+/** What differs: rows, columns, or that one fails. */
+const kindOf = ({ reason }: Judged): string => /error \w+|^columns/.exec(reason)?.[0] ?? 'rows';
+
+/** The smallest statement found that is still answered differently there, in the same way. */
+async function shrink(ground: Ground, world: World, side: Side, tree: Node, how: How) {
   let best = tree;
-  let judged: Judged = (await judge(ground, [side], questionOf(tree, how)))[0]!;
+  let judged: Judged = (await judge(ground, [side], questionOf(world, tree, how)))[0]!;
+  const kind = kindOf(judged);
+  const until = performance.now() + SHRINK_MS;
   let tries = 0;
   for (let improved = true; improved && tries < SHRINK_TRIES; ) {
     improved = false;
     for (const candidate of smaller(best)) {
       tries += 1;
-      if (tries > SHRINK_TRIES) break;
-      const [verdict] = await judge(ground, [side], questionOf(candidate, how));
-      if (verdict?.verdict !== 'different') continue;
+      if (tries > SHRINK_TRIES || performance.now() > until) break;
+      const [verdict] = await judge(ground, [side], questionOf(world, candidate, how));
+      if (verdict?.verdict !== 'different' || kindOf(verdict) !== kind) continue;
       best = candidate;
       judged = verdict;
       improved = true;

@@ -1,10 +1,11 @@
 // Generator of a SELECT without set operations.
 
 import { type Typed, windowCall } from './aggregate.ts';
-import { condition, keyCondition } from './condition.ts';
+import { condition } from './condition.ts';
 import type { Column, Sight } from './expression.ts';
 import { fromItems } from './from-clause.ts';
 import { grouped } from './grouped-select.ts';
+import { keyCondition } from './key-condition.ts';
 import type { QueryWriter } from './query.ts';
 import { tailClause } from './tail-clause.ts';
 import { list, type Node, option, type Part, text } from './tree.ts';
@@ -98,6 +99,7 @@ function plainRows(
       const call = windowCall(make, sight, total, windowName === null ? [] : [windowName]);
       if (wish.types === null || call.type === type) return call;
     }
+    if (wish.types === null && !windowed && random.chance(0.02)) return setReturned(w, sight);
     return {
       type,
       part: make.of(
@@ -123,12 +125,47 @@ function plainRows(
     distinct === '' ? sight : null,
     distinct !== '',
   );
-  return { columns, node: text('SELECT ', distinct, node, ' FROM ', item, where, windows, tail) };
+  const locked = distinct === '' && !windowed && !wish.bare ? lockingClause(w, sight, wish) : '';
+  return {
+    columns,
+    node: text('SELECT ', distinct, node, ' FROM ', item, where, windows, tail, locked),
+  };
+}
+
+function lockingClause(w: QueryWriter, sight: Sight, wish: Wish): Node | '' {
+  const random = w.random;
+  if (!random.chance(wish.top === true ? 0.05 : 0.015)) return '';
+  const named = sight.own.filter(({ name }) => name !== '');
+  return option(
+    random.pick([' FOR UPDATE', ' FOR SHARE', ' FOR NO KEY UPDATE', ' FOR KEY SHARE']),
+    named.length > 0 && random.chance(0.3) ? option(' OF ', random.pick(named).name) : '',
+    random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']),
+  );
+}
+
+function setReturned({ random, make }: QueryWriter, sight: Sight): Typed {
+  return random.pick([
+    (): Typed => ({ type: 'int', part: text('unnest(', make.of('ints', sight, 1), ')') }),
+    (): Typed => ({
+      type: 'int',
+      part: text('generate_series(1, least(', make.of('int', sight, 0), ', 3))'),
+    }),
+    (): Typed => ({
+      type: 'text',
+      part: text('string_to_table(', make.of('text', sight, 0), ", 'a')"),
+    }),
+  ])();
 }
 
 /** With an order of all columns behind it. */
 function distinctOn(w: QueryWriter, values: readonly Typed[]): Node {
-  return option('DISTINCT ON (', w.random.chance(0.5) ? '1' : values[0]!.part, ') ');
+  const first = w.random.chance(0.5) ? '1' : values[0]!.part;
+  return option(
+    'DISTINCT ON (',
+    first,
+    values.length > 2 && w.random.chance(0.3) ? ', 2' : '',
+    ') ',
+  );
 }
 
 function starRows(w: QueryWriter, item: Node, sight: Sight, where: Part, wish: Wish): Made {

@@ -5,6 +5,7 @@ import type { QueryWriter } from './query.ts';
 import { list, literal, type Node, option, type Part, text } from './tree.ts';
 import type { Wish } from './wish.ts';
 
+const WITH_TIES = ' FETCH FIRST 2 ROWS WITH TIES';
 const LIMITS = [
   ' LIMIT 5',
   ' LIMIT 1',
@@ -12,7 +13,7 @@ const LIMITS = [
   ' OFFSET 2',
   ' LIMIT 3 OFFSET 1',
   ' FETCH FIRST 4 ROWS ONLY',
-  ' FETCH FIRST 2 ROWS WITH TIES',
+  WITH_TIES,
   ' LIMIT ALL',
   ' OFFSET 1 LIMIT 7',
 ];
@@ -34,7 +35,7 @@ export function tailClause(
   const random = w.random;
   if (wish.bare === true) return '';
   if (wish.single === true) return text(' ORDER BY ', list(ordinals(count)), ' LIMIT 1');
-  if (!random.chance(wish.top === true ? 0.6 : 0.12)) return '';
+  if (!random.chance(wish.top === true ? 0.6 : wish.arm === true ? 0.4 : 0.12)) return '';
   const some: Part[] = [];
   for (let i = random.int(0, 2); i > 0; i--) {
     const direction = random.pick(DIRECTIONS);
@@ -45,10 +46,11 @@ export function tailClause(
     else if (sight !== null)
       some.push(text(w.make.of(w.make.typeInSight(sight), sight, random.int(0, 1)), direction));
   }
-  const rest = all || random.chance(0.85) ? ordinals(count) : [];
-  const items = [...some, ...rest];
+  const isTotal = all || random.chance(0.85);
+  const items = [...some, ...(isTotal ? ordinals(count) : [])];
   if (items.length === 0) return '';
-  const limit = random.chance(0.45) ? limitClause(w) : '';
+  // Which of several equal rows a limit takes would be open; with ties it takes all.
+  const limit = random.chance(0.45) ? (isTotal ? limitClause(w) : option(WITH_TIES)) : '';
   return option(' ORDER BY ', list(items), limit);
 }
 

@@ -14,8 +14,8 @@ export interface Node {
   /** Of an expression or literal, its type; of a list, what is between its items. */
   readonly detail: string;
   readonly parts: readonly Part[];
-  /** A literal that is sent as a parameter where the statement has any. */
-  readonly parameter?: boolean;
+  /** A literal that is sent as a parameter where the statement has any, with or without its type. */
+  readonly parameter?: boolean | 'untyped';
 }
 
 const node =
@@ -30,25 +30,36 @@ export const expression = (type: Type, ...parts: readonly Part[]): Node =>
   node('expression', type)(...parts);
 export const list = (items: readonly Part[], separator = ', '): Node =>
   node('list', separator)(...items);
-export const literal = (type: Type, value: string, parameter = false): Node => ({
+export const literal = (type: Type, value: string, parameter = false): Node =>
+  parameter ? { ...node('literal', type)(value), parameter } : node('literal', type)(value);
+
+/** A literal whose parameter's type the server has to find out. */
+export const untyped = (type: Type, value: string): Node => ({
   ...node('literal', type)(value),
-  parameter,
+  parameter: 'untyped',
 });
+
+export interface Parameter {
+  readonly value: string | null;
+  /** null: what the server takes it for. */
+  readonly type: Type | null;
+}
 
 export interface Rendered {
   readonly sql: string;
-  readonly parameters: readonly (string | null)[];
+  readonly parameters: readonly Parameter[];
 }
 
 /** `parameters`: literals that may be are sent apart from the text. */
 export function render(tree: Part, parameters: boolean): Rendered {
-  const values: (string | null)[] = [];
+  const values: Parameter[] = [];
   const write = (part: Part): string => {
     if (typeof part === 'string') return part;
-    if (part.kind === 'literal' && parameters && part.parameter === true) {
-      const known = LITERALS[part.detail as Type];
-      values.push(unquoted(part.parts[0] as string));
-      return `$${values.length}::${known.sql}`;
+    if (part.kind === 'literal' && parameters && part.parameter !== undefined) {
+      const value = unquoted(part.parts[0] as string);
+      const type = part.parameter === true ? (part.detail as Type) : null;
+      values.push({ value, type });
+      return type === null ? `$${values.length}` : `$${values.length}::${LITERALS[type].sql}`;
     }
     const pieces = part.parts.map(write);
     return pieces.join(part.kind === 'list' ? part.detail : '');
@@ -60,7 +71,7 @@ export function render(tree: Part, parameters: boolean): Rendered {
 function unquoted(value: string): string | null {
   if (value === 'NULL') return null;
   const match = /^'((?:[^']|'')*)'/.exec(value);
-  return match === null ? value : match[1]!.replaceAll("''", "'");
+  return match === null ? value.split('::')[0]! : match[1]!.replaceAll("''", "'");
 }
 
 /** The same statement with other literals of the same types. */

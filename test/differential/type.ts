@@ -25,6 +25,10 @@ export type Type =
   | 'mood'
   | 'inet'
   | 'range'
+  | 'ranges'
+  | 'pair'
+  | 'even'
+  | 'json'
   | 'ci'
   | 'de'
   | 'cc'
@@ -231,12 +235,12 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
   ints: {
     sql: 'int4[]',
     values: typed('int4[]', '{}', '{1,2}', '{NULL}', '{3}'),
-    rows: quoted('{}', '{1,2}', '{1,NULL}', '{2,1}', '{{1,2},{3,4}}'),
+    rows: quoted('{}', '{1,2}', '{1,NULL}', '{2,1}'),
   },
   texts: {
     sql: 'text[]',
     values: typed('text[]', '{}', '{a,B}', '{NULL,""}'),
-    rows: quoted('{}', '{a,B}', '{NULL,"",","}', '{"a\\"b"}'),
+    rows: quoted('{}', '{a,B}', '{NULL,"",","}', '{"a\\"b"}', '{{a,b},{c,d}}'),
   },
   mood: {
     sql: 'mood',
@@ -252,6 +256,23 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
     sql: 'int4range',
     values: typed('int4range', 'empty', '[1,5)'),
     rows: quoted('empty', '[1,5)', '[1,4]', '(,3]', '[7,)'),
+  },
+  ranges: {
+    sql: 'int4multirange',
+    values: typed('int4multirange', '{}', '{[1,5)}'),
+    rows: quoted('{}', '{[1,5)}', '{[1,3),[3,5)}', '{(,0),[7,9]}'),
+  },
+  // Of two fields, n and word.
+  pair: {
+    sql: 'pair',
+    values: typed('pair', '(1,a)', '(,b)'),
+    rows: quoted('(1,a)', '(1,A)', '(2,)', '(,b)', '(7,"x, y")'),
+  },
+  even: { sql: 'even', values: ["'2'::even", "'0'::even"], rows: quoted('0', '2', '42', '-2') },
+  json: {
+    sql: 'json',
+    values: typed('json', '{"a":1}', '[1, 2]'),
+    rows: quoted('{"a":1}', '{"a": 1}', '{"b":[],"a":null}', 'null', '[1,2]'),
   },
   ci: { sql: 'text', column: 'text COLLATE nocase', values: WORDS, rows: WORDS },
   de: { sql: 'text', column: 'text COLLATE german', values: WORDS, rows: WORDS },

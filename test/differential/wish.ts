@@ -17,6 +17,8 @@ export interface Wish {
   /** One row at most. */
   readonly single?: boolean;
   readonly top?: boolean;
+  /** In brackets, often with an order and a limit of its own. */
+  readonly arm?: boolean;
   /** Without WITH, ORDER BY and LIMIT. */
   readonly bare?: boolean;
 }

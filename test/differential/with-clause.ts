@@ -56,5 +56,11 @@ function recursiveQuery(w: QueryWriter, wish: Wish): Node {
   const step = random.pick(steps);
   const bound = ` ${step.parts.some((part) => typeof part === 'string' && part.includes('WHERE')) ? 'AND' : 'WHERE'} ${name}.n < 5`;
   w.ctes = [...w.ctes, { name, columns: [{ name: 'n', type: 'int' }], key: null }];
-  return text(name, ' (n) AS (', first.node, random.pick([' UNION ', ' UNION ']), step, bound, ')');
+  // Without a join each row makes one more at most.
+  const union = step === steps[0] && random.chance(0.5) ? ' UNION ALL ' : ' UNION ';
+  const traced =
+    random.chance(0.25) && union === ' UNION ALL '
+      ? random.pick([' SEARCH DEPTH FIRST BY n SET o', ' CYCLE n SET looped USING path'])
+      : '';
+  return text(name, ' (n) AS (', first.node, union, step, bound, ')', traced);
 }

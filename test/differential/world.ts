@@ -7,9 +7,9 @@ import { LITERALS, type Type } from './type.ts';
 
 export interface WorldTable {
   readonly name: string;
-  readonly kind: 'sharded' | 'reference' | 'home';
+  readonly kind: 'sharded' | 'reference' | 'home' | 'view';
   readonly columns: readonly Column[];
-  /** The sharding key of a sharded table. */
+  /** The sharding key of a sharded table, or of a view that shows it. */
   readonly key: string | null;
   /** As SQL, a row each. */
   readonly rows: readonly string[];
@@ -17,6 +17,8 @@ export interface WorldTable {
 
 export interface World {
   readonly tables: readonly WorldTable[];
+  /** Over the tables and each other, the last over the first. */
+  readonly views: readonly WorldTable[];
   /** Statements that make what tables need, on both sides. */
   readonly before: readonly string[];
   /** Then, statement by statement; `proxyOnly` ones mean nothing to one PostgreSQL. */
@@ -45,6 +47,8 @@ export const BEFORE = [
   "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
   "CREATE COLLATION german (provider = icu, locale = 'de')",
   "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')",
+  'CREATE TYPE pair AS (n int4, word text)',
+  'CREATE DOMAIN even AS int4 CHECK (VALUE % 2 = 0)',
 ];
 
 function columnsOf(random: Random, count: number, taken: string[]): Column[] {
@@ -143,7 +147,50 @@ export function makeWorld(random: Random, suffix: string): World {
       });
     return statements;
   });
-  return { tables, before: BEFORE, make };
+  const views = viewsOf(random, tables, suffix);
+  for (const { sql } of views) make.push({ sql, proxyOnly: false });
+  return { tables, views: views.map(({ view }) => view), before: BEFORE, make };
+}
+
+/** One that shows rows of a table, a join by the key or by others, and groups of the first. */
+function viewsOf(random: Random, tables: readonly WorldTable[], suffix: string) {
+  const [files, members, orders] = tables as [WorldTable, WorldTable, WorldTable];
+  const madeOf = (name: string, key: string | null, columns: readonly Column[], as: string) => ({
+    view: { name: `${name}_${suffix}`, kind: 'view', key, columns, rows: [] } satisfies WorldTable,
+    sql: `CREATE VIEW ${name}_${suffix} AS ${as}`,
+  });
+  const shown = files.columns.filter(({ type }) => type !== 'json');
+  const seen = madeOf(
+    'seen',
+    'user_id',
+    shown,
+    `SELECT ${shown.map(({ name }) => name).join(', ')} FROM ${files.name} WHERE id <> 3`,
+  );
+  const other = random.chance(0.5) ? members : orders;
+  const own = { ...random.pick(other.columns.filter(({ name }) => name !== 'id')) };
+  const paired = madeOf(
+    'paired',
+    'k',
+    [
+      { name: 'k', type: files.columns.find(({ name }) => name === 'user_id')!.type },
+      { name: 'id', type: 'int' },
+      { name: 'other', type: own.type },
+    ],
+    `SELECT f.user_id AS k, f.id, m.${own.name} AS other FROM ${files.name} f
+     ${random.pick(['JOIN', 'LEFT JOIN'])} ${other.name} m ON f.${random.pick(['user_id', 'user_id', 'id'])} = m.${other.key}`,
+  );
+  const by = random.pick(shown);
+  const counted = madeOf(
+    'counted',
+    null,
+    [
+      { name: 'what', type: by.type },
+      { name: 'n', type: 'big' },
+      { name: 'top', type: 'int' },
+    ],
+    `SELECT ${by.name} AS what, count(*) AS n, max(id) AS top FROM ${seen.view.name} GROUP BY 1`,
+  );
+  return [seen, paired, counted];
 }
 
 /** The rows of a table as one INSERT; null without rows. */

@@ -1,31 +1,42 @@
 // Generator of INSERT, UPDATE and DELETE statements over the tables of a world.
 
 import type { Random } from '../support/random.ts';
-import { condition, keyCondition } from './condition.ts';
-import { type Column, Expressions, type Sight } from './expression.ts';
+import { deleteUsing, insertSelect, updateFrom, withWrite } from './computed-write.ts';
+import { condition } from './condition.ts';
+import type { Column, Expressions, Sight } from './expression.ts';
 import { joinedWrite } from './joined-write.ts';
+import { keyCondition } from './key-condition.ts';
 import { merge } from './merge.ts';
 import { QueryWriter } from './query.ts';
+import { returned } from './returning.ts';
 import { list, literal, type Node, option, type Part, query, text } from './tree.ts';
 import { LITERALS } from './type.ts';
 import type { World, WorldTable } from './world.ts';
 
 export interface Write {
   readonly node: Node;
-  readonly table: WorldTable;
+  /** Those that it may change. */
+  readonly tables: readonly WorldTable[];
 }
 
 export function writeStatement(random: Random, world: World): Write {
   const table = random.chance(0.75)
     ? random.pick(world.tables.filter(({ kind }) => kind === 'sharded'))
     : random.pick(world.tables);
-  const make = new Expressions(random, new QueryWriter(random, world));
+  const writer = new QueryWriter(random, world);
+  const { make } = writer;
+  if (random.chance(0.4)) {
+    make.subQueries = 1;
+    const computed = random.pick([insertSelect, updateFrom, deleteUsing, null]);
+    const node = computed === null ? withWrite(writer, world.tables) : computed(writer, table);
+    return { tables: computed === null ? world.tables.slice(0, 3) : [table], node };
+  }
   make.subQueries = random.chance(0.2) ? 1 : 0;
   const kind = random.int(0, 3);
-  if (kind === 0) return { table, node: insert(random, make, table) };
+  if (kind === 0) return { tables: [table], node: insert(random, make, table) };
   if (random.chance(0.5)) {
     const joined = { random, make, world, table, changed: changed(random, table) };
-    return { table, node: random.chance(0.5) ? merge(joined) : joinedWrite(joined) };
+    return { tables: [table], node: random.chance(0.5) ? merge(joined) : joinedWrite(joined) };
   }
   const alias = random.chance(0.3) ? 'u' : null;
   const sight: Sight = { own: [{ name: alias ?? table.name, columns: table.columns }], outer: [] };
@@ -35,7 +46,7 @@ export function writeStatement(random: Random, world: World): Write {
     list(conditions(random, make, table, alias ?? table.name, sight), ' AND '),
   );
   const returning = random.chance(0.6) ? option(' RETURNING ', returned(random, make, sight)) : '';
-  if (kind === 1) return { table, node: query('DELETE FROM ', target, where, returning) };
+  if (kind === 1) return { tables: [table], node: query('DELETE FROM ', target, where, returning) };
   const set = changed(random, table).map(
     (column): Part =>
       text(
@@ -44,7 +55,7 @@ export function writeStatement(random: Random, world: World): Write {
         random.chance(0.15) ? 'DEFAULT' : make.of(column.type, sight, random.int(0, 2)),
       ),
   );
-  return { table, node: query('UPDATE ', target, ' SET ', list(set), where, returning) };
+  return { tables: [table], node: query('UPDATE ', target, ' SET ', list(set), where, returning) };
 }
 
 function changed(random: Random, table: WorldTable): Column[] {
@@ -68,13 +79,6 @@ function conditions(
   const parts: Part[] = key === null ? [] : [key];
   if (parts.length === 0 || random.chance(0.5)) parts.push(condition(make, sight, 1));
   return parts;
-}
-
-function returned(random: Random, make: Expressions, sight: Sight): Part {
-  if (random.chance(0.3)) return '*';
-  return list(
-    Array.from({ length: random.int(1, 3) }, () => make.of(make.typeInSight(sight), sight, 1)),
-  );
 }
 
 function insert(random: Random, make: Expressions, table: WorldTable): Node {

@@ -1,0 +1,167 @@
+// Asking: a generated statement sent in one of the ways in which clients send statements.
+
+import type pg from 'pg';
+import Cursor from 'pg-cursor';
+import { copyLines } from '../support/copy-lines.ts';
+import type { Parameter, Rendered } from './tree.ts';
+
+/** `copy`, `cursor` and `view` wrap the statement; it must be one query without parameters. */
+export type Protocol =
+  | 'simple'
+  | 'extended'
+  | 'binary'
+  | 'portal'
+  | 'execute'
+  | 'twice'
+  | 'copy'
+  | 'cursor'
+  | 'view';
+
+/** Those that send literals apart from the text. */
+export const TAKES_PARAMETERS: ReadonlySet<Protocol> = new Set([
+  'extended',
+  'binary',
+  'portal',
+  'execute',
+]);
+
+/** What a statement has given, its values as the server sent them. */
+export type Answered = Pick<pg.QueryArrayResult, 'fields' | 'rows' | 'command' | 'rowCount'>;
+
+const RAW = {
+  getTypeParser: () => (value: string | Buffer) =>
+    Buffer.isBuffer(value) ? value.toString('hex') : value,
+};
+
+/** Rows that a portal gives at a time. */
+const PORTAL_ROWS = 7;
+
+/** Names made so far: each is of its own, for sides may share a database. */
+let named = 0;
+
+/** `within`: a transaction, which goes on. */
+export async function send(
+  client: pg.Client,
+  rendered: Rendered,
+  protocol: Protocol,
+  within: boolean,
+): Promise<Answered[]> {
+  const { sql, parameters } = rendered;
+  const base = { rowMode: 'array' as const, types: RAW };
+  const run = async (text: string, config: object = {}) => {
+    const answer = await client.query({ ...base, text, ...config } as pg.QueryArrayConfig);
+    return (Array.isArray(answer) ? answer : [answer]) as pg.QueryArrayResult[];
+  };
+  named += 1;
+  const name = `asked_${named}`;
+  switch (protocol) {
+    case 'simple':
+      return run(sql);
+    case 'extended':
+      return run(sql, { values: parameters.map(({ value }) => value) });
+    case 'binary':
+      return run(sql, { values: parameters.map(asBytes), binary: true });
+    case 'portal':
+      return [await throughPortal(client, rendered)];
+    case 'twice':
+      return run(`${sql}\n; ${sql}`);
+    case 'copy': {
+      const lines = await copyLines(client, `COPY (${queryOf(sql)}) TO STDOUT`);
+      return [{ fields: [], rows: lines.map((line) => [line]), command: 'COPY', rowCount: null }];
+    }
+    case 'execute':
+      await run(`PREPARE ${name} AS ${sql}`);
+      try {
+        const values = parameters.map(({ value }) => quoted(value)).join(', ');
+        return await run(`EXECUTE ${name}${values === '' ? '' : ` (${values})`}`);
+      } finally {
+        await run(`DEALLOCATE ${name}`).catch(() => undefined);
+      }
+    case 'cursor':
+      if (!within) await run('BEGIN');
+      try {
+        await run(`DECLARE ${name} CURSOR FOR ${queryOf(sql)}`);
+        return [...(await run(`FETCH 3 FROM ${name}`)), ...(await run(`FETCH ALL FROM ${name}`))];
+      } finally {
+        await (within ? run(`CLOSE ${name}`).catch(() => undefined) : run('ROLLBACK'));
+      }
+    case 'view':
+      await run(`CREATE VIEW ${name} AS ${queryOf(sql)}`);
+      try {
+        return await run(`SELECT * FROM ${name}`);
+      } finally {
+        await run(`DROP VIEW ${name}`).catch(() => undefined);
+      }
+  }
+}
+
+const quoted = (value: string | null) =>
+  value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`;
+
+/** To be put into another statement. */
+const queryOf = (sql: string) => `${sql.replace(/;$/, '')}\n`;
+
+async function throughPortal(client: pg.Client, { sql, parameters }: Rendered): Promise<Answered> {
+  const config = { rowMode: 'array' as const, types: RAW };
+  const values = parameters.map(({ value }) => value);
+  const cursor = client.query(new Cursor<unknown[]>(sql, values, config));
+  const rows: unknown[][] = [];
+  try {
+    for (;;) {
+      const some = await cursor.read(PORTAL_ROWS);
+      rows.push(...some);
+      if (some.length < PORTAL_ROWS) break;
+    }
+    const { fields } = (cursor as unknown as { _result: { fields: pg.FieldDef[] } })._result;
+    return { fields, rows, command: 'portal', rowCount: rows.length };
+  } finally {
+    await cursor.close();
+  }
+}
+
+const INT4_OID = 23;
+
+/** Where its type is known, as PostgreSQL's binary format has it; pg sends a Buffer so. */
+function asBytes({ value, type }: Parameter): Buffer | string | null {
+  if (value === null) return null;
+  switch (type) {
+    case 'int':
+      return int4(Number(value));
+    case 'small': {
+      const bytes = Buffer.alloc(2);
+      bytes.writeInt16BE(Number(value));
+      return bytes;
+    }
+    case 'big': {
+      const bytes = Buffer.alloc(8);
+      bytes.writeBigInt64BE(BigInt(value));
+      return bytes;
+    }
+    case 'bool':
+      return Buffer.from([value === 'true' ? 1 : 0]);
+    case 'text':
+      return Buffer.from(value);
+    case 'ints':
+      return arrayOf(value.slice(1, -1).split(',').filter(Boolean));
+    default:
+      return value;
+  }
+}
+
+function int4(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+/** Of int4, in one dimension. */
+function arrayOf(items: readonly string[]): Buffer {
+  const head = [items.length === 0 ? 0 : 1, items.includes('NULL') ? 1 : 0, INT4_OID];
+  const dimension = items.length === 0 ? [] : [items.length, 1];
+  return Buffer.concat([
+    ...[...head, ...dimension].map(int4),
+    ...items.map((item) =>
+      item === 'NULL' ? int4(-1) : Buffer.concat([int4(4), int4(Number(item))]),
+    ),
+  ]);
+}

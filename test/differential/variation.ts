@@ -1,0 +1,35 @@
+// Variation: one PostgreSQL whose rows lie in another order and whose plans are others, for a moment.
+
+import { someSettings } from '../support/plan-settings.ts';
+import { Random } from '../support/random.ts';
+import type { Side } from './ground.ts';
+
+/**
+ * Runs it over the tables' rows in the order of a seed, and takes all back. `within`: a transaction,
+ * which goes on. Where that only reads, only the plans vary.
+ */
+export async function inVariation<T>(
+  { client }: Side,
+  tables: readonly string[],
+  within: boolean,
+  seed: number,
+  run: () => Promise<T>,
+): Promise<T> {
+  await client.query(within ? 'SAVEPOINT varied' : 'BEGIN READ WRITE');
+  try {
+    const { rows } = await client.query<{ transaction_read_only: string }>(
+      'SHOW transaction_read_only',
+    );
+    if (rows[0]!.transaction_read_only === 'off') {
+      for (const table of tables) await client.query(shuffling(table, seed));
+    }
+    for (const setting of someSettings(new Random(seed))) await client.query(setting);
+    return await run();
+  } finally {
+    await client.query(within ? 'ROLLBACK TO varied' : 'ROLLBACK');
+  }
+}
+
+const shuffling = (table: string, seed: number) =>
+  `WITH moved AS (DELETE FROM public.${table} RETURNING *)
+   INSERT INTO public.${table} SELECT * FROM moved ORDER BY md5(moved::text || '${seed}')`;
