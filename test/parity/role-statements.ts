@@ -119,6 +119,10 @@ export const WRITES: readonly Step[] = [
   `DELETE FROM files USING notes n WHERE n.id = files.id`,
   `MERGE INTO files f USING members m ON m.user_id = f.user_id AND f.id = 7 WHEN MATCHED THEN UPDATE SET name = m.name`,
   `MERGE INTO files f USING notes n ON n.id = f.id WHEN MATCHED THEN DELETE`,
+  `MERGE INTO files f USING notes n ON n.id = f.id WHEN MATCHED THEN UPDATE SET name = n.body
+    WHEN NOT MATCHED THEN INSERT (user_id, id, name) VALUES (n.id + 70, n.id, n.body)`,
+  `MERGE INTO members m USING notes n ON m.name = n.body WHEN NOT MATCHED THEN INSERT VALUES (n.id + 900, n.body)`,
+  `UPDATE files SET name = n.body FROM notes n WHERE n.id = files.id RETURNING files.id, n.body`,
   `WITH gone AS (DELETE FROM files WHERE id > 57 RETURNING *) INSERT INTO members SELECT id, name FROM gone`,
   `TRUNCATE files`,
   `SELECT nextval('counter') > 0`,
