@@ -1,19 +1,43 @@
 // Setting pin: a statement that may leave settings on its server keeps the connection to its session.
 
 import type { Statement } from '../sql/statement.ts';
-import { leavesSettings } from '../topology/routine-settings.ts';
+import { leavesSettings, setsPath } from '../topology/routine-settings.ts';
 import type { PlanContext } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, RoutedPlan } from './plan.ts';
 
 /**
  * set_config() in a statement is followed, but not SET and set_config() in the body of a routine: what it
  * sets must last for the session, as on one PostgreSQL, and reach nobody else.
  */
 export function keptSettings(plan: Plan, statement: Statement, context: PlanContext): Plan {
-  if (plan.op !== 'routed' || plan.pins.includes('set_config')) return plan;
-  if (!maySet(statement, plan.effect !== 'read', context)) return plan;
-  return { ...plan, pins: [...plan.pins, 'set_config'] };
+  if (plan.op !== 'routed') return plan;
+  const followed = withPath(plan, statement, context);
+  if (plan.pins.includes('set_config')) return followed;
+  if (!maySet(statement, plan.effect !== 'read', context)) return followed;
+  return { ...followed, pins: [...plan.pins, 'set_config'] };
+}
+
+/** By the search path later statements find their way: what a routine has made of it is asked for. */
+function withPath(plan: RoutedPlan, statement: Statement, context: PlanContext): RoutedPlan {
+  const lasts = pathSetBy(statement, context);
+  if (lasts === null || plan.action !== null) return plan;
+  const name = { from: 'constant', text: 'search_path' } as const;
+  const local = { from: 'constant', text: String(lasts === 'local') } as const;
+  return { ...plan, action: { action: 'setConfig', calls: [{ name, local }] } };
+}
+
+function pathSetBy(statement: Statement, { input }: PlanContext): 'session' | 'local' | null {
+  if (statement.kind === 'utility' && RUNS_NOTHING.has(statement.node)) return null;
+  if (statement.kind === 'utility' && statement.body !== null && statement.node === 'DoStmt') {
+    const set = setsPath(statement.body);
+    if (set !== null) return set;
+  }
+  const { session, local } = input.catalog.settingRoutines.paths;
+  if (session.size === 0 && local.size === 0) return null;
+  const names = input.tokens.filter(isName).map((token) => nameOf(token).toLowerCase());
+  if (names.some((name) => session.has(name))) return 'session';
+  return names.some((name) => local.has(name)) ? 'local' : null;
 }
 
 /** They name routines, but do not run them. */

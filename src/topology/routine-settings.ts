@@ -15,31 +15,58 @@ export interface SettingRoutines {
   readonly byTriggers: boolean;
   /** One of them is run by what no statement names. */
   readonly unseen: boolean;
+  /** Those that may set the search path: for the session, and for their transaction only. */
+  readonly paths: { readonly session: ReadonlySet<string>; readonly local: ReadonlySet<string> };
 }
 
 const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
 /** By their bodies: those that set something, and those that name another such routine. */
 export function settingRoutines(routines: readonly SettingRoutine[]): SettingRoutines {
-  const names = new Set(
-    routines.filter(({ body }) => leavesSettings(body)).map(({ name }) => name.toLowerCase()),
-  );
-  if (names.size > 0) {
-    const others = routines.map(({ name, body }) => ({
-      name: name.toLowerCase(),
-      words: body.toLowerCase().match(WORD) ?? [],
-    }));
-    for (let before = -1; before !== names.size; ) {
-      before = names.size;
-      for (const { name, words } of others) if (words.some((w) => names.has(w))) names.add(name);
-    }
-  }
+  const names = withCallers(routines, leavesSettings);
+  const paths = {
+    session: withCallers(routines, (body) => setsPath(body) === 'session'),
+    local: withCallers(routines, (body) => setsPath(body) === 'local'),
+  };
   const users = routines.filter(({ name }) => names.has(name.toLowerCase()));
   return {
     names,
     byTriggers: users.some(({ usedBy }) => usedBy === 'trigger'),
     unseen: users.some(({ usedBy }) => usedBy === 'other'),
+    paths,
   };
+}
+
+/** The names of routines whose bodies are so, and of those that name one of these. */
+function withCallers(
+  routines: readonly SettingRoutine[],
+  isSo: (body: string) => boolean,
+): ReadonlySet<string> {
+  const names = new Set(
+    routines.filter(({ body }) => isSo(body)).map(({ name }) => name.toLowerCase()),
+  );
+  if (names.size === 0) return names;
+  const others = routines.map(({ name, body }) => ({
+    name: name.toLowerCase(),
+    words: body.toLowerCase().match(WORD) ?? [],
+  }));
+  for (let before = -1; before !== names.size; ) {
+    before = names.size;
+    for (const { name, words } of others) if (words.some((w) => names.has(w))) names.add(name);
+  }
+  return names;
+}
+
+/** Whether the text of a routine or DO block may set the search path, and for how long. */
+export function setsPath(body: string): 'session' | 'local' | null {
+  const text = body.replace(COMMENT, ' ').toLowerCase();
+  if (!text.includes('search_path')) return null;
+  if (SET_PATH.test(text)) return 'session';
+  const isLocal = SET_LOCAL_PATH.test(text);
+  const calls = [...text.matchAll(SET_CONFIG)].map(({ index, 0: call }) => index + call.length);
+  const paths = calls.filter((start) => /^\s*'+search_path'/.test(text.slice(start)));
+  if (paths.some((start) => !isLocalCall(text, start))) return 'session';
+  return isLocal || paths.length > 0 ? 'local' : null;
 }
 
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?\*\//g;
@@ -48,6 +75,8 @@ const STATEMENT = String.raw`(?:^|;|'|\$\$|\bbegin\b|\bthen\b|\belse\b|\bloop\b)
 const SET = new RegExp(
   String.raw`${STATEMENT}(?:re)?set\s+(?!local\b|constraints\b|transaction\b)`,
 );
+const SET_PATH = new RegExp(String.raw`${STATEMENT}(?:re)?set\s+(?:session\s+)?"?search_path\b`);
+const SET_LOCAL_PATH = new RegExp(String.raw`${STATEMENT}set\s+local\s+"?search_path\b`);
 const SET_CONFIG = /\bset_config"?\s*\(/g;
 
 /** By which servers read texts: statements that they keep would stay as they were read under these. */
@@ -67,7 +96,7 @@ export function leavesSettings(body: string): boolean {
   if (/\bupdate\s+(?:pg_catalog\.)?pg_settings\b/.test(text)) return true;
   for (const { index, 0: call } of text.matchAll(SET_CONFIG)) {
     const start = index + call.length;
-    if (!isLocal(text, start) || mayBeReadWith(text.slice(start))) return true;
+    if (!isLocalCall(text, start) || mayBeReadWith(text.slice(start))) return true;
   }
   // Named without a call of its own: in a text that is put together.
   return /set_config(?!"?\s*\()/.test(text);
@@ -80,7 +109,7 @@ function mayBeReadWith(args: string): boolean {
 }
 
 /** The call whose arguments begin at `start` ends in `, true)`. */
-function isLocal(text: string, start: number): boolean {
+function isLocalCall(text: string, start: number): boolean {
   let depth = 1;
   for (let i = start; i < text.length; i++) {
     if (text[i] === '(') depth += 1;

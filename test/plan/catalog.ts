@@ -145,7 +145,12 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
         : { kind: 'home', keyColumn: null },
     routineTouchesSharded: (name) => name === 'archive_files',
     hasRoutine: (name) => ['archive_files', 'become', 'json_note'].includes(name),
-    settingRoutines: { names: new Set(['become']), byTriggers: false, unseen: false },
+    settingRoutines: {
+      names: new Set(['become']),
+      byTriggers: false,
+      unseen: false,
+      paths: { session: new Set(), local: new Set() },
+    },
   };
 }
 

@@ -54,6 +54,23 @@ describe('A table in the own schema is meant before one of that name in another'
   });
 
   it.each([
+    ['SELECT own_path(false)', 'COMMIT'],
+    ['BEGIN; SELECT own_path(true)', 'COMMIT'],
+    ['BEGIN; DO $$ BEGIN SET LOCAL search_path = own_schema; END $$', 'COMMIT'],
+    ['CALL own_path_too()', ''],
+  ])('also where a routine has set the path: %s', async (become, end) => {
+    await client.rows(`CREATE OR REPLACE FUNCTION public.own_path(is_local bool) RETURNS void LANGUAGE plpgsql
+      AS $$ BEGIN IF is_local THEN SET LOCAL search_path = own_schema;
+        ELSE PERFORM set_config('search_path', 'own_schema', false); END IF; END $$`);
+    await client.rows(`CREATE OR REPLACE PROCEDURE public.own_path_too() LANGUAGE plpgsql
+      AS $$ BEGIN PERFORM public.own_path(false); END $$`);
+    await client.rows(become);
+    await client.rows(ROWS);
+    await client.rows(`${end}; RESET search_path`);
+    expect(await counts()).toEqual([['0', '2']]);
+  });
+
+  it.each([
     ['where the role is who it was again', 'SET ROLE own_schema; SET ROLE NONE', ''],
     ['where the path says so', 'SET search_path = public, "$user"; SET ROLE own_schema', ''],
     [

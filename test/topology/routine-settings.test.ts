@@ -1,7 +1,7 @@
 // Which bodies of routines may leave a setting behind.
 
 import { describe, expect, it } from 'vitest';
-import { leavesSettings, settingRoutines } from '../../src/topology/routine-settings.ts';
+import { leavesSettings, setsPath, settingRoutines } from '../../src/topology/routine-settings.ts';
 
 describe('leavesSettings', () => {
   it.each([
@@ -33,6 +33,20 @@ describe('leavesSettings', () => {
     `BEGIN SET LOCAL work_mem = '1MB'; SET LOCAL role_of_mine.a = 'b'; END`,
   ])('finds none in %s', (body) => {
     expect(leavesSettings(body)).toBe(false);
+  });
+});
+
+describe('setsPath', () => {
+  it.each([
+    [`BEGIN SET search_path = a; END`, 'session'],
+    [`BEGIN RESET search_path; END`, 'session'],
+    [`SELECT set_config('search_path', 'a', false)`, 'session'],
+    [`SELECT set_config('search_path', $1, true)`, 'local'],
+    [`BEGIN SET LOCAL search_path TO a; END`, 'local'],
+    [`SELECT current_setting('search_path'), set_config('a.b', 'c', false)`, null],
+    [`BEGIN -- SET search_path = a\n RETURN; END`, null],
+  ])('of %s: %s', (body, expected) => {
+    expect(setsPath(body)).toBe(expected);
   });
 });
 
