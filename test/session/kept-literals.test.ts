@@ -1,12 +1,11 @@
 // Literals of statements that servers keep: as parameters they mean what they mean in the text, for every type.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { RawClient } from '../support/raw-client.ts';
+import type { RawClient } from '../support/raw-client.ts';
+import { type KeptStand, openKeptStand } from './kept-stand.ts';
 
-let proxy: TestProxy;
+let stand: KeptStand;
 let client: RawClient;
-/** On the shard itself. */
 let direct: RawClient;
 
 const COLUMNS: Readonly<Record<string, string>> = {
@@ -27,10 +26,8 @@ const COLUMNS: Readonly<Record<string, string>> = {
 };
 
 beforeAll(async () => {
-  // One connection: what it keeps, every statement meets.
-  proxy = await startTestProxy({ shards: 1, config: { pool: { size: 1 } } });
-  client = await RawClient.login(proxy.login);
-  direct = await RawClient.login(proxy.shards[0]!);
+  stand = await openKeptStand();
+  ({ client, direct } = stand);
   await client.rows(`CREATE DOMAIN kept_short AS varchar(3);
     CREATE DOMAIN kept_positive AS int CHECK (VALUE > 0);
     CREATE TYPE kept_mood AS ENUM ('sad', 'ok');
@@ -40,11 +37,7 @@ beforeAll(async () => {
   await client.rows('INSERT INTO kept (id) VALUES (1), (2)');
 });
 
-afterAll(async () => {
-  await client.close();
-  await direct.close();
-  await proxy.close();
-});
+afterAll(() => stand.close());
 
 /** Every byte of the answer. */
 const answer = async (by: RawClient, sql: string): Promise<string[]> =>

@@ -8,19 +8,16 @@ import {
   encodeParse,
   SYNC,
 } from '../../src/wire/extended.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { RawClient, type RawMessage } from '../support/raw-client.ts';
+import type { RawClient, RawMessage } from '../support/raw-client.ts';
+import { type KeptStand, openKeptStand } from './kept-stand.ts';
 
-let proxy: TestProxy;
-/** On the shard itself. */
-let direct: RawClient;
+let stand: KeptStand;
 let client: RawClient;
+let direct: RawClient;
 
 beforeAll(async () => {
-  // One connection: what it keeps, every statement meets.
-  proxy = await startTestProxy({ shards: 1, config: { pool: { size: 1 } } });
-  direct = await RawClient.login(proxy.shards[0]!);
-  client = await RawClient.login(proxy.login);
+  stand = await openKeptStand();
+  ({ client, direct } = stand);
   await client.query(`CREATE TABLE notes (
     id int8 PRIMARY KEY, small int2, price numeric, ratio float8, text text, code char(4),
     tag varchar(9), at timestamptz, uuid uuid, flag bool, divisor int)`);
@@ -30,11 +27,7 @@ beforeAll(async () => {
     FROM generate_series(1, 20) n`);
 });
 
-afterAll(async () => {
-  await direct.close();
-  await client.close();
-  await proxy.close();
-});
+afterAll(() => stand.close());
 
 /** Every byte of the answers, errors with the places they point at. */
 const seen = (messages: readonly RawMessage[]): string[] =>

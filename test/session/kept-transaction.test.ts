@@ -2,26 +2,19 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { encodeBind, encodeExecute, encodeParse, SYNC } from '../../src/wire/extended.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { RawClient, type RawMessage } from '../support/raw-client.ts';
+import type { RawClient, RawMessage } from '../support/raw-client.ts';
+import { type KeptStand, openKeptStand } from './kept-stand.ts';
 
-let proxy: TestProxy;
-/** On the shard itself. */
-let direct: RawClient;
+let stand: KeptStand;
 let client: RawClient;
+let direct: RawClient;
 
 beforeAll(async () => {
-  // One connection: what it keeps, every statement meets.
-  proxy = await startTestProxy({ shards: 1, config: { pool: { size: 1 } } });
-  direct = await RawClient.login(proxy.shards[0]!);
-  client = await RawClient.login(proxy.login);
+  stand = await openKeptStand();
+  ({ client, direct } = stand);
 });
 
-afterAll(async () => {
-  await direct.close();
-  await client.close();
-  await proxy.close();
-});
+afterAll(() => stand.close());
 
 beforeEach(async () => {
   await client.query(`
