@@ -70,7 +70,11 @@ async function give(
     failed = false;
     return {
       columns: results.flatMap(({ fields }) => fields.map((field) => columnOf(field, protocol))),
-      rows: results.flatMap((result) => result.rows.map((row) => JSON.stringify(row))),
+      // What is kept cannot be asked again; its rows were compared when it was undone.
+      rows:
+        keeping === 'kept'
+          ? []
+          : results.flatMap((result) => result.rows.map((row) => JSON.stringify(row))),
       command: results.map((result) => `${result.command} ${result.rowCount}`).join(),
       error: null,
     };
