@@ -90,7 +90,9 @@ export async function send(
       try {
         return await run(`SELECT * FROM ${name}`);
       } finally {
-        await run(`DROP VIEW ${name}`).catch(() => undefined);
+        const dropped = run(`DROP VIEW ${name}`);
+        // In a transaction that has failed it goes with what is taken back.
+        await (within ? dropped.catch(() => undefined) : dropped);
       }
   }
 }

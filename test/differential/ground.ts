@@ -59,6 +59,8 @@ export async function makeGround(
   };
   const side = async (called: string, login: Parameters<typeof connect>[0]): Promise<Side> => {
     const client = await connect(login);
+    // What one server answers soon may take others long, which have no statistics.
+    await client.query("SET statement_timeout = '30s'");
     client.on('error', (error) => console.error(called, error.message));
     closers.unshift(() => client.end());
     return { name: called, client };
@@ -123,7 +125,7 @@ export async function makeGround(
     witnesses: plains.slice(1),
     proxies,
     async settle(world) {
-      await run(plains[0]!, 'SET statement_timeout = 0');
+      await run(plains[0]!, `SET statement_timeout = '30s'`);
       await Promise.all(
         all.map(async (each) => {
           const at = plains.indexOf(each);

@@ -157,6 +157,7 @@ export async function judge(
     const other = others[i]!;
     const reason = difference(plain, other, ordered, rendered.sql);
     if (reason === null) judged.push({ verdict: 'equal', side: side.name, reason: '', error });
+    else if (other.error === QUERY_CANCELED) continue;
     else if (other.error === '0A000')
       judged.push({ verdict: 'refused', side: side.name, reason: other.message, error });
     else {
