@@ -48,6 +48,8 @@ export interface Gather {
   readonly batches: AsyncGenerator<readonly Buffer[]>;
   /** Resolves when no connection owes anything more. To be called in any case, once. */
   close(): Promise<void>;
+  /** Once it is closed: what a shard has met behind the last row that was wanted. */
+  late(): Error | null;
 }
 
 /** The description's fields with the formats a client asked for in Bind. */
@@ -99,6 +101,7 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
       await batches.return(undefined);
       await Promise.all(inputs.map((input) => input.discard()));
     },
+    late: () => inputs.find(({ error }) => error !== null)?.error ?? null,
   };
 }
 

@@ -16,6 +16,8 @@ export interface HeldRows {
   readonly bytes: number;
   next(): Promise<readonly Buffer[] | null>;
   discard(): Promise<void>;
+  /** They have all come. */
+  readonly error: null;
 }
 
 /** Rejects as openShardStream does, and with 53400 past `bytesMax`; nothing is owed then. */
@@ -57,5 +59,6 @@ export function heldRows(fields: readonly FieldDescription[], rows: readonly Buf
       return batch === null || batch.length === 0 ? null : batch;
     },
     discard: () => Promise.resolve(),
+    error: null,
   };
 }

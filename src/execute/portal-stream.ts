@@ -92,6 +92,11 @@ export class PortalStream implements Receiver {
     }
   }
 
+  /** What the last answer, or the connection, has ended with. */
+  get error(): Error | null {
+    return this.#error;
+  }
+
   /** No more rows are wanted. Resolves when the server owes nothing. */
   async discard(): Promise<void> {
     if (this.#state === 'asked') await this.#settled;

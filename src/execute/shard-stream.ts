@@ -94,6 +94,11 @@ export class ShardStream implements Receiver {
     this.#refused = refused;
   }
 
+  /** What the answer, or the connection, has ended with. */
+  get error(): Error | null {
+    return this.#flow.error;
+  }
+
   /** Settles when the server owes nothing more on this connection, whatever happened. */
   get done(): Promise<void> {
     return this.#flow.done;

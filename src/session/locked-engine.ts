@@ -122,5 +122,5 @@ export function atHand(rows: readonly Buffer[]): RunningGather {
   const close = async () => {
     await batches.return(undefined);
   };
-  return { gather: { batches, close }, rest: rows, release: () => undefined };
+  return { gather: { batches, close, late: () => null }, rest: rows, release: () => undefined };
 }

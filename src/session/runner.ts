@@ -318,6 +318,9 @@ export class Runner {
         await closeRunning(running);
       }
     }
+    // It has ended the transaction there, whether one server would have come to that row or not.
+    const late = suspended || this.#d.state.transaction === null ? null : running.gather.late();
+    if (late !== null) throw late;
     const tag = running.tag ?? `SELECT ${sent}`;
     this.#d.client.write(suspended ? PORTAL_SUSPENDED : encodeCommandComplete(tag));
   }

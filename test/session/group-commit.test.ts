@@ -101,19 +101,23 @@ describe('INSERTs of many clients at once', () => {
     ['extended', extendedInsert, '12TDCZ'],
   ])('are answered each with its own row, from fewer transactions: %s', async (_, make, kinds) => {
     const bytes = await make();
-    const first = lastId + 1;
-    for (let round = 0; round < 20; round++) {
-      const ids = clients.map(nextId);
-      const answers = await atOnce((i) => bytes(ids[i]!));
-      expect(answers.map(letters)).toEqual(ids.map(() => kinds));
-      expect(answers.map(rowsOf)).toEqual(ids.map((id) => [[String(id), `body ${id}`]]));
-    }
-    const [counts] = await onShard(
-      `SELECT count(*), count(DISTINCT xmin::text) FROM note WHERE id >= ${first}`,
-    );
-    const [rows, transactions] = counts!.map(Number);
-    expect(rows).toBe(20 * CLIENTS);
-    expect(transactions).toBeLessThan(rows! / 2);
+    const isShared = async () => {
+      const first = lastId + 1;
+      for (let round = 0; round < 20; round++) {
+        const ids = clients.map(nextId);
+        const answers = await atOnce((i) => bytes(ids[i]!));
+        expect(answers.map(letters)).toEqual(ids.map(() => kinds));
+        expect(answers.map(rowsOf)).toEqual(ids.map((id) => [[String(id), `body ${id}`]]));
+      }
+      const [counts] = await onShard(
+        `SELECT count(*), count(DISTINCT xmin::text) FROM note WHERE id >= ${first}`,
+      );
+      const [rows, transactions] = counts!.map(Number);
+      expect(rows).toBe(20 * CLIENTS);
+      return transactions! < rows! / 2;
+    };
+    // Not before they have been measured to be quick, which they are not on a machine that is busy.
+    await expect.poll(isShared, { timeout: 25_000 }).toBe(true);
   });
 
   it('are there or not as each was told, whatever is wrong with some', async () => {

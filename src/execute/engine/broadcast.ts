@@ -72,5 +72,6 @@ export async function openBroadcast(
       await generator.return(undefined);
       await gather.close();
     },
+    late: () => gather.late(),
   };
 }

@@ -29,6 +29,8 @@ export function engineGather(
       await stream.discard();
       await ended(isWell);
     },
+    // What it has met there, the rows have told.
+    late: () => null,
   };
 }
 
