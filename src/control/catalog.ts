@@ -1,6 +1,7 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
 import { settingRoutines } from '../topology/routine-settings.ts';
+import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
   Catalog,
   Table,
@@ -76,6 +77,7 @@ export function makeCatalog(
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
     searchPath: schema.searchPath,
+    schemaRights: new SchemaRights(schema.restricted),
     transactionDefaults: transactionDefaultsOf(schema),
     table(inSchema, name, searchPath = schema.searchPath) {
       if (inSchema !== null) return tables.get(keyOf(inSchema, name)) ?? null;

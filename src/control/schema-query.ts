@@ -3,6 +3,7 @@
 import { VIEW_LOCK_TIMEOUT_MS } from '../base/limits.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import type { RestrictedSchemas } from '../topology/schema-rights.ts';
 
 /** One shard's schema, as its system catalogs have it. */
 export interface ShardSchema {
@@ -10,6 +11,7 @@ export interface ShardSchema {
   readonly routines: readonly Routine[];
   /** `current_schemas(false)` of the shard's user. */
   readonly searchPath: readonly string[];
+  readonly restricted: RestrictedSchemas;
   /** What connections of the shard's user have for these, those that are there and those to come. */
   readonly transactionDefaults: {
     readonly isolation: readonly string[];
@@ -100,7 +102,11 @@ const defaultsOf = (name: string): string => `(
 // One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
 // pg_database that not every server version has.
 const SCHEMA_SQL = `
-WITH relation AS (
+WITH restricted AS (
+  SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace n
+  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive') AND n.nspname !~ '^pg_(toast|temp)'
+    AND NOT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE')
+), relation AS (
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
     c.relrowsecurity AS row_security,
     c.relkind <> 'r' OR c.relrowsecurity OR c.relhasrules OR c.relhassubclass OR EXISTS (
@@ -199,6 +205,23 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE s.seqincrement % 1024 = 0 AND c.relpersistence <> 't') END,
   'searchPath', pg_catalog.to_jsonb(pg_catalog.current_schemas(false)),
+  'restricted', pg_catalog.jsonb_build_object(
+    'schemas', (SELECT coalesce(pg_catalog.jsonb_object_agg(s.nspname,
+        pg_catalog.jsonb_build_object(
+          'login', pg_catalog.has_schema_privilege(s.oid, 'USAGE'),
+          'roles', (SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.pg_get_userbyid(g.role))
+            FROM (SELECT s.nspowner UNION ALL
+              SELECT a.grantee FROM pg_catalog.aclexplode(s.nspacl) a
+              WHERE a.privilege_type = 'USAGE') g (role)))), '{}')
+      FROM restricted s),
+    'members', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'role', pg_catalog.pg_get_userbyid(m.member), 'of', pg_catalog.pg_get_userbyid(m.roleid))
+        ORDER BY m.member, m.roleid), '[]')
+      FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles r ON r.oid = m.member
+      WHERE coalesce((pg_catalog.to_jsonb(m) ->> 'inherit_option')::bool, r.rolinherit)
+        AND EXISTS (SELECT FROM restricted)),
+    'superusers', (SELECT coalesce(pg_catalog.jsonb_agg(r.rolname ORDER BY r.oid), '[]')
+      FROM pg_catalog.pg_roles r WHERE r.rolsuper AND EXISTS (SELECT FROM restricted))),
   'transactionDefaults', pg_catalog.jsonb_build_object(
     'isolation', ${defaultsOf('default_transaction_isolation')},
     'readOnly', ${defaultsOf('default_transaction_read_only')}),

@@ -1,6 +1,7 @@
 // Search path: the schemas in which servers look names up for a session, as whoever it has become.
 
 import { tokenize } from '../sql/token.ts';
+import type { SchemaRights } from '../topology/schema-rights.ts';
 
 /** Stands for the schema that is called as the role is. */
 const USER = '$user';
@@ -34,29 +35,47 @@ export function roleIn(assignments: ReadonlyMap<string, string>): string | null 
   return null;
 }
 
+/** What a session's path is read of. */
+interface PathSource {
+  readonly path: readonly string[] | null;
+  readonly role: string | null;
+  readonly rights: SchemaRights;
+}
+
 /** Of one session. */
 export class SearchPaths {
   #server: () => ReadonlyMap<string, string>;
-  #of: { readonly path: readonly string[] | null; readonly role: string | null } | null = null;
+  #rights: () => SchemaRights;
+  #of: PathSource | null = null;
   #resolved: readonly string[] | null = null;
 
-  /** `server`: what a server reports to a session that has SET nothing. */
-  constructor(server: () => ReadonlyMap<string, string>) {
+  /** `server`: what a server reports to a session that has SET nothing; `rights`: of now. */
+  constructor(server: () => ReadonlyMap<string, string>, rights: () => SchemaRights) {
     this.#server = server;
+    this.#rights = rights;
   }
 
   /**
-   * The path with the role's own schema in it; null: as a session has it that has SET nothing. The same
-   * array again as long as nothing changes.
+   * The path with the role's own schema in it, and without those that it may not use; null: as a session
+   * has it that has SET nothing. The same array again as long as nothing changes.
    */
   resolved(path: readonly string[] | null, role: string | null): readonly string[] | null {
-    if (path === null ? role === null : !path.includes(USER)) return path;
-    if (this.#of?.path === path && this.#of.role === role) return this.#resolved;
-    this.#of = { path, role };
+    if (path === null && role === null) return null;
+    const rights = this.#rights();
+    const of = this.#of;
+    if (of?.path === path && of.role === role && of.rights === rights) return this.#resolved;
+    this.#of = { path, role, rights };
+    this.#resolved = this.#resolve({ path, role, rights });
+    return this.#resolved;
+  }
+
+  #resolve({ path, role, rights }: PathSource): readonly string[] {
     const server = this.#server();
     const user = role ?? server.get('session_authorization') ?? '';
     const schemas = path ?? pathOf(server.get('search_path') ?? '"$user", public');
-    this.#resolved = schemas.map((schema) => (schema === USER ? user : schema));
-    return this.#resolved;
+    const named = schemas.includes(USER)
+      ? schemas.map((schema) => (schema === USER ? user : schema))
+      : schemas;
+    return rights.restrict(named) ? named.filter((schema) => rights.mayUse(schema, role)) : named;
   }
 }

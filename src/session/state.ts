@@ -100,7 +100,10 @@ export class SessionState {
     fixedShard: number | null,
   ) {
     this.#context = context;
-    this.#paths = new SearchPaths(() => context.serverParameters());
+    this.#paths = new SearchPaths(
+      () => context.serverParameters(),
+      () => context.topology().catalog.schemaRights,
+    );
     this.settings = new SessionSettings(startup);
     this.pins = new Pins(context.cluster);
     this.fixedShard = fixedShard;

@@ -1,6 +1,7 @@
 // Tables as the proxy knows them: their kind, their key and the column facts that planning needs.
 
 import type { SettingRoutines } from './routine-settings.ts';
+import type { SchemaRights } from './schema-rights.ts';
 
 /**
  * sharded: rows live on the shard of their key. reference: a full copy on every shard.
@@ -71,6 +72,7 @@ export interface Catalog {
   readonly sortsTextByBytes: boolean;
   /** Schema names in the server's default search_path, `pg_catalog` not included. */
   readonly searchPath: readonly string[];
+  readonly schemaRights: SchemaRights;
   readonly transactionDefaults: TransactionDefaults;
   /** The table a name means; `schema` null looks along `searchPath` (default: the server's). */
   table(schema: string | null, name: string, searchPath?: readonly string[]): Table | null;

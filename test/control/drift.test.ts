@@ -37,6 +37,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
     relations,
     routines: [],
     searchPath: ['public'],
+    restricted: { schemas: {}, members: [], superusers: [] },
     transactionDefaults: { isolation: ['read committed'], readOnly: ['off'] },
     collation,
     hasKinds: true,

@@ -1,6 +1,7 @@
 // The catalog that plan tests run against: one table of each kind, and a few that try names.
 
 import { moduloPlacement } from '../../src/topology/placement.ts';
+import { SchemaRights } from '../../src/topology/schema-rights.ts';
 import type { Catalog, Column, Table } from '../../src/topology/table.ts';
 import type { Topology } from '../../src/topology/topology.ts';
 
@@ -124,6 +125,7 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
   return {
     sortsTextByBytes,
     searchPath: SEARCH_PATH,
+    schemaRights: new SchemaRights({ schemas: {}, members: [], superusers: [] }),
     transactionDefaults: { isolation: 'read committed', mayBeReadOnly: false },
     table(schema, name, searchPath = SEARCH_PATH) {
       const schemas = schema === null ? searchPath : [schema];
