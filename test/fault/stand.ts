@@ -5,11 +5,11 @@ import { serverAccount } from '../../src/local/account.ts';
 import { findBinaries } from '../../src/local/binaries.ts';
 import { type LocalCluster, startCluster } from '../../src/local/cluster.ts';
 import { clearLeftovers } from '../../src/local/data-directory.ts';
-import { freePort } from '../../src/local/port.ts';
 import { serverProcesses } from '../../src/local/process-table.ts';
 import { LocalServer } from '../../src/local/server.ts';
 import type { Shard } from '../../src/topology/shard.ts';
 import { DriveProcess } from '../support/drive-process.ts';
+import { keptPorts } from '../support/kept-ports.ts';
 import type { Login } from '../support/proxy.ts';
 import { connectAsText, textRows } from '../support/text-client.ts';
 import { FaultPlan, StepForwarder } from './step-forwarder.ts';
@@ -57,17 +57,20 @@ export class Stand {
     { shards, proxies, sql, superuserSql = [] }: StandOptions,
   ): Promise<Stand> {
     const dataDirectory = join(directory, 'cluster');
-    const cluster = await startCluster({ dataDirectory, shards, firstPort: 0, durable: false });
+    const firstPort = await keptPorts(shards + proxies);
+    const cluster = await startCluster({ dataDirectory, shards, firstPort, durable: false });
     const stand = new Stand(cluster);
     for (const { id } of cluster.shards) {
       for (const each of superuserSql) await stand.ask(id, each, cluster.superuser);
       for (const each of sql) await stand.ask(id, each);
     }
-    for (let i = 0; i < proxies; i++) stand.#places.push(await stand.#place(i));
+    for (let i = 0; i < proxies; i++) {
+      stand.#places.push(await stand.#place(i, firstPort + shards + i));
+    }
     return stand;
   }
 
-  async #place(proxy: number): Promise<Place> {
+  async #place(proxy: number, port: number): Promise<Place> {
     const environment: Record<string, string> = { DRIVE_LOG_LEVEL: 'warn' };
     const forwarders = this.shards.map((shard) => new StepForwarder(shard, proxy, this.plan));
     for (const forwarder of forwarders) {
@@ -75,7 +78,6 @@ export class Stand {
       environment[`DB_SHARD_${id}_PORT`] = String(await forwarder.start());
       environment[`DB_SHARD_${id}_NAME`] = database;
     }
-    const port = await freePort();
     return { port, forwarders, environment, process: null, started: Promise.resolve() };
   }
 
