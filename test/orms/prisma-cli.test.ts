@@ -77,14 +77,16 @@ class Project {
         },
       },
     );
-    let text = '';
-    for (const stream of [child.stdout, child.stderr]) {
+    // Each by itself: what comes first of the two is nobody's decision.
+    const texts = ['', ''];
+    for (const [i, stream] of [child.stdout, child.stderr].entries()) {
       stream.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
+        texts[i] += chunk;
       });
     }
     const [code] = await once(child, 'close');
-    const said = text
+    const said = texts
+      .join('\n')
       .replaceAll(`"${login.database}"`, '"app"')
       .replaceAll(`${login.host}:${login.port}`, 'there')
       .replace(/\d{14}_/g, '')
