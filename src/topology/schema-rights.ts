@@ -16,11 +16,14 @@ export interface RestrictedSchema {
 }
 
 export class SchemaRights {
-  #restricted: RestrictedSchemas;
+  /** Maps: clients choose the names that are looked up. */
+  #schemas: ReadonlyMap<string, RestrictedSchema>;
+  #superusers: ReadonlySet<string>;
   #of = new Map<string, readonly string[]>();
 
   constructor(restricted: RestrictedSchemas) {
-    this.#restricted = restricted;
+    this.#schemas = new Map(Object.entries(restricted.schemas));
+    this.#superusers = new Set(restricted.superusers);
     for (const { role, of } of restricted.members) {
       this.#of.set(role, [...(this.#of.get(role) ?? []), of]);
     }
@@ -28,16 +31,15 @@ export class SchemaRights {
 
   /** Somebody may not use one of these. */
   restrict(path: readonly string[]): boolean {
-    return path.some((schema) => this.#restricted.schemas[schema] !== undefined);
+    return path.some((schema) => this.#schemas.has(schema));
   }
 
   /** `role` null: the login. */
   mayUse(schema: string, role: string | null): boolean {
-    const restricted = this.#restricted.schemas[schema];
+    const restricted = this.#schemas.get(schema);
     if (restricted === undefined) return true;
     if (role === null) return restricted.login;
-    const { superusers } = this.#restricted;
-    if (superusers.includes(role)) return true;
+    if (this.#superusers.has(role)) return true;
     const all = new Set([role]);
     for (const each of all) for (const of of this.#of.get(each) ?? []) all.add(of);
     return restricted.roles.some((each) => all.has(each));

@@ -59,6 +59,21 @@ describe('An unqualified name behind a schema', () => {
     expect(await countAs(PATH, 'SET ROLE hidden_stranger', 'RESET ROLE')).toBe('3');
   });
 
+  it.each(['constructor', '__proto__'])('may be called %s', async (name) => {
+    await client.rows(`CREATE SCHEMA "${name}"; GRANT USAGE ON SCHEMA "${name}" TO PUBLIC`);
+    await client.rows(`CREATE TABLE "${name}".items (id int8, a text)`);
+    await client.rows(`GRANT SELECT ON "${name}".items TO PUBLIC`);
+    const path = `SET search_path = "${name}", public`;
+    try {
+      expect(await countAs(path)).toBe('0');
+      await client.rows(`INSERT INTO "${name}".items VALUES (1, 'a'), (2, 'b'), (3, 'c')`);
+      expect(await countAs(path)).toBe('3');
+      expect(await countAs(path, 'SET ROLE hidden_stranger')).toBe('3');
+    } finally {
+      await client.rows(`RESET ROLE; DROP SCHEMA "${name}" CASCADE`);
+    }
+  });
+
   it('follows what is granted and taken', async () => {
     await client.rows('GRANT USAGE ON SCHEMA hidden TO hidden_stranger');
     expect(await countAs(PATH, 'SET ROLE hidden_stranger')).toBe('3');
