@@ -83,13 +83,13 @@ interface Time {
 const cast = (type: string) => (value: string) => `${value}${type}`;
 
 const CALLS = new Set(['now', 'transaction_timestamp']);
-const WORDS: Readonly<Record<string, string>> = {
-  current_timestamp: '',
-  current_date: '::pg_catalog.date',
-  current_time: '::pg_catalog.timetz',
-  localtimestamp: '::pg_catalog.timestamp',
-  localtime: '::pg_catalog.time',
-};
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['current_timestamp', ''],
+  ['current_date', '::pg_catalog.date'],
+  ['current_time', '::pg_catalog.timetz'],
+  ['localtimestamp', '::pg_catalog.timestamp'],
+  ['localtime', '::pg_catalog.time'],
+]);
 
 function timeAt(tokens: readonly Token[], i: number): Time | null {
   const { kind, text: name } = tokens[i]!;
@@ -104,7 +104,7 @@ function timeAt(tokens: readonly Token[], i: number): Time | null {
     return { first: isQualified ? i - 2 : i, last: i + 2, name, of: cast('') };
   }
   // These words are reserved: behind a point or AS they are names.
-  const type = WORDS[name];
+  const type = WORDS.get(name);
   if (type === undefined || text(i - 1) === '.' || text(i - 1) === 'as') return null;
   const hasDigits = text(i + 1) === '(' && tokens[i + 2]?.kind === 'number' && text(i + 3) === ')';
   if (!hasDigits) return { first: i, last: i, name, of: cast(type) };
