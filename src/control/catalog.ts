@@ -111,9 +111,10 @@ const isNamed = (table: { schema: string; name: string }, name: string): boolean
 
 const isView = (relation: Relation): boolean => relation.kind === 'v' || relation.kind === 'm';
 
-function ruleOf(relation: { schema: string; name: string }, rules: ShardingRules) {
-  const { schema, name } = relation;
-  return rules.tables[`${schema}.${name}`] ?? rules.tables[name];
+function ruleOf({ schema, name }: { schema: string; name: string }, { tables }: ShardingRules) {
+  // Not what every object has: a table may be called constructor.
+  const own = [`${schema}.${name}`, name].find((each) => Object.hasOwn(tables, each));
+  return own === undefined ? undefined : tables[own];
 }
 
 /** What the rules make of a relation that is no view, before its key column is looked at. */

@@ -60,6 +60,17 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     return results.map(({ rows }) => (rows as unknown[][])[0]?.[0]);
   };
 
+  it.each(['constructor', '__proto__'])('a table called %s is like any other', async (name) => {
+    await proxy.query(`CREATE TABLE "${name}" (user_id bigint PRIMARY KEY)`);
+    try {
+      await proxy.query(`INSERT INTO "${name}" SELECT generate_series(0, ${shardCount} - 1)`);
+      const counts = await onShards(`SELECT count(*)::int4 FROM "${name}"`);
+      expect(counts).toEqual(shards.map(() => 1));
+    } finally {
+      await proxy.query(`DROP TABLE "${name}"`);
+    }
+  });
+
   const everywhere = <T>(value: T): T[] => shards.map(() => value);
   const whole = "SELECT md5(string_agg(k::text, e'\\n' ORDER BY id)) FROM kind k";
 
