@@ -1,7 +1,7 @@
 // Parity of broadcasts: small tables given to every shard, beside tables that are not small.
 
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import fc from '../support/property.ts';
 import { FOUND } from './found-statements.ts';
 import { nestedStatement } from './nested-generator.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';

@@ -1,8 +1,8 @@
 // COPY of sharded tables gives what it gives on one PostgreSQL: rows, tags, errors and line numbers.
 
-import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { quoteName } from '../../src/base/quote.ts';
+import fc from '../support/property.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { connect } from './answer.ts';

@@ -1,7 +1,7 @@
 // Parity, generated: random SELECT statements give what one PostgreSQL gives.
 
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import fc from '../support/property.ts';
 import { type Generated, statement } from './generator.ts';
 import { nestedStatement } from './nested-generator.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';

@@ -1,6 +1,6 @@
 // Generator of SELECT statements over the parity tables, for differential tests.
 
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 
 /** A statement and whether it decides the order of all its rows. */
 export interface Generated {

@@ -1,6 +1,6 @@
 // Generator of nested SELECT statements: sub-queries, WITH, set operations, windows, joins.
 
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import type { Generated } from './generator.ts';
 
 const pick = (...choices: readonly string[]): fc.Arbitrary<string> => fc.constantFrom(...choices);

@@ -1,8 +1,8 @@
 // Nested statements over several shards: the answer of one PostgreSQL, or a refusal.
 
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compare, type ParityServers, startParity } from '../parity/servers.ts';
+import fc from '../support/property.ts';
 import { nested } from './nested.ts';
 
 /** More of both for a longer search: NESTED_RUNS=100000 NESTED_SEED=$RANDOM. */

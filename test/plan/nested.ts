@@ -1,6 +1,6 @@
 // Generator of nested SELECT statements: joins of joins, sub-queries, WITH, windows, set operations.
 
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 
 const pick = (...choices: readonly string[]): fc.Arbitrary<string> => fc.constantFrom(...choices);
 

@@ -2,7 +2,6 @@
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SqlError } from '../../src/base/errors.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -10,6 +9,7 @@ import { type Planned, Planner } from '../../src/plan/planner.ts';
 import { targetsOf } from '../../src/plan/route.ts';
 import { loadParser } from '../../src/sql/parser.ts';
 import { shapeOf } from '../../src/sql/shape.ts';
+import fc from '../support/property.ts';
 import { readCases } from './case-file.ts';
 import { testTopology } from './catalog.ts';
 import { text, values } from './values.ts';

@@ -1,10 +1,10 @@
 // Targets: keys of every form lead to the shard that holds them.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SqlError } from '../../src/base/errors.ts';
 import type { KeySource, Route } from '../../src/plan/plan.ts';
 import { targetsOf } from '../../src/plan/route.ts';
+import fc from '../support/property.ts';
 import { testTopology } from './catalog.ts';
 import {
   array,

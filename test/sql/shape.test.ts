@@ -1,9 +1,9 @@
 // Shapes: texts share one exactly when they differ in literals alone.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shapeOf } from '../../src/sql/shape.ts';
 import { type Token, tokenize } from '../../src/sql/token.ts';
+import fc from '../support/property.ts';
 import { shapedText, sqlText } from './text.ts';
 
 /** The tokens with each literal replaced by its class. */

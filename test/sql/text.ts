@@ -1,6 +1,6 @@
 // Arbitrary SQL text: pieces that are hard to cut, put together in any order.
 
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 
 const PIECES = [
   'select',

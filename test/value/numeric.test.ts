@@ -1,6 +1,5 @@
 // Numeric arithmetic and its formats without a server.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   addNumeric,
@@ -17,6 +16,7 @@ import {
   encodeNumeric,
   numericKey,
 } from '../../src/value/numeric-binary.ts';
+import fc from '../support/property.ts';
 
 const finite = fc
   .tuple(fc.bigInt({ min: -(10n ** 40n), max: 10n ** 40n }), fc.integer({ min: 0, max: 30 }))

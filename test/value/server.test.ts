@@ -1,6 +1,5 @@
 // The value folder against a real PostgreSQL: same order, same sums, same texts.
 
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/base/pg.ts';
 import { binaryCast, comparisonType } from '../../src/value/cast.ts';
@@ -13,6 +12,7 @@ import { binaryFromText } from '../../src/value/text-input.ts';
 import { textOutput } from '../../src/value/text-output.ts';
 import { TYPE } from '../../src/value/type-oid.ts';
 import { plainServer } from '../support/cluster.ts';
+import fc from '../support/property.ts';
 import { connectAsText, textRows } from '../support/text-client.ts';
 
 let client: Client;

@@ -1,6 +1,5 @@
 // Extended query messages: what is encoded is decoded, what is malformed is refused.
 
-import fc from 'fast-check';
 import { serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import { BodyReader, MessageWriter } from '../../src/wire/bytes.ts';
@@ -21,6 +20,7 @@ import {
   SYNC,
 } from '../../src/wire/extended.ts';
 import { BACKEND, FRONTEND } from '../../src/wire/message-type.ts';
+import fc from '../support/property.ts';
 import { bodyOf, expectSafe, expectSafeWhenTruncated } from './round-trip.ts';
 
 const text = fc.string({ unit: 'grapheme' }).filter((value) => !value.includes('\0'));

@@ -1,9 +1,9 @@
 // FrameReader: messages come out whole whichever way the bytes come in.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SqlError } from '../../src/base/errors.ts';
 import { FrameReader } from '../../src/wire/frame.ts';
+import fc from '../support/property.ts';
 
 const LENGTH_MAX = 1_000_000;
 

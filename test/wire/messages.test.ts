@@ -1,7 +1,6 @@
 // The other messages: rows, errors, status, authentication and COPY, round trip and malformed.
 
 import { Readable } from 'node:stream';
-import fc from 'fast-check';
 import { parse as parseStream, serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import { SqlError } from '../../src/base/errors.ts';
@@ -52,6 +51,7 @@ import {
   READY_FAILED,
 } from '../../src/wire/status.ts';
 import { TERMINATE } from '../../src/wire/terminate.ts';
+import fc from '../support/property.ts';
 import { bodyOf, expectSafe, expectSafeWhenTruncated } from './round-trip.ts';
 
 const text = fc.string({ unit: 'grapheme' }).filter((value) => !value.includes('\0'));

@@ -1,6 +1,5 @@
 // SCRAM-SHA-256 and the stored forms of passwords: RFC vectors, both sides, tampering.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   formatVerifier,
@@ -18,6 +17,7 @@ import {
   ScramClient,
   ScramServer,
 } from '../../src/wire/scram.ts';
+import fc from '../support/property.ts';
 
 /** RFC 7677, section 3. */
 const RFC = {

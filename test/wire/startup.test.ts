@@ -1,6 +1,5 @@
 // Startup packets and their options, read as a server reads them.
 
-import fc from 'fast-check';
 import { serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import { BodyReader, MessageWriter } from '../../src/wire/bytes.ts';
@@ -15,6 +14,7 @@ import {
   PROTOCOL_3_2,
   parseStartupOptions,
 } from '../../src/wire/startup.ts';
+import fc from '../support/property.ts';
 import { bodyOf, expectSafe, expectSafeWhenTruncated } from './round-trip.ts';
 
 const decode = (packet: Buffer) => {

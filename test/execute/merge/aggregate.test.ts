@@ -1,10 +1,10 @@
 // Aggregation of partial groups: the same as aggregating all rows at once.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shardFormats } from '../../../src/execute/merge/merge-rows.ts';
 import type { GroupValue, SortKey } from '../../../src/plan/plan.ts';
 import { TYPE } from '../../../src/value/type-oid.ts';
+import fc from '../../support/property.ts';
 import {
   ArrayShard,
   aggregate,

@@ -1,11 +1,11 @@
 // Concatenation and ordered merge: the same rows as one sorted list, LIMIT and OFFSET once.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergeRows, shardFormats } from '../../../src/execute/merge/merge-rows.ts';
 import type { SortKey } from '../../../src/plan/plan.ts';
 import { TYPE } from '../../../src/value/type-oid.ts';
 import { decodeDataRow } from '../../../src/wire/row.ts';
+import fc from '../../support/property.ts';
 import {
   ArrayShard,
   collect,

@@ -1,10 +1,10 @@
 // The splitters of COPY: row ends, keys, and the same rows wherever the stream is cut.
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { quoteName } from '../../../src/base/quote.ts';
 import type { CopyFormat } from '../../../src/value/copy/copy-format.ts';
 import { CopyDataError } from '../../../src/value/copy/copy-rows.ts';
+import fc from '../../support/property.ts';
 import { bytewise, CSV, split, TEXT } from './split.ts';
 
 const keysOf = (format: CopyFormat, data: string, key = 0) =>
