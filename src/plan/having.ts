@@ -2,6 +2,7 @@
 
 import type { Expression } from '../sql/expression.ts';
 import type { Condition, ConditionOperand, GroupValue } from './plan.ts';
+import { isNullTest } from './restriction.ts';
 import { NoMerge } from './splice.ts';
 
 /** What a condition's operands are to the merge. */
@@ -33,7 +34,8 @@ export function planHaving(expression: Expression, operands: Operands): Conditio
     }
     case 'operator': {
       const [op] = e.operator;
-      if (e.operator.length !== 1 || !COMPARISONS.has(op!)) throw new NoMerge('having');
+      if (e.operator.length !== 1 || !COMPARISONS.has(op!) || isNullTest(e))
+        throw new NoMerge('having');
       return compare(op as Comparison['op'], e.left, e.right, operands);
     }
     case 'between': {

@@ -16,6 +16,10 @@ const NONE: Restrictions = new Map();
 
 const isEquality = (operator: readonly string[]) => operator.length === 1 && operator[0] === '=';
 
+/** `= NULL` as it is written: IS NULL, where the session has set transform_null_equals. */
+export const isNullTest = ({ left, right }: Extract<Expression, { kind: 'operator' }>): boolean =>
+  [left, right].some((side) => side?.kind === 'constant' && side.type === 'null');
+
 /** Takes what a condition that must be true says about keys into the classes of the scope. */
 export function applyCondition(condition: Expression, scope: Scope, context: PlanContext): void {
   for (const conjunct of conjunctsOf(condition)) {
@@ -59,7 +63,7 @@ function restrictionsOf(condition: Expression, scope: Scope, context: PlanContex
     case 'or':
       return any(condition.args.map((arg) => restrictionsOf(arg, scope, context)));
     case 'operator': {
-      if (!isEquality(condition.operator)) return NONE;
+      if (!isEquality(condition.operator) || isNullTest(condition)) return NONE;
       const pairs = pairsOf(condition.left, condition.right);
       return all(pairs.map(([left, right]) => equality(left, right, scope, context)));
     }

@@ -21,3 +21,15 @@ export const FOUND: readonly string[] = [
   'WITH few AS (SELECT max(id) AS m FROM members JOIN files USING (user_id)) SELECT m FROM few FOR KEY SHARE NOWAIT',
   'WITH few AS MATERIALIZED (SELECT id FROM files) SELECT id FROM few ORDER BY id LIMIT 3 FOR UPDATE',
 ];
+
+/** The same, under a setting of the session. */
+export const FOUND_UNDER = [
+  {
+    setting: 'transform_null_equals = on',
+    sql: 'SELECT f.id FROM files f LEFT JOIN members m ON m.user_id = f.user_id WHERE m.user_id = NULL',
+  },
+  {
+    setting: 'transform_null_equals = on',
+    sql: 'SELECT tag FROM files GROUP BY tag HAVING NOT max(size) = NULL OR NULL = tag',
+  },
+] as const;

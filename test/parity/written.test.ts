@@ -1,7 +1,7 @@
 // Parity, by hand: statements that users type give what one PostgreSQL gives, or are refused.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FOUND } from './found-statements.ts';
+import { FOUND, FOUND_UNDER } from './found-statements.ts';
 import { ONLY_PARTITIONED } from './only-statements.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';
 import { ANSWERED, COMPUTED, REFUSED_STATEMENTS, WRITES } from './statements.ts';
@@ -27,6 +27,15 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
 
   test.each([...COMPUTED, ...FOUND, ...TABLEOIDS, ...ONLY_PARTITIONED])('%s', async (sql) => {
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+    expect(proxy).toEqual(plain);
+    expect(engine).toEqual(plain);
+  });
+
+  test.each(FOUND_UNDER)('$sql under $setting', async ({ setting, sql }) => {
+    const clients = [servers.plain, servers.proxy, servers.engine];
+    for (const client of clients) await client.query(`SET ${setting}`);
+    const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+    for (const client of clients) await client.query(`RESET ${setting.split(' ')[0]}`);
     expect(proxy).toEqual(plain);
     expect(engine).toEqual(plain);
   });
