@@ -71,6 +71,7 @@ export interface RelationColumn {
   readonly generated: boolean;
   readonly distinctDefault: boolean;
   readonly timeDefault: string | null;
+  readonly defaultType: string | null;
 }
 
 export interface Routine {
@@ -170,7 +171,9 @@ SELECT pg_catalog.jsonb_build_object(
             AND e ~ '\\m(now|transaction_timestamp)\\(\\)|\\m(CURRENT_(DATE|TIME)|LOCALTIME)'
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
               WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = ad.oid
-                AND d.refobjid >= 16384 AND d.refobjid <> a.attrelid))
+                AND d.refobjid >= 16384 AND d.refobjid <> a.attrelid)),
+        'defaultType', CASE WHEN a.atthasdef AND a.atttypid < 16384
+          THEN pg_catalog.format_type(a.atttypid, -1) END
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a
       LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation

@@ -3,6 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { CopyInMerge } from '../plan/copy-merge.ts';
+import type { LeadingFields } from '../value/copy/leading-fields.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 
 /** CONTEXT as PostgreSQL gives it for a row of COPY. */
@@ -27,6 +28,29 @@ export function withLine(
   // LOG_VERBOSITY verbose has the line in the message.
   const message = replaced(fields.message, /^(skipping row .* at line )(\d+)/);
   all.set('M', message);
+  return { ...fields, message, all };
+}
+
+/** `fields` as a server would word them that had been sent the client's fields only. */
+export function withoutLeading(
+  fields: ErrorFields,
+  table: string,
+  leading: LeadingFields | null,
+): ErrorFields {
+  if (leading === null) return fields;
+  const { count, bytes, names } = leading;
+  const all = new Map(fields.all);
+  const message = fields.message.replace(
+    /(header line field |line: got |field count is |, expected )(\d+)/g,
+    (_, before: string, number: string) => before + (Number(number) - count),
+  );
+  all.set('M', message);
+  const context = all.get('W');
+  if (context !== undefined) {
+    const sent = [bytes, names ?? bytes].map((each) => escapeRegExp(each.toString()));
+    const pattern = new RegExp(`(^COPY ${escapeRegExp(table)}, .*?: ")(?:${sent.join('|')})`, 'm');
+    all.set('W', context.replace(pattern, '$1'));
+  }
   return { ...fields, message, all };
 }
 

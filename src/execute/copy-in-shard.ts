@@ -7,6 +7,7 @@ import { type CarryingColumns, rowThere } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { LineEnd } from '../value/copy/copy-rows.ts';
+import type { LeadingFields } from '../value/copy/leading-fields.ts';
 import { BodyReader, releaseMemory } from '../wire/bytes.ts';
 import {
   COPY_DATA_HEADER_BYTES,
@@ -26,6 +27,8 @@ export interface CopyInShardEvents {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** How many fields a row has, in binary. */
+const COUNT = Buffer.alloc(2);
 
 /** Gathers the shard's rows into messages of some COPY_BATCH_BYTES. */
 export class CopyInShard implements Receiver {
@@ -50,6 +53,7 @@ export class CopyInShard implements Receiver {
 
   #events: CopyInShardEvents;
   #carrying: CarryingColumns;
+  #leading: LeadingFields | null;
   #open!: () => void;
   #finishDone!: () => void;
   #full = false;
@@ -57,15 +61,17 @@ export class CopyInShard implements Receiver {
   #batch = EMPTY;
   #length = 0;
 
-  /** `carrying`: of rows in binary. */
+  /** `leading`: what goes before each row; `carrying`: of rows in binary, as the client sends them. */
   constructor(
     connection: ServerConnection,
     sql: string,
     events: CopyInShardEvents,
     carrying: CarryingColumns,
+    leading: LeadingFields | null,
   ) {
     this.connection = connection;
     this.#carrying = carrying;
+    this.#leading = leading;
     this.#events = events;
     this.opened = new Promise((resolve) => {
       this.#open = resolve;
@@ -80,15 +86,37 @@ export class CopyInShard implements Receiver {
   addRow(bytes: Buffer, start: number, end: number): void {
     const { mapping } = this.connection.oids;
     if (this.#carrying === null || mapping === null) {
-      this.add(bytes, start, end);
+      this.#addFields(bytes, start, end);
       return;
     }
     const row = rowThere(mapping, bytes.subarray(start, end), this.#carrying);
-    this.add(row, 0, row.length);
+    this.#addFields(row, 0, row.length);
   }
 
-  /** Adds bytes of a row, or of what stands before the first; copies them. */
-  add(bytes: Buffer, start: number, end: number): void {
+  #addFields(bytes: Buffer, start: number, end: number): void {
+    const leading = this.#leading;
+    if (leading === null) {
+      this.#add(bytes, start, end);
+      return;
+    }
+    let first = start;
+    if (leading.names === null) {
+      COUNT.writeInt16BE(bytes.readInt16BE(start) + leading.count);
+      this.#add(COUNT, 0, COUNT.length);
+      first += COUNT.length;
+    }
+    this.#add(leading.bytes, 0, leading.bytes.length);
+    this.#add(bytes, first, end);
+  }
+
+  /** The HEADER line, or what stands before the first row in binary; copies it. */
+  addHeader(bytes: Buffer, start: number, end: number): void {
+    const names = this.#leading?.names ?? null;
+    if (names !== null) this.#add(names, 0, names.length);
+    this.#add(bytes, start, end);
+  }
+
+  #add(bytes: Buffer, start: number, end: number): void {
     const size = end - start;
     if (this.#length + size > this.#batch.length) this.#nextBatch(size);
     bytes.copy(this.#batch, this.#length, start, end);

@@ -19,9 +19,10 @@ import {
   type RowLines,
 } from '../value/copy/copy-rows.ts';
 import { CsvSplitter } from '../value/copy/csv-splitter.ts';
+import type { LeadingFields } from '../value/copy/leading-fields.ts';
 import { TextSplitter } from '../value/copy/text-splitter.ts';
 import { BodyReader } from '../wire/bytes.ts';
-import { decodeCopyResponse } from '../wire/copy.ts';
+import { decodeCopyResponse, withoutColumns } from '../wire/copy.ts';
 import { type ErrorFields, errorFields } from '../wire/error-response.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import {
@@ -31,6 +32,7 @@ import {
   notSkipped,
   nullKey,
   withLine,
+  withoutLeading,
 } from './copy-errors.ts';
 import { CopyInShard, type CopyInShardEvents } from './copy-in-shard.ts';
 import { carryingOf } from './copy-oids.ts';
@@ -43,6 +45,8 @@ export interface CopyInRequest {
   readonly targets: readonly number[];
   readonly sql: string;
   readonly merge: CopyInMerge;
+  /** What servers are sent before each row, for columns that `sql` lists before the others; null: nothing. */
+  readonly leading: LeadingFields | null;
   readonly placement: Placement;
   /** A shard has failed while nothing waits for it: `finish` or `stop` is to be called soon. */
   readonly failed: () => void;
@@ -87,7 +91,8 @@ export class CopyIn implements CopySink, CopyInShardEvents {
   }
 
   start(shard: number, connection: ServerConnection, carrying: CarryingColumns): void {
-    const part = new CopyInShard(connection, this.#request.sql, this, carrying);
+    const { sql, leading } = this.#request;
+    const part = new CopyInShard(connection, sql, this, carrying, leading);
     this.#shards.push(part);
     this.#byShard[shard] = part;
   }
@@ -108,9 +113,9 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     if (key !== null) this.#splitter = this.#makeSplitter(key.index);
   }
 
-  /** The body of CopyInResponse. */
+  /** The body of CopyInResponse, for the client's data. */
   get response(): Buffer {
-    return this.#shards[0]!.response;
+    return withoutColumns(this.#shards[0]!.response, this.#request.leading?.count ?? 0);
   }
 
   /** What is pushed is copied: its memory can be given back. */
@@ -224,7 +229,7 @@ export class CopyIn implements CopySink, CopyInShardEvents {
       for (const shard of this.#shards) shard.lines.add(own, this.#line, end - start);
     }
     for (const shard of this.#shards) {
-      shard.add(bytes, start, end);
+      shard.addHeader(bytes, start, end);
       shard.lineEnd = lineEnd;
     }
     this.#lineEnd = lineEnd;
@@ -289,7 +294,8 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     const { table, key } = this.#request.merge;
     if (key === null) return fields;
     const ofPart = ` of the rows for shard ${shard.connection.shard.id}`;
-    return withLine(fields, table, (own) => {
+    const ofClient = withoutLeading(fields, table, this.#request.leading);
+    return withLine(ofClient, table, (own) => {
       const line = shard.lines.clientLine(own);
       if (line === null) return `${own}${ofPart}`;
       found(line);

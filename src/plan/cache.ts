@@ -86,7 +86,8 @@ function bytesOf(plan: Plan): number {
     return PLAN_BYTES + keys + 2 * text + (engine === null ? 0 : engineBytes(engine));
   }
   if (merge.how === 'engine') return PLAN_BYTES + keys + engineBytes(merge);
-  if (merge.how === 'copyIn' || merge.how === 'copyOut') return PLAN_BYTES + keys;
+  if (merge.how === 'copyOut') return PLAN_BYTES + keys;
+  if (merge.how === 'copyIn') return PLAN_BYTES + keys + 2 * (merge.timed?.sql.length ?? 0);
   if (merge.how !== 'insert') return PLAN_BYTES + keys + 2 * merge.shardSql.before.length;
   const rows = merge.rows.reduce((sum, row) => sum + 2 * row.length + KEY_BYTES, 0);
   const computed = (merge.computed?.rows ?? []).reduce(

@@ -1,5 +1,6 @@
 // Copy merges: COPY of a table, or of what shards give together, over several shards.
 
+import type { Column } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 
 /** COPY FROM STDIN: every server is sent the statement, and the rows that are its own. */
@@ -14,6 +15,18 @@ export interface CopyInMerge {
   readonly rows: string | null;
   /** null: of a reference table, all rows go to every shard. */
   readonly key: CopyInKey | null;
+  /** null: nothing in it tells the time. */
+  readonly timed: TimedCopy | null;
+}
+
+/** What servers would each tell the time for. */
+export interface TimedCopy {
+  /** Those that the data leaves to defaults that tell it. */
+  readonly columns: readonly Column[];
+  /** The statement with these in its list, before the others. */
+  readonly sql: string;
+  /** The data is in an encoding of its own. */
+  readonly isEncoded: boolean;
 }
 
 export interface CopyInKey {

@@ -8,6 +8,7 @@ import { isPlainConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
 import type { CopyOutMerge } from './copy-merge.ts';
 import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
+import { hasTimeDefault, timedCopy } from './copy-time.ts';
 import type { EngineCopyMerge } from './engine-plan.ts';
 import { engineOf, planInner } from './inner-statement.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
@@ -27,16 +28,21 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
       return from || table.view?.materialized ? refusedFor('COPY', 'view') : traits;
     case 'sharded':
       if (onServer) return refusedFor('COPY', 'copyFile');
-      return from ? planIn(statement, table, traits) : planOut(statement, table, traits);
+      return from ? planIn(statement, table, traits, context) : planOut(statement, table, traits);
     case 'reference':
       if (!from) return traits;
-      return onServer ? refusedFor('COPY', 'copyFile') : planIn(statement, table, traits);
+      return onServer ? refusedFor('COPY', 'copyFile') : planIn(statement, table, traits, context);
     default:
       return traits;
   }
 }
 
-function planIn(statement: CopyStatement, table: Table, traits: RoutedPlan): Plan {
+function planIn(
+  statement: CopyStatement,
+  table: Table,
+  traits: RoutedPlan,
+  context: PlanContext,
+): Plan {
   const options = copyOptions(statement.options);
   if (options === null) return refusedFor('COPY', 'copyOption');
   const columns = columnsOf(statement, table);
@@ -47,12 +53,17 @@ function planIn(statement: CopyStatement, table: Table, traits: RoutedPlan): Pla
     }
     const format = copyFormat(options, null);
     const rows = format.format === 'binary' ? selectOf(table, columns) : null;
-    return everywhere(traits, { how: 'copyIn', table: name, format, columns, rows, key: null });
+    const merge = { how: 'copyIn', table: name, format, columns, rows } as const;
+    return everywhere(traits, { ...merge, key: null, timed: null });
   }
   // Each server would count the rows it has refused by itself.
   if (options.rejectLimit !== null) return refusedFor('COPY', 'copyOption');
   const index = columns.indexOf(keyColumn);
   if (index < 0) return refusedFor('COPY', 'copyKey');
+  const given = table.columns.filter((column) => columns.includes(column.name));
+  if (options.default !== null && given.some(hasTimeDefault)) {
+    return refusedPlan('COPY', severalShards('copyDefaultTime'));
+  }
   const key = {
     index,
     column: keyColumn,
@@ -61,7 +72,8 @@ function planIn(statement: CopyStatement, table: Table, traits: RoutedPlan): Pla
   };
   const format = copyFormat(options, keyColumn);
   const rows = format.format === 'binary' ? selectOf(table, columns) : null;
-  return everywhere(traits, { how: 'copyIn', table: name, format, columns, rows, key });
+  const timed = timedCopy(statement, table, columns, options, context.input);
+  return everywhere(traits, { how: 'copyIn', table: name, format, columns, rows, key, timed });
 }
 
 const columnsOf = ({ columns }: CopyStatement, table: Table): readonly string[] =>

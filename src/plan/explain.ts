@@ -158,9 +158,10 @@ function mergeLines(merge: Merge): string[] {
     case 'everywhere':
       return [everywhereText(merge)];
     case 'copyIn': {
-      const { format, key } = merge;
+      const { format, key, timed } = merge;
       const by = key === null ? 'to every shard' : `by column ${key.index} (${key.column})`;
-      return [`merge: ${format.format} rows ${by}`];
+      const times = timed === null ? '' : `, at one time: ${timed.sql}`;
+      return [`merge: ${format.format} rows ${by}${times}`];
     }
     case 'copyOut':
       return [`merge: ${merge.format} streams${merge.header ? ' with one header' : ''}`];

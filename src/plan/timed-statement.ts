@@ -90,12 +90,14 @@ export function timedInsert(
   return { ...merge, before, rows, timeDefaults: null };
 }
 
-const valueOfTime = (time: string): string => `${quoteLiteral(time)}::pg_catalog.timestamptz`;
+/** As SQL. */
+export const valueOfTime = (time: string): string =>
+  `${quoteLiteral(time)}::pg_catalog.timestamptz`;
 
 const IS_NOW = /^(now\(\)|CURRENT_TIMESTAMP)$/;
 
 /** The default as SQL, as short as can be: there may be many rows. */
-function timedDefault({ timeDefault, typeOid }: Column, time: string): string {
+export function timedDefault({ timeDefault, typeOid }: Column, time: string): string {
   const expression = timeDefault!;
   if (typeOid === TYPE.timestamptz && IS_NOW.test(expression)) return quoteLiteral(time);
   const tokens = tokenize(expression) ?? [];

@@ -59,6 +59,10 @@ export const SEVERAL_SHARDS = {
     what: 'COPY of a query with a view that tells the time',
     hint: "Copy the view's own query, or a table made of it.",
   },
+  copyDefaultTime: {
+    what: 'COPY FROM with the option DEFAULT and a column whose default tells the time',
+    hint: 'Leave the column out of the list, or give its value in every row.',
+  },
   statementTime: {
     what: 'statement_timestamp(), which each shard would tell for itself',
     hint: 'Use now(), or send the time as a parameter.',

@@ -2,6 +2,7 @@
 
 import { type CopyIn, type CopyInResult, openCopyIn } from '../execute/copy-in.ts';
 import { openCopyOut } from '../execute/copy-out.ts';
+import { type TimedCopyIn, timedCopyIn } from '../execute/copy-timed.ts';
 import type { CopyInMerge, CopyOutMerge } from '../plan/copy-merge.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { releaseMemory } from '../wire/bytes.ts';
@@ -9,8 +10,10 @@ import { encodeCopyInResponse } from '../wire/copy.ts';
 import { encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import type { ClientStream } from './client-stream.ts';
+import { startOf } from './clock.ts';
 import type { CopyInbox } from './copy-inbox.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
+import type { SessionState } from './state.ts';
 
 /** Answers with everything but ReadyForQuery. `connections`: one a target, owing nothing. */
 export async function runCopy(
@@ -45,11 +48,13 @@ async function copyIn(
 ): Promise<void> {
   const { context, state, client, inbox } = d;
   const own = state.transaction === null ? state.begin('BEGIN', true) : null;
+  const timed = targets.length > 1 ? await timedAt(merge, state) : null;
   const copy = await openCopyIn({
     transaction: state.transaction!,
     targets,
-    sql: execution.sql,
+    sql: timed?.sql ?? execution.sql,
     merge,
+    leading: timed?.leading ?? null,
     placement: context.topology().placement,
     failed: () => inbox.abort(new Error('a shard has refused its rows')),
     notice: (fields) => client.write(encodeNoticeFields(fields)),
@@ -61,6 +66,14 @@ async function copyIn(
   if (own !== null) await state.endTransaction('commit');
   state.copied = rows;
   client.write(encodeCommandComplete(tag));
+}
+
+/** On the server whose time is the transaction's. */
+async function timedAt(merge: CopyInMerge, state: SessionState): Promise<TimedCopyIn | null> {
+  if (merge.timed === null) return null;
+  const time = await startOf(state);
+  const [first] = state.transaction!.participants.values();
+  return timedCopyIn(first!, merge.timed, merge.format, time);
 }
 
 async function fill(copy: CopyIn, inbox: CopyInbox): Promise<CopyInResult> {

@@ -20,6 +20,8 @@ export interface Column {
   readonly generated: boolean;
   /** The default as SQL where it tells the time of its transaction, by functions of PostgreSQL's own. */
   readonly timeDefault?: string | null;
+  /** Of a column with a default: its built-in type as SQL, without length and precision. */
+  readonly defaultType?: string | null;
   /** An identity, or a default of its own for each row: a sequence, a UUID. */
   readonly distinctDefault?: boolean;
 }

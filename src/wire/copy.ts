@@ -1,6 +1,6 @@
 // COPY: the messages of the sub-protocol that a proxy makes or must understand itself.
 
-import { type BodyReader, MessageWriter } from './bytes.ts';
+import { BodyReader, MessageWriter } from './bytes.ts';
 import { BACKEND, FRONTEND } from './message-type.ts';
 
 /** `reason` appears in the server's error: COPY from stdin failed: <reason>. */
@@ -34,3 +34,16 @@ export function decodeCopyResponse(body: BodyReader): { binary: boolean; columns
   const binary = body.byte() === 1;
   return { binary, columns: body.uint16() };
 }
+
+/** The body of CopyInResponse or CopyOutResponse without its first `count` columns. */
+export function withoutColumns(body: Buffer, count: number): Buffer {
+  if (count === 0) return body;
+  const { columns } = decodeCopyResponse(new BodyReader(body, 0, body.length));
+  const formats = body.subarray(RESPONSE_HEADER_BYTES + FORMAT_BYTES * count);
+  const header = Buffer.from(body.subarray(0, RESPONSE_HEADER_BYTES));
+  header.writeUInt16BE(columns - count, 1);
+  return Buffer.concat([header, formats]);
+}
+
+const RESPONSE_HEADER_BYTES = 3;
+const FORMAT_BYTES = 2;

@@ -20,6 +20,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       generated: false,
       distinctDefault: false,
       timeDefault: null,
+      defaultType: null,
     }));
     const rest = {
       reads: [],
