@@ -116,10 +116,7 @@ export class ShardPool {
 
   #closeUnused(): void {
     for (const connection of [...this.#idle]) connection.close(this.#dependencies.terminate);
-    for (const connection of [...this.#shared.all()]) {
-      if (connection.owedCount === 0) this.#rest(connection);
-      else this.unshare(connection);
-    }
+    for (const connection of [...this.#shared.all()]) this.unshare(connection);
   }
 
   get #total(): number {
@@ -170,8 +167,8 @@ export class ShardPool {
   }
 
   /**
-   * Ends the sharing of a connection whose head has become slow: the requests behind it go
-   * elsewhere, and it is given back when the head is done.
+   * Ends the sharing of a connection, whose head may have become slow: the requests behind it go
+   * elsewhere, and it is given back when nothing is owed.
    */
   unshare(connection: ServerConnection): void {
     if (!this.#shared.remove(connection)) return;
@@ -180,7 +177,8 @@ export class ShardPool {
       connection.onDrained = null;
       this.release(connection);
     };
-    connection.displaceWaiting();
+    if (connection.owedCount === 0) connection.onDrained();
+    else connection.displaceWaiting();
   }
 
   /** To be called every SHARED_WATCH_MS: leads requests past a stalled head. */
@@ -190,20 +188,12 @@ export class ShardPool {
 
   #drained(connection: ServerConnection): void {
     const needed = this.#waiting.length > 0 || this.#closed || !this.#gate.isOpen;
-    if (connection.tainted || needed) this.#rest(connection);
-  }
-
-  /** A shared connection that owes nothing becomes an idle one, or a waiter's. */
-  #rest(connection: ServerConnection): void {
-    this.#shared.remove(connection);
-    connection.onDrained = null;
-    this.#leased.add(connection);
-    this.release(connection);
+    if (connection.tainted || needed) this.unshare(connection);
   }
 
   #unshareRested(): boolean {
     const rested = this.#shared.rested();
-    if (rested !== null) this.#rest(rested);
+    if (rested !== null) this.unshare(rested);
     return rested !== null;
   }
 
@@ -301,8 +291,8 @@ export class ShardPool {
     for (const connection of old) connection.close(this.#dependencies.terminate);
     for (const connection of [...this.#shared.all()]) {
       const rests = performance.now() - connection.headSinceMs > SHARED_REST_MS;
-      if (connection.owedCount === 0 && rests) this.#rest(connection);
-      else if (nowMs - connection.openedAtMs > lifetimeMs) this.unshare(connection);
+      const isOld = nowMs - connection.openedAtMs > lifetimeMs;
+      if (isOld || (connection.owedCount === 0 && rests)) this.unshare(connection);
     }
     this.#checkIdle(nowMs);
     if (this.#gate.isOpen && this.#connecting === 0 && this.#outage.isDue(nowMs)) this.#connect();
@@ -337,7 +327,7 @@ export class ShardPool {
     this.#gate.resume();
     for (const connection of [...this.#idle]) connection.close(this.#dependencies.terminate);
     for (const connection of [...this.#shared.all()]) {
-      if (connection.owedCount === 0) this.#rest(connection);
+      if (connection.owedCount === 0) this.unshare(connection);
     }
   }
 
