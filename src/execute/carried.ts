@@ -131,10 +131,7 @@ export function carriedSql(
   first: number,
   collations: readonly (string | null)[] = [],
 ): string {
-  const arrays = columns.map(({ typeOid, type }, i) => {
-    const element = carriedFormat(typeOid) === 1 ? type : 'pg_catalog.text';
-    return `$${first + i}::${element}[]`;
-  });
+  const arrays = columns.map((column, i) => arrayParameter(column, first + i));
   const names = columns.map((_, i) => `c${i + 1}`);
   const values = carriedValues(columns).map((value, i) => {
     const collation = collations[i] ?? null;
@@ -146,12 +143,32 @@ export function carriedSql(
 }
 
 /** Each column of `made`, as what it is. */
-export function carriedValues(columns: readonly CarriedColumn[]): string[] {
-  return columns.map(({ typeOid, type, readAs }, i) => {
-    if (readAs !== null) return `made.c${i + 1}::${readAs}`;
-    return carriedFormat(typeOid) === 1 ? `made.c${i + 1}` : `made.c${i + 1}::${type}`;
-  });
+export const carriedValues = (columns: readonly CarriedColumn[]): string[] =>
+  columns.map((column, i) => carriedValue(column, `made.c${i + 1}`));
+
+function carriedValue({ typeOid, type, readAs }: CarriedColumn, sql: string): string {
+  if (readAs !== null) return `${sql}::${readAs}`;
+  return carriedFormat(typeOid) === 1 ? sql : `${sql}::${type}`;
 }
+
+/** The rows as VALUES, in which each leaves the columns of its own `defaults`, 0-based, to DEFAULT. */
+export function carriedValuesSql(
+  columns: readonly CarriedColumn[],
+  first: number,
+  defaults: readonly ReadonlySet<number>[],
+): string {
+  const rows = defaults.map((own, row) => {
+    const items = columns.map((column, i) => {
+      if (own.has(i)) return 'DEFAULT';
+      return carriedValue(column, `(${arrayParameter(column, first + i)})[${row + 1}]`);
+    });
+    return `(${items.join(', ')})`;
+  });
+  return `VALUES ${rows.join(', ')}`;
+}
+
+const arrayParameter = ({ typeOid, type }: CarriedColumn, number: number): string =>
+  `$${number}::${carriedFormat(typeOid) === 1 ? type : 'pg_catalog.text'}[]`;
 
 /** What the rows are called beside tables of the client's. */
 export const CARRIED = '"drive.made"';

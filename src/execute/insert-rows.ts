@@ -5,7 +5,7 @@ import { exactRow } from '../plan/exact-row.ts';
 import type { InsertRowsMerge } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
-import { carriedArrays, carriedSql } from './carried.ts';
+import { carriedArrays, carriedSql, carriedValuesSql } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
 import { differs, writeReference } from './reference-write.ts';
 import type { Carriage } from './row-set.ts';
@@ -22,6 +22,8 @@ export interface RowsWrite {
   readonly carriage: Carriage;
   /** The shard of each row; of a table that is not sharded, empty. */
   readonly rowShards: readonly number[];
+  /** The columns of each row, 0-based, that are to get their DEFAULT; null: none of any row. */
+  readonly defaults: readonly ReadonlySet<number>[] | null;
   /** All shards, for a reference table. */
   readonly shards: readonly number[];
   /** The client's, with the types that one server resolved. */
@@ -56,8 +58,9 @@ export async function insertRows(write: RowsWrite): Promise<WriteResult> {
   let bytes = 0;
   const shards = rows.length === 0 ? [HOME_SHARD] : [...new Set(rowShards)];
   for (const shard of shards.sort((a, b) => a - b)) {
-    const own = rows.filter((_, i) => rowShards[i] === shard);
-    const answer = await insertOn(write, shard, own, bytes);
+    const isOwn = (_: unknown, i: number) => rowShards[i] === shard;
+    const own = { ...write, defaults: write.defaults?.filter(isOwn) ?? null };
+    const answer = await insertOn(own, shard, rows.filter(isOwn), bytes);
     answers.set(shard, answer);
     total += answer.count;
     for (const row of answer.rows) bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
@@ -135,16 +138,25 @@ async function insertEverywhere(write: RowsWrite): Promise<WriteResult> {
   return { rows: given, tag: `INSERT 0 ${count}` };
 }
 
-function sqlOf({ merge, carriage, parameters }: RowsWrite, after: string): string {
-  return `${merge.before}${carriedSql(carriage.columns, parameters.types.length + 1)}${after}`;
+function sqlOf({ merge, carriage, parameters, defaults }: RowsWrite, after: string): string {
+  const { columns } = carriage;
+  const first = parameters.types.length + 1;
+  const rows =
+    defaults === null ? carriedSql(columns, first) : carriedValuesSql(columns, first, defaults);
+  return `${merge.before}${rows}${after}`;
 }
 
 /** The client's parameters and the rows' arrays behind them. */
 function parametersOf(
-  { parameters, carriage }: RowsWrite,
+  { parameters, carriage, defaults }: RowsWrite,
   rows: readonly Buffer[],
 ): BoundParameters {
-  return withArrays(parameters, carriedArrays(carriage.columns, rows));
+  const isLeft = (column: number) => defaults?.every((own) => own.has(column)) ?? false;
+  const arrays = carriedArrays(carriage.columns, rows);
+  return withArrays(
+    parameters,
+    arrays.map((array, i) => (isLeft(i) ? null : array)),
+  );
 }
 
 /** One at least. */

@@ -3,6 +3,8 @@
 import { SqlError } from '../base/errors.ts';
 import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { PLACE } from '../plan/engine-plan.ts';
+import type { WrittenTable } from '../plan/staged.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { CarriedColumn } from './carried.ts';
@@ -12,8 +14,13 @@ export interface ModifiedTable {
   readonly columns: readonly ModifiedColumn[];
   /** The names of all its columns, unquoted. */
   readonly names: readonly string[];
-  /** The columns of the primary key, or of another that no two rows share, and that of the sharding key. */
+  /**
+   * The columns by which a row is found again, and that of the sharding key: those of the primary key, or others
+   * that no two rows share. Without any, its PLACE.
+   */
   readonly identity: readonly string[];
+  /** By what. A row that others change keeps its key, and has another place. */
+  readonly foundBy: 'key' | 'place';
   /** The columns among them that are unique, and by which constraint if that holds at once. */
   readonly unique: { readonly columns: number; readonly constraint: string | null };
   /** A row of it may be deleted on one shard and inserted on another in place of an update. */
@@ -24,20 +31,22 @@ export interface ModifiedColumn extends CarriedColumn {
   readonly name: string;
 }
 
-/** `table`: as SQL. Throws 0A000 where nothing keeps its rows apart. */
+/** Throws 0A000 where nothing tells its rows on several servers apart. */
 export async function modifiedTable(
   home: ServerConnection,
-  table: string,
+  { name: table, kind }: WrittenTable,
   keyColumn: string | null,
 ): Promise<ModifiedTable> {
   const { rows } = await query(home, columnsSql(table));
   const unique = rows.filter(([, , isUnique]) => isUnique === 't').map(([name]) => name!);
-  if (unique.length === 0) {
+  const foundBy = unique.length > 0 ? 'key' : 'place';
+  // Its copies have their rows at places of their own.
+  if (foundBy === 'place' && kind === 'reference') {
     throw new SqlError({
       code: SQLSTATE.featureNotSupported,
-      message: `not supported without a primary key: writing rows of ${table} that are computed first`,
+      message: `not supported without a primary key: writing rows of the reference table ${table} that are computed first`,
       detail: 'It has no UNIQUE constraint of columns that are NOT NULL, either.',
-      hint: 'Give the table a primary key, or restrict every sharded table to one key.',
+      hint: 'Give the table a primary key.',
     });
   }
   const beside = keyColumn === null || unique.includes(keyColumn) ? [] : [keyColumn];
@@ -51,7 +60,8 @@ export async function modifiedTable(
         readAs: null,
       })),
     names: rows.map(([name]) => name!),
-    identity: [...unique, ...beside],
+    identity: [...(foundBy === 'key' ? unique : PLACE), ...beside],
+    foundBy,
     unique: { columns: unique.length, constraint: rows[0]?.[6] ?? null },
     movable: rows[0]?.[4] === 't',
   };

@@ -117,7 +117,10 @@ function stayingSql(write: ModifyWrite): string {
 const identitySql = ({ table: { alias } }: ModifyRowsMerge, { identity }: ModifiedTable) =>
   identity.map((name, i) => `${alias}.${quoteName(name)} = ${carriedRef(i)}`).join(' AND ');
 
-/** Locks the rows, as an UPDATE would; gives those that are still there, by their positions. */
+/**
+ * Locks the rows, as an UPDATE would; gives those that are still there, by their positions. `columns`: the
+ * identity's, before others of the rows.
+ */
 export async function lockRows(
   connection: ServerConnection,
   merge: ModifyRowsMerge,
@@ -127,12 +130,15 @@ export async function lockRows(
 ): Promise<ReadonlySet<number>> {
   const { target, table: named } = merge;
   const own = [...columns, POSITION];
+  const numbered = rows.map((row, i) =>
+    withPosition(bodyOf(decodeDataRow(row).slice(0, columns.length)), i),
+  );
   const stream = await openShardStream(connection, {
     sql:
       `SELECT ${carriedRef(columns.length)} FROM ${target}, ${carriedRelation(own, 1)}` +
       ` WHERE ${identitySql(merge, table)} FOR UPDATE OF ${named.alias}`,
     parameters: {
-      values: carriedArrays(own, rows.map(withPosition)),
+      values: carriedArrays(own, numbered),
       formats: [1],
       types: own.map(() => 0),
     },

@@ -71,15 +71,18 @@ export function formatAt(formats: readonly number[], index: number): 0 | 1 {
   return code === 1 ? 1 : 0;
 }
 
-/** The client's parameters, with types as one server resolved them, and arrays in binary behind. */
+/**
+ * The client's parameters, with types as one server resolved them, and arrays in binary behind; null: one that
+ * does not occur in the statement.
+ */
 export function withArrays(
   { values, formats, types }: BoundParameters,
-  arrays: readonly Buffer[],
+  arrays: readonly (Buffer | null)[],
 ): BoundParameters {
   return {
     values: [...values, ...arrays],
     formats: [...values.map((_, i) => formatAt(formats, i)), ...arrays.map(() => 1)],
-    types: [...types, ...arrays.map(() => 0)],
+    types: [...types, ...arrays.map((array) => (array === null ? TYPE.text : 0))],
   };
 }
 

@@ -17,6 +17,11 @@ export interface PlanInput {
   readonly searchPath: readonly string[] | null;
   /** Where the shape scanner lifted literals out; empty when the text has no shape. */
   readonly literalStarts: readonly number[];
+  /**
+   * The query by which a write finds its rows: it begins with the PLACE of the first table of its FROM, and
+   * has no other system columns.
+   */
+  readonly findsPlaces?: boolean;
 }
 
 /** Thrown inside the planner: the statement is refused whatever its keys are. */

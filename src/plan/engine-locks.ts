@@ -3,12 +3,14 @@
 import { quoteName } from '../base/quote.ts';
 import { clausesOf } from '../sql/clause.ts';
 import type { SelectStatement } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
 import { type EngineLocks, IDENTITY } from './engine-plan.ts';
-import type { Cut } from './engine-text.ts';
+import { type Cut, nameOf, namesRow, tableSpan, visibleName } from './engine-text.ts';
 import { type LockedItem, lockedItems, lockedTable } from './row-locks.ts';
 import type { Level } from './scope.ts';
 import { NoMerge, rowBound } from './splice.ts';
+import type { Survey } from './survey.ts';
 
 export interface EngineLocking {
   /** null: of no table; the text says so, or why it cannot be. */
@@ -51,6 +53,39 @@ export function engineLocking(
       const text = `${clauses.items.length > 0 ? ', ' : ' '}${columns.join(', ')}`;
       return [...stars, ...without, { start: at, end: at, text }];
     },
+  };
+}
+
+/**
+ * A query that begins with the PLACE of the first table of its FROM, where that is copied. Throws NoMerge
+ * where the copy would show that as columns of the table.
+ */
+export function placeFinding(
+  select: SelectStatement,
+  level: Level,
+  { uses, context }: Survey,
+): EngineLocking {
+  const { tokens } = context.input;
+  const clauses = clausesOf(tokens);
+  const [target] = select.body.kind === 'simple' ? select.body.from : [];
+  if (clauses === null || target?.kind !== 'table') throw new NoMerge('systemColumn');
+  const stars = starCuts(select, level, clauses.items, 'systemColumn');
+  const isCut = ({ start }: Token) => stars.some((cut) => start >= cut.start && start < cut.end);
+  const isOwnStar = (token: Token, i: number) =>
+    token.text.startsWith('*') &&
+    tokens[i - 1]?.text === '.' &&
+    nameOf(tokens[i - 2]!) === visibleName(target) &&
+    !isCut(token);
+  const places = uses.map(({ item }) => ({ item, span: tableSpan(item, tokens) }));
+  const isRow = namesRow(places, tokens, [{ item: target }]);
+  if (isRow || tokens.some(isOwnStar)) throw new NoMerge('systemColumn');
+  const name = quoteName(visibleName(target));
+  const [, ...columns] = IDENTITY;
+  const place = columns.map((own, i) => ({ ...clauses.items[i]!, text: `${name}.${own.name}` }));
+  return {
+    locks: null,
+    places: new Set([target.at]),
+    cuts: (isCopied) => [...stars, ...(isCopied(target.at) ? place : [])],
   };
 }
 

@@ -63,6 +63,9 @@ export const IDENTITY = [
   readonly from: string | null;
 })[];
 
+/** What tells a row of a shard, as it is, from all others there. */
+export const PLACE = ['tableoid', 'ctid', 'xmin'] as const;
+
 /**
  * FOR UPDATE and its kin. The statement has neither them nor LIMIT and OFFSET; behind its columns come
  * those of IDENTITY for each of `tables`.

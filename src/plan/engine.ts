@@ -22,10 +22,10 @@ import {
   engineText,
   isName,
   nameOf,
+  namesRow,
   type Stand,
   type TableSpan,
   tableSpan,
-  visibleName,
 } from './engine-text.ts';
 import type { KeyClass } from './key-class.ts';
 import type { EngineInput, EngineLeaf, EngineMerge, KeySource } from './plan.ts';
@@ -375,18 +375,4 @@ function isStar({ kind, text }: Token, i: number, tokens: readonly Token[]): boo
   if (kind === 'word' && text === 'table') return true;
   if (!text.includes('*') || (kind !== 'operator' && kind !== 'mark')) return false;
   return BEFORE_STAR.has(tokens[i - 1]?.text ?? '');
-}
-
-/** True when a table's name may stand for its whole row: anywhere but in FROM or before a point. */
-function namesRow(
-  places: readonly Pick<Place, 'item' | 'span'>[],
-  tokens: readonly Token[],
-): boolean {
-  const visible = new Set(places.map(({ item }) => visibleName(item)));
-  return tokens.some((token, i) => {
-    if (!isName(token) || !visible.has(nameOf(token)) || tokens[i + 1]?.text === '.') return false;
-    return !places.some(
-      ({ span: { first, last, alias } }) => (i >= first && i <= last) || i === alias,
-    );
-  });
 }

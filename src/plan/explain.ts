@@ -284,7 +284,7 @@ function returnedText(items: readonly ReturnedItem[]): string {
 }
 
 function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
-  const items = rows.map((row) => `(${row.join(', ')})`);
+  const items = rows.map((row) => `(${row.map((item) => item ?? 'DEFAULT').join(', ')})`);
   return `${clause}VALUES ${items.join(', ')} as ${columns.join(', ')}`;
 }
 

@@ -72,11 +72,15 @@ export function insertRows(
   const { sql, tokens } = context.input;
   const text = insertText(sql, tokens, statement);
   if (text === null) throw new NoMerge('text');
-  if (statement.with !== null && statement.source?.with != null) throw new NoMerge('insertWith');
   checkTail(statement, leaf, survey);
   const rows = isInsertSelect(statement.source)
     ? queriedRows(statement, table, text)
     : valuesRows(statement, table, text, context);
+  const updates = (statement.conflict?.assignments.length ?? 0) > 0;
+  // Every copy would evaluate the default by itself.
+  if (table?.kind === 'reference' && updates && asksDefault(statement)) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
   const key = table?.kind === 'sharded' ? rowsKey(table, rows.given ?? []) : null;
   const isByDefault = key !== null && key.index === null && key.hasDefault;
   if (isByDefault && text.overriding === 'user') throw new NoMerge('insertWith');
@@ -87,19 +91,29 @@ export function insertRows(
     target: text.target,
     after: text.tail,
     key,
-    whole: (statement.conflict?.assignments.length ?? 0) > 0,
+    whole: updates,
   };
 }
 
+const asksDefault = ({ source }: InsertStatement): boolean =>
+  source?.body.kind === 'values' && source.body.rows.flat().some(({ kind }) => kind === 'default');
+
 type Rows = Pick<InsertRowsMerge, 'source' | 'before' | 'given'>;
 
-function queriedRows({ columns }: InsertStatement, table: Table | null, text: InsertText): Rows {
+function queriedRows(
+  { columns, source, with: clause }: InsertStatement,
+  table: Table | null,
+  text: InsertText,
+): Rows {
   const given = columns ?? table?.columns.map(({ name }) => name) ?? null;
   if (text.hasParts) throw new NoMerge('text');
-  return { source: `${text.with}${text.source}`, before: text.into, given };
+  // A query has one WITH clause.
+  const isWithin = clause !== null && source?.with != null;
+  const rows = isWithin ? `SELECT * FROM (${text.source}) AS "drive.rows"` : text.source;
+  return { source: `${text.with}${rows}`, before: text.into, given };
 }
 
-/** The columns that are given a value in every row. One by one, as one PostgreSQL casts them. */
+/** Without columns that are DEFAULT in every row. One by one, as one PostgreSQL casts them. */
 function valuesRows(
   { columns, source }: InsertStatement,
   table: Table | null,
@@ -111,19 +125,21 @@ function valuesRows(
   if (rows === null || names === null || text.hasParts) throw new NoMerge('text');
   const values = source?.body.kind === 'values' ? source.body.rows : [];
   const isDefault = (row: number, item: number) => values[row]?.[item]?.kind === 'default';
-  const kept: number[] = [];
-  for (const item of rows[0]!.items.keys()) {
-    const defaults = rows.filter((_, row) => isDefault(row, item)).length;
-    if (defaults > 0 && defaults < rows.length) throw new NoMerge('insertWith');
-    if (defaults === 0) kept.push(item);
-  }
+  const all = [...rows[0]!.items.keys()];
+  const some = all.filter((item) => rows.some((_, row) => !isDefault(row, item)));
+  const kept = some.length > 0 ? some : all;
   const given = kept.map((item) => names[item] ?? '');
-  if (given.length === 0) throw new NoMerge('insertWith');
-  const overriding = overridingOf(text);
+  const keyItem = table === null ? -1 : names.indexOf(table.keyColumn ?? '');
+  const isKeyDefault = kept.includes(keyItem) && rows.some((_, row) => isDefault(row, keyItem));
+  if (isKeyDefault && text.overriding === 'user') throw new NoMerge('insertWith');
+  // A default may be that of an identity, for which a value is to be given only so.
+  const overriding = isKeyDefault ? 'OVERRIDING SYSTEM VALUE ' : overridingOf(text);
   return {
     source: {
       with: text.with,
-      rows: rows.map(({ items }) => kept.map((item) => items[item]!)),
+      rows: rows.map(({ items }, row) =>
+        kept.map((item) => (isDefault(row, item) ? null : items[item]!)),
+      ),
       columns: given,
     },
     before: `${text.target} (${given.map(quoteName).join(', ')}) ${overriding}`,

@@ -72,7 +72,8 @@ export class Planner {
       if (plan === BY_TEXT) continue;
       const text = key.replace(/^\0[^\0]*\0/, '');
       const isShape = text.startsWith('\x02');
-      yield { text: isShape || text.startsWith('\x03') ? text.slice(1) : text, isShape, plan };
+      const isMarked = ['\x02', '\x03', '\x04'].includes(text[0] ?? '');
+      yield { text: isMarked ? text.slice(1) : text, isShape, plan };
     }
   }
 
@@ -113,12 +114,18 @@ export class Planner {
   }
 
   /** The plan of this very text, good for any number of targets; it has no key from a literal. */
-  planExact(sql: string, topology: Topology, searchPath: readonly string[] | null): Plan {
+  planExact(
+    sql: string,
+    topology: Topology,
+    searchPath: readonly string[] | null,
+    findsPlaces = false,
+  ): Plan {
     this.#enter(topology, searchPath);
-    const known = this.#cache.get(this.#prefix + sql);
+    const key = `${this.#prefix}${findsPlaces ? '\x04' : ''}${sql}`;
+    const known = this.#cache.get(key);
     if (known !== undefined) return known;
-    const { plan } = make(sql, topology, searchPath, false, this.#forceEngine);
-    this.#cache.set(this.#prefix + sql, plan);
+    const { plan } = make(sql, topology, searchPath, false, this.#forceEngine, findsPlaces);
+    this.#cache.set(key, plan);
     return plan;
   }
 
@@ -164,6 +171,7 @@ function make(
   searchPath: readonly string[] | null,
   lift: boolean,
   forceEngine: boolean,
+  findsPlaces = false,
 ): Made {
   const parsed = parseSql(sql);
   // The server is to say what is wrong, with its own code and position.
@@ -184,7 +192,8 @@ function make(
   const literalStarts: number[] = [];
   if (lift) shapeOf(sql, literalStarts);
   const { catalog } = topology;
-  const input = { sql, tokens: withoutSemicolons(tokens), catalog, searchPath, literalStarts };
+  const text = { sql, tokens: withoutSemicolons(tokens), literalStarts };
+  const input = { ...text, catalog, searchPath, findsPlaces };
   const context = new PlanContext(input, forceEngine);
   const found = withFindings(planStatement(only.statement, context), context);
   const kept = keptSettings(found, only.statement, context);

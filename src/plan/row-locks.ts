@@ -6,6 +6,7 @@ import type { FromItem, LockStrength, LockWait, SelectStatement } from '../sql/s
 import type { Table } from '../topology/table.ts';
 import type { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { PLACE } from './engine-plan.ts';
 import { visibleName } from './engine-text.ts';
 import type { LockedTable } from './plan.ts';
 import { NoMerge } from './splice.ts';
@@ -128,4 +129,4 @@ export const lockedTable = ({ table, strength, wait }: LockedItem): LockedTable 
 
 /** The columns of a row that tell it, as it is, from all others of its shard. */
 export const identityColumns = ({ name }: LockedItem): readonly string[] =>
-  ['tableoid', 'ctid', 'xmin'].map((column) => `${quoteName(name)}.${column}`);
+  PLACE.map((column) => `${quoteName(name)}.${column}`);

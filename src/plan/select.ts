@@ -12,7 +12,7 @@ import { isPlainConcat, planConcat } from './concat.ts';
 import { PlanContext } from './context.ts';
 import { groupsByKey, hasAggregates, isDistributable, selectsKey } from './distributable.ts';
 import { planEngine } from './engine.ts';
-import { engineLocking, starsIn } from './engine-locks.ts';
+import { type EngineLocking, engineLocking, placeFinding, starsIn } from './engine-locks.ts';
 import { surveySelect } from './level.ts';
 import { planMakeTable, selectInto } from './make-table.ts';
 import type { Effect, Merge, Plan, WriteMerge } from './plan.ts';
@@ -53,11 +53,23 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
       context.streamsOnly || survey.writesInWith
         ? null
         : () => {
-            const locking = select.locks.length > 0 ? engineLocking(select, level, context) : null;
+            const locking = lockingOf(select, level, survey, context);
             const stars = () => starsIn(select, level, context);
             return planEngine(survey, context, streamPlanner(survey, context), locking, stars);
           },
   });
+}
+
+function lockingOf(
+  select: SelectStatement,
+  level: Level,
+  survey: Survey,
+  context: PlanContext,
+): EngineLocking | null {
+  if (select.locks.length > 0) return engineLocking(select, level, context);
+  if (!context.input.findsPlaces) return null;
+  if (survey.lockingLevels > 0) throw new NoMerge('lockLimit');
+  return placeFinding(select, level, survey);
 }
 
 /** Each shard writes to the end, so that all of its rows are taken; the time of all is not known. */

@@ -50,7 +50,8 @@ export interface RowsKey {
 export interface ValuesQuery {
   /** WITH …, or ''. */
   readonly with: string;
-  readonly rows: readonly (readonly string[])[];
+  /** null: DEFAULT, of which the query knows nothing. */
+  readonly rows: readonly (readonly (string | null)[])[];
   /** The columns they are for, unquoted. */
   readonly columns: readonly string[];
 }

@@ -237,7 +237,7 @@ export class Survey {
   /** Where a row lies means something on its own server only; its table has a name on all of them. */
   #column(path: readonly string[]): void {
     const name = path.at(-1)!;
-    if (!SYSTEM_COLUMNS.has(name)) return;
+    if (!SYSTEM_COLUMNS.has(name) || this.context.input.findsPlaces) return;
     if (name === 'tableoid') this.readsTableoid = true;
     else this.readsPlace = true;
     this.onlyOneShard('systemColumn');

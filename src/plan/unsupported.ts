@@ -121,8 +121,8 @@ export const SEVERAL_SHARDS = {
     hint: 'Put the join into a sub-query with a name: USING (SELECT … FROM a JOIN b ON …) AS s.',
   },
   insertWith: {
-    what: 'INSERT of several rows with WITH or sub-queries',
-    hint: 'Insert row by row.',
+    what: 'INSERT with a sub-query in ON CONFLICT or RETURNING that may read a WITH query, or OVERRIDING USER VALUE of rows that leave the sharding key to its default',
+    hint: 'Read what is needed by a SELECT of its own before; leave OVERRIDING away.',
   },
 } as const satisfies Record<string, Entry>;
 

@@ -25,7 +25,7 @@ import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
 import type { SessionContext } from './context.ts';
 import { explainEngine } from './engine-run.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
-import { modifyQuery } from './modify-run.ts';
+import { modifySource } from './modify-run.ts';
 import { type Source, type StagedRun, sourceOf } from './row-source.ts';
 import { queryText } from './staged-run.ts';
 import { partsWithoutRows } from './with-run.ts';
@@ -172,8 +172,7 @@ async function explainRows(
 ): Promise<Explained> {
   const { runner, execution, description } = run;
   const staged = { d, runner, execution, description };
-  const text = await rowsText(staged, merge);
-  const source = await sourceOf(staged, text);
+  const source = await rowsSource(staged, merge);
   const { plan, sql, parameters } = source;
   const own = planOnly(run, source, await runner.description(plan, sql, parameters.types));
   if (plan.effect !== 'read') return explain(d, own);
@@ -181,12 +180,12 @@ async function explainRows(
   return explain(d, { ...own, merge: { ...own.merge, prefix, analyzes } });
 }
 
-function rowsText(
+async function rowsSource(
   run: StagedRun,
   merge: InsertRowsMerge | ModifyRowsMerge | MergeRowsMerge,
-): Promise<string> {
-  if (merge.how === 'insertRows') return queryText(run, merge);
-  return merge.how === 'modifyRows' ? modifyQuery(run, merge) : Promise.resolve(merge.source);
+): Promise<Source> {
+  if (merge.how === 'modifyRows') return modifySource(run, merge);
+  return sourceOf(run, merge.how === 'insertRows' ? await queryText(run, merge) : merge.source);
 }
 
 function classOf({ merge }: RoutedPlan): number | null {

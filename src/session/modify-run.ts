@@ -19,11 +19,11 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { columnAt, type FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
-import { readRows, type StagedRun, sourceOf } from './row-source.ts';
+import { readRows, type Source, type StagedRun, sourceOf } from './row-source.ts';
 
 /**
- * As one PostgreSQL under READ COMMITTED: the rows that fulfil the condition are locked, then those
- * that still fulfil it are written with values of the moment. Rejects with SqlError or ServerError.
+ * As one PostgreSQL under READ COMMITTED: the rows that fulfil the condition are locked, and those that
+ * fulfil it then are written with values of the moment. Rejects with SqlError or ServerError.
  */
 export function runModify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResult> {
   return run.d.state.inTransaction(() => modify(run, merge));
@@ -40,10 +40,12 @@ interface Found {
 async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResult> {
   const { context, state } = run.d;
   const table = await tableOf(run, merge);
-  const { identity, values, returned } = itemsOf(merge, table);
-  const candidates = await find(run, merge, identity);
-  const locked = await lock(run, merge, table, candidates);
-  const found = await find(run, merge, [...identity, ...values], returned);
+  const { identity, values } = itemsOf(merge, table);
+  const { found, locked } = await (table.foundBy === 'key' ? lockByKey : lockByPlace)(
+    run,
+    merge,
+    table,
+  );
   const rows: ModifiedRow[] = [];
   for (const body of found.rows) {
     // Of several matches of one row PostgreSQL takes any, too.
@@ -69,10 +71,53 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   });
 }
 
+interface Locked {
+  readonly found: Found;
+  /** Identities of the rows that are locked; not all of them need be among those found. */
+  readonly locked: Set<string>;
+}
+
+/** What has been changed while it was waited for is looked at again, under the same key. */
+async function lockByKey(
+  run: StagedRun,
+  merge: ModifyRowsMerge,
+  table: ModifiedTable,
+): Promise<Locked> {
+  const { identity, values, returned } = itemsOf(merge, table);
+  const candidates = await find(run, merge, table, identity);
+  const locked = await lock(run, merge, table, candidates, candidates.rows);
+  return { found: await find(run, merge, table, [...identity, ...values], returned), locked };
+}
+
+/**
+ * A row that is locked at its place is as it was found. What has been changed while it was waited for is at
+ * another: all are looked for again, until those that are found are locked. What is found once more where it
+ * could not be locked may not be written by this user, as a policy has it.
+ */
+async function lockByPlace(
+  run: StagedRun,
+  merge: ModifyRowsMerge,
+  table: ModifiedTable,
+): Promise<Locked> {
+  const { identity, values, returned } = itemsOf(merge, table);
+  const tried = new Set<string>();
+  const locked = new Set<string>();
+  for (;;) {
+    const found = await find(run, merge, table, [...identity, ...values], returned);
+    const fresh = new Map<string, Buffer>();
+    for (const row of found.rows) {
+      const place = prefixOf(row, identity.length);
+      if (!tried.has(place)) fresh.set(place, row);
+    }
+    const own = await lock(run, merge, table, found, [...fresh.values()]);
+    for (const place of fresh.keys()) tried.add(place);
+    for (const place of own) locked.add(place);
+    if (own.size === fresh.size) return { found, locked };
+  }
+}
+
 const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<ModifiedTable> =>
-  withConnectionOf(d.state)(HOME_SHARD, (home) =>
-    modifiedTable(home, table.name, key?.column ?? null),
-  );
+  withConnectionOf(d.state)(HOME_SHARD, (home) => modifiedTable(home, table, key?.column ?? null));
 
 /** What tells rows apart, the values that they are given, and what else is returned with them, as SQL. */
 function itemsOf(merge: ModifyRowsMerge, table: ModifiedTable) {
@@ -88,9 +133,19 @@ function itemsOf(merge: ModifyRowsMerge, table: ModifiedTable) {
 }
 
 /** The query by which the rows, and what they become, are found. */
-export async function modifyQuery(run: StagedRun, merge: ModifyRowsMerge): Promise<string> {
-  const { identity, values, returned } = itemsOf(merge, await tableOf(run, merge));
-  return findText(merge, [...identity, ...values, ...returned]);
+export async function modifySource(run: StagedRun, merge: ModifyRowsMerge): Promise<Source> {
+  const table = await tableOf(run, merge);
+  const { identity, values, returned } = itemsOf(merge, table);
+  return sourceFor(run, merge, table, [...identity, ...values, ...returned]);
+}
+
+function sourceFor(
+  run: StagedRun,
+  merge: ModifyRowsMerge,
+  { foundBy }: ModifiedTable,
+  items: readonly string[],
+): Promise<Source> {
+  return sourceOf(run, findText(merge, items), foundBy === 'place');
 }
 
 function findText(merge: ModifyRowsMerge, items: readonly string[]): string {
@@ -102,10 +157,11 @@ function findText(merge: ModifyRowsMerge, items: readonly string[]): string {
 async function find(
   run: StagedRun,
   merge: ModifyRowsMerge,
+  table: ModifiedTable,
   items: readonly string[],
   returned: readonly string[] = [],
 ): Promise<Found> {
-  const source = await sourceOf(run, findText(merge, [...items, ...returned]));
+  const source = await sourceFor(run, merge, table, [...items, ...returned]);
   const { set, description } = await readRows(run, source);
   const fields = description.fields ?? [];
   if (fields.some(({ typeOid }) => typeOid === RECORD))
@@ -130,13 +186,15 @@ async function collationsFrom(
   return [...fields.slice(0, first).map(() => null), ...own];
 }
 
-/** Identities of the rows that are locked now; shard by shard, in their order. */
+/** Identities of those of the rows that are locked now; shard by shard, in their order. */
 async function lock(
   run: StagedRun,
   merge: ModifyRowsMerge,
   table: ModifiedTable,
-  { columns, rows }: Found,
+  { columns }: Found,
+  rows: readonly Buffer[],
 ): Promise<Set<string>> {
+  const identity = columns.slice(0, table.identity.length);
   const byShard = new Map<number, Buffer[]>();
   for (const row of rows) {
     // Of a reference table the home shard's copy stands for all.
@@ -148,8 +206,8 @@ async function lock(
   const locked = new Set<string>();
   for (const [shard, own] of [...byShard].sort(([a], [b]) => a - b)) {
     const connection = await run.d.state.transaction!.enlist(shard);
-    const positions = await lockRows(connection, merge, table, columns, own);
-    for (const i of positions) locked.add(prefixOf(own[i]!, columns.length));
+    const positions = await lockRows(connection, merge, table, identity, own);
+    for (const i of positions) locked.add(prefixOf(own[i]!, identity.length));
   }
   return locked;
 }

@@ -28,15 +28,16 @@ export interface StagedRun {
 
 export type Source = Execution & { readonly plan: RoutedPlan };
 
-/** The query with its own plan. Throws what it is refused with. */
+/** The query with its own plan; `findsPlaces`: as of PlanInput. Throws what it is refused with. */
 export async function sourceOf(
   { d, execution, description }: StagedRun,
   text: string,
+  findsPlaces = false,
 ): Promise<Source> {
   const { context, state } = d;
   const { sql, types } = await portable(text, description.parameterTypes, d);
   const parameters = { ...execution.parameters, types };
-  const plan = context.planner.planExact(sql, context.topology(), state.searchPath);
+  const plan = context.planner.planExact(sql, context.topology(), state.searchPath, findsPlaces);
   if (plan.op === 'refused') throw new SqlError(plan.error);
   if (plan.op !== 'routed') throw new Error('a query of a write has become something else');
   return {

@@ -32,13 +32,34 @@ import {
  */
 export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise<WriteResult> {
   const { state } = run.d;
-  const source = await sourceOf(run, await queryText(run, merge));
-  if (source.plan.effect !== 'read' || merge.whole) {
+  const keys = await keysInstead(run, merge);
+  const source = await sourceOf(run, await queryText(run, merge, keys));
+  if (source.plan.effect !== 'read' || isWhole(merge)) {
     return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
   }
   const read = await readRows(run, source, null, 'stop');
   if (!read.set.isFull) return state.inTransaction(() => writeRows(run, merge, read));
   return state.inTransaction(() => writeStreamed(run, merge, source, read));
+}
+
+/** All rows are needed at once: for what one of them meets, or for where its DEFAULTs stand. */
+const isWhole = (merge: InsertRowsMerge): boolean => merge.whole || defaultsOf(merge) !== null;
+
+/** Of rows that a VALUES gives, which columns are DEFAULT and cannot be computed before; null: none. */
+function defaultsOf({ source, key }: InsertRowsMerge): readonly ReadonlySet<number>[] | null {
+  if (typeof source === 'string') return null;
+  const defaults = source.rows.map(
+    (row) => new Set(row.flatMap((item, i) => (item === null && i !== key?.index ? [i] : []))),
+  );
+  return defaults.some(({ size }) => size > 0) ? defaults : null;
+}
+
+/** Keys for the rows of a VALUES that leave theirs to its DEFAULT, while others do not. */
+function keysInstead({ d }: StagedRun, { source, table, key }: InsertRowsMerge) {
+  if (typeof source === 'string' || key?.index == null) return Promise.resolve([]);
+  const { index } = key;
+  const count = source.rows.filter((row) => row[index] === null).length;
+  return defaultKeys(d, table.name, key, count);
 }
 
 /** Rows as they come, some megabytes at a time. Throws 53400 where all must be written at once. */
@@ -79,24 +100,34 @@ async function writeStreamed(
   return { rows: result.rows, tag: `INSERT 0 ${result.count}` };
 }
 
-/** The query that gives the rows. */
+/** The query that gives the rows; `keys`: of those whose key is DEFAULT. */
 export async function queryText(
   { d }: StagedRun,
-  { source, table }: InsertRowsMerge,
+  { source, table, key }: InsertRowsMerge,
+  keys: readonly (bigint | null)[] = [],
 ): Promise<string> {
   if (typeof source === 'string') return source;
   const types = await withConnectionOf(d.state)(HOME_SHARD, (home) =>
     columnTypes(home, table.name),
   );
-  return valuesText(source, types);
+  return valuesText(source, types, key?.index ?? null, keys);
 }
 
 function valuesText(
   { with: clause, rows, columns }: ValuesQuery,
   types: ReadonlyMap<string, string>,
+  keyIndex: number | null,
+  keys: readonly (bigint | null)[],
 ): string {
+  const left = [...keys];
+  const defaultAt = (i: number) => (i === keyIndex ? left.shift() : null) ?? 'NULL';
   const items = rows.map((row) =>
-    row.map((item, i) => `(${item})::${types.get(columns[i]!) ?? 'pg_catalog.text'}`).join(', '),
+    row
+      .map((item, i) => {
+        const type = types.get(columns[i]!) ?? 'pg_catalog.text';
+        return `(${item ?? defaultAt(i)})::${type}`;
+      })
+      .join(', '),
   );
   return `${clause}VALUES ${items.map((row) => `(${row})`).join(', ')}`;
 }
@@ -115,7 +146,7 @@ export async function writeRows(
   const keys = isByDefault ? await defaultKeys(d, table.name, key, read.set.rows.length) : null;
   const { rows, carriage, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
     const made = await carriageOf(home, fields, table, given);
-    const own = { ...made, whole: made.whole || merge.whole };
+    const own = { ...made, whole: made.whole || isWhole(merge) };
     if (keys !== null && key !== null) return withKeys(own, read.set.rows, keys, key, placement);
     const all = { rows: read.set.rows, carriage: own };
     if (key === null) return { ...all, rowShards: [] };
@@ -128,6 +159,7 @@ export async function writeRows(
     rows,
     carriage,
     rowShards,
+    defaults: defaultsOf(merge),
     shards: shards.map((shard) => shard.id),
     parameters: { ...execution.parameters, types: description.parameterTypes },
     resultFormats: execution.resultFormats,

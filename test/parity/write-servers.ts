@@ -15,9 +15,15 @@ const SPREAD_DDL = `
     tags text[], made timestamptz, note text DEFAULT 'none',
     twice int8 GENERATED ALWAYS AS (id * 2) STORED, PRIMARY KEY (user_id, id));
   CREATE TABLE members (user_id int4 PRIMARY KEY, name text NOT NULL, total float8, country text);
-  CREATE TABLE picked (user_id int8 DEFAULT 4, label text);`;
+  CREATE TABLE picked (user_id int8 DEFAULT 4, label text);
+  CREATE TABLE piles (user_id int8 NOT NULL, label varchar(30), n int4 DEFAULT 6, feels mood, at timestamptz);
+  CREATE TABLE parts (user_id int4 NOT NULL, day int4, body text) PARTITION BY RANGE (day);
+  CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+  CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (100);`;
 
-const HOME_DDL = 'CREATE TABLE notes (id int4 PRIMARY KEY, owner int8, body text, at timestamptz);';
+const HOME_DDL = `
+  CREATE TABLE notes (id int4 PRIMARY KEY, owner int8, body text, at timestamptz);
+  CREATE TABLE heap (k int4, v text);`;
 
 const FILES = Array.from({ length: 36 }, (_, i) => {
   const mood = ['sad', 'ok', 'happy'][i % 3];
@@ -31,9 +37,14 @@ const ROWS = [
   `INSERT INTO members VALUES (-1, 'minus', 1.5, 'de'), (0, 'zero', 0, 'fr'), (1, 'one', 2.5, 'us'),
     (2, 'two', NULL, 'de'), (5, 'five', 7, NULL), (11, 'eleven', -3, 'fr')`,
   `INSERT INTO notes VALUES (1, 1, 'first', '2026-02-02T02:02:02Z'), (2, 2, 'second', NULL), (3, 5, NULL, NULL)`,
+  `INSERT INTO piles VALUES (0, 'a', 1, 'sad', NULL), (1, 'a', 1, 'ok', '2026-01-01T00:00Z'), (1, 'a', 1, 'ok', '2026-01-01T00:00Z'),
+    (1, 'a', 1, 'ok', '2026-01-01T00:00Z'), (2, 'b', 2, NULL, NULL), (2, 'b', 2, NULL, NULL), (3, NULL, 3, 'happy', NULL), (4, 'c', NULL, NULL, NULL)`,
+  `INSERT INTO parts VALUES (1, 1, 'x'), (1, 1, 'x'), (2, 11, 'y'), (3, 3, 'z'), (3, 33, NULL)`,
+  `INSERT INTO heap VALUES (1, 'h'), (1, 'h'), (2, 'i')`,
 ];
 
-const TABLES = ['country', 'files', 'members', 'picked', 'notes'];
+const HOME_TABLES = ['notes', 'heap'];
+const TABLES = ['country', 'files', 'members', 'picked', 'piles', 'parts', ...HOME_TABLES];
 
 export interface Said {
   readonly sql: string;
@@ -94,7 +105,8 @@ export class WriteServers {
     for (const client of [this.plain, this.proxy]) await client.query('ROLLBACK');
     await this.plain.query(`TRUNCATE ${TABLES.join(', ')}`);
     for (const [i, shard] of this.shards.entries()) {
-      await shard.query(`TRUNCATE ${TABLES.filter((t) => t !== 'notes' || i === 0).join(', ')}`);
+      const own = TABLES.filter((table) => i === 0 || !HOME_TABLES.includes(table));
+      await shard.query(`TRUNCATE ${own.join(', ')}`);
     }
     for (const sql of ROWS) for (const client of [this.plain, this.proxy]) await client.query(sql);
   }
@@ -114,7 +126,7 @@ export class WriteServers {
       plain[table] = await rowsOf(this.plain, table);
       const own = await Promise.all(
         this.shards.map((shard, i) =>
-          table === 'notes' && i > 0 ? [] : rowsOf(shard, table, i, this.shards.length),
+          HOME_TABLES.includes(table) && i > 0 ? [] : rowsOf(shard, table, i, this.shards.length),
         ),
       );
       shards[table] = table === 'country' ? sameOnAll(own) : own.flat().sort();
@@ -136,7 +148,7 @@ async function rowsOf(
   shard = 0,
   shardCount = 1,
 ): Promise<string[]> {
-  const sharded = !['country', 'notes'].includes(table);
+  const sharded = !['country', ...HOME_TABLES].includes(table);
   const wrong = sharded
     ? `mod(mod(user_id, ${shardCount}) + ${shardCount}, ${shardCount}) <> ${shard}`
     : 'false';

@@ -2,10 +2,12 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MERGES_APART } from './merge-statements.ts';
+import { PLACES } from './place-statements.ts';
 import { RETURNED } from './returning-statements.ts';
+import { VALUES } from './values-statements.ts';
 import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
 import { type Said, WriteServers } from './write-servers.ts';
-import { CHANGES, INSERTS, MERGES, VALUES } from './write-statements.ts';
+import { CHANGES, INSERTS, MERGES } from './write-statements.ts';
 
 describe.each([3, 2, 1])('over %i shards', (shardCount) => {
   let servers: WriteServers;
@@ -32,6 +34,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['INSERT with computed rows', INSERTS],
     ['INSERT of VALUES to be computed', VALUES],
     ['UPDATE and DELETE of rows found first', CHANGES],
+    ['UPDATE and DELETE without a primary key', PLACES],
     ['RETURNING of other tables', RETURNED],
     ['MERGE', MERGES],
     ['MERGE that inserts on other shards', MERGES_APART],
