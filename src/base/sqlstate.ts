@@ -17,6 +17,7 @@ export const SQLSTATE = {
   invalidParameterValue: '22023',
   invalidRowCountInLimitClause: '2201W',
   invalidRowCountInResultOffsetClause: '2201X',
+  cardinalityViolation: '21000',
   numericValueOutOfRange: '22003',
   notNullViolation: '23502',
   uniqueViolation: '23505',

@@ -167,7 +167,7 @@ async function insertPlaced(
 }
 
 /** A DataRow body with further columns: of a number an int4, of a bigint an int8. */
-function withIntegers(row: Buffer, values: readonly (number | bigint | null)[]): Buffer {
+export function withIntegers(row: Buffer, values: readonly (number | bigint | null)[]): Buffer {
   const added = values.map((value) => {
     const width = typeof value === 'number' ? 4 : 8;
     const cell = Buffer.alloc(value === null ? 4 : 4 + width);

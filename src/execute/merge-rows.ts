@@ -54,10 +54,14 @@ function sqlOf(write: MergeWrite): string {
   return `${before}(${rows}) AS ${aliases[0]} (${list})${after}`;
 }
 
-/** The source as relations of their names, beside the rows that carry it and what is told of them. */
+/**
+ * The source as relations of their names, beside the rows that carry it and what is told of them. `present`, as
+ * SQL: whether a row is of the source; '': all are.
+ */
 export function sourceSql(
   { merge, names, columns, collations, parameters }: Omit<MergeWrite, 'rowShards'>,
   beside: readonly CarriedColumn[],
+  present = '',
 ): string {
   const first = parameters.types.length + 1;
   const carried = carriedRelation([...columns, ...beside], first, collations);
@@ -68,7 +72,9 @@ export function sourceSql(
       .slice(at, end)
       .map((name, i) => `${carriedRef(at + i)} AS ${quoteName(name)}`);
     at = end + 1;
-    return `LATERAL (SELECT ${shown.join(', ')}) AS ${alias}`;
+    const row = `SELECT ${shown.join(', ')}`;
+    if (present === '') return ` CROSS JOIN LATERAL (${row}) AS ${alias}`;
+    return ` LEFT JOIN LATERAL (${row} WHERE ${present}) AS ${alias} ON true`;
   });
-  return [carried, ...relations].join(' CROSS JOIN ');
+  return [carried, ...relations].join('');
 }

@@ -114,8 +114,10 @@ function stayingSql(write: ModifyWrite): string {
   return `UPDATE ${target} SET ${values.join(', ')} FROM ${made} ${where}${returning}`;
 }
 
-const identitySql = ({ table: { alias } }: ModifyRowsMerge, { identity }: ModifiedTable) =>
-  identity.map((name, i) => `${alias}.${quoteName(name)} = ${carriedRef(i)}`).join(' AND ');
+const identitySql = (
+  { table: { alias } }: Pick<ModifyRowsMerge, 'table'>,
+  { identity }: ModifiedTable,
+) => identity.map((name, i) => `${alias}.${quoteName(name)} = ${carriedRef(i)}`).join(' AND ');
 
 /**
  * Locks the rows, as an UPDATE would; gives those that are still there, by their positions. `columns`: the
@@ -123,7 +125,7 @@ const identitySql = ({ table: { alias } }: ModifyRowsMerge, { identity }: Modifi
  */
 export async function lockRows(
   connection: ServerConnection,
-  merge: ModifyRowsMerge,
+  merge: Pick<ModifyRowsMerge, 'target' | 'table'>,
   table: ModifiedTable,
   columns: readonly CarriedColumn[],
   rows: readonly Buffer[],
@@ -178,7 +180,7 @@ async function moveRows(
   const arriving = new Map<number, Arriving[]>();
   for (const shard of [...new Set(moved.flatMap((row) => row.shards))].sort((a, b) => a - b)) {
     const own = moved.filter((row) => row.shards.includes(shard));
-    for (const taken of await takeRows(write, shard, own, kept)) {
+    for (const taken of await takeRows(write, shard, bodies(own), kept)) {
       const [position, ...values] = decodeDataRow(taken);
       const { body, movesTo } = own[position!.readInt32BE()]!;
       const row = newRow(merge, table, kept, values, body);
@@ -232,11 +234,15 @@ function arrivalOf(write: ModifyWrite, kept: readonly ModifiedColumn[]): Arrival
   };
 }
 
+interface TakenWrite extends CarriedWrite, Pick<ModifyWrite, 'table' | 'columns'> {
+  readonly merge: Pick<ModifyRowsMerge, 'target' | 'table'>;
+}
+
 /** Deletes the rows and gives them as they were, each behind its position among `rows`. */
-async function takeRows(
-  write: ModifyWrite,
+export async function takeRows(
+  write: TakenWrite,
   shard: number,
-  rows: readonly ModifiedRow[],
+  rows: readonly Buffer[],
   kept: readonly ModifiedColumn[],
 ): Promise<readonly Buffer[]> {
   const { merge, table, columns, bytesMax } = write;
@@ -248,14 +254,7 @@ async function takeRows(
     ` WHERE ${identitySql(merge, table)} RETURNING ${carriedRef(columns.length)}, ${returned.join(', ')}`;
   const taken = new Answer(bytesMax);
   const resultFormats = [1, ...kept.map(({ typeOid }) => carriedFormat(typeOid))];
-  await runWithRows(
-    { ...write, resultFormats },
-    shard,
-    sql,
-    own,
-    bodies(rows).map(withPosition),
-    taken,
-  );
+  await runWithRows({ ...write, resultFormats }, shard, sql, own, rows.map(withPosition), taken);
   return taken.rows;
 }
 

@@ -7,7 +7,7 @@ import type { ReferenceMerge } from '../plan/plan.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
-import { decodeDataRow, encodeDataRow } from '../wire/row.ts';
+import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import type { BoundParameters } from './parameters.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
@@ -61,7 +61,7 @@ async function copyRows(
   for (const body of answer.rows) {
     const values = decodeDataRow(body);
     made.push(values.pop()!.toString('utf8'));
-    if (columnCount > 0) given.push(bodyOf(values));
+    if (columnCount > 0) given.push(encodeDataRowBody(values));
   }
   for (const shard of shards) {
     if (shard === HOME_SHARD) continue;
@@ -125,13 +125,6 @@ async function run(
   await stream.done;
   return { rows, tag: stream.tag };
 }
-
-/** A DataRow's body without type and length. */
-function bodyOf(values: readonly (Buffer | null)[]): Buffer {
-  return encodeDataRow(values).subarray(DATA_ROW_HEADER_BYTES);
-}
-
-const DATA_ROW_HEADER_BYTES = 5;
 
 /** XX001: `shard` has answered `tag` where the home shard had `wanted`. */
 export function differs(shard: number, tag: string, wanted: string): SqlError {

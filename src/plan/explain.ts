@@ -3,6 +3,7 @@
 import type { SqlErrorFields } from '../base/errors.ts';
 import { filterText } from './engine-filter.ts';
 import { withLeaves } from './engine-plan.ts';
+import { insertLines, mergeRowsLines, modifyLines, withPartText } from './explain-staged.ts';
 import type {
   Condition,
   ConditionOperand,
@@ -22,15 +23,7 @@ import type {
   ShardSql,
   SortKey,
 } from './plan.ts';
-import type {
-  ApartMerge,
-  ComputedRow,
-  MergeRowsMerge,
-  ModifyRowsMerge,
-  ReturnedItem,
-  ValuesQuery,
-  WithPart,
-} from './staged.ts';
+import type { ComputedRow } from './staged.ts';
 import { severalShards } from './unsupported.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
@@ -170,31 +163,16 @@ function mergeLines(merge: Merge): string[] {
       rows.push(...(merge.computed?.rows ?? []).map(computedText));
       return [`merge: insert by row: ${merge.before}…${merge.after}`, ...rows];
     }
-    case 'insertRows': {
-      const { source, before, after, key, table, whole } = merge;
-      const by = key?.index == null ? 'without a key' : `by column ${key.index}`;
-      const to = table.kind === 'sharded' ? by : `to ${table.kind}`;
-      return [
-        `rows: ${typeof source === 'string' ? source : valuesQueryText(source)}`,
-        `merge: insert rows ${to}${whole ? ' at once' : ''}: ${before}…${after}`,
-      ];
-    }
+    case 'insertRows':
+      return insertLines(merge);
     case 'modifyRows':
       return modifyLines(merge);
     case 'makeTable':
       return [`home: ${merge.create}`, ...mergeLines(merge.rows)];
     case 'withWrites':
       return merge.parts.map((part, i) => withPartText(part, i, i === merge.main));
-    case 'mergeRows': {
-      const { source, split, bySource, table, before, aliases, after, apart } = merge;
-      if (apart !== null) return apartLines(merge, apart);
-      const to = split === null ? 'everywhere' : `by ${split.column}`;
-      const words = table.kind === 'home' ? 'to home' : bySource ? `${to}, on all shards` : to;
-      return [
-        `rows: ${source}`,
-        `merge: rows ${words}: ${before}… AS ${aliases.join(', ')}${after}`,
-      ];
-    }
+    case 'mergeRows':
+      return mergeRowsLines(merge);
     case 'concat': {
       const line = [merge.sort.length > 0 ? 'merge: sorted' : 'merge: concat'];
       if (merge.hiddenColumns > 0) line.push(`hidden ${merge.hiddenColumns}`);
@@ -234,58 +212,10 @@ const lockText = ({ table, strength, wait }: LockedTable) =>
 
 const WAITS = { skip: 'SKIP LOCKED', error: 'NOWAIT' } as const;
 
-function withPartText({ defs, body }: WithPart, i: number, isMain: boolean): string {
-  const texts = defs.map((each) =>
-    typeof each === 'string' ? each : `${each.name} of ${each.part + 1}`,
-  );
-  const clause = texts.length === 0 ? '' : `WITH ${texts.join(', ')} `;
-  return `part ${i + 1}${isMain ? ', the answer' : ''}: ${clause}${body}`;
-}
-
 function computedText({ before, key, after }: ComputedRow): string {
   const isText = typeof key === 'string';
   const name = isText ? key : 'sql' in key ? `computed ${key.sql}` : keyText(key);
   return `  ${name}: (${[...before, '…', ...after].join(', ')})`;
-}
-
-function modifyLines(merge: ModifyRowsMerge): string[] {
-  const { verb, table, target, from, where, assignments } = merge;
-  const values = assignments.map(({ column, sql }) => `${column} = ${sql ?? 'DEFAULT'}`);
-  const items = values.length === 0 ? '' : ` ${values.join(', ')}`;
-  const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
-  return [
-    `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
-    `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returnedText(merge.returning)}`,
-  ];
-}
-
-function apartLines({ source, before, aliases }: MergeRowsMerge, apart: ApartMerge): string[] {
-  const { on, matched, unmatched, returning } = apart;
-  const inserts = unmatched.map(({ condition, insert }) => {
-    const when = condition === null ? 'when not matched' : `when not matched and ${condition}`;
-    if (insert === null) return `${when}: nothing`;
-    return `${when}, by ${insert.key}: ${insert.before}…${insert.after}`;
-  });
-  return [
-    `rows: ${source}`,
-    `match: ${before}… AS ${aliases.join(', ')} ON ${on}`,
-    ...(matched === '' ? [] : [`merge: rows that match: ${matched}`]),
-    ...inserts,
-    ...(returning === '' ? [] : [`answer: ${returning}`]),
-  ];
-}
-
-/** What is found with the rows stands in brackets. */
-function returnedText(items: readonly ReturnedItem[]): string {
-  const texts = items.map((item) =>
-    item.map((part) => (typeof part === 'string' ? part : `[${part.found}]`)).join(''),
-  );
-  return texts.length === 0 ? '' : ` RETURNING ${texts.join(', ')}`;
-}
-
-function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
-  const items = rows.map((row) => `(${row.map((item) => item ?? 'DEFAULT').join(', ')})`);
-  return `${clause}VALUES ${items.join(', ')} as ${columns.join(', ')}`;
 }
 
 function engineLines(merge: EngineMerge): string[] {

@@ -79,25 +79,37 @@ export function afterJoin(
   return [` ON (${text.on})`, ...text.whens.map((when) => when.text), returning].join(' ');
 }
 
-function clausesOf({ actions }: MergeStatement, { input }: PlanContext): MergeClauses {
+/** Throws NoMerge where they are not certain. */
+export function clausesOf({ actions }: MergeStatement, { input }: PlanContext): MergeClauses {
   const text = mergeClauses(input.sql, input.tokens);
   if (text === null || text.whens.length !== actions.length) throw new NoMerge('text');
   return text;
 }
 
-/** A star by itself would show what carries the rows, too. */
-function returningOf(
+/**
+ * A star by itself would show what carries the rows, too. `moved`: of a row that is updated, but inserted on
+ * another shard.
+ */
+export function returningOf(
   { returning, stars, returningStart }: MergeClauses,
   { alias, relation }: MergeStatement,
   aliases: readonly string[],
-  { input: { sql } }: PlanContext,
+  { input: { sql, tokens } }: PlanContext,
+  moved: 'moved' | null = null,
 ): string {
   const all = [...aliases, quoteName(alias ?? relation.name)].map((name) => `${name}.*`).join(', ');
+  const stands = stars.map((star) => ({ ...star, text: all }));
+  if (moved !== null) {
+    tokens.forEach(({ text, start }, i) => {
+      if (start < returningStart || text !== 'merge_action' || tokens[i + 1]?.text !== '(') return;
+      stands.push({ start, end: tokens[i + 2]!.end, text: "'UPDATE'::pg_catalog.text" });
+    });
+  }
   let text = '';
   let at = returningStart;
-  for (const star of stars) {
-    text += sql.slice(at, star.start) + all;
-    at = star.end;
+  for (const stand of stands.sort((a, b) => a.start - b.start)) {
+    text += sql.slice(at, stand.start) + stand.text;
+    at = stand.end;
   }
   return text + sql.slice(at, returningStart + returning.length);
 }

@@ -6,17 +6,17 @@ import { mergeText } from '../sql/merge-text.ts';
 import type { FromItem, MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
-import { type PlanContext, Refusal } from './context.ts';
+import type { PlanContext } from './context.ts';
 import { readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
 import { afterJoin, apartMerge } from './merge-apart.ts';
+import { foundMerge } from './merge-found.ts';
 import { conjunctsOf, keyClassOf, keySourceOf, pairsOf } from './restriction.ts';
 import { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import { type MergeRowsMerge, SOURCE_END } from './staged.ts';
 import { Survey } from './survey.ts';
-import { refused } from './unsupported.ts';
 
 /** The columns of ON that must be equal, as pairs. */
 function equalities(on: Expression): (readonly [Expression, Expression])[] {
@@ -27,8 +27,8 @@ function equalities(on: Expression): (readonly [Expression, Expression])[] {
 }
 
 /**
- * Ties the keys that ON makes equal. True where what is inserted belongs to the shard of the source's
- * row. Throws Refusal where a key would be set to another.
+ * Ties the keys that ON makes equal. True where every row stays on its shard, and what is inserted belongs
+ * to that of the source's row.
  */
 export function tieMerge(
   statement: MergeStatement,
@@ -44,23 +44,25 @@ export function tieMerge(
   }
   const isSame = (value: Expression | undefined) =>
     value !== undefined && keyClassOf(value, scope)?.isSame(key) === true;
-  for (const { command, columns, values } of statement.actions) {
-    if (command !== 'update') continue;
-    const at = (columns ?? []).indexOf(table.keyColumn!);
-    if (at >= 0 && !isSame(values[at])) throw new Refusal(refused('updateKey'));
-  }
   // Rows that the source lacks are on every shard, whatever keys the source is restricted to.
   if (statement.actions.some(({ when }) => when === 'notMatchedBySource')) {
     survey.classes.push(new KeyClass());
   }
-  const others = inserts(statement)
-    .map((action) => insertedKey(action, table))
-    .filter((value) => !isSame(value));
+  const given = inserts(statement).map((action) => insertedKey(action, table));
+  const others = [...given, ...assignedKeys(statement, table)].filter((value) => !isSame(value));
   for (const value of others) survey.classes.push(placedKey(value, table, survey.context));
   return others.length === 0;
 }
 
-/** The keys of rows that are inserted, wherever the source's rows are. */
+/** What UPDATE sets the key to. */
+function assignedKeys({ actions }: MergeStatement, table: Table): readonly Expression[] {
+  return actions.flatMap(({ command, columns, values }) => {
+    const at = command === 'update' ? (columns ?? []).indexOf(table.keyColumn!) : -1;
+    return at < 0 ? [] : [values[at]!];
+  });
+}
+
+/** The keys of rows that are inserted or moved, wherever the source's rows are. */
 function placedKey(value: Expression | undefined, table: Table, context: PlanContext): KeyClass {
   const key = new KeyClass();
   const column = table.columns.find(({ name }) => name === table.keyColumn);
@@ -78,13 +80,17 @@ function insertedKey({ columns, values }: MergeAction, table: Table): Expression
   return values[names.indexOf(table.keyColumn!)];
 }
 
-/** Throws NoMerge where the source cannot be taken out of the statement. */
+/**
+ * `decides`: what tells what becomes of a row, where its shard could do so by itself. Throws NoMerge where the
+ * source cannot be taken out of the statement.
+ */
 export function mergeRows(
   statement: MergeStatement,
   table: Table | null,
   scope: Scope,
   survey: Survey,
   context: PlanContext,
+  decides: 'shard' | 'query' = 'shard',
 ): MergeRowsMerge {
   const { source, actions } = statement;
   const { sql, tokens } = context.input;
@@ -94,9 +100,15 @@ export function mergeRows(
   const aliases = names.map(quoteName);
   const [alias] = names as [string];
   const isJoin = names.length > 1;
-  checkOwn(statement, scope, survey);
+  const own = ownSurvey([statement.on, ...statement.parts], scope, survey);
+  checkReturning(statement, scope, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
-  const splits = sharded !== null && inserts(statement).length > 0;
+  const isFound =
+    decides === 'query' ||
+    !isOfItsRows(statement, own) ||
+    (sharded !== null && movesRows(statement, sharded, scope));
+  const found = isFound ? foundMerge(statement, table, aliases, own, text.with, context) : null;
+  const splits = sharded !== null && !isFound && inserts(statement).length > 0;
   const split = splits && !isJoin ? splitOf(statement, sharded, scope, alias) : null;
   const apart = splits && split === null ? apartMerge(statement, sharded, aliases, context) : null;
   return {
@@ -109,6 +121,7 @@ export function mergeRows(
     split,
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
     apart,
+    found,
     collated: readsCollated(survey),
   };
 }
@@ -157,18 +170,33 @@ function splitOf(
   return { column, key: rowsKey(table, [table.keyColumn!]) };
 }
 
-/** What the shards compute beside the source: nothing but of its rows and their own. */
-function checkOwn(statement: MergeStatement, scope: Scope, survey: Survey): void {
+/** Some UPDATE may set the key to another. */
+function movesRows(statement: MergeStatement, table: Table, scope: Scope): boolean {
+  const key = scope.leaves[0]!.keys.get(table.keyColumn!)!;
+  return assignedKeys(statement, table).some((value) => !keyClassOf(value, scope)?.isSame(key));
+}
+
+/** Of what is computed beside the source. */
+function ownSurvey(parts: readonly Expression[], scope: Scope, survey: Survey): Survey {
   const own = new Survey(survey.context, survey.surveyWriting);
   const inner = new Scope(null);
   inner.leaves.push(...scope.leaves);
-  const parts = [
-    statement.on,
-    ...statement.parts,
-    ...statement.returning.map(({ expression }) => expression),
-  ];
   surveyExpressions(parts, inner, own, new CommonTables(), true);
+  return own;
+}
+
+/** A shard can compute it by its own rows and those of the source. */
+function isOfItsRows(statement: MergeStatement, own: Survey): boolean {
   const usesWith = statement.with !== null && own.levels > 0;
-  if (own.classes.length > 0 || own.readsHome || usesWith) throw new NoMerge('subQuery');
-  if (own.severalShardsReason !== null) throw new NoMerge(own.severalShardsReason);
+  return (
+    own.classes.length === 0 && !own.readsHome && !usesWith && own.severalShardsReason === null
+  );
+}
+
+/** RETURNING sees the new rows. */
+function checkReturning(statement: MergeStatement, scope: Scope, survey: Survey): void {
+  const shown = statement.returning.map(({ expression }) => expression);
+  const own = ownSurvey(shown, scope, survey);
+  if (isOfItsRows(statement, own)) return;
+  throw new NoMerge(own.severalShardsReason ?? 'subQuery');
 }

@@ -94,8 +94,8 @@ function planReferenceMerge(
   }
   const { source: _, with: _clause, ...actions } = statement;
   checkFilled(statement, table);
-  checkSteadyNodes(actions);
-  return computed('MERGE', () => mergeRows(statement, table, scope, survey, context));
+  const decides = passes(() => checkSteadyNodes(actions)) ? 'shard' : 'query';
+  return computed('MERGE', () => mergeRows(statement, table, scope, survey, context, decides));
 }
 
 /** The rows are computed first, once, and the same ones written everywhere. */
@@ -108,9 +108,12 @@ function computed(
   return routedPlan(verb, { kind: 'all' }, 'write', { merge });
 }
 
-function isRepeatable(statement: WritingStatement, table: Table, survey: Survey): boolean {
+const isRepeatable = (statement: WritingStatement, table: Table, survey: Survey): boolean =>
+  passes(() => checkSteady(statement, table, survey));
+
+function passes(check: () => void): boolean {
   try {
-    checkSteady(statement, table, survey);
+    check();
     return true;
   } catch (error) {
     if (error instanceof Refusal) return false;

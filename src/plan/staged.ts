@@ -1,5 +1,6 @@
 // Staged writes: rows are computed by a query of their own, then written where they belong.
 
+import type { MergeAction } from '../sql/statement.ts';
 import type { KeySource } from './plan.ts';
 
 /** A table that rows are written to, as SQL and by its kind. */
@@ -137,6 +138,8 @@ export interface MergeRowsMerge {
   readonly bySource: boolean;
   /** Instead of `split` and `after`, where what is inserted belongs to any shard. */
   readonly apart: ApartMerge | null;
+  /** Instead of these, where no shard can tell by itself what matches or what becomes of it. */
+  readonly found: FoundMerge | null;
   /** Some column has a collation of its own, which the source's must keep. */
   readonly collated: boolean;
 }
@@ -167,6 +170,36 @@ export interface UnmatchedClause {
     readonly key: string;
     readonly after: string;
   } | null;
+}
+
+/** The parts of a MERGE for which queries of their own find which rows match, and what becomes of them. */
+export interface FoundMerge {
+  /** WITH … of the statement where the queries need it, or ''. */
+  readonly with: string;
+  /** [ONLY] t [*] [AS a] */
+  readonly target: string;
+  /** The condition of ON. */
+  readonly on: string;
+  /** In their order. */
+  readonly clauses: readonly FoundClause[];
+  /** Which clause is taken may be another when asked again: all that match are locked. */
+  readonly chance: boolean;
+  /** RETURNING …, or ''; of a row that moves, which its new shard inserts. */
+  readonly returning: string;
+  readonly returningMoved: string;
+  /** null: the table is not sharded. */
+  readonly key: RowsKey | null;
+}
+
+/** One WHEN. */
+export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {
+  /** null: none. */
+  readonly condition: string | null;
+  /** Of UPDATE and INSERT, in their order. */
+  readonly values: readonly AssignedColumn[];
+  /** INSERT, on both sides of its values. */
+  readonly before: string;
+  readonly after: string;
 }
 
 /** CREATE TABLE AS and SELECT INTO: the home shard makes the table, then gets the query's rows. */

@@ -176,7 +176,7 @@ export const REFUSED = {
     hint: 'List the key column and give it a value.',
   },
   updateKey: {
-    what: 'setting the sharding key by ON CONFLICT, by MERGE or within WITH',
+    what: 'setting the sharding key by ON CONFLICT or within WITH',
     hint: 'Delete the row and insert it with the new key.',
   },
   routine: {

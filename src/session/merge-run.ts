@@ -10,6 +10,7 @@ import type { MergeRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { withConnectionOf } from './everywhere.ts';
+import { runFound } from './merge-found-run.ts';
 import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
 
 /** Rejects with SqlError or ServerError. What only reads is read before a transaction begins. */
@@ -23,11 +24,8 @@ export async function runMerge(run: StagedRun, merge: MergeRowsMerge): Promise<W
   return state.inTransaction(async () => write(run, merge, await readRows(run, source)));
 }
 
-async function write(
-  { d, execution, description }: StagedRun,
-  merge: MergeRowsMerge,
-  read: ReadRows,
-): Promise<WriteResult> {
+async function write(run: StagedRun, merge: MergeRowsMerge, read: ReadRows): Promise<WriteResult> {
+  const { d, execution, description } = run;
   const { context, state } = d;
   const { placement, shards } = context.topology();
   const fields = read.description.fields ?? [];
@@ -56,7 +54,8 @@ async function write(
     resultFormats: execution.resultFormats,
     bytesMax: context.mergeBytesMax,
   };
-  const { apart } = merge;
+  const { apart, found } = merge;
+  if (found !== null) return runFound(run, { ...written, merge: { ...merge, found } });
   if (apart !== null) return mergeApart({ ...written, merge: { ...merge, apart }, placement });
   return mergeRows({ ...written, rowShards });
 }

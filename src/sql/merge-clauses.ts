@@ -1,6 +1,7 @@
 // Merge clauses: where the WHENs of a MERGE and what they insert stand in its text.
 
 import { closing, isFree, itemsBetween, nestingOf, type Range } from './clause.ts';
+import { assignmentTexts } from './modify-text.ts';
 import type { Token } from './token.ts';
 
 export interface MergeClauses {
@@ -24,6 +25,8 @@ export interface WhenText {
   readonly condition: string | null;
   /** What stands behind THEN. */
   readonly action: string;
+  /** What SET assigns, one by one; empty: nothing. */
+  readonly assigned: readonly string[];
   /** The items of VALUES, and the action's text before the first and behind the last; null: none. */
   readonly values: {
     readonly before: string;
@@ -81,8 +84,10 @@ class ClauseReader {
     const text = this.#text(start, end);
     const action = this.#text(then + 1, end);
     const open = values + 1;
+    const assigned = this.#assigned(then, end);
+    if (assigned === null) return null;
     if (values < 0 || values >= end || this.#tokens[values - 1]!.text === 'default') {
-      return { text, condition, action, values: null };
+      return { text, condition, action, assigned, values: null };
     }
     const close = closing(this.#tokens, open);
     if (this.#tokens[open]?.text !== '(' || close !== end - 1) return null;
@@ -91,12 +96,20 @@ class ClauseReader {
       text,
       condition,
       action,
+      assigned,
       values: {
         before: this.#text(then + 1, open + 1),
         items: items.map(([from, to]) => this.#text(from, to)),
         after: this.#text(close, end),
       },
     };
+  }
+
+  #assigned(then: number, end: number): readonly string[] | null {
+    if (this.#tokens[then + 2]?.text !== 'set') return [];
+    const split = { sql: this.#sql, tokens: this.#tokens, depths: this.#depths };
+    const items = assignmentTexts(split, then + 3, end);
+    return items?.flatMap(({ values }) => values) ?? null;
   }
 
   #stars(returning: number): Range[] {

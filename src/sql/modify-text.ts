@@ -60,7 +60,7 @@ export function modifyText(
   if ((verb === 'update') !== (set !== undefined)) return null;
   const behindSet = set === undefined ? 0 : (order.find((each) => each > set) ?? tokens.length);
   const split = { sql, tokens, depths };
-  const assignments = set === undefined ? [] : assignmentsOf(split, set + 1, behindSet);
+  const assignments = set === undefined ? [] : assignmentTexts(split, set + 1, behindSet);
   const returning = starts.get('returning');
   if (assignments === null) return null;
   return {
@@ -114,7 +114,8 @@ function columnsOf(query: string, count: number): string[] {
   );
 }
 
-function assignmentsOf(split: Split, from: number, to: number): AssignmentText[] | null {
+/** Between the tokens `from` and `to`; null where they are not certain. */
+export function assignmentTexts(split: Split, from: number, to: number): AssignmentText[] | null {
   const { sql, tokens, depths } = split;
   const text = ([start, end]: readonly [number, number]) =>
     sql.slice(tokens[start]!.start, tokens[end - 1]!.end);

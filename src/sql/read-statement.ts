@@ -317,5 +317,6 @@ function readMergeAction(clause: MergeWhenClause, reader: Reader): MergeAction {
       command === 'insert'
         ? readExpressions(clause.values, reader)
         : assigned.map(({ value }): Expression => value ?? { kind: 'default' }),
+    partial: assigned.some(({ partial }) => partial),
   };
 }

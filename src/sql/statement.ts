@@ -173,6 +173,8 @@ export interface MergeAction {
   /** The columns that are given values, with those; INSERT without a list: null. */
   readonly columns: readonly string[] | null;
   readonly values: readonly Expression[];
+  /** An element or field of a column is given a value. */
+  readonly partial: boolean;
 }
 
 export type WritingStatement = InsertStatement | UpdateStatement | DeleteStatement | MergeStatement;

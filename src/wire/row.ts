@@ -75,6 +75,10 @@ export function encodeDataRow(values: readonly (Uint8Array | null)[]): Buffer {
   return row;
 }
 
+/** The body of a DataRow message, without its type and length; null is NULL. */
+export const encodeDataRowBody = (values: readonly (Uint8Array | null)[]): Buffer =>
+  encodeDataRow(values).subarray(HEADER_BYTES);
+
 /** The DataRow message with this body, which is copied. */
 export function frameDataRow(body: Buffer): Buffer {
   const row = Buffer.allocUnsafe(HEADER_BYTES + body.length);

@@ -204,17 +204,9 @@ describe('Refused, with what to do', () => {
     ['chance in ON', into('accounts', 'a.total = e.total + random()', `VALUES (e.id, 'x')`)],
     ['a view', into('rich', 'a.total = e.total', `VALUES (e.id, 'x')`)],
     [
-      'other rows',
-      into('accounts', 'a.total = e.total', `VALUES ((SELECT max(user_id) FROM entries), 'x')`),
-    ],
-    [
       'a source that is a join by USING',
       `MERGE INTO accounts a USING entries e JOIN entries f USING (id) ON a.total = e.total
         WHEN NOT MATCHED THEN INSERT (user_id) VALUES (e.id)`,
-    ],
-    [
-      'another key for a row that matches',
-      `MERGE INTO accounts a USING entries e ON a.total = e.total WHEN MATCHED THEN UPDATE SET user_id = 9`,
     ],
     [
       'text of no known collation, where there are others',

@@ -1,0 +1,104 @@
+// Explain staged: writes whose rows are computed first, as short readable lines.
+
+import type {
+  ApartMerge,
+  FoundMerge,
+  InsertRowsMerge,
+  MergeRowsMerge,
+  ModifyRowsMerge,
+  ReturnedItem,
+  ValuesQuery,
+  WithPart,
+} from './staged.ts';
+
+export function insertLines(merge: InsertRowsMerge): string[] {
+  const { source, before, after, key, table, whole } = merge;
+  const by = key?.index == null ? 'without a key' : `by column ${key.index}`;
+  const to = table.kind === 'sharded' ? by : `to ${table.kind}`;
+  return [
+    `rows: ${typeof source === 'string' ? source : valuesQueryText(source)}`,
+    `merge: insert rows ${to}${whole ? ' at once' : ''}: ${before}…${after}`,
+  ];
+}
+
+export function mergeRowsLines(merge: MergeRowsMerge): string[] {
+  const { source, split, bySource, table, before, aliases, after, apart, found } = merge;
+  if (apart !== null) return apartLines(merge, apart);
+  if (found !== null) return foundLines(merge, found);
+  const to = split === null ? 'everywhere' : `by ${split.column}`;
+  const words = table.kind === 'home' ? 'to home' : bySource ? `${to}, on all shards` : to;
+  return [`rows: ${source}`, `merge: rows ${words}: ${before}… AS ${aliases.join(', ')}${after}`];
+}
+
+/** One part of a WITH that writes. */
+export function withPartText({ defs, body }: WithPart, i: number, isMain: boolean): string {
+  const texts = defs.map((each) =>
+    typeof each === 'string' ? each : `${each.name} of ${each.part + 1}`,
+  );
+  const clause = texts.length === 0 ? '' : `WITH ${texts.join(', ')} `;
+  return `part ${i + 1}${isMain ? ', the answer' : ''}: ${clause}${body}`;
+}
+
+export function modifyLines(merge: ModifyRowsMerge): string[] {
+  const { verb, table, target, from, where, assignments } = merge;
+  const values = assignments.map(({ column, sql }) => `${column} = ${sql ?? 'DEFAULT'}`);
+  const items = values.length === 0 ? '' : ` ${values.join(', ')}`;
+  const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
+  return [
+    `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
+    `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returnedText(merge.returning)}`,
+  ];
+}
+
+function apartLines({ source, before, aliases }: MergeRowsMerge, apart: ApartMerge): string[] {
+  const { on, matched, unmatched, returning } = apart;
+  const inserts = unmatched.map(({ condition, insert }) => {
+    const when = condition === null ? 'when not matched' : `when not matched and ${condition}`;
+    if (insert === null) return `${when}: nothing`;
+    return `${when}, by ${insert.key}: ${insert.before}…${insert.after}`;
+  });
+  return [
+    `rows: ${source}`,
+    `match: ${before}… AS ${aliases.join(', ')} ON ${on}`,
+    ...(matched === '' ? [] : [`merge: rows that match: ${matched}`]),
+    ...inserts,
+    ...(returning === '' ? [] : [`answer: ${returning}`]),
+  ];
+}
+
+function foundLines(
+  { source, before, aliases, table }: MergeRowsMerge,
+  found: FoundMerge,
+): string[] {
+  const clauses = found.clauses.map(({ when, condition, command, values }) => {
+    const which = `when ${WHENS[when]}${condition === null ? '' : ` and ${condition}`}`;
+    const given = values.map(({ column, sql }) => ` ${column} = ${sql ?? 'DEFAULT'}`).join(',');
+    return `${which}: ${command}${given}`;
+  });
+  return [
+    `rows: ${source}`,
+    `match: ${before}… AS ${aliases.join(', ')} ON ${found.on}`,
+    ...clauses,
+    `merge: rows of ${table.kind} ${table.name} by primary key`,
+    ...(found.returning === '' ? [] : [`answer: ${found.returning}`]),
+  ];
+}
+
+const WHENS = {
+  matched: 'matched',
+  notMatched: 'not matched',
+  notMatchedBySource: 'not matched by source',
+} as const;
+
+/** What is found with the rows stands in brackets. */
+function returnedText(items: readonly ReturnedItem[]): string {
+  const texts = items.map((item) =>
+    item.map((part) => (typeof part === 'string' ? part : `[${part.found}]`)).join(''),
+  );
+  return texts.length === 0 ? '' : ` RETURNING ${texts.join(', ')}`;
+}
+
+function valuesQueryText({ with: clause, rows, columns }: ValuesQuery): string {
+  const items = rows.map((row) => `(${row.map((item) => item ?? 'DEFAULT').join(', ')})`);
+  return `${clause}VALUES ${items.join(', ')} as ${columns.join(', ')}`;
+}

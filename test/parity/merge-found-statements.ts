@@ -1,0 +1,110 @@
+// MERGE whose matches, and what becomes of them, no shard can tell by itself.
+
+import type { Said } from './write-servers.ts';
+
+export const MERGES_FOUND: readonly Said[] = [
+  // The key is set: rows move.
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 101), (2, 104), (77, 7)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = v.n, name = m.name || ' moved'
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (v.n, 'new')
+      RETURNING merge_action(), m.*, v.k`,
+  },
+  {
+    sql: `MERGE INTO members m USING files f ON m.user_id = f.id AND f.id < 6
+      WHEN MATCHED AND m.user_id = 0 THEN DELETE
+      WHEN MATCHED AND f.size > 1.5 THEN UPDATE SET (user_id, total) = (f.user_id + 300 + f.id, f.size)
+      WHEN MATCHED THEN DO NOTHING
+      WHEN NOT MATCHED AND f.id < 9 THEN INSERT (user_id, name) VALUES (f.id + 500, f.name)
+      WHEN NOT MATCHED BY SOURCE AND m.user_id BETWEEN 6 AND 400 THEN UPDATE SET user_id = -m.user_id, country = NULL
+      WHEN NOT MATCHED BY SOURCE AND m.user_id < 400 THEN DELETE
+      RETURNING *, merge_action() AS done, f.name || m.name`,
+  },
+  {
+    sql: `MERGE INTO files t USING (SELECT id, user_id AS u FROM files WHERE id < 9) s ON t.id = s.id
+      WHEN MATCHED AND s.id % 2 = 0 THEN UPDATE SET user_id = s.u + 31, note = DEFAULT, size = t.size + s.u
+      WHEN MATCHED THEN UPDATE SET note = 'stays' RETURNING t.*, s.u`,
+  },
+  {
+    sql: `MERGE INTO files t USING members m ON t.user_id = m.user_id AND t.id = m.user_id * 3
+      WHEN MATCHED THEN UPDATE SET user_id = 42, feels = 'happy', tags = ARRAY[m.name]`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 2), (2, 1)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = v.n`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 5)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = v.n`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 61), (1, 62)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = v.n`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, NULL::int)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = v.n`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT $1::int AS k) v ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = $2, name = $3 WHEN NOT MATCHED THEN INSERT VALUES ($2, $3, $4)
+      RETURNING m.*, v.k, merge_action(), new.user_id`,
+    parameters: [5, 1000, 'by parameters', 2.5],
+  },
+  {
+    sql: `WITH m AS (MERGE INTO members m USING (VALUES (1, 101), (5, 11)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED AND v.k = 1 THEN UPDATE SET user_id = v.n WHEN MATCHED THEN UPDATE SET name = 'five'
+      RETURNING merge_action() AS done, m.user_id) SELECT * FROM m`,
+  },
+  // Sub-queries over other rows: in ON, in conditions, in values.
+  {
+    sql: `MERGE INTO members m USING notes n
+      ON m.user_id = n.owner AND m.user_id < (SELECT max(id) FROM files WHERE name = 'file 1')
+      WHEN MATCHED AND EXISTS (SELECT FROM files f WHERE f.id = m.user_id + 1) THEN
+        UPDATE SET name = (SELECT min(name) FROM members), total = (SELECT count(*) FROM files f WHERE f.id > n.id)
+      WHEN NOT MATCHED THEN INSERT VALUES ((SELECT max(user_id) FROM members) + n.id, 'late') RETURNING merge_action(), *`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (3), (4), (1)) v (k) ON m.user_id = v.k
+      WHEN NOT MATCHED AND v.k IN (SELECT user_id FROM files) THEN
+        INSERT (user_id, name, total) VALUES (v.k, 'n' || (SELECT count(*) FROM files WHERE user_id > v.k), (SELECT sum(id) FROM notes))
+      WHEN MATCHED AND v.k = (SELECT min(id) FROM notes) THEN DELETE RETURNING merge_action(), m.*`,
+  },
+  {
+    sql: `WITH w AS (SELECT user_id, count(*) AS n FROM files GROUP BY user_id)
+      MERGE INTO members m USING notes ON m.user_id = notes.id
+      WHEN MATCHED THEN UPDATE SET total = (SELECT n FROM w WHERE w.user_id = notes.id)
+      WHEN NOT MATCHED THEN INSERT VALUES (notes.id, (SELECT 'of ' || sum(n) FROM w)) RETURNING m.name, m.total`,
+  },
+  {
+    sql: `MERGE INTO members m USING notes n ON m.user_id = n.id
+      WHEN NOT MATCHED BY SOURCE AND m.user_id > (SELECT avg(id) FROM notes) THEN UPDATE SET name = name || '!'
+      WHEN NOT MATCHED BY SOURCE AND NOT EXISTS (SELECT FROM files WHERE files.id = m.user_id) THEN DELETE
+      RETURNING merge_action(), m.name, n IS NULL`,
+  },
+  {
+    sql: `MERGE INTO notes n USING files f ON n.id = f.id AND f.id < (SELECT count(*) FROM members)
+      WHEN MATCHED THEN UPDATE SET body = (SELECT max(name) FROM files), owner = f.user_id
+      WHEN NOT MATCHED AND f.id = (SELECT max(id) FROM files) THEN INSERT (id, owner) VALUES (f.id, (SELECT 12 FROM members WHERE user_id = 1))
+      RETURNING n.id, n.owner, f.name`,
+  },
+  // What is chosen, or given, by chance: once.
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 300), (2, 301), (70, 303)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED AND random() < 2 THEN UPDATE SET user_id = v.n + (random() * 0)::int, total = 0 * random()
+      WHEN NOT MATCHED AND random() > -1 THEN INSERT (user_id, name) VALUES (v.n, 'r' || (random() * 0))
+      RETURNING merge_action(), m.user_id, m.name`,
+  },
+  // A reference table: all copies get what is found once.
+  {
+    sql: `MERGE INTO country c USING (VALUES ('de', 1), ('it', 2)) v (code, n) ON c.code = v.code
+      WHEN MATCHED THEN UPDATE SET weight = (SELECT count(*) FROM members WHERE country = v.code), name = left(now()::text, 0) || 'x'
+      WHEN NOT MATCHED THEN INSERT VALUES (v.code, 'r' || (random() * 0), (SELECT max(id) FROM notes)) RETURNING c.*, v.n`,
+  },
+  {
+    sql: `MERGE INTO country c USING files f ON c.weight = f.id AND f.user_id < (SELECT max(user_id) FROM members)
+      WHEN MATCHED AND f.id = (SELECT min(id) FROM notes) THEN DELETE
+      WHEN NOT MATCHED BY SOURCE AND (SELECT count(*) FROM files) > 3 THEN UPDATE SET name = 'left'
+      RETURNING merge_action(), c.code`,
+  },
+];
