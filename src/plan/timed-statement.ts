@@ -19,6 +19,7 @@ import { isName, nameOf } from './engine-text.ts';
 import { isInsertSelect } from './insert-select.ts';
 import type { InsertMerge, TimeDefaults } from './plan.ts';
 import { namesTime, timedText } from './time-text.ts';
+import { leavesDefaults, withMergeDefaults } from './timed-merge.ts';
 
 type SearchPath = PlanInput['searchPath'];
 
@@ -50,13 +51,16 @@ export function tellsTimeOf(
 ): boolean {
   if (!isTimed(statement)) return false;
   if (namesTime(tokens)) return true;
-  const isWrite = statement.kind === 'insert' || statement.kind === 'update';
+  const isWrite =
+    statement.kind === 'insert' ||
+    statement.kind === 'update' ||
+    (statement.kind === 'merge' && leavesDefaults(statement));
   return isWrite && timeColumns(tableOf(statement.relation, catalog, searchPath)).length > 0;
 }
 
 /**
  * The text in which `time`, as PostgreSQL writes a timestamptz, stands for now() and its kin, in
- * defaults too that an INSERT leaves to its table. The text itself where it cannot be taken apart.
+ * defaults too that an INSERT or MERGE leaves to its table. The text itself where it cannot be taken apart.
  */
 export function timedStatement(
   sql: string,
@@ -68,14 +72,17 @@ export function timedStatement(
   if (parsed === null) return sql;
   const told = timedText(sql, parsed.tokens, valueOfTime(time), 'all');
   const { statement } = parsed;
-  if (statement.kind !== 'insert' && statement.kind !== 'update') return told ?? sql;
+  if (statement.kind === 'select' || statement.kind === 'copy' || statement.kind === 'delete') {
+    return told ?? sql;
+  }
   const table = tableOf(statement.relation, catalog, searchPath);
   const columns = timeColumns(table);
   if (table === null || columns.length === 0) return told ?? sql;
   const defaults = new Map(columns.map((column) => [column.name, timedDefault(column, time)]));
   const set = withSetDefaults(told ?? sql, defaults);
-  if (statement.kind !== 'insert') return set;
+  if (statement.kind === 'update') return set;
   const text = set === sql ? { ...parsed, sql } : { ...parsedOf(set)!, sql: set };
+  if (statement.kind === 'merge') return withMergeDefaults(text, statement, table, defaults);
   return withDefaults(text, table, defaults);
 }
 

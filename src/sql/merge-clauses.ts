@@ -10,6 +10,8 @@ export interface MergeClauses {
   /** The condition of ON. */
   readonly on: string;
   readonly whens: readonly WhenText[];
+  /** Where the first of them begins in the statement's text. */
+  readonly whensStart: number;
   /** RETURNING …, or ''. */
   readonly returning: string;
   /** The items of it that are a star by itself. */
@@ -69,6 +71,7 @@ class ClauseReader {
       target: this.#text(merge + 2, using),
       on: this.#text(on + 1, starts[0]!),
       whens,
+      whensStart: this.#tokens[starts[0]!]!.start,
       returning: this.#text(end, this.#tokens.length),
       stars: returning < 0 ? [] : this.#stars(returning),
       returningStart: this.#tokens[end]?.start ?? this.#sql.length,

@@ -81,6 +81,29 @@ describe('a statement over several shards', () => {
     ['INSERT INTO notes VALUES (1, 9), (2, 9), (3, 9)', 'made'],
     ['INSERT INTO notes VALUES (1, 9, 2, NULL, DEFAULT), (2, 9, 2, NULL, DEFAULT)', 'made'],
     ['INSERT INTO notes (made, id, user_id) VALUES (DEFAULT, 9, 1), (now(), 9, 2)', 'made'],
+    [
+      `MERGE INTO notes n USING notes m ON m.user_id = n.user_id AND n.id = 9
+        WHEN NOT MATCHED THEN INSERT (user_id, id) VALUES (m.user_id, 9)`,
+      'made',
+    ],
+    [
+      `MERGE INTO notes n USING notes m ON n.id = 9 AND m.other = n.user_id
+        WHEN MATCHED THEN DELETE
+        WHEN NOT MATCHED AND m.user_id < 4 THEN INSERT VALUES (m.user_id, 9, 1, now(), DEFAULT) RETURNING n.made`,
+      'made',
+    ],
+    [
+      `MERGE INTO notes n USING notes m ON n.id = 9 AND m.other = n.user_id WHEN NOT MATCHED AND m.user_id < 3
+          THEN INSERT OVERRIDING USER VALUE VALUES (m.user_id, (SELECT 8 + count(*) FROM notes WHERE user_id = 1))
+        WHEN NOT MATCHED THEN INSERT (id, "user_id") VALUES (9, m.other + 3)`,
+      'made',
+    ],
+    [
+      `MERGE INTO notes n USING (SELECT user_id AS k FROM notes) m ON m.k = n.user_id
+        WHEN MATCHED AND n.user_id > 3 THEN UPDATE SET made = DEFAULT, id = 9
+        WHEN MATCHED THEN UPDATE SET user_id = n.user_id + 100, id = 9, day = DEFAULT, made = DEFAULT`,
+      'made',
+    ],
   ])('inserts rows of one time: %s', async (sql, column) => {
     await client.query(sql);
     const { rows } = await client.query(
@@ -124,6 +147,19 @@ test.each([
   await raw.close();
   expect(times).toHaveLength(USERS.length);
   expect(new Set(times).size).toBe(1);
+});
+
+test('a MERGE that leaves all to defaults has the time of the transaction, which began elsewhere', async () => {
+  await client.query('CREATE TABLE log (id int4 DEFAULT 1, made timestamptz DEFAULT now())');
+  await client.query('BEGIN');
+  const { rows: began } = await client.query('SELECT now() AS at FROM notes WHERE user_id = 1');
+  const { rows } = await client.query(
+    `MERGE INTO log USING (VALUES (1)) v (k) ON id = k + 1
+      WHEN NOT MATCHED THEN INSERT DEFAULT VALUES RETURNING made AS at`,
+  );
+  await client.query('ROLLBACK');
+  await client.query('DROP TABLE log');
+  expect(rows).toEqual(began);
 });
 
 describe('a transaction over several shards', () => {
