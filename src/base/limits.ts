@@ -369,7 +369,6 @@ export const SCHEMA_HOLD_MS = 15_000;
 
 /** So long a proxy waits for what others have open, to look for deadlocks with them, … */
 export const NEWS_TRANSACTIONS_MS = 1_000;
-
 /** … of which each tells what fits into a notification, which holds less than 8,000 bytes. */
 export const NEWS_TRANSACTIONS_BYTES_MAX = 7_000;
 
@@ -396,3 +395,6 @@ export const OID_NESTING_MAX = 500;
 
 /** Chunks that nobody needs are given back from this size on: servers send 8 kB, or more if ahead. */
 export const FREED_BYTES_MIN = 4_096;
+
+/** Longer values of parameters are not searched for 'today' and the like: dates, and lists of some, are shorter. */
+export const TIME_WORDS_BYTES_MAX = 4_096;

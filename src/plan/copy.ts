@@ -151,7 +151,7 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
 }
 
 /** The text between the first parenthesis and the one that closes it. */
-function insideParentheses(tokens: readonly Token[]): { start: number; end: number } {
+export function insideParentheses(tokens: readonly Token[]): { start: number; end: number } {
   const open = tokens.findIndex(({ text }) => text === '(');
   let depth = 0;
   const close = tokens.findIndex(({ kind, text }, i) => {

@@ -30,6 +30,7 @@ import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
+import { readsMoreThanTime } from './time-text.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
 import type { WrittenRows } from './written-rows.ts';
 
@@ -228,6 +229,7 @@ export class Survey {
       else if (next.kind === 'column') this.#column(next.path);
       else if (next.kind === 'cast') {
         if (!isBuiltInType(next.type.schema, next.type.name)) this.needsHome = true;
+        if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
       } else if (next.kind === 'query') query(next.query);
       else if (next.kind === 'other') this.needsHome ||= !PLAIN_NODES.has(next.node);
       open.push(...childrenOf(next));

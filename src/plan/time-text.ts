@@ -1,6 +1,8 @@
 // Time text: where a statement's text tells the time of its transaction, and what may stand there.
 
 import { depthsOf } from '../sql/clause.ts';
+import type { Expression } from '../sql/expression.ts';
+import { stringValue } from '../sql/string-value.ts';
 import type { Token } from '../sql/token.ts';
 import { isName, nameOf } from './engine-text.ts';
 
@@ -40,10 +42,10 @@ export function timedText(
   return from === 0 ? null : text + sql.slice(from);
 }
 
-/** The brackets that are open, and whether they are of rows of VALUES, whose columns have no names. */
-class Lists {
-  #open: { readonly isOfValues: boolean }[] = [];
-  #closed = { isOfValues: false };
+/** The brackets that are open: of queries, of rows of VALUES, whose columns have no names, or others. */
+export class Lists {
+  #open: { readonly isOfValues: boolean; readonly isOfQuery: boolean }[] = [];
+  #closed = { isOfValues: false, isOfQuery: false };
 
   get depth(): number {
     return this.#open.length;
@@ -51,6 +53,10 @@ class Lists {
 
   get isOfValues(): boolean {
     return this.#open.at(-1)?.isOfValues ?? false;
+  }
+
+  get isOfQuery(): boolean {
+    return this.#open.at(-1)?.isOfQuery ?? true;
   }
 
   pass(tokens: readonly Token[], i: number): void {
@@ -62,7 +68,7 @@ class Lists {
     const isNext = before === ',' && tokens[i - 2]?.text === ')' && this.#closed.isOfValues;
     const isQuery = QUERY.has(tokens[i + 1]?.text ?? '');
     const isOfValues = before === 'values' || isNext || (this.isOfValues && !isQuery);
-    this.#open.push({ isOfValues });
+    this.#open.push({ isOfValues, isOfQuery: isQuery });
   }
 }
 
@@ -113,29 +119,58 @@ function timeAt(tokens: readonly Token[], i: number): Time | null {
   return { first: i, last: i + 3, name, of: cast(rounded) };
 }
 
+/** Strings that are read as times of the transaction. */
+const TIME_WORD = /^\s*(now|today|tomorrow|yesterday)\s*$/i;
+export const HAS_TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
 const DAYS: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
-const TYPES = new Set(['timestamptz', 'timestamp', 'date']);
+const TYPES = new Set(['timestamptz', 'timestamp', 'date', 'time', 'timetz']);
 
 /** 'today'::date, CAST('now' AS timestamp), date 'tomorrow': the string becomes the value itself. */
 function typedString(tokens: readonly Token[], i: number): Time | null {
-  const word = /^'\s*(now|today|tomorrow|yesterday)\s*'$/i
-    .exec(tokens[i]!.text)?.[1]
-    ?.toLowerCase();
-  if (word === undefined) return null;
-  const text = (at: number) => tokens[at]?.text ?? '';
+  const typed = typedAt(tokens, i);
+  const found = typed === null ? null : stringValue(tokens, i);
+  const word = TIME_WORD.exec(found?.value ?? '')?.[1]?.toLowerCase();
+  if (typed === null || found === null || word === undefined) return null;
+  const { first, type } = typed;
   const day = DAYS[word];
+  // No time of day.
+  if (day !== undefined && type.startsWith('time') && !type.startsWith('timestamp')) return null;
   const of =
     day === undefined
       ? cast('')
       : (value: string) => `${value}::pg_catalog.date OPERATOR(pg_catalog.+) ${day}`;
+  const { last } = found;
+  if (first === i) return { first, last, name: null, of };
+  return { first, last, name: null, of: (value) => `(${of(value)})::pg_catalog.${type}` };
+}
+
+/** Such a string is only a part of what is read: 'today 10:00'::timestamp, '{now}'::timestamp[]. */
+export function readsMoreThanTime(expression: Expression): boolean {
+  if (expression.kind !== 'cast' || expression.arg.kind !== 'constant') return false;
+  const { arg, type } = expression;
+  if (arg.type !== 'string' || !HAS_TIME_WORD.test(arg.text)) return false;
+  if (HOLDING.test(type.name)) return true;
+  return TYPES.has(type.name) && (type.isArray || !TIME_WORD.test(arg.text));
+}
+
+const HOLDING = /^(?:date|ts|tstz)(?:multi)?range$/;
+
+/** Where the string at `i` is given a type of dates or times: from which token on, and which. */
+export function typedAt(
+  tokens: readonly Token[],
+  i: number,
+): { readonly first: number; readonly type: string } | null {
+  const text = (at: number) => tokens[at]?.text ?? '';
   const isType = (at: number) => tokens[at]?.kind === 'word' && TYPES.has(text(at));
-  if (isType(i - 1)) {
-    const type = text(i - 1);
-    return { first: i - 1, last: i, name: null, of: (value) => `(${of(value)})::${type}` };
+  if (isType(i - 1)) return { first: i - 1, type: text(i - 1) };
+  const isZoned = text(i - 3) === 'with' || text(i - 3) === 'without';
+  if (isZoned && text(i - 2) === 'time' && text(i - 1) === 'zone' && isType(i - 4)) {
+    return { first: i - 4, type: text(i - 3) === 'with' ? `${text(i - 4)}tz` : text(i - 4) };
   }
-  const isCast = text(i + 1) === '::' || (text(i - 1) === '(' && text(i + 1) === 'as');
-  const type = text(i + 2) === 'pg_catalog' ? i + 4 : i + 2;
-  return isCast && isType(type) ? { first: i, last: i, name: null, of } : null;
+  const behind = text(i + 1) === 'uescape' ? i + 3 : i + 1;
+  const isCast = text(behind) === '::' || (text(i - 1) === '(' && text(behind) === 'as');
+  const at = text(behind + 1) === 'pg_catalog' ? behind + 3 : behind + 1;
+  return isCast && isType(at) ? { first: i, type: text(at) } : null;
 }
 
 /** The bracket behind age of one argument, which counts from the day of the transaction. */
@@ -162,7 +197,7 @@ function namesIn(tokens: readonly Token[]): ReadonlySet<string> {
 const BEFORE_ITEM = new Set(['select', 'returning', ',', 'distinct', 'all', ')']);
 
 /** Whether it may be, or begin, an output column without a name of its own. */
-function startsItem(tokens: readonly Token[], index: number): boolean {
+export function startsItem(tokens: readonly Token[], index: number): boolean {
   let before = index - 1;
   while (tokens[before]?.text === '(') before -= 1;
   return BEFORE_ITEM.has(tokens[before]?.text ?? '');

@@ -63,6 +63,10 @@ export const SEVERAL_SHARDS = {
     what: 'COPY FROM with the option DEFAULT and a column whose default tells the time',
     hint: 'Leave the column out of the list, or give its value in every row.',
   },
+  timeWord: {
+    what: "a string with 'now' or 'today' in it that each shard would read for itself: 'today 10:00', '{today}', one of a type that is made of dates",
+    hint: "Give the date itself, or compute it: CURRENT_DATE + time '10:00'.",
+  },
   statementTime: {
     what: 'statement_timestamp(), which each shard would tell for itself',
     hint: 'Use now(), or send the time as a parameter.',

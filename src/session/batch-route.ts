@@ -246,7 +246,9 @@ function shardOf(portal: Portal, state: SessionState, context: SessionContext): 
   if (plan.route.kind === 'any') return anyShard(state, context);
   const values = new StatementValues(literals, portal.parameters);
   const targets = targetsOf(plan.route, values, topology);
-  return targets.length === 1 && !isLate(plan, targets[0]!, state) ? targets[0]! : -1;
+  return targets.length === 1 && !isLate(plan, portal.statement.sql, targets[0]!, state)
+    ? targets[0]!
+    : -1;
 }
 
 /** A shard the transaction is on already, else the first that is up. */

@@ -2,15 +2,17 @@
 
 import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
-import type { BoundParameters } from '../execute/parameters.ts';
+import { type BoundParameters, NO_PARAMETERS } from '../execute/parameters.ts';
 import { boundWithTime } from '../execute/time-parameter.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
+import { mayHaveTimeWords } from '../plan/time-words.ts';
 import { timedStatement } from '../plan/timed-statement.ts';
 import { query } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import type { Execution } from './execution.ts';
 import type { SessionState } from './state.ts';
+import { withTimeWords } from './time-words.ts';
 
 /** In ISO form, which every DateStyle reads. */
 const NOW =
@@ -50,10 +52,16 @@ export async function withClock(
 }
 
 /** The shard has joined the transaction later, or is about to, and the statement asks for its time. */
-export function isLate({ tellsTime }: RoutedPlan, shard: number, state: SessionState): boolean {
-  if (!tellsTime || state.transaction === null) return false;
+export function isLate(
+  { tellsTime }: RoutedPlan,
+  sql: string,
+  shard: number,
+  state: SessionState,
+): boolean {
+  if (state.transaction === null) return false;
   const [first] = state.transaction.participants.keys();
-  return first !== undefined && first !== shard;
+  if (first === undefined || first === shard) return false;
+  return tellsTime || mayHaveTimeWords(sql);
 }
 
 /** The statement with the time of the transaction written out; planned anew, for several shards. */
@@ -61,19 +69,43 @@ export async function timedExecution(
   execution: Execution,
   state: SessionState,
   context: SessionContext,
-): Promise<Execution & { readonly plan: RoutedPlan }> {
+): Promise<RoutedExecution> {
   const sql = await withTime(execution.sql, state, context);
-  const plan = context.planner.planOnce(sql, context.topology(), state.searchPath);
+  return plannedAnew({ ...execution, sql }, state, context);
+}
+
+type RoutedExecution = Execution & { readonly plan: RoutedPlan };
+
+/** By the plan of its text, which is another than the client's and means the same. */
+export function plannedAnew(
+  execution: Execution,
+  state: SessionState,
+  context: SessionContext,
+): RoutedExecution {
+  const plan = context.planner.planOnce(execution.sql, context.topology(), state.searchPath);
   if (plan.op === 'refused') throw new SqlError(plan.error);
   if (plan.op !== 'routed') throw new Error('a statement changed its kind with the time in it');
-  return { ...execution, sql, plan };
+  return { ...execution, plan };
 }
 
 /** Its text. */
-export async function withTime(
+async function withTime(
   sql: string,
   state: SessionState,
   context: SessionContext,
 ): Promise<string> {
   return timedStatement(sql, context.topology().catalog, state.searchPath, await startOf(state));
+}
+
+/** The text for a shard that has joined the transaction later. */
+export async function lateText(
+  execution: Execution,
+  { tellsTime }: RoutedPlan,
+  state: SessionState,
+  context: SessionContext,
+): Promise<string> {
+  // The values of its parameters go to the shard as they came.
+  const parameters = { ...NO_PARAMETERS, types: execution.parameters.types };
+  const { sql } = await withTimeWords({ sql: execution.sql, parameters }, false, state, context);
+  return tellsTime || sql !== execution.sql ? withTime(sql, state, context) : sql;
 }

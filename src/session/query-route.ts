@@ -39,7 +39,7 @@ export function routeQuery(
     else {
       const values = new StatementValues(literals, NO_PARAMETERS);
       const targets = targetsOf(plan.route, values, topology);
-      if (targets.length !== 1 || isLate(plan, targets[0]!, state)) return null;
+      if (targets.length !== 1 || isLate(plan, sql, targets[0]!, state)) return null;
       shard = targets[0]!;
     }
     const cost = context.costs.of(plan);

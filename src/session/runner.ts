@@ -14,7 +14,7 @@ import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
-import { isLate, timedExecution, withTime } from './clock.ts';
+import { isLate, lateText, plannedAnew, timedExecution } from './clock.ts';
 import { runCopy } from './copy-runner.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { Descriptions, isUnreadable } from './descriptions.ts';
@@ -38,6 +38,7 @@ import { runSetval } from './setval-run.ts';
 import { relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
 import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
+import { withTimeWords } from './time-words.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
 import { isWriting, runWrite } from './write-run.ts';
 
@@ -169,8 +170,9 @@ export class Runner {
 
   async #alone(execution: Execution, plan: RoutedPlan, shard: number): Promise<void> {
     const { state, context } = this.#d;
-    if (!isLate(plan, shard, state)) return runSingle(execution, plan, shard, this.#d);
-    const sql = await withTime(execution.sql, state, context);
+    const { sql: written } = execution;
+    if (!isLate(plan, written, shard, state)) return runSingle(execution, plan, shard, this.#d);
+    const sql = await lateText(execution, plan, state, context);
     await runSingle({ ...execution, sql }, plan, shard, this.#d);
   }
 
@@ -212,7 +214,11 @@ export class Runner {
     targets: readonly number[],
   ): Promise<void> {
     const { state, context } = this.#d;
-    const exact = { ...execution, plan: this.#exactPlan(execution, plan) };
+    const told = await withTimeWords(execution, true, state, context);
+    const exact =
+      told === execution
+        ? { ...execution, plan: this.#exactPlan(execution, plan) }
+        : plannedAnew(told, state, context);
     // The others have the time as a parameter, or are timed where they are run.
     const isTimed = exact.plan.tellsTime && exact.plan.copy === 'out';
     const parts = isTimed ? await timedExecution(exact, state, context) : exact;
