@@ -1,7 +1,7 @@
 // Merge rows: MERGE on each shard with the rows of its source that were computed before.
 
 import { quoteName } from '../base/quote.ts';
-import { type MergeRowsMerge, SOURCE_END } from '../plan/staged.ts';
+import { type JoinedRow, type MergeRowsMerge, SOURCE_END } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { type CarriedColumn, carriedRef, carriedRelation, carriedSql } from './carried.ts';
 import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
@@ -68,13 +68,51 @@ export function sourceSql(
   let at = 0;
   const relations = merge.aliases.map((alias) => {
     const end = merge.aliases.length === 1 ? names.length : names.indexOf(SOURCE_END, at);
-    const shown = names
-      .slice(at, end)
-      .map((name, i) => `${carriedRef(at + i)} AS ${quoteName(name)}`);
+    const own = names.slice(at, end).map((name, i) => ({ name, ref: carriedRef(at + i) }));
     at = end + 1;
-    const row = `SELECT ${shown.join(', ')}`;
-    if (present === '') return ` CROSS JOIN LATERAL (${row}) AS ${alias}`;
-    return ` LEFT JOIN LATERAL (${row} WHERE ${present}) AS ${alias} ON true`;
+    return { alias, own };
   });
-  return [carried, ...relations].join('');
+  const joined = merge.joined ?? relations.map((_, i): JoinedRow => i).reduce(sideBySide);
+  const text = joinedText(joined, relations);
+  if (present === '') return `${carried} CROSS JOIN ${text}`;
+  return `${carried} LEFT JOIN ${text} ON ${present}`;
+}
+
+const sideBySide = (left: JoinedRow, right: JoinedRow): JoinedRow => ({
+  type: 'CROSS',
+  left,
+  right,
+  using: '',
+});
+
+interface CarriedSource {
+  readonly alias: string;
+  readonly own: readonly { readonly name: string; readonly ref: string }[];
+}
+
+function joinedText(joined: JoinedRow, relations: readonly CarriedSource[]): string {
+  if (typeof joined === 'number') return relationText(relations[joined]!);
+  const { type, left, right, using } = joined;
+  if (type === 'FULL') return fullText(joined, relations);
+  const join = `${using === null ? 'NATURAL ' : ''}${type} JOIN`;
+  return `(${joinedText(left, relations)} ${join} ${joinedText(right, relations)}${using ?? ''})`;
+}
+
+/** Of which one side may have no row, and then has NULLs only; the other is the row then. */
+function fullText(
+  { left, right, using }: Exclude<JoinedRow, number>,
+  relations: readonly CarriedSource[],
+): string {
+  const [a, b] = [relations[left as number]!, relations[right as number]!];
+  const natural = using === null ? 'NATURAL ' : '';
+  const first = relationText(a, `${isThere(a)} OR NOT ${isThere(b)}`);
+  return `(${first} ${natural}FULL JOIN ${relationText(b, isThere(b))}${using ?? ''})`;
+}
+
+const isThere = ({ own }: CarriedSource): string =>
+  `(${['false', ...own.map(({ ref }) => `${ref} IS DISTINCT FROM NULL`)].join(' OR ')})`;
+
+function relationText({ alias, own }: CarriedSource, where = ''): string {
+  const shown = own.map(({ name, ref }) => `${ref} AS ${quoteName(name)}`).join(', ');
+  return `LATERAL (SELECT ${shown}${where === '' ? '' : ` WHERE ${where}`}) AS ${alias}`;
 }

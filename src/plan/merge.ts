@@ -3,7 +3,7 @@
 import { quoteName } from '../base/quote.ts';
 import type { Expression } from '../sql/expression.ts';
 import { mergeText } from '../sql/merge-text.ts';
-import type { FromItem, MergeAction, MergeStatement } from '../sql/statement.ts';
+import type { MergeAction, MergeStatement, Target } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
@@ -12,8 +12,9 @@ import { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
 import { afterJoin, apartMerge } from './merge-apart.ts';
 import { foundMerge } from './merge-found.ts';
+import { mergeSource } from './merge-source.ts';
 import { conjunctsOf, keyClassOf, keySourceOf, pairsOf } from './restriction.ts';
-import { Scope } from './scope.ts';
+import { type Leaf, Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import { type MergeRowsMerge, SOURCE_END } from './staged.ts';
 import { Survey } from './survey.ts';
@@ -96,10 +97,10 @@ export function mergeRows(
   const { sql, tokens } = context.input;
   const text = mergeText(sql, tokens);
   if (text === null || survey.writesInWith) throw new NoMerge('text');
-  const names = sourceNames(source, scope);
-  const aliases = names.map(quoteName);
-  const [alias] = names as [string];
-  const isJoin = names.length > 1;
+  const { aliases, joined } = mergeSource(source);
+  const isJoin = aliases.length > 1;
+  // It would show what carries the rows, and a column of two relations once.
+  if (joined !== null && statement.returning.some(isStar)) throw new NoMerge('mergeSource');
   const own = ownSurvey([statement.on, ...statement.parts], scope, survey);
   checkReturning(statement, scope, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
@@ -109,7 +110,7 @@ export function mergeRows(
     (sharded !== null && movesRows(statement, sharded, scope));
   const found = isFound ? foundMerge(statement, table, aliases, own, text.with, context) : null;
   const splits = sharded !== null && !isFound && inserts(statement).length > 0;
-  const split = splits && !isJoin ? splitOf(statement, sharded, scope, alias) : null;
+  const split = splits && !isJoin ? splitOf(statement, sharded, scope) : null;
   const apart = splits && split === null ? apartMerge(statement, sharded, aliases, context) : null;
   return {
     how: 'mergeRows',
@@ -117,6 +118,7 @@ export function mergeRows(
     table: writtenTable(statement, table),
     before: text.before,
     aliases,
+    joined,
     after: isJoin ? afterJoin(statement, aliases, context) : text.after,
     split,
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
@@ -126,19 +128,9 @@ export function mergeRows(
   };
 }
 
-/** What the relations of the source are called. Throws NoMerge where a column may be of none. */
-function sourceNames(source: FromItem, scope: Scope): readonly string[] {
-  const [, ...leaves] = scope.leaves;
-  const names = leaves.map(({ name }) => name);
-  const isNamed = names.every((name) => name !== null) && names.length > 0;
-  if (source.kind !== 'join') {
-    if (!isNamed) throw new NoMerge('text');
-    return names;
-  }
-  // A column of USING is shown for both, as neither's.
-  if (!isNamed || scope.merged.size > 0) throw new NoMerge('mergeSource');
-  return names;
-}
+/** A star by itself. */
+const isStar = ({ expression }: Target): boolean =>
+  expression.kind === 'star' && expression.path.length === 0;
 
 function shownBy(aliases: readonly string[]): string {
   if (aliases.length === 1) return '*';
@@ -147,24 +139,18 @@ function shownBy(aliases: readonly string[]): string {
 }
 
 /** By the source's column that ON holds equal to the key and every INSERT gives as the key; null: none is. */
-function splitOf(
-  statement: MergeStatement,
-  table: Table,
-  scope: Scope,
-  alias: string,
-): MergeRowsMerge['split'] {
-  const [target] = scope.leaves;
-  const columnOf = (e: Expression | undefined, name: string | null) => {
+function splitOf(statement: MergeStatement, table: Table, scope: Scope): MergeRowsMerge['split'] {
+  const [target, source] = scope.leaves;
+  const columnOf = (e: Expression | undefined, leaf: Leaf | undefined) => {
     const found = e?.kind === 'column' ? scope.find(e.path) : null;
-    return found !== null && found.leaf.name === name ? found.column : null;
+    return found !== null && found.leaf === leaf ? found.column : null;
   };
-  if (target!.name === alias) throw new NoMerge('text');
   const columns = equalities(statement.on).flatMap(([a, b]) => {
-    if (columnOf(a, target!.name) === table.keyColumn) return columnOf(b, alias) ?? [];
-    return columnOf(b, target!.name) === table.keyColumn ? (columnOf(a, alias) ?? []) : [];
+    if (columnOf(a, target) === table.keyColumn) return columnOf(b, source) ?? [];
+    return columnOf(b, target) === table.keyColumn ? (columnOf(a, source) ?? []) : [];
   });
   const column = columns.find((name) =>
-    inserts(statement).every((each) => columnOf(insertedKey(each, table), alias) === name),
+    inserts(statement).every((each) => columnOf(insertedKey(each, table), source) === name),
   );
   if (column === undefined) return null;
   return { column, key: rowsKey(table, [table.keyColumn!]) };

@@ -119,15 +119,32 @@ export interface AssignedColumn {
 /** What ends the columns of one relation of a source that joins several. */
 export const SOURCE_END = 'drive.end';
 
+/** The relations of a source, each row of which is one of each of them. */
+export interface MergeSource {
+  /** Quoted; of several, each has the columns of the query up to one that is called SOURCE_END. */
+  readonly aliases: readonly string[];
+  /** How they are joined where some columns are of two of them; null: side by side. */
+  readonly joined: JoinedRow | null;
+}
+
+/** A relation by its place among the aliases, or a join. */
+export type JoinedRow =
+  | number
+  | {
+      readonly type: 'CROSS' | 'LEFT' | 'RIGHT' | 'FULL';
+      readonly left: JoinedRow;
+      readonly right: JoinedRow;
+      /** With a space in front; '': by no columns, null: NATURAL. */
+      readonly using: string | null;
+    };
+
 /** MERGE whose source's rows a query of its own computes first. */
-export interface MergeRowsMerge {
+export interface MergeRowsMerge extends MergeSource {
   readonly how: 'mergeRows';
   readonly source: string;
   readonly table: WrittenTable;
-  /** A shard is sent `before`, its rows as relations of these aliases, `after`. */
+  /** A shard is sent `before`, its rows as relations of the aliases, `after`. */
   readonly before: string;
-  /** Quoted; of several, each has the columns of the query up to one that is called SOURCE_END. */
-  readonly aliases: readonly string[];
   readonly after: string;
   /**
    * A row goes to the shard of the key that this column of the source has, as it may be inserted.

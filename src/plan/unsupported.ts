@@ -121,7 +121,7 @@ export const SEVERAL_SHARDS = {
     hint: 'Name the columns, or ask for the rest by a SELECT of its own before.',
   },
   mergeSource: {
-    what: 'MERGE of a source that must be computed first and is a join by USING or NATURAL, or of what has no name',
+    what: 'MERGE of a source that must be computed first and is a join: by USING or NATURAL, with RETURNING * or of more than two relations by FULL JOIN; of what has no name',
     hint: 'Put the join into a sub-query with a name: USING (SELECT … FROM a JOIN b ON …) AS s.',
   },
   insertWith: {

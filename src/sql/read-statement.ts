@@ -193,6 +193,7 @@ function readJoin(join: JoinExpr, reader: Reader): FromItem {
     right: readFrom(join.rarg!, reader),
     on: readOptional(join.quals, reader),
     using: stringsOf(join.usingClause),
+    usingAlias: join.join_using_alias?.aliasname ?? null,
     natural: join.isNatural ?? false,
     alias: join.alias?.aliasname ?? null,
   };

@@ -28,6 +28,8 @@ export type FromItem =
       readonly right: FromItem;
       readonly on: Expression | null;
       readonly using: readonly string[];
+      /** What the columns of USING are called together. */
+      readonly usingAlias: string | null;
       readonly natural: boolean;
       readonly alias: string | null;
     }

@@ -88,6 +88,12 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN NOT MATCHED AND f.id = (SELECT max(id) FROM files) THEN INSERT (id, owner) VALUES (f.id, (SELECT 12 FROM members WHERE user_id = 1))
       RETURNING n.id, n.owner, f.name`,
   },
+  {
+    sql: `MERGE INTO members m USING notes n JOIN (VALUES (1, 4), (2, 6), (3, 8)) v (id, k) USING (id) ON m.user_id = n.owner
+      WHEN MATCHED AND id < (SELECT max(id) FROM notes) THEN UPDATE SET user_id = m.user_id + k + 60, total = id
+      WHEN NOT MATCHED BY SOURCE AND m.user_id < (SELECT min(id) FROM notes) THEN DELETE
+      RETURNING merge_action(), m.*, id, n.body`,
+  },
   // What is chosen, or given, by chance: once.
   {
     sql: `MERGE INTO members m USING (VALUES (1, 300), (2, 301), (70, 303)) v (k, n) ON m.user_id = v.k

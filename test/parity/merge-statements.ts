@@ -105,6 +105,58 @@ export const MERGES_APART: readonly Said[] = [
       WHEN MATCHED THEN UPDATE SET name = coalesce(j.body, 'none') WHEN NOT MATCHED THEN INSERT VALUES (j.owner + 4400, 'j')
       RETURNING m.user_id, j.at, j.size`,
   },
+  // Joins by USING and NATURAL, whose columns are of two relations.
+  {
+    sql: `MERGE INTO members m USING notes n JOIN files f USING (id) ON m.user_id = n.owner AND id > 1
+      WHEN MATCHED THEN UPDATE SET name = coalesce(n.body, 'none'), total = f.id + n.id + id
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (id + 5200, f.name) RETURNING merge_action(), m.*, id, f.id, n.at`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 'a'), (2, NULL), (55, 'c')) v (id, t) LEFT JOIN notes n USING (id)
+        LEFT JOIN (SELECT id, min(name) AS low FROM files GROUP BY id) f USING (id) ON m.user_id = id
+      WHEN MATCHED AND n.body = 'first' THEN UPDATE SET name = t || id
+      WHEN NOT MATCHED AND f.low IS NULL THEN INSERT (user_id, name) VALUES (id + 5300, coalesce(n.body, t)) RETURNING id, v.id, n.id, f.id, low`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 'a'), (NULL, 'b')) v (id, t) RIGHT JOIN notes n USING (id) ON m.user_id = n.owner + 5400
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (n.owner + 5400 + id, coalesce(t, 'none')) RETURNING m.*, id, v.id, n.id`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 'a'), (NULL, 'b'), (9, 'c')) v (id, t) FULL JOIN notes n USING (id) ON m.user_id = coalesce(id, 0) + 5500
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (5510 + coalesce(id, 0), coalesce(t, body, 'none')) RETURNING m.*, id, v.id, n.id, v, n IS NULL`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT id, owner AS k FROM notes) n NATURAL JOIN (SELECT id, name AS k2 FROM files) f ON m.user_id = n.k
+      WHEN MATCHED THEN UPDATE SET name = k2 || id WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (id + 5600, k2) RETURNING m.user_id, id`,
+  },
+  {
+    sql: `MERGE INTO members m USING (notes n NATURAL LEFT JOIN (VALUES (1, 'x')) v (id, t)) CROSS JOIN generate_series(1, 2)
+        LEFT JOIN (SELECT 1 AS generate_series, 7 AS u) w USING (generate_series) ON m.user_id = n.owner + generate_series + 5700
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (n.owner * 10 + generate_series + 5700, coalesce(t, 'u' || u, 'none'))
+      RETURNING m.*, n.id, generate_series`,
+  },
+  {
+    sql: `MERGE INTO members m USING notes n JOIN files f USING (id) AS both ON m.user_id = both.id + 5800
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (both.id * 3 + 5800, f.name) RETURNING both.id, m.name`,
+  },
+  {
+    sql: `MERGE INTO members m USING (notes n JOIN files f USING (id)) AS j ON m.user_id = j.owner AND j.id = 1
+      WHEN MATCHED THEN UPDATE SET name = coalesce(j.body, 'none') WHEN NOT MATCHED THEN INSERT VALUES (j.owner + 5900, 'j') RETURNING *`,
+  },
+  // Without a name.
+  {
+    sql: `MERGE INTO members m USING (SELECT id AS k, name AS t FROM files WHERE id BETWEEN 5 AND 7) ON m.user_id = k
+      WHEN MATCHED THEN UPDATE SET name = t WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (k + 6000, t) RETURNING *, k`,
+  },
+  {
+    sql: `MERGE INTO members m USING generate_series(4, 6) ON m.user_id = generate_series
+      WHEN MATCHED THEN UPDATE SET name = 'g' || generate_series
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (generate_series.generate_series + 6100, 'g') RETURNING *`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT user_id AS k, max(name) AS t FROM files GROUP BY user_id) ON m.user_id = k
+      WHEN MATCHED THEN UPDATE SET name = t WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (k, t) RETURNING merge_action(), *`,
+  },
   // A shard by the source's key, which the row that is inserted does not have.
   {
     sql: `MERGE INTO members m USING (SELECT * FROM files WHERE user_id = 3 AND id < 9) f ON m.user_id = f.user_id

@@ -204,8 +204,18 @@ describe('Refused, with what to do', () => {
     ['chance in ON', into('accounts', 'a.total = e.total + random()', `VALUES (e.id, 'x')`)],
     ['a view', into('rich', 'a.total = e.total', `VALUES (e.id, 'x')`)],
     [
-      'a source that is a join by USING',
+      'all columns of a source that is a join by USING',
       `MERGE INTO accounts a USING entries e JOIN entries f USING (id) ON a.total = e.total
+        WHEN NOT MATCHED THEN INSERT (user_id) VALUES (e.id) RETURNING *`,
+    ],
+    [
+      'a source with a FULL JOIN by USING of more than two relations',
+      `MERGE INTO accounts a USING entries e JOIN entries f USING (id) FULL JOIN entries g USING (id) ON a.total = e.total
+        WHEN NOT MATCHED THEN INSERT (user_id) VALUES (e.id)`,
+    ],
+    [
+      'a join with what has no name',
+      `MERGE INTO accounts a USING entries e CROSS JOIN (SELECT 1 AS one) ON a.total = e.total
         WHEN NOT MATCHED THEN INSERT (user_id) VALUES (e.id)`,
     ],
     [
