@@ -24,6 +24,12 @@ export interface CarriedColumn {
   readonly readAs: string | null;
 }
 
+/** A value that nobody reads: its text, or its bytes in binary, given back as they came. */
+export const shownColumn = (format: 0 | 1): CarriedColumn =>
+  format === 1
+    ? { typeOid: TYPE.bytea, type: 'pg_catalog.bytea', readAs: null }
+    : { typeOid: TYPE.text, type: 'pg_catalog.text', readAs: null };
+
 export const isUserType = (oid: number): boolean => oid >= FIRST_USER_TYPE_OID;
 
 /** Names of types as SQL, by the oids of the server that `connection` is to. */

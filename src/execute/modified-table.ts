@@ -23,6 +23,12 @@ export interface ModifiedTable {
   readonly foundBy: 'key' | 'place';
   /** The columns among them that are unique, and by which constraint if that holds at once. */
   readonly unique: { readonly columns: number; readonly constraint: string | null };
+  /** Types with their modifiers and collations, as SQL, by the column's name. */
+  readonly exactTypes: ReadonlyMap<string, string>;
+  /** What columns are generated as, in the names of others, by their own. */
+  readonly generated: ReadonlyMap<string, string>;
+  /** Triggers may change a row before it is updated. */
+  readonly triggersChange: boolean;
   /** A row of it may be deleted on one shard and inserted on another in place of an update. */
   readonly movable: boolean;
 }
@@ -63,9 +69,15 @@ export async function modifiedTable(
     identity: [...(foundBy === 'key' ? unique : PLACE), ...beside],
     foundBy,
     unique: { columns: unique.length, constraint: rows[0]?.[6] ?? null },
+    exactTypes: new Map(rows.map((row) => [row[0]!, row[7]!])),
+    generated: new Map(rows.flatMap((row) => (row[8] == null ? [] : [[row[0]!, row[8]] as const]))),
+    triggersChange: rows[0]?.[9] === 't',
     movable: rows[0]?.[4] === 't',
   };
 }
+
+/** Bits of pg_trigger.tgtype. Source: pg_trigger.h. */
+const BEFORE_ROW_UPDATE = 1 | 2 | 16;
 
 /**
  * Unique: the primary key's columns, else those of the first UNIQUE constraint that holds at once and
@@ -85,7 +97,16 @@ const columnsSql = (table: string) => `
           AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r')))
       OR (c.relkind <> 'p'
         AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid))),
-    a.atttypid::pg_catalog.int8, CASE WHEN NOT i.condeferrable THEN i.conname END
+    a.atttypid::pg_catalog.int8, CASE WHEN NOT i.condeferrable THEN i.conname END,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) || coalesce((
+      SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname)
+      FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+      WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation), ''),
+    CASE WHEN a.attgenerated <> '' THEN (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+      FROM pg_catalog.pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum) END,
+    EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = ANY (own.oids)
+      AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & ${BEFORE_ROW_UPDATE} = ${BEFORE_ROW_UPDATE})
   FROM pg_catalog.pg_class c
   CROSS JOIN LATERAL (SELECT c.oid || ARRAY(
     SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(c.oid)) AS oids) AS own

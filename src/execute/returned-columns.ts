@@ -1,51 +1,73 @@
 // Returned columns: RETURNING of rows that were found before, with what was found in its places.
 
 import { quoteName } from '../base/quote.ts';
-import type { ReturnedItem } from '../plan/staged.ts';
+import type { ModifyRowsMerge, ReturnedItem } from '../plan/staged.ts';
 import type { FieldDescription } from '../wire/row.ts';
 import { CARRIED, carriedName, carriedRef } from './carried.ts';
 import type { ModifiedTable } from './modified-table.ts';
+import { rowItem } from './written-row.ts';
 
 /** Behind what a star shows, of which only the server knows how many columns they are. */
 const END = 'drive.end';
 
 /** The items by which a query finds what RETURNING shows of it. */
-export function foundItems(returning: readonly ReturnedItem[]): string[] {
-  return returning.flat().flatMap((part) => {
-    if (typeof part === 'string') return [];
-    return part.shows === 'one'
-      ? [part.found]
-      : [part.found, `NULL::pg_catalog.int4 AS ${quoteName(END)}`];
+export const foundItems = (merge: ModifyRowsMerge, table: ModifiedTable): string[] =>
+  merge.returning.flatMap((item) => {
+    if (item.shows === 'own') return [];
+    if (item.shows === 'one') return [rowItem(item, merge, table)];
+    if (item.shows !== 'parts') {
+      return [item.sql, `NULL::pg_catalog.int4 AS ${quoteName(END)}`];
+    }
+    return item.parts.flatMap((part) => (typeof part === 'string' ? [] : [part.found]));
   });
-}
 
 export const showsFound = (returning: readonly ReturnedItem[]): boolean =>
-  returning.flat().some((part) => typeof part !== 'string');
+  returning.some((item) =>
+    item.shows === 'parts'
+      ? item.parts.some((part) => typeof part !== 'string')
+      : item.shows !== 'own',
+  );
 
-/** The items as a shard computes them; `fields`: of the query, which gives them from `first` on. */
-export function returnedSql(
+export interface ReturnedColumns {
+  /** The items as a shard computes them. */
+  readonly sql: string;
+  /** Of fields that are shown as they are found, by position: which column of the client's each is. */
+  readonly shown: ReadonlyMap<number, number>;
+}
+
+/** `fields`: of the query, which gives what it finds from `first` on. */
+export function returnedColumns(
   returning: readonly ReturnedItem[],
   fields: readonly FieldDescription[],
   first: number,
   { names }: ModifiedTable,
-): string {
+): ReturnedColumns {
+  const items: string[] = [];
+  const shown = new Map<number, number>();
   let at = first;
-  const items = returning.map((item) =>
-    item
-      .map((part) => {
-        if (typeof part === 'string') return part;
-        if (part.shows === 'one') return carriedRef(at++);
-        const from = part.shows === 'others' ? at + names.length : at;
-        const end = fields.findIndex(({ name }, i) => i >= from && name === END);
-        at = end + 1;
-        return fields
-          .slice(from, end)
-          .map((_, i) => carriedRef(from + i))
-          .join(', ');
-      })
-      .join(''),
-  );
-  return items.filter((item) => item !== '').join(', ');
+  let column = 0;
+  const show = (field: number) => {
+    items.push(carriedRef(field));
+    shown.set(field, column++);
+  };
+  for (const item of returning) {
+    if (item.shows === 'own') {
+      items.push(item.sql);
+      column += names.length;
+    } else if (item.shows === 'one') {
+      show(at++);
+    } else if (item.shows === 'parts') {
+      const texts = item.parts.map((part) => (typeof part === 'string' ? part : carriedRef(at++)));
+      items.push(texts.join(''));
+      column += 1;
+    } else {
+      const end = fields.findIndex(({ name }, i) => i >= at && name === END);
+      const from = item.shows === 'others' ? at + names.length : at;
+      for (let field = from; field < end; field++) show(field);
+      at = end + 1;
+    }
+  }
+  return { sql: items.join(', '), shown };
 }
 
 interface ArrivalText {

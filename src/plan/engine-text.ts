@@ -174,8 +174,8 @@ function schemaCuts(tokens: readonly Token[], stands: readonly Stand[]): Cut[] {
 }
 
 /**
- * True when the name of a table among `named` may stand for its whole row: anywhere but before a point or in
- * FROM, where `places` are.
+ * True when the name of a table among `named` may stand for its whole row: anywhere but before a point, behind
+ * AS, or in FROM, where `places` are.
  */
 export function namesRow(
   places: readonly Pick<Stand, 'item' | 'span'>[],
@@ -185,6 +185,7 @@ export function namesRow(
   const visible = new Set(named.map(({ item }) => visibleName(item)));
   return tokens.some((token, i) => {
     if (!isName(token) || !visible.has(nameOf(token)) || tokens[i + 1]?.text === '.') return false;
+    if (tokens[i - 1]?.text === 'as') return false;
     return !places.some(
       ({ span: { first, last, alias } }) => (i >= first && i <= last) || i === alias,
     );

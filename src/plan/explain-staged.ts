@@ -46,7 +46,7 @@ export function modifyLines(merge: ModifyRowsMerge): string[] {
   const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
   return [
     `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
-    `merge: ${verb} rows of ${table.kind} ${table.name} by primary key${returnedText(merge.returning)}`,
+    `merge: ${verb} rows of ${table.kind} ${table.name} by key or place${returnedText(merge.returning)}`,
   ];
 }
 
@@ -92,9 +92,12 @@ const WHENS = {
 
 /** What is found with the rows stands in brackets. */
 function returnedText(items: readonly ReturnedItem[]): string {
-  const texts = items.map((item) =>
-    item.map((part) => (typeof part === 'string' ? part : `[${part.found}]`)).join(''),
-  );
+  const texts = items.map((item) => {
+    if (item.shows === 'own') return item.sql;
+    if (item.shows !== 'parts')
+      return `[${item.sql}${item.of === 'found' ? '' : ` of ${item.of}`}]`;
+    return item.parts.map((part) => (typeof part === 'string' ? part : `[${part.found}]`)).join('');
+  });
   return texts.length === 0 ? '' : ` RETURNING ${texts.join(', ')}`;
 }
 

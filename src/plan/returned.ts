@@ -5,70 +5,107 @@ import type { Column, Expression, SubQuery } from '../sql/expression.ts';
 import type { ReturningText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
+import { asksChance } from './functions.ts';
 import type { Leaf, Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
-import type { ReturnedItem, ReturnedPart } from './staged.ts';
+import type { ReturnedItem, ReturnedPart, RowVersion } from './staged.ts';
+
+type Modify = UpdateStatement | DeleteStatement;
 
 interface Cut {
   readonly sql: string;
   readonly tokens: readonly Token[];
   readonly scope: Scope;
   readonly target: Leaf;
-  /** The row that is written is surely the one that is found: old and new mean something. */
+  /** What the statement calls the table, quoted. */
+  readonly alias: string;
+  /** The row that is written is surely the one that is found: its shard has old and new of it. */
   readonly stays: boolean;
+  readonly statement: Modify;
+  /** What the statement calls the old and the new row. */
+  readonly versions: ReadonlyMap<string, 'old' | 'new'>;
 }
 
 /** `stays`: no row may move to another shard. Throws NoMerge. */
 export function returnedItems(
-  { alias, relation, from, returning }: UpdateStatement | DeleteStatement,
+  statement: Modify,
   texts: readonly ReturningText[],
-  cut: Omit<Cut, 'target'>,
+  cut: Pick<Cut, 'sql' | 'tokens' | 'scope' | 'stays'>,
 ): readonly ReturnedItem[] {
+  const { alias, relation, from, returning } = statement;
   if (texts.length !== returning.length) throw new NoMerge('text');
-  const own = { ...cut, target: cut.scope.leaves[0]! };
+  const target = cut.scope.leaves[0]!;
+  const called = quoteName(alias ?? relation.name);
+  const own = { ...cut, target, alias: called, statement, versions: versionsIn(cut.tokens) };
+  const all: ReturnedItem = { shows: 'own', sql: `${own.alias}.*` };
   return returning.flatMap(({ expression }, i): ReturnedItem[] => {
     const text = texts[i]!;
-    if (expression.kind !== 'star') return [partsOfItem(expression, text, own)];
-    const [name] = expression.path.slice(-1);
-    if (name === own.target.name) return [[text.text]];
-    if (name !== undefined && own.scope.leaves.some((leaf) => leaf.name === name)) {
-      return [[{ found: text.text, shows: 'all' }]];
+    if (expression.kind !== 'star') return [itemOf(expression, text, own)];
+    const name = expression.path.at(-1);
+    if (name === undefined) {
+      return from.length === 0 ? [all] : [all, { shows: 'others', sql: '*', of: 'found' }];
     }
-    if (name !== undefined && !isVersion(name, own)) throw new NoMerge('returning');
-    if (name !== undefined) return [[text.text]];
-    const all: ReturnedItem = [`${quoteName(alias ?? relation.name)}.*`];
-    return from.length === 0 ? [all] : [all, [{ found: '*', shows: 'others' }]];
+    if (name === target.name) return [{ shows: 'own', sql: text.text }];
+    if (cut.scope.leaves.some((leaf) => leaf.name === name)) {
+      return [{ shows: 'all', sql: text.text, of: 'found' }];
+    }
+    const version = versionOf(name, own);
+    // What means nothing the server says before anything is written.
+    if (version === null) return [{ shows: 'own', sql: text.text }];
+    if (cut.stays) return [{ shows: 'own', sql: `${version}.*` }];
+    return [version === 'new' ? all : { shows: 'all', sql: `${own.alias}.*`, of: 'found' }];
   });
 }
 
-function partsOfItem(expression: Expression, { text, start }: ReturningText, cut: Cut) {
-  const found = foundColumns(expression, cut).sort((a, b) => a.start - b.start);
+/** What no shard can compute from its row and columns of others is found with the row. */
+function itemOf(expression: Expression, text: ReturningText, cut: Cut): ReturnedItem {
+  const parts = partsOfItem(expression, text, cut);
+  if (parts === null) return { shows: 'one', sql: text.text, of: rowOf(expression, cut) };
+  const [only] = parts;
+  if (parts.length === 1 && typeof only === 'object') {
+    return { shows: 'one', sql: only.found, of: 'found' };
+  }
+  return { shows: 'parts', parts };
+}
+
+/** null: it is no expression of the row and of others' columns alone. */
+function partsOfItem(
+  expression: Expression,
+  { text, start }: ReturningText,
+  cut: Cut,
+): ReturnedPart[] | null {
+  const columns = othersIn(expression, cut);
+  if (columns === null) return null;
   const parts: ReturnedPart[] = [];
   let at = start;
-  for (const column of found) {
-    parts.push(cut.sql.slice(at, column.start), {
-      found: cut.sql.slice(column.start, column.end),
-      shows: 'one',
-    });
-    at = column.end;
+  for (const { start: from, end, part } of columns.sort((a, b) => a.start - b.start)) {
+    parts.push(cut.sql.slice(at, from), part ?? { found: cut.sql.slice(from, end) });
+    at = end;
   }
   parts.push(cut.sql.slice(at, start + text.length));
   return parts.filter((part) => part !== '');
 }
 
-/** Where columns of other relations stand in it. */
-function foundColumns(expression: Expression, cut: Cut): { start: number; end: number }[] {
-  const columns: { start: number; end: number }[] = [];
+interface OtherColumn {
+  readonly start: number;
+  readonly end: number;
+  /** What stands in its place; null: its value as it is found. */
+  readonly part: ReturnedPart | null;
+}
+
+/** The columns of other relations, and of old and new rows where such a row moves. null as above. */
+function othersIn(expression: Expression, cut: Cut): OtherColumn[] | null {
+  const columns: OtherColumn[] = [];
   const open: unknown[] = [expression];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
     const node = next as Expression;
-    if (node.kind === 'query' && !isOfItsRow(node)) throw new NoMerge('returning');
-    if (node.kind === 'star' && node.path.at(-1) !== cut.target.name) {
-      throw new NoMerge('returning');
-    }
+    if (node.kind === 'query' && !isOfItsRow(node)) return null;
+    if (node.kind === 'star' && node.path.at(-1) !== cut.target.name) return null;
     if (node.kind === 'column') {
-      if (!isOwn(node, cut)) columns.push(placeOf(node, cut));
+      const part = partOf(node, cut);
+      if (part === 'unsure') return null;
+      if (part !== 'own') columns.push({ ...placeOf(node, cut), part });
       continue;
     }
     open.push(...Object.values(next));
@@ -81,44 +118,100 @@ function isOfItsRow({ query: { body, with: clause } }: SubQuery): boolean {
   return clause === null && body.kind === 'simple' && body.from.length === 0;
 }
 
-/** Of the table that is written, whose shard computes it. Throws NoMerge where that is not certain. */
-function isOwn({ path }: Column, cut: Cut): boolean {
+/**
+ * own: of the table that is written, whose shard computes it; null: as it is found. A whole row of another table
+ * is of a type that other servers may not have.
+ */
+function partOf({ path }: Column, cut: Cut): ReturnedPart | 'own' | 'unsure' | null {
   const { scope, target } = cut;
   const name = path.at(-1)!;
   const others = scope.leaves.filter((leaf) => leaf !== target);
   if (path.length > 1) {
     const found = scope.find(path);
-    if (found !== null) return found.leaf === target;
+    if (found !== null) return found.leaf === target ? 'own' : null;
     const qualifier = path.at(-2)!;
     const named = scope.leaves.find((leaf) => leaf.name === qualifier);
     // What is no column may be a function of the row.
-    if (named !== undefined) return named === target;
-    if (isVersion(qualifier, cut)) return true;
-    throw new NoMerge('returning');
+    if (named !== undefined) return named === target ? 'own' : null;
+    const version = versionOf(qualifier, cut);
+    return version === null ? 'own' : partOfVersion(version, `.${quoteName(name)}`, cut);
   }
-  if (others.length === 0) return true;
-  if (target.columns === null) {
-    const found = scope.find(path);
-    if (found === null) throw new NoMerge('returning');
-    return found.leaf === target;
-  }
-  if (target.columns.has(name)) return true;
-  if (others.some((leaf) => leaf.columns?.has(name))) return false;
-  if (name === target.name) return true;
-  // A whole row of another table, whose type is another on each server.
+  const found = scope.find(path);
+  if (found !== null) return found.leaf === target ? 'own' : null;
+  if (target.columns?.has(name)) return 'own';
+  if (others.some((leaf) => leaf.columns?.has(name))) return null;
+  const version = versionOf(name, cut);
+  if (version !== null) return partOfVersion(version, '', cut);
+  if (others.length === 0 || name === target.name) return 'own';
+  if (target.columns === null) return 'unsure';
   const named = others.find((leaf) => leaf.name === name);
-  if (named !== undefined && named.columns !== null) throw new NoMerge('returning');
-  return false;
+  return named !== undefined && named.columns !== null ? 'unsure' : null;
 }
 
-/**
- * old or new, of a row that surely is the one that was found; or a name that means nothing, as the server
- * says before anything is written.
- */
-function isVersion(name: string, { tokens, stays }: Cut): boolean {
-  if (name === 'old' || name === 'new') return stays;
-  // RETURNING WITH (OLD AS before, NEW AS after)
-  return !tokens.some(({ text }, i) => text === 'returning' && tokens[i + 1]?.text === 'with');
+/** A row that moves is found as it was, and inserted as it becomes. `column`: behind a point, or ''. */
+function partOfVersion(version: 'old' | 'new', column: string, cut: Cut): ReturnedPart {
+  if (cut.stays) return `${version}${column}`;
+  return version === 'old' ? { found: `${cut.alias}${column}` } : `${cut.alias}${column}`;
+}
+
+const versionOf = (name: string, { scope, versions }: Cut): 'old' | 'new' | null =>
+  scope.leaves.some((leaf) => leaf.name === name) ? null : (versions.get(name) ?? null);
+
+/** RETURNING WITH (OLD AS before, NEW AS after) */
+function versionsIn(tokens: readonly Token[]): ReadonlyMap<string, 'old' | 'new'> {
+  const names = { old: 'old', new: 'new' };
+  const start = tokens.findIndex(
+    ({ kind, text }, i) =>
+      kind === 'word' && text === 'returning' && tokens[i + 1]?.text === 'with',
+  );
+  for (let i = start + 2; start >= 0 && tokens[i] !== undefined && tokens[i]!.text !== ')'; i++) {
+    const { text } = tokens[i]!;
+    const isNamed = tokens[i + 1]?.text === 'as' && (text === 'old' || text === 'new');
+    if (isNamed) names[text] = nameOf(tokens[i + 2]) ?? '';
+  }
+  return new Map([
+    [names.old, 'old'],
+    [names.new, 'new'],
+  ]);
+}
+
+/** Whose the table's names are in an item that is computed with the rows that are found. */
+function rowOf(expression: Expression, cut: Cut): RowVersion {
+  const { statement, target, versions } = cut;
+  const names = namesIn(expression);
+  const isNamed = (path: readonly string[], name: string | null) =>
+    path.length > 1 ? path.at(-2) === name : path[0] === name;
+  const named = [...versions.keys()].filter((name) =>
+    names.some((path) => versionOf(name, cut) !== null && isNamed(path, name)),
+  );
+  if (named.some((name) => name !== versions.get(name))) throw new NoMerge('returning');
+  if (statement.kind === 'delete') return named.length > 0 ? 'versions' : 'found';
+  const isOwn = (path: readonly string[]) =>
+    isNamed(path, target.name) ||
+    (path.length === 1 && (target.columns === null || target.columns.has(path[0]!)));
+  const own = names.filter(isOwn);
+  if (named.length === 0 && own.length === 0) return 'found';
+  const { assignments, rowSources } = statement;
+  const isKnown = assignments.every(({ value }) => value?.kind !== 'default');
+  // What is computed twice must be the same twice, and known here; what stands for a row has no schema.
+  if (!isKnown || asksChance({ assignments, rowSources }) || own.some((path) => path.length > 2)) {
+    throw new NoMerge('returning');
+  }
+  return named.length > 0 ? 'versions' : 'written';
+}
+
+/** Of all columns and stars, also in its queries; a star as a name of a column of what it is of. */
+function namesIn(expression: Expression): (readonly string[])[] {
+  const names: (readonly string[])[] = [];
+  const open: unknown[] = [expression];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const node = next as Expression;
+    if (node.kind === 'column') names.push(node.path);
+    if (node.kind === 'star' && node.path.length > 0) names.push([...node.path, '*']);
+    open.push(...Object.values(next));
+  }
+  return names;
 }
 
 function placeOf({ path, at }: Column, { tokens }: Cut): { start: number; end: number } {

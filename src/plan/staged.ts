@@ -96,18 +96,29 @@ export interface ModifyRowsMerge {
   readonly key: RowsKey | null;
 }
 
-/** An item of RETURNING, of which a shard computes the table's own part. */
-export type ReturnedItem = readonly ReturnedPart[];
-
-/** Text as it is, or what is found with the row: a column, or all that a star shows. */
-export type ReturnedPart =
-  | string
+/** An item of RETURNING. */
+export type ReturnedItem =
+  /** All columns of the table's row. */
+  | { readonly shows: 'own'; readonly sql: string }
+  /** One column, which the row's shard computes. */
+  | { readonly shows: 'parts'; readonly parts: readonly ReturnedPart[] }
+  /**
+   * What is found with the row, shown as it is. others: all columns but the table's own, which come first.
+   */
   | {
-      /** As SQL, for the query that finds the rows. */
-      readonly found: string;
-      /** others: all but the table's own columns, which come first. */
       readonly shows: 'one' | 'all' | 'others';
+      readonly sql: string;
+      readonly of: RowVersion;
     };
+
+/** Text as it is, or what a column was when it was found. */
+export type ReturnedPart = string | { readonly found: string };
+
+/**
+ * What the table's names mean in an item that is found: the row that is found, the row that it becomes, or
+ * that and both as `old` and `new`.
+ */
+export type RowVersion = 'found' | 'written' | 'versions';
 
 export interface AssignedColumn {
   /** Unquoted. */

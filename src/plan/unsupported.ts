@@ -117,8 +117,8 @@ export const SEVERAL_SHARDS = {
     hint: 'Change each table in one part, or send the parts as statements of their own, in one transaction.',
   },
   returning: {
-    what: 'RETURNING, in a write whose rows are computed first, of sub-queries, of whole rows of other tables, or of old and new rows where the key is set',
-    hint: 'Name the columns, or ask for the rest by a SELECT of its own before.',
+    what: 'RETURNING, in a write whose rows are computed first, of a sub-query or whole row beside columns of the new row that get a DEFAULT or what is left to chance, with a schema before a name, or with names for OLD and NEW; of the old row, by a MERGE that sets the key',
+    hint: 'Name the columns, or ask for the rest by a SELECT of its own.',
   },
   mergeSource: {
     what: 'MERGE of a source that must be computed first and is a join: by USING or NATURAL, with RETURNING * or of more than two relations by FULL JOIN; of what has no name',

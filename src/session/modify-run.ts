@@ -5,12 +5,15 @@ import { quoteName } from '../base/quote.ts';
 import {
   type CarriedColumn,
   carriedColumns,
+  carriedFormat,
   checkExact,
   collationsOf,
+  shownColumn,
 } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
-import { foundItems, returnedSql } from '../execute/returned-columns.ts';
+import { formatAt } from '../execute/parameters.ts';
+import { foundItems, returnedColumns } from '../execute/returned-columns.ts';
 import { integerOf, shardOfKey } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { ModifyRowsMerge } from '../plan/staged.ts';
@@ -31,7 +34,8 @@ export function runModify(run: StagedRun, merge: ModifyRowsMerge): Promise<Write
 
 /** Rows of the target, by their identity, with the shards that have them. */
 interface Found {
-  readonly fields: readonly FieldDescription[];
+  /** RETURNING as the rows' shards compute it. */
+  readonly returning: string;
   readonly columns: readonly CarriedColumn[];
   readonly collations: readonly (string | null)[];
   readonly rows: readonly Buffer[];
@@ -40,7 +44,7 @@ interface Found {
 async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResult> {
   const { context, state } = run.d;
   const table = await tableOf(run, merge);
-  const { identity, values } = itemsOf(merge, table);
+  const { identity } = table;
   const { found, locked } = await (table.foundBy === 'key' ? lockByKey : lockByPlace)(
     run,
     merge,
@@ -63,7 +67,7 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     table,
     columns: found.columns,
     collations: found.collations,
-    returning: returnedSql(merge.returning, found.fields, identity.length + values.length, table),
+    returning: found.returning,
     rows,
     parameters: { ...run.execution.parameters, types: run.description.parameterTypes },
     resultFormats: run.execution.resultFormats,
@@ -83,10 +87,9 @@ async function lockByKey(
   merge: ModifyRowsMerge,
   table: ModifiedTable,
 ): Promise<Locked> {
-  const { identity, values, returned } = itemsOf(merge, table);
-  const candidates = await find(run, merge, table, identity);
+  const candidates = await find(run, merge, table, 'identity');
   const locked = await lock(run, merge, table, candidates, candidates.rows);
-  return { found: await find(run, merge, table, [...identity, ...values], returned), locked };
+  return { found: await find(run, merge, table, 'all'), locked };
 }
 
 /**
@@ -99,11 +102,11 @@ async function lockByPlace(
   merge: ModifyRowsMerge,
   table: ModifiedTable,
 ): Promise<Locked> {
-  const { identity, values, returned } = itemsOf(merge, table);
+  const { identity } = table;
   const tried = new Set<string>();
   const locked = new Set<string>();
   for (;;) {
-    const found = await find(run, merge, table, [...identity, ...values], returned);
+    const found = await find(run, merge, table, 'all');
     const fresh = new Map<string, Buffer>();
     for (const row of found.rows) {
       const place = prefixOf(row, identity.length);
@@ -128,7 +131,7 @@ function itemsOf(merge: ModifyRowsMerge, table: ModifiedTable) {
     values: merge.assignments.flatMap(({ column, sql }) =>
       sql === null ? [] : [`(${sql})::${types.get(column)}`],
     ),
-    returned: foundItems(merge.returning),
+    returned: foundItems(merge, table),
   };
 }
 
@@ -158,19 +161,42 @@ async function find(
   run: StagedRun,
   merge: ModifyRowsMerge,
   table: ModifiedTable,
-  items: readonly string[],
-  returned: readonly string[] = [],
+  wanted: 'identity' | 'all',
 ): Promise<Found> {
-  const source = await sourceFor(run, merge, table, [...items, ...returned]);
-  const { set, description } = await readRows(run, source);
+  const { identity, values, returned } = itemsOf(merge, table);
+  const items = wanted === 'all' ? [...identity, ...values] : identity;
+  const all = wanted === 'all' ? [...items, ...returned] : items;
+  const returning = wanted === 'all' ? merge.returning : [];
+  const source = await sourceFor(run, merge, table, all);
+  const { resultFormats } = run.execution;
+  const shownIn = (fields: readonly FieldDescription[]) =>
+    returnedColumns(returning, fields, items.length, table);
+  const { set, description } = await readRows(run, source, (fields) => {
+    const { shown } = shownIn(fields);
+    return fields.map(({ typeOid }, i) => {
+      const column = shown.get(i);
+      return column === undefined ? carriedFormat(typeOid) : formatAt(resultFormats, column);
+    });
+  });
   const fields = description.fields ?? [];
-  if (fields.some(({ typeOid }) => typeOid === RECORD))
+  const { sql, shown } = shownIn(fields);
+  const read = fields.filter((_, i) => !shown.has(i));
+  if (read.some(({ typeOid }) => typeOid === RECORD))
     throw new SqlError(severalShards('returning'));
-  const carried = await withConnectionOf(run.d.state)(HOME_SHARD, async (home) => ({
-    columns: await carriedColumns(home, fields),
-    collations: merge.collated ? await collationsFrom(home, fields, items.length) : [],
+  const own = await withConnectionOf(run.d.state)(HOME_SHARD, async (home) => ({
+    columns: await carriedColumns(home, read),
+    collations: merge.collated ? await collationsFrom(home, read, items.length) : [],
   }));
-  return { fields, ...carried, rows: set.rows };
+  const withShown = <T>(values: readonly T[], as: (column: number) => T): T[] => {
+    const left = [...values];
+    return fields.map((_, i) => (shown.has(i) ? as(shown.get(i)!) : left.shift()!));
+  };
+  return {
+    returning: sql,
+    columns: withShown(own.columns, (column) => shownColumn(formatAt(resultFormats, column))),
+    collations: merge.collated ? withShown(own.collations, () => null) : [],
+    rows: set.rows,
+  };
 }
 
 /** Of rows of no type of their own, which no server can read. */

@@ -11,6 +11,7 @@ import type { RoutedPlan } from '../plan/plan.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { castParameters } from '../sql/cast-parameters.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import type { FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
 import { openGatherRun } from './gather-run.ts';
@@ -73,11 +74,13 @@ export interface ReadRows {
   readonly tag: string;
 }
 
+type Formats = (fields: readonly FieldDescription[]) => readonly number[];
+
 /** All rows of the query, in the formats in which they are carried unless others are given. */
 export async function readRows(
   run: StagedRun,
   source: Source,
-  formats: readonly number[] | null = null,
+  formats: Formats = carriedFormats,
   overflow: 'throw' | 'stop' = 'throw',
 ): Promise<ReadRows> {
   const { d, runner } = run;
@@ -86,7 +89,7 @@ export async function readRows(
   const set = new RowSet(d.context.mergeBytesMax, overflow);
   const execution = {
     ...source,
-    resultFormats: formats ?? carriedFormats(description.fields ?? []),
+    resultFormats: formats(description.fields ?? []),
   };
   const targets = runner.targets(execution, plan);
   // The types as they are to be sent, by which no server's own number for a type gets elsewhere.

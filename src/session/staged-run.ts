@@ -5,6 +5,7 @@ import { quoteName } from '../base/quote.ts';
 import { insertRows } from '../execute/insert-rows.ts';
 import {
   carriageOf,
+  carriedFormats,
   columnTypes,
   RowSet,
   shardsOfRows,
@@ -37,7 +38,7 @@ export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise
   if (source.plan.effect !== 'read' || isWhole(merge)) {
     return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
   }
-  const read = await readRows(run, source, null, 'stop');
+  const read = await readRows(run, source, carriedFormats, 'stop');
   if (!read.set.isFull) return state.inTransaction(() => writeRows(run, merge, read));
   return state.inTransaction(() => writeStreamed(run, merge, source, read));
 }

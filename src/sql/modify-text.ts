@@ -16,8 +16,6 @@ export interface ModifyText {
   readonly where: string;
   /** The items of RETURNING; WITH (OLD AS …) is none of them. */
   readonly returning: readonly ReturningText[];
-  /** RETURNING …, or ''. */
-  readonly returningClause: string;
 }
 
 export interface ReturningText {
@@ -72,12 +70,16 @@ export function modifyText(
     returning:
       returning === undefined
         ? []
-        : itemsBetween(tokens, depths, returning + 1, tokens.length).map(([from, to]) => ({
-            text: text(from, to),
-            start: tokens[from]!.start,
-          })),
-    returningClause: part('returning', 0),
+        : itemsBetween(tokens, depths, behindNames(tokens, returning), tokens.length).map(
+            ([from, to]) => ({ text: text(from, to), start: tokens[from]!.start }),
+          ),
   };
+}
+
+/** The first token of RETURNING's items, behind WITH (OLD AS …, NEW AS …). */
+function behindNames(tokens: readonly Token[], returning: number): number {
+  const end = isWord(tokens[returning + 1], 'with') ? closing(tokens, returning + 2) : null;
+  return (end ?? returning) + 1;
 }
 
 const isWord = (token: Token | undefined, text: string): boolean =>

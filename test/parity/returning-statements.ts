@@ -152,3 +152,113 @@ export const RETURNED: readonly Said[] = [
     parameters: [440, 2],
   },
 ];
+
+/** What is computed with the rows when they are found: sub-queries, whole rows, old and new of rows that move. */
+export const RETURNED_QUERIES: readonly Said[] = [
+  // Sub-queries, of nothing, of the other tables, of the row as it becomes.
+  {
+    sql: `UPDATE members SET country = 'fr' WHERE user_id > 1
+      RETURNING user_id, (SELECT count(*) FROM files), (SELECT max(feels) FROM files) AS top, ARRAY(SELECT id FROM files ORDER BY id LIMIT 2)`,
+  },
+  {
+    sql: `UPDATE members m SET total = f.size FROM files f WHERE f.id = m.user_id AND f.id < 5
+      RETURNING m.name, (SELECT count(*) FROM files x WHERE x.size < f.size) AS below, f.name`,
+  },
+  {
+    sql: `UPDATE members m SET total = 5, name = 'n' || name WHERE user_id < 3
+      RETURNING name, (SELECT count(*) FROM files WHERE size > total), (SELECT m.name || max(f.name) FROM files f WHERE f.id > m.user_id)`,
+  },
+  {
+    sql: `UPDATE files SET size = size + 0.005, note = NULL WHERE id IN (SELECT min(id) FROM files GROUP BY name)
+      RETURNING id, (SELECT max(user_id) + size FROM members), (SELECT count(*) FROM notes WHERE notes.id < twice AND note IS NULL)`,
+  },
+  {
+    sql: `UPDATE files SET id = id + 100 WHERE id < 4 RETURNING (SELECT max(name) FROM members WHERE user_id < twice - 199), *`,
+  },
+  {
+    sql: `UPDATE members SET total = 1 RETURNING user_id IN (SELECT id FROM files WHERE id > total),
+      EXISTS (SELECT FROM notes WHERE owner = user_id), name = ALL (SELECT 'x' FROM files), total + (SELECT sum(size) FROM files)`,
+  },
+  {
+    sql: `WITH w AS (SELECT max(id) AS top FROM files) UPDATE members SET total = 2 WHERE user_id = 5 RETURNING name, (SELECT top FROM w)`,
+  },
+  {
+    sql: `UPDATE piles SET n = 2 WHERE label = 'a' RETURNING label, n, (SELECT count(*) FROM files WHERE files.id > n)`,
+  },
+  {
+    sql: `UPDATE members m SET (name, total) = (SELECT max(f.name), min(f.size) FROM files f)
+      RETURNING (SELECT count(*) FROM files f WHERE f.name = m.name AND f.size >= m.total)`,
+  },
+  // Whole rows.
+  {
+    sql: `UPDATE members m SET total = 1 FROM files f WHERE f.id = m.user_id RETURNING f, m, f.id, m.user_id`,
+  },
+  {
+    sql: `UPDATE members m SET total = 3 FROM notes n WHERE n.id = m.user_id RETURNING n, to_json(n), n::text || m.name, m.total`,
+  },
+  {
+    sql: `UPDATE members m SET total = 4 FROM (SELECT id, name FROM files) f, country c WHERE f.id = m.user_id AND c.code = m.country
+      RETURNING ROW(f.*), ROW(f.id, m.total), c, f IS NULL, (c).name`,
+  },
+  // Old and new rows, of rows that move and such as stay.
+  {
+    sql: `UPDATE members SET user_id = user_id + 20, total = 7 WHERE user_id > 0
+      RETURNING old.*, new.*, old.user_id || '>' || new.user_id, old.total IS NULL, name, user_id`,
+  },
+  {
+    sql: `UPDATE files SET user_id = id, note = DEFAULT WHERE id BETWEEN 5 AND 9
+      RETURNING old.user_id, new.user_id, old.note, new.note, note, old.twice + new.twice, new`,
+  },
+  {
+    sql: `UPDATE files SET user_id = user_id + n.id FROM notes n WHERE n.id = files.id - 9
+      RETURNING old.user_id, files.user_id, n.id, old.user_id + n.id = new.user_id`,
+  },
+  { sql: `UPDATE members SET user_id = user_id + 40 WHERE user_id > 20 RETURNING old` },
+  {
+    sql: `UPDATE members m SET total = 9 FROM files f WHERE f.id = m.user_id RETURNING old, new, f.id`,
+  },
+  {
+    sql: `UPDATE members SET total = coalesce(total, 0) + 3 RETURNING name,
+      (SELECT count(*) FROM files WHERE size BETWEEN old.total AND new.total), (SELECT max(id) FROM files WHERE id < total)`,
+  },
+  {
+    sql: `UPDATE members SET user_id = user_id + 100 WHERE user_id > 20
+      RETURNING old.user_id, (SELECT count(*) FROM files WHERE id BETWEEN old.user_id AND new.user_id), user_id`,
+  },
+  {
+    sql: `UPDATE members SET total = 3 RETURNING WITH (OLD AS o, NEW AS n) o.total, n.total, o.name`,
+  },
+  {
+    sql: `UPDATE members m SET total = 2 FROM files f WHERE f.id = m.user_id RETURNING WITH (OLD AS "before") "before".total, new.total, f.id, "before".*`,
+  },
+  {
+    sql: `UPDATE members SET user_id = user_id + 5 WHERE user_id = 0 RETURNING WITH (NEW AS n, OLD AS o) o.user_id, n.user_id, n.*, o`,
+  },
+  // Of reference and home tables, of DELETE, and of what fails.
+  {
+    sql: `UPDATE country SET weight = weight + 1 RETURNING code, (SELECT count(*) FROM members m WHERE m.country = code AND m.total < weight)`,
+  },
+  {
+    sql: `UPDATE notes SET body = 'b' RETURNING id, (SELECT max(size) || body FROM files f WHERE f.id > notes.id)`,
+  },
+  {
+    sql: `DELETE FROM files WHERE id IN (10, 11) RETURNING id, (SELECT count(*) FROM files), (SELECT max(name) FROM members WHERE user_id <> id)`,
+  },
+  {
+    sql: `DELETE FROM files f USING notes n WHERE n.id = f.id - 11
+      RETURNING n, (SELECT count(*) FROM files x WHERE x.id < f.id), old.name, (SELECT max(old.id) FROM files), (SELECT new.id FROM notes LIMIT 1)`,
+  },
+  { sql: `DELETE FROM members WHERE user_id < 1 RETURNING (SELECT name FROM files)` },
+  { sql: `DELETE FROM members WHERE user_id < 1 RETURNING (SELECT nothing FROM files)` },
+  {
+    sql: `DELETE FROM notes RETURNING (SELECT max(size) FROM files f WHERE f.id = notes.id), notes.*`,
+  },
+  {
+    sql: `DELETE FROM piles WHERE n = $1 RETURNING $2, (SELECT count(*) FROM files WHERE id > n + $1), label`,
+    parameters: [2, 'given'],
+  },
+  {
+    sql: `UPDATE members SET name = $1 WHERE user_id > $2 RETURNING (SELECT max(f.name) || members.name FROM files f WHERE f.id < $2), name`,
+    parameters: ['given', 3],
+  },
+];

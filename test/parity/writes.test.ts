@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MERGES_FOUND } from './merge-found-statements.ts';
 import { MERGES_APART } from './merge-statements.ts';
 import { PLACES } from './place-statements.ts';
-import { RETURNED } from './returning-statements.ts';
+import { RETURNED, RETURNED_QUERIES } from './returning-statements.ts';
 import { VALUES } from './values-statements.ts';
 import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
 import { type Said, WriteServers } from './write-servers.ts';
@@ -37,6 +37,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['UPDATE and DELETE of rows found first', CHANGES],
     ['UPDATE and DELETE without a primary key', PLACES],
     ['RETURNING of other tables', RETURNED],
+    ['RETURNING of queries and rows', RETURNED_QUERIES],
     ['MERGE', MERGES],
     ['MERGE that inserts on other shards', MERGES_APART],
     ['MERGE of rows that are found first', MERGES_FOUND],

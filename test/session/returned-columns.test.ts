@@ -83,7 +83,18 @@ const STATEMENTS = [
     WHERE o.seat = s.user_id AND s.user_id < 0 RETURNING s.label, o.seat`,
   `UPDATE seats s SET user_id = o.user_id + 100, label = 'moved' ${JOINED}
     RETURNING s.*, o.*, s.twice + o.points, s.label = o.name, s`,
+  // Whole rows, also such as have no type, and sub-queries over the new row.
+  `UPDATE seats s SET points = 1 ${JOINED} RETURNING o, to_json(o.*), s, ROW(o.name, s.points)`,
+  `UPDATE seats s SET points = 2 FROM (VALUES (1, 'a'), (2, 'b')) v (k, t), offers o
+    WHERE o.seat = v.k AND s.user_id = v.k RETURNING v, o.feels, s.twice`,
+  `UPDATE offers o SET code = 'c', price = 1.005, name = upper(o.name) FROM seats s WHERE s.user_id = o.seat
+    RETURNING o.price, (SELECT count(*) FROM seats x WHERE x.label = o.name), (SELECT o.code || '|' || max(x.points) FROM seats x WHERE x.points > o.price)`,
+  `UPDATE seats s SET points = s.points + 5 ${JOINED} RETURNING (SELECT array_agg(x.feels) FROM seats x WHERE x.points < s.twice), s.points`,
+  `UPDATE stamped s SET points = 3 ${JOINED} RETURNING s.label, (SELECT max(x.name) FROM offers x WHERE x.seat < o.seat)`,
+  `UPDATE seats s SET user_id = s.user_id + 20, feels = 'ok' RETURNING old, new, old.feels, new.feels, old.*`,
+  `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) before.points, s.points, o.code`,
   `DELETE FROM seats s USING offers o WHERE o.seat = s.user_id RETURNING o.name = s.label, s.twice, o.*`,
+  `DELETE FROM seats s RETURNING (SELECT max(o.name) FROM offers o WHERE o.name < s.label), s, (SELECT old.points + max(o.seat) FROM offers o)`,
 ];
 
 describe.each([false, true])('As on one server, in binary: %s', (binary) => {
@@ -105,24 +116,25 @@ it('The row is chosen along with what it returns, where several match it', async
 
 describe('Refused, with what to do', () => {
   it.each([
-    ['a whole row of another table', `UPDATE seats s SET points = 1 ${JOINED} RETURNING o`],
-    ['a star within', `UPDATE seats s SET points = 1 ${JOINED} RETURNING to_json(o.*)`],
     [
-      'a sub-query',
-      `UPDATE seats s SET points = 1 ${JOINED} RETURNING (SELECT max(label) FROM seats)`,
+      'a sub-query beside a new row of defaults',
+      `UPDATE seats s SET points = DEFAULT ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points)`,
     ],
     [
-      'a row of no type',
-      `UPDATE seats s SET points = 1 FROM (VALUES (1, 'a')) v (k, t), offers o WHERE o.seat = v.k
-        AND s.user_id = v.k RETURNING v`,
+      'a sub-query beside a new row of chance',
+      `UPDATE seats s SET points = random() * 10 ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points)`,
     ],
     [
-      'the old row of a key',
-      `UPDATE seats s SET user_id = o.user_id ${JOINED} RETURNING old.user_id`,
+      'a sub-query that reads the new row where a trigger may change it',
+      `UPDATE stamped s SET points = 1 ${JOINED} RETURNING (SELECT max(label) FROM seats WHERE seats.label < s.label)`,
     ],
     [
-      'names of old rows',
-      `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) before.points`,
+      'a name behind a schema in a sub-query',
+      `UPDATE seats SET points = 1 RETURNING (SELECT max(name) FROM offers WHERE seat > public.seats.points)`,
+    ],
+    [
+      'names of old rows in a sub-query',
+      `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) (SELECT max(seat) FROM offers WHERE seat > before.points)`,
     ],
   ])('%s', async (_, sql) => {
     await expect(clients[1]!.query(sql)).rejects.toMatchObject({

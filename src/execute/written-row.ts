@@ -1,0 +1,65 @@
+// Written row: the row of an UPDATE or DELETE as RETURNING shows it, computed before it is written.
+
+import { SqlError } from '../base/errors.ts';
+import { quoteName } from '../base/quote.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import type { ModifyRowsMerge, ReturnedItem } from '../plan/staged.ts';
+import type { ModifiedTable } from './modified-table.ts';
+
+type FoundItem = Extract<ReturnedItem, { readonly of: unknown }>;
+
+/**
+ * The item for the query that finds the rows, in which the table's names mean the row that is found. Throws
+ * 0A000 where it is not known there what the row becomes.
+ */
+export function rowItem(
+  { sql, of }: FoundItem,
+  merge: ModifyRowsMerge,
+  table: ModifiedTable,
+): string {
+  const { alias } = merge.table;
+  const isDelete = merge.verb === 'DELETE';
+  // Its names hide those of the row outside, and those of the versions, as they do in RETURNING.
+  const over = (row: string) => `(SELECT ${sql} FROM ${row} AS ${alias})`;
+  if (of === 'found') return sql;
+  if (of === 'written') return over(updatedRow(merge, table));
+  const after = isDelete ? noRow(table) : updatedRow(merge, table);
+  const item = over(rowLike(isDelete ? 'old' : 'new', table));
+  return `(SELECT ${item} FROM ${rowLike(alias, table)} AS old, ${after} AS new)`;
+}
+
+const rowOf = ({ names }: ModifiedTable, value: (name: string) => string): string =>
+  `(SELECT ${names.map((name) => `${value(name)} AS ${quoteName(name)}`).join(', ')})`;
+
+const rowLike = (alias: string, table: ModifiedTable): string =>
+  rowOf(table, (name) => `${alias}.${quoteName(name)}`);
+
+const noRow = (table: ModifiedTable): string =>
+  rowOf(table, (name) => `NULL::${table.exactTypes.get(name)}`);
+
+function updatedRow(
+  { table: { name: called, alias }, assignments }: ModifyRowsMerge,
+  table: ModifiedTable,
+): string {
+  if (table.triggersChange) {
+    throw new SqlError({
+      code: SQLSTATE.featureNotSupported,
+      message: `not supported over several shards: RETURNING a sub-query that reads the new row of ${called}, which has triggers BEFORE UPDATE`,
+      hint: 'Name the columns, and ask for the rest by a SELECT of its own.',
+    });
+  }
+  const assigned = new Map(assignments.map(({ column, sql }) => [column, sql]));
+  const { generated, exactTypes } = table;
+  const base = rowOf(table, (name) => {
+    // One that is generated is known when the others are.
+    if (generated.has(name)) return `NULL::${exactTypes.get(name)}`;
+    const sql = assigned.get(name) ?? null;
+    return sql === null ? `${alias}.${quoteName(name)}` : `(${sql})::${exactTypes.get(name)}`;
+  });
+  if (generated.size === 0) return base;
+  const values = rowOf(table, (name) => {
+    const expression = generated.get(name);
+    return expression === undefined ? `"drive.row".${quoteName(name)}` : `(${expression})`;
+  });
+  return `${values.slice(0, -1)} FROM ${base} AS "drive.row")`;
+}
