@@ -283,8 +283,8 @@ export const USERS_REMEMBERED_MAX = 10_000;
 /** COPY: a server that has not given up after this many milliseconds waits for something: cancelled. */
 export const COPY_STOP_MS = 1_000;
 
-/** Rows copied for the merge engine that are worth statistics: below, any plan is fast. */
-export const ENGINE_ANALYZE_BYTES_MIN = 1024 * 1024;
+/** Rows copied for the merge engine that are worth statistics: below, some hundred rows, any plan is fast. */
+export const ENGINE_ANALYZE_BYTES_MIN = 64 * 1024;
 
 /** A plan over such copies that PostgreSQL holds to be so costly, about a second, is worth indexes. */
 export const ENGINE_INDEX_COST_MIN = 50_000;

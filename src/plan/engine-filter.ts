@@ -107,18 +107,15 @@ function valuePieces(e: Expression): EngineFilter | null {
 }
 
 const TIMES = new Set(['timestamptz', 'timestamp', 'date']);
-const INTERVAL = new Set(['interval']);
 
-const isPlain = (
-  { schema, name, isArray, hasModifier }: TypeReference,
-  names: ReadonlySet<string>,
-) => (schema === null || schema === 'pg_catalog') && names.has(name) && !isArray && !hasModifier;
+const isBuiltIn = ({ schema, isArray }: TypeReference) =>
+  (schema === null || schema === 'pg_catalog') && !isArray;
 
 /** Words among them, as today, mean another time on each server. */
 const isWord = (e: Expression): boolean => e.kind === 'constant' && !/^\d/.test(e.text);
 
 function castValue(arg: Expression, type: TypeReference): EngineFilter | null {
-  if (!isPlain(type, TIMES) || isWord(arg)) return null;
+  if (!isBuiltIn(type) || !TIMES.has(type.name) || type.hasModifier || isWord(arg)) return null;
   const value = valuePieces(arg);
   return value === null ? null : ['(', ...value, `)::pg_catalog.${type.name}`];
 }
@@ -127,11 +124,19 @@ function shiftedTime({ operator, left, right }: Operation): EngineFilter | null 
   const [sign] = operator;
   if (operator.length !== 1 || (sign !== '+' && sign !== '-')) return null;
   if (left?.kind !== 'cast' && left?.kind !== 'operator') return null;
-  if (right?.kind !== 'cast' || !isPlain(right.type, INTERVAL)) return null;
   const time = valuePieces(left);
-  const by = right.arg.kind === 'constant' ? valuePieces(right.arg) : null;
+  const by = right?.kind === 'cast' ? interval(right.arg, right.type) : null;
   if (time === null || by === null) return null;
-  return ['(', ...time, ` ${sign} (`, ...by, ')::pg_catalog.interval)'];
+  return ['(', ...time, ` ${sign} `, ...by, ')'];
+}
+
+/** A unit can stand behind the bare word only, by which the grammar means the type of its own. */
+function interval(arg: Expression, type: TypeReference): EngineFilter | null {
+  const { name, unit, hasModifier } = type;
+  if (!isBuiltIn(type) || name !== 'interval' || hasModifier !== (unit !== null)) return null;
+  const value = arg.kind === 'constant' ? valuePieces(arg) : null;
+  if (value === null) return null;
+  return ['(', ...value, unit === null ? ')::pg_catalog.interval' : `)::interval ${unit}`];
 }
 
 type Operation = Extract<Expression, { kind: 'operator' }>;

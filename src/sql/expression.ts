@@ -10,6 +10,8 @@ export interface TypeReference {
   readonly name: string;
   readonly isArray: boolean;
   readonly hasModifier: boolean;
+  /** The unit that is the only modifier of an interval: `interval '1' month`. */
+  readonly unit: string | null;
 }
 
 export interface OrderItem {

@@ -141,7 +141,24 @@ export function readType(type: TypeName | undefined): TypeReference {
     name: names.at(-1) ?? '',
     isArray: (type?.arrayBounds?.length ?? 0) > 0,
     hasModifier: (type?.typmods?.length ?? 0) > 0,
+    unit: names.at(-1) === 'interval' ? unitOf(type?.typmods ?? []) : null,
   };
+}
+
+/** As the grammar marks them: 1 << MONTH and so on, of PostgreSQL's utils/timestamp.h. */
+const UNITS: ReadonlyMap<number | undefined, string> = new Map([
+  [1 << 1, 'month'],
+  [1 << 2, 'year'],
+  [1 << 3, 'day'],
+  [1 << 10, 'hour'],
+  [1 << 11, 'minute'],
+  [1 << 12, 'second'],
+]);
+
+function unitOf(modifiers: readonly Node[]): string | null {
+  const [only, ...others] = modifiers;
+  if (only === undefined || !('A_Const' in only) || others.length > 0) return null;
+  return UNITS.get(only.A_Const.ival?.ival) ?? null;
 }
 
 function readCall(call: FuncCall, reader: Reader): Call {

@@ -11,6 +11,7 @@ import type { Gather } from '../gather.ts';
 import type { BoundParameters } from '../parameters.ts';
 import { openShardStream } from '../shard-stream.ts';
 import { type IndexedCopies, indexCopies } from './copy-indexes.ts';
+import { analyzeCopies } from './copy-statistics.ts';
 import { engineGather, withoutPosition } from './engine-gather.ts';
 import { CopyBudget, fill } from './fill.ts';
 import { definitionsOf, primaryKeysOf } from './leaf-definition.ts';
@@ -78,7 +79,11 @@ export async function copyRows(request: CopiesRequest): Promise<void> {
       await query(engine, request.abandon ?? 'ROLLBACK');
       readOnly = await begin(request, await primaryKeysOf(definer ?? engine, input.leaves));
     }
-    if (await copyLeaves(request)) await indexCopies(copiesOf(request));
+    const large = await copyLeaves(request);
+    if (large.length > 0) {
+      await analyzeCopies(engine, large);
+      await indexCopies(copiesOf(request));
+    }
     if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
   } catch (error) {
     await abandon(request);
@@ -152,11 +157,11 @@ const copiesOf = ({
   copyOf: (index) => ({ name: `drive_leaf_${index + 1}`, sql: nameOf(index) }),
 });
 
-/** True where some copies are large. */
-async function copyLeaves(request: CopiesRequest): Promise<boolean> {
+/** The copies that are large enough for their plans to matter. */
+async function copyLeaves(request: CopiesRequest): Promise<readonly string[]> {
   const { engine, rows, spillBytesMax } = request;
   const budget = new CopyBudget(spillBytesMax);
-  let isLarge = false;
+  const large: string[] = [];
   for (const [i, each] of rows.entries()) {
     const { leaf, sources, fromEngine } = each;
     const copy = nameOf(i);
@@ -171,11 +176,9 @@ async function copyLeaves(request: CopiesRequest): Promise<boolean> {
       const select = (shard: number) => leafSql(each, shard);
       await fill({ engine, sources, leaf, copy, select, budget });
     }
-    if (budget.bytes - before <= ENGINE_ANALYZE_BYTES_MIN) continue;
-    isLarge = true;
-    await query(engine, `ANALYZE ${copy}`);
+    if (budget.bytes - before > ENGINE_ANALYZE_BYTES_MIN) large.push(copy);
   }
-  return isLarge;
+  return large;
 }
 
 const NO_ROWS = (leaf: EngineLeaf) => ({ leaf, keys: null, filters: [] });
