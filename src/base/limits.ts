@@ -381,6 +381,12 @@ export const NEWS_RECONNECT_MS = 250;
 /** So often a statement is planned that waits while the schema changes: it waits for a connection each time. */
 export const PLAN_TRIES_MAX = 20;
 
+/**
+ * Rows of one leaf times those of another that the merge engine gets as parameters, of which PostgreSQL
+ * knows so little that it may compare each with each; more go into tables, if they can.
+ */
+export const ENGINE_INLINE_PAIRS_MAX = 250_000;
+
 /** Rows that the merge engine gets as parameters, in memory of the proxy; more go into tables. */
 export const ENGINE_INLINE_BYTES_MAX = 1024 * 1024;
 

@@ -23,15 +23,16 @@ import type { ShardStatement } from './shard-stream.ts';
 /**
  * As openShardStream, on a connection in a transaction block. Between two batches the server owes
  * nothing, so that other statements of the transaction can run. `batchRows`: at most so many rows
- * are asked for at once.
+ * are asked for at once. `begun`: the first of them are there.
  */
 export async function openPortalStream(
   connection: ServerConnection,
   statement: ShardStatement,
   batchRows: number,
+  begun = true,
 ): Promise<PortalStream> {
   const stream = new PortalStream(connection, batchRows);
-  await stream.open(statement);
+  await stream.open(statement, begun);
   return stream;
 }
 
@@ -54,11 +55,11 @@ export class PortalStream implements Receiver {
     this.#batchRows = batchRows;
   }
 
-  /** With the first batch. Rejects as `next` does, with nothing owed. */
-  async open({ sql, parameters, resultFormats }: ShardStatement): Promise<void> {
+  /** `begun`: with the first batch. Rejects as `next` does, with nothing owed. */
+  async open({ sql, parameters, resultFormats }: ShardStatement, begun: boolean): Promise<void> {
     const name = this.#name;
     const parameterTypes = typesOn(this.#connection, parameters.types, sql);
-    await this.#ask([
+    const opened = this.#ask([
       encodeParse({ name: '', sql, parameterTypes }),
       encodeBind({
         portal: name,
@@ -68,8 +69,10 @@ export class PortalStream implements Receiver {
         resultFormats: [...resultFormats],
       }),
       encodeDescribe({ target: 'portal', name }),
-      encodeExecute({ portal: name, maxRows: this.#batchRows }),
+      ...(begun ? [encodeExecute({ portal: name, maxRows: this.#batchRows })] : []),
     ]);
+    this.#hasMore = !begun;
+    await opened;
     if (this.#error !== null) throw this.#error;
   }
 

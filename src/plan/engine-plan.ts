@@ -152,6 +152,10 @@ const MARK = /\0(\d+)\0/g;
 /** What stands for the n-th leaf, from 1, in a text that is being made: no text has zero bytes. */
 export const leafMark = (n: number): string => `\0${n}\0`;
 
+/** The leaf, from 1, of each place in the text where one stands. */
+export const leavesIn = (marked: string): readonly number[] =>
+  [...marked.matchAll(MARK)].map(([, n]) => Number(n));
+
 /** The text with each mark replaced by what stands for its leaf. */
 export const withLeaves = (marked: string, stand: (n: number) => string): string =>
   marked.replace(MARK, (_, n: string) => stand(Number(n)));

@@ -1,15 +1,23 @@
 // Inline: leaves of few rows as array parameters of the statement, without a temporary table.
 
+import { ENGINE_INLINE_PAIRS_MAX, MERGE_BATCH_ROWS } from '../../base/limits.ts';
+import { quoteLiteral } from '../../base/quote.ts';
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import { type Broadcast, IDENTITY, TABLE_NAME, withLeaves } from '../../plan/engine-plan.ts';
+import {
+  type Broadcast,
+  IDENTITY,
+  leavesIn,
+  TABLE_NAME,
+  withLeaves,
+} from '../../plan/engine-plan.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
 import { type Description, describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
 import { type BoundParameters, formatAt, NO_PARAMETERS } from '../parameters.ts';
-import { openPortalStream } from '../portal-stream.ts';
-import { openShardStream } from '../shard-stream.ts';
+import { openPortalStream, type PortalStream } from '../portal-stream.ts';
+import { openShardStream, type ShardStatement } from '../shard-stream.ts';
 import { arrayOf } from './array-parameter.ts';
 import { givenTo, openBroadcast } from './broadcast.ts';
 import { type EngineRequest, GROUPS, type LeafRows, leafSql, viewChecks } from './engine.ts';
@@ -68,7 +76,9 @@ export async function openInline(
     if (views.length > 0) await query(engine, viewChecks(views));
     const leaves = await readLeaves(rows, engine, limits, spread);
     if (leaves.every((leaf) => leaf !== null)) {
-      const gather = await openAlone(input.marked, leaves, request, within);
+      const isMany = pairsOf(input.marked, leaves) > ENGINE_INLINE_PAIRS_MAX;
+      if (isMany && limits.rowsMax !== null) return null;
+      const gather = await openAlone(input.marked, leaves, request, within, isMany);
       return gather === null ? null : { gather, isSpread: false };
     }
     if (leaves.length < rows.length) return null;
@@ -93,12 +103,36 @@ export async function openInline(
   }
 }
 
-/** null: a column follows from a primary key. */
+/** Of rows that a plan may compare one by one, at most. */
+function pairsOf(marked: string, leaves: readonly ReadLeaf[]): number {
+  const counts = leavesIn(marked).map((n) => leaves[n - 1]!.rows.length);
+  const [most = 0, next = 0] = counts.sort((a, b) => b - a);
+  return most * next;
+}
+
+/** The same in a transaction, planned to compare hashes or sorted rows. */
+async function openPlanned(
+  engine: ServerConnection,
+  statement: ShardStatement,
+  batchRows: number,
+): Promise<PortalStream> {
+  const set = (value: string) =>
+    `pg_catalog.set_config('enable_nestloop', ${quoteLiteral(value)}, true)`;
+  const own = "pg_catalog.current_setting('enable_nestloop')";
+  const { rows } = await query(engine, `SELECT ${own}, ${set('off')}`);
+  const stream = await openPortalStream(engine, statement, batchRows, false);
+  // What is computed may show it.
+  await query(engine, `SELECT ${set(rows[0]![0]!)}`);
+  return stream;
+}
+
+/** null: a column follows from a primary key. `isMany`: see ENGINE_INLINE_PAIRS_MAX. */
 async function openAlone(
   marked: string,
   leaves: readonly ReadLeaf[],
   request: EngineRequest,
   within: Within | null,
+  isMany: boolean,
 ): Promise<Gather | null> {
   const { engine, resultFormats } = request;
   const { relations, parameters } = relationsOf(leaves, request.parameters);
@@ -107,9 +141,11 @@ async function openAlone(
   const batchRows = within?.batchRows ?? null;
   const statement = { sql, parameters, resultFormats };
   const stream =
-    batchRows === null
-      ? await openShardStream(engine, statement)
-      : await openPortalStream(engine, statement, batchRows);
+    within !== null && isMany
+      ? await openPlanned(engine, statement, batchRows ?? MERGE_BATCH_ROWS)
+      : batchRows === null
+        ? await openShardStream(engine, statement)
+        : await openPortalStream(engine, statement, batchRows);
   return engineGather(stream, async () => undefined);
 }
 
