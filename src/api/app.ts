@@ -1,7 +1,6 @@
 // The Fastify application: its bounds, its JSON, its log line per request, its routes.
 
 import { randomUUID } from 'node:crypto';
-import { API_BODY_BYTES_MAX, API_KEEP_ALIVE_MS, API_REQUEST_TIMEOUT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { BulkJobs } from './bulk-jobs.ts';
 import { answerClientError } from './client-error.ts';
@@ -10,6 +9,7 @@ import { DOCS_PAGE, fastifySwaggerUi } from './docs-page.ts';
 import { jsonRefused, replyWithError } from './error-reply.ts';
 import { exactJson, parseExactJson } from './exact-json.ts';
 import { createFastify, type FastifyRequest, LogController } from './fastify.ts';
+import { API_BODY_BYTES_MAX, API_KEEP_ALIVE_MS, API_REQUEST_TIMEOUT_MS } from './limits.ts';
 import { RouteBook } from './no-route.ts';
 import { fastifySwagger, OPENAPI } from './openapi.ts';
 import { addBulkRoutes } from './routes-bulk.ts';

@@ -1,12 +1,12 @@
 // The bulks that run and those that ended lately: bounded in number, watched and cancelled by id.
 
 import { randomUUID } from 'node:crypto';
-import { BULKS_REMEMBERED_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { BulkCancelled, type BulkTally, OutcomeUnknown, writeBulk } from './bulk.ts';
 import type { Database } from './database.ts';
 import { databaseFailure } from './database-failure.ts';
 import { ApiFailure } from './failure.ts';
+import { BULKS_REMEMBERED_MAX } from './limits.ts';
 import { logError } from './log-error.ts';
 import type { BulkState } from './schema.ts';
 import { shardStates } from './shards.ts';

@@ -1,9 +1,9 @@
 // A bulk watched line by line: its progress as newline-delimited JSON until the line of its end.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BULK_PROGRESS_MS } from '../base/limits.ts';
 import type { BulkJob } from './bulk-jobs.ts';
 import { exactJson } from './exact-json.ts';
+import { BULK_PROGRESS_MS } from './limits.ts';
 
 /** The media type of the stream. */
 export const NDJSON = 'application/x-ndjson';

@@ -1,9 +1,9 @@
 // One bulk: N records in one transaction over all shards, by COPY, a batch at a time.
 
-import { BULK_BATCH_ROWS } from '../base/limits.ts';
 import type { Connection, Database, Row } from './database.ts';
 import { databaseFailure, isRolledBack } from './database-failure.ts';
 import { ApiFailure } from './failure.ts';
+import { BULK_BATCH_ROWS } from './limits.ts';
 import { intOf } from './row.ts';
 
 /** How far a bulk is: rows answered per shard. Nothing is visible to others before the end. */

@@ -1,16 +1,13 @@
 // The API's connections to the proxy: a pool with keep-alive, int8 as bigint, failures as statuses.
 
 import { finished } from 'node:stream/promises';
-import {
-  API_CONNECT_TIMEOUT_MS,
-  API_KEEP_ALIVE_MS,
-  API_STATEMENT_TIMEOUT_MS,
-} from '../base/limits.ts';
+import { API_CONNECT_TIMEOUT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { Pool, type PoolClient } from '../base/pg.ts';
 import { copyFrom } from '../base/pg-copy.ts';
 import type { ProxyTls } from '../control/proxy-trust.ts';
 import { databaseFailure } from './database-failure.ts';
+import { API_KEEP_ALIVE_MS, API_STATEMENT_TIMEOUT_MS } from './limits.ts';
 
 /** How the API reaches the proxy, and where it listens: the `api` part of the configuration. */
 export interface ApiSettings {

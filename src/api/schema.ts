@@ -5,7 +5,7 @@ import {
   FILE_NAME_CHARS_MAX,
   FILES_PAGE_DEFAULT,
   FILES_PAGE_MAX,
-} from '../base/limits.ts';
+} from './limits.ts';
 import { type Static, Type } from './typebox.ts';
 
 /** PostgreSQL's int8: a plain number in JSON, exact over the whole range; a bigint in the code. */

@@ -1,11 +1,11 @@
 // Starts and stops the API: its connections to the proxy, its bulks, its HTTP server.
 
-import { API_CLOSE_TIMEOUT_MS, BULKS_RUNNING_MAX } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { type ProxyTrust, proxyTls } from '../control/proxy-trust.ts';
 import { createApp } from './app.ts';
 import { BulkJobs } from './bulk-jobs.ts';
 import { type ApiSettings, openDatabase } from './database.ts';
+import { API_CLOSE_TIMEOUT_MS, BULKS_RUNNING_MAX } from './limits.ts';
 
 /** A listening API. */
 export interface RunningApi {

@@ -1,8 +1,8 @@
 // The shards as the proxy sees them: their names, whether they answer, and how many records each has.
 
-import { API_HEALTH_TIMEOUT_MS } from '../base/limits.ts';
 import type { Database, Row } from './database.ts';
 import { ApiFailure } from './failure.ts';
+import { API_HEALTH_TIMEOUT_MS } from './limits.ts';
 import { countOf, intOf, onlyRow, textOf } from './row.ts';
 import type { Stats } from './schema.ts';
 

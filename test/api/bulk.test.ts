@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { App } from '../../src/api/app.ts';
 import type { BulkJobs } from '../../src/api/bulk-jobs.ts';
 import type { Row } from '../../src/api/database.ts';
-import { BULK_BATCH_ROWS } from '../../src/base/limits.ts';
+import { BULK_BATCH_ROWS } from '../../src/api/limits.ts';
 import { DatabaseError } from '../../src/base/pg.ts';
 import { scriptedApp } from './scripted-app.ts';
 import { type Script, type ScriptedDatabase, shardRows } from './scripted-database.ts';

@@ -2,7 +2,7 @@
 
 import { type App, createApp } from '../../src/api/app.ts';
 import { BulkJobs } from '../../src/api/bulk-jobs.ts';
-import { BULKS_RUNNING_MAX } from '../../src/base/limits.ts';
+import { BULKS_RUNNING_MAX } from '../../src/api/limits.ts';
 import { createLog } from '../../src/base/log.ts';
 import { type Script, type ScriptedDatabase, scriptedDatabase } from './scripted-database.ts';
 
