@@ -27,8 +27,8 @@ export interface ModifiedTable {
   readonly exactTypes: ReadonlyMap<string, string>;
   /** What columns are generated as, in the names of others, by their own. */
   readonly generated: ReadonlyMap<string, string>;
-  /** Triggers may change a row before it is updated. */
-  readonly triggersChange: boolean;
+  /** A row may become something else than it is updated to: by triggers, or as a view shows it. */
+  readonly changesBeside: boolean;
   /** A row of it may be deleted on one shard and inserted on another in place of an update. */
   readonly movable: boolean;
 }
@@ -40,10 +40,11 @@ export interface ModifiedColumn extends CarriedColumn {
 /** Throws 0A000 where nothing tells its rows on several servers apart. */
 export async function modifiedTable(
   home: ServerConnection,
-  { name: table, kind }: WrittenTable,
+  { name: table, kind, shown }: WrittenTable,
   keyColumn: string | null,
 ): Promise<ModifiedTable> {
-  const { rows } = await query(home, columnsSql(table));
+  const { rows: own } = await query(home, columnsSql(table));
+  const rows = shown === null ? own : await shownRows(home, table, own, shown);
   const unique = rows.filter(([, , isUnique]) => isUnique === 't').map(([name]) => name!);
   const foundBy = unique.length > 0 ? 'key' : 'place';
   // Its copies have their rows at places of their own.
@@ -71,9 +72,44 @@ export async function modifiedTable(
     unique: { columns: unique.length, constraint: rows[0]?.[6] ?? null },
     exactTypes: new Map(rows.map((row) => [row[0]!, row[7]!])),
     generated: new Map(rows.flatMap((row) => (row[8] == null ? [] : [[row[0]!, row[8]] as const]))),
-    triggersChange: rows[0]?.[9] === 't',
+    changesBeside: rows[0]?.[9] === 't',
     movable: rows[0]?.[4] === 't',
   };
+}
+
+type Rows = Awaited<ReturnType<typeof query>>['rows'];
+
+/** With what is unique in the table that a view shows. Throws 0A000 where the view does not show that. */
+async function shownRows(
+  home: ServerConnection,
+  view: string,
+  rows: Rows,
+  { name: table, columns }: NonNullable<WrittenTable['shown']>,
+): Promise<Rows> {
+  const { rows: facts } = await query(home, columnsSql(table));
+  const unique = facts
+    .filter(([, , isUnique]) => isUnique === 't')
+    .map(([name]) => columns.get(name!));
+  if (unique.length === 0 || unique.includes(undefined)) {
+    throw new SqlError({
+      code: SQLSTATE.featureNotSupported,
+      message: `not supported: writing rows of the view ${view} that are computed first`,
+      detail: 'It does not show the primary key of its table, or that has none.',
+      hint: 'Write the table of the view itself.',
+    });
+  }
+  const given = facts.flatMap(([name, , , isGenerated]) => (isGenerated === 't' ? [] : [name!]));
+  const shown = new Set(given.map((name) => columns.get(name)));
+  // A row that the view shows but a part of cannot be made again by it.
+  const isWhole = facts[0]?.[4] === 't' && !shown.has(undefined);
+  return rows.map((row) => {
+    const [name, , , , isMovable] = row;
+    return row
+      .with(2, unique.includes(name!) ? 't' : 'f')
+      .with(3, shown.has(name!) ? 'f' : 't')
+      .with(4, isMovable === 't' && isWhole ? 't' : 'f')
+      .with(9, 't');
+  });
 }
 
 /** Bits of pg_trigger.tgtype. Source: pg_trigger.h. */
@@ -129,7 +165,7 @@ export function immovable(table: string): SqlError {
     message: `not supported: UPDATE that moves rows of ${table} to other shards`,
     detail:
       'It has triggers, row level security, tables that inherit from it, or foreign keys that act ' +
-      'when its rows are deleted.',
+      'when its rows are deleted, or it is a view that does not show all columns.',
     hint: 'Delete the row and insert it with the new key.',
   });
 }

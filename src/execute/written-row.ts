@@ -41,10 +41,10 @@ function updatedRow(
   { table: { name: called, alias }, assignments }: ModifyRowsMerge,
   table: ModifiedTable,
 ): string {
-  if (table.triggersChange) {
+  if (table.changesBeside) {
     throw new SqlError({
       code: SQLSTATE.featureNotSupported,
-      message: `not supported over several shards: RETURNING a sub-query that reads the new row of ${called}, which has triggers BEFORE UPDATE`,
+      message: `not supported over several shards: RETURNING a sub-query that reads the new row of ${called}, which is a view or has triggers BEFORE UPDATE`,
       hint: 'Name the columns, and ask for the rest by a SELECT of its own.',
     });
   }

@@ -155,12 +155,28 @@ export function writtenTable(
   const name = quoteName(table?.name ?? relation.name);
   const kind = table?.kind === 'sharded' || table?.kind === 'reference' ? table.kind : 'home';
   const columns = table?.columns.filter(({ generated }) => !generated) ?? [];
+  const shown = table?.shown;
   return {
     name: schema === null ? name : `${quoteName(schema)}.${name}`,
     alias: quoteName(alias ?? relation.name),
     kind,
     columns: columns.map((column) => quoteName(column.name)),
+    shown:
+      shown === undefined
+        ? null
+        : {
+            name: `${quoteName(shown.schema)}.${quoteName(shown.name)}`,
+            columns: shown.columns,
+          },
   };
+}
+
+/** Throws Refusal for a view whose rows are to be found first, but may be others when they are written. */
+export function checkFindable(table: Table | null): void {
+  if (table?.view === undefined) return;
+  if (table.shown === undefined || table.keyColumn === null || table.shown.tellsTime) {
+    throw new Refusal(refused('view'));
+  }
 }
 
 /** Some column that is read has a collation of its own. */

@@ -33,7 +33,7 @@ export function planMakeTable(
     rows: {
       how: 'insertRows',
       source: made.source,
-      table: { name, alias: quoteName(relation.name), kind: 'home', columns: [] },
+      table: { name, alias: quoteName(relation.name), kind: 'home', columns: [], shown: null },
       target,
       before: `${target} `,
       after: '',

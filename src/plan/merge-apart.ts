@@ -6,7 +6,7 @@ import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { asksChance } from './functions.ts';
-import { rowsKey } from './insert-select.ts';
+import { checkFindable, rowsKey } from './insert-select.ts';
 import { NoMerge } from './splice.ts';
 import type { ApartMerge, UnmatchedClause } from './staged.ts';
 import { refused } from './unsupported.ts';
@@ -20,7 +20,7 @@ export function apartMerge(
 ): ApartMerge {
   const { actions } = statement;
   const text = clausesOf(statement, context);
-  if (table.view !== undefined) throw new Refusal(refused('view'));
+  checkFindable(table);
   // The shards are asked twice what matches.
   if (asksChance(statement.on)) throw new NoMerge('unknownFunction');
   const isUnmatched = (i: number) => actions[i]!.when === 'notMatched';

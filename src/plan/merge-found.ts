@@ -5,7 +5,7 @@ import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { asksChance } from './functions.ts';
-import { rowsKey } from './insert-select.ts';
+import { checkFindable, rowsKey } from './insert-select.ts';
 import { clausesOf, returningOf } from './merge-apart.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, FoundClause, FoundMerge } from './staged.ts';
@@ -29,7 +29,7 @@ export function foundMerge(
 ): FoundMerge {
   const { actions, on } = statement;
   const text = clausesOf(statement, context);
-  if (table?.view !== undefined) throw new Refusal(refused('view'));
+  checkFindable(table);
   for (const reason of NEVER) if (own.hasReason(reason)) throw new NoMerge(reason);
   // What matches is asked twice: before and after rows are locked.
   const usesWith = own.levels > 0 && statement.with !== null;

@@ -6,7 +6,7 @@ import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { asksChance } from './functions.ts';
-import { readsCollated, rowsKey, writtenTable } from './insert-select.ts';
+import { checkFindable, readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { returnedItems } from './returned.ts';
 import type { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
@@ -26,8 +26,7 @@ export function modifyRows(
   { input }: PlanContext,
 ): ModifyRowsMerge {
   if (statement.cursor !== null) throw new NoMerge('noFrom');
-  // Its rows have no primary key to be found again by.
-  if (table?.view !== undefined) throw new Refusal(refused('view'));
+  checkFindable(table);
   if (survey.writesInWith) throw new NoMerge('writingWith');
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   // The rows are asked for twice, before and after they are locked.

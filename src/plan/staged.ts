@@ -12,6 +12,8 @@ export interface WrittenTable {
   readonly kind: 'sharded' | 'reference' | 'home';
   /** All columns that can be given a value, quoted, in the table's order; empty: not known. */
   readonly columns: readonly string[];
+  /** It is a view: the table at its bottom, as SQL, and the view's columns by those of the table, unquoted. */
+  readonly shown: { readonly name: string; readonly columns: ReadonlyMap<string, string> } | null;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Written views: a view that PostgreSQL itself writes through, as the sharded table that it shows.
 
 import type { RelationName, SelectStatement } from '../sql/statement.ts';
-import type { Column, Table } from '../topology/table.ts';
+import type { Column, ShownTable, Table } from '../topology/table.ts';
 import { hasAggregates } from './distributable.ts';
 import { surveySelect } from './level.ts';
 import { Survey } from './survey.ts';
@@ -24,12 +24,40 @@ function throughView(table: Table, survey: Survey): Table | null {
   const own = new Survey(survey.context, survey.surveyWriting);
   const base = targetTable(relation, own);
   if (base?.kind !== 'sharded') return null;
-  if (!surveyInside(query, { survey: own, surveySelect }).isByShard) return null;
+  const { isByShard, tellsTime } = surveyInside(query, { survey: own, surveySelect });
+  if (!isByShard) return null;
   const names = namesOf(query, base);
   if (names.length !== table.columns.length) return null;
   const columns = table.columns.map((column, i) => factsOf(column, base, names[i]!));
   const key = names.indexOf(base.keyColumn);
-  return { ...table, kind: 'sharded', columns, keyColumn: table.columns[key]?.name ?? null };
+  const keyColumn = table.columns[key]?.name ?? null;
+  return {
+    ...table,
+    kind: 'sharded',
+    columns,
+    keyColumn,
+    shown: shownOf(table, base, names, tellsTime),
+  };
+}
+
+/** The table at the bottom, where views show views. */
+function shownOf(
+  { columns }: Table,
+  base: Table,
+  names: readonly (string | null)[],
+  tellsTime: boolean,
+): ShownTable {
+  const own = new Map<string, string>();
+  names.forEach((name, i) => {
+    if (name !== null && !own.has(name)) own.set(name, columns[i]!.name);
+  });
+  if (base.shown === undefined)
+    return { schema: base.schema, name: base.name, columns: own, tellsTime };
+  const through = [...base.shown.columns].flatMap(([name, shown]) => {
+    const last = own.get(shown);
+    return last === undefined ? [] : [[name, last] as const];
+  });
+  return { ...base.shown, columns: new Map(through), tellsTime: tellsTime || base.shown.tellsTime };
 }
 
 /** The one table of a view that PostgreSQL may write through. Source: view_query_is_auto_updatable(). */

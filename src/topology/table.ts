@@ -41,6 +41,8 @@ export interface Table {
   readonly columns: readonly Column[];
   /** Of a view over sharded tables; missing where it could not be read. */
   readonly view?: View | undefined;
+  /** Of a view that is written as a sharded table: the table whose rows it shows. */
+  readonly shown?: ShownTable | undefined;
   /** Its rows are in its partitions: ONLY it has none. */
   readonly partitioned?: boolean | undefined;
   /** Row-level security is enabled. */
@@ -59,6 +61,16 @@ export interface View {
   readonly query: string;
   /** Its rows are kept: on each shard what the query gave there. */
   readonly materialized: boolean;
+}
+
+/** A table by the columns that a view shows of it. */
+export interface ShownTable {
+  readonly schema: string;
+  readonly name: string;
+  /** The view's columns by the table's own. */
+  readonly columns: ReadonlyMap<string, string>;
+  /** Which rows the view shows depends on when it is asked. */
+  readonly tellsTime: boolean;
 }
 
 /** What a transaction is that says nothing of it, by the settings of server, database and role. */

@@ -20,6 +20,9 @@ const VIEWS = [
   'CREATE VIEW top AS SELECT id, rank() OVER (ORDER BY size DESC NULLS LAST, id) AS r FROM files LIMIT 9',
   'CREATE VIEW with_country AS SELECT m.user_id, c.name FROM members m JOIN country c ON c.code = m.country',
   "CREATE VIEW invoked WITH (security_invoker) AS SELECT max(size) AS most, 'it''s' AS text FROM files",
+  'CREATE VIEW keyless AS SELECT user_id, name, size FROM files',
+  'CREATE VIEW recent AS SELECT id, user_id, size FROM files WHERE made <= now()',
+  'CREATE VIEW whole AS SELECT country, user_id AS k, name, upper(name) AS up FROM members WHERE user_id < 2000 WITH CHECK OPTION',
   'CREATE VIEW sorted AS SELECT id, user_id, name FROM files ORDER BY size DESC NULLS LAST, id, user_id',
 ];
 
@@ -163,6 +166,51 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     }
   });
 
+  test('is written through where its rows must be found first', async () => {
+    let done = 0;
+    for (const sql of [
+      "INSERT INTO big (id, owner, name, size) VALUES (2000, 1, 'a', 90), (2001, 2, 'b', 91), (2002, 3, 'c', 92)",
+      'UPDATE big b SET name = m.name FROM members m WHERE m.user_id = b.size - 40 AND b.id < 90 RETURNING b.*, m.name',
+      'UPDATE big SET size = (SELECT max(size) FROM files) WHERE id = 2000 RETURNING *',
+      "UPDATE nested n SET name = 'most' WHERE size = (SELECT max(size) FROM big) RETURNING n.id, n.owner",
+      'UPDATE checked SET size = (SELECT min(size) FROM files) WHERE id < 5 RETURNING owner, id, size, low',
+      'UPDATE checked SET size = (SELECT max(size) FROM files) WHERE id < 5',
+      "UPDATE checked SET low = (SELECT 'x' FROM members WHERE user_id = 1) WHERE id < 5",
+      'UPDATE checked SET id = id + 7000, name = m.name FROM members m WHERE m.user_id = checked.id AND checked.id < 3',
+      'DELETE FROM big b USING members m WHERE b.id - 1999 = m.user_id RETURNING *',
+      'DELETE FROM nested WHERE id IN (SELECT max(id) FROM files)',
+      `MERGE INTO big b USING (SELECT id, name FROM files WHERE id < 40) f ON b.id = f.id + 20
+        WHEN MATCHED AND f.id % 2 = 0 THEN UPDATE SET name = f.name WHEN MATCHED THEN DELETE
+        WHEN NOT MATCHED THEN INSERT (owner, id, size, name) VALUES (f.id, f.id + 5000, f.id + 1, f.name)
+        RETURNING merge_action(), b.*, f.id`,
+      `MERGE INTO checked c USING files f ON f.user_id = c.owner AND f.id = c.id AND f.id < (SELECT min(id) + 9 FROM files)
+        WHEN MATCHED AND c.size > (SELECT avg(size) FROM files) THEN UPDATE SET name = c.low || (SELECT count(*) FROM members)
+        WHEN MATCHED THEN UPDATE SET size = 5
+        WHEN NOT MATCHED AND f.id = (SELECT max(id) FROM members, notes) THEN INSERT (owner, id, size) VALUES (f.user_id, f.id + 6000, 1)
+        RETURNING merge_action(), c.owner, c.id, c.name, c.size`,
+      `MERGE INTO checked c USING (VALUES (1, 50), (2, 70)) v (k, s) ON c.id = v.k
+        WHEN NOT MATCHED AND v.k = (SELECT 2) THEN INSERT (owner, id, size) VALUES (4, 8000 + (SELECT max(id) FROM notes), v.s)
+        WHEN MATCHED THEN UPDATE SET size = v.s + (SELECT max(size) FROM files)`,
+      'UPDATE whole SET k = k + 1001 WHERE k IN (1, 2, 3) RETURNING *',
+      'UPDATE whole SET k = 2001 WHERE k = 1002',
+      'UPDATE whole w SET k = 1500 + f.id, name = f.name FROM files f WHERE w.k = 1002 AND f.id = 5 RETURNING w.k, f.id, up',
+      `MERGE INTO whole w USING (VALUES (1003, 1010), (1004, 1021), (1900, 1901)) v (a, b) ON w.k = v.a
+        WHEN MATCHED THEN UPDATE SET k = v.b, name = w.up || '!' WHEN NOT MATCHED THEN INSERT (k, name) VALUES (v.b, 'new')
+        RETURNING merge_action(), w.*, v.a`,
+      'SELECT * FROM whole',
+      'DELETE FROM members WHERE user_id BETWEEN 1000 AND 2000',
+      'DELETE FROM files WHERE id >= 1000',
+    ]) {
+      const written = await compare(servers, sql, { ordered: false });
+      expect(written.proxy, sql).toEqual(written.plain);
+      if (written.plain.kind === 'rows') done += 1;
+      const all = 'SELECT * FROM files ORDER BY user_id, id';
+      const after = await compare(servers, all, { ordered: true });
+      expect(after.proxy, sql).toEqual(after.plain);
+    }
+    expect(done).toBeGreaterThan(15);
+  });
+
   test('in a transaction views show its own changes', async () => {
     for (const sql of [
       'BEGIN',
@@ -238,7 +286,9 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
       'INSERT INTO hidden (id, name) VALUES (1, $$x$$)',
       'INSERT INTO shown (id) VALUES (1)',
       'UPDATE big SET owner = owner + 1',
-      'UPDATE big SET size = m.user_id FROM members m WHERE m.user_id = big.id',
+      "UPDATE checked SET name = 'X' WHERE id < 3 RETURNING (SELECT max(m.name) || low FROM members m WHERE m.name < checked.name)",
+      'UPDATE keyless SET name = m.name FROM members m WHERE m.user_id = keyless.user_id + 1',
+      'UPDATE recent SET size = (SELECT max(size) FROM files) WHERE size = 3',
       'DELETE FROM owned WHERE user_id = 42',
       'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
       'CREATE TEMP VIEW mine AS SELECT * FROM members',
