@@ -9,6 +9,7 @@ import type {
   TableRule,
   TransactionDefaults,
 } from '../topology/table.ts';
+import { timeRoutines } from '../topology/time-routines.ts';
 import type {
   DatabaseCollation,
   Relation,
@@ -100,6 +101,7 @@ export function makeCatalog(
     routineTouchesSharded: (name) => touching.has(name.toLowerCase()),
     hasRoutine: (name) => routines.has(name.toLowerCase()),
     settingRoutines: settingRoutines(schema.routines),
+    timeRoutines: timeRoutines(schema.routines),
   };
   return { catalog: Object.freeze(catalog), warnings };
 }

@@ -78,6 +78,7 @@ export interface Routine {
   readonly name: string;
   readonly body: string;
   readonly usedBy?: 'trigger' | 'other' | null;
+  readonly isVolatile?: boolean;
 }
 
 export interface DatabaseCollation {
@@ -185,7 +186,7 @@ SELECT pg_catalog.jsonb_build_object(
       WHERE w.ev_class = r.oid AND d.refobjid <> r.oid)
   ) ORDER BY r.oid), '[]') FROM relation r),
   'routines', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-      'name', p.proname,
+      'name', p.proname, 'isVolatile', p.provolatile = 'v',
       'body', CASE WHEN p.prosqlbody IS NULL THEN p.prosrc
         ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END,
       'usedBy', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_depend d

@@ -113,6 +113,8 @@ export interface EngineMerge {
   readonly views: readonly string[];
   /** now() and its kin: not in a transaction, which began at another time than the engine's. */
   readonly tellsTime: boolean;
+  /** A routine tells it: only where the transaction's time is the home shard's. */
+  readonly asksRoutineTime: boolean;
   readonly readsHome: boolean;
   readonly broadcasts: readonly Broadcast[];
   /** Home tables that broadcasts give to the shards: leaves behind those of `alone`. */

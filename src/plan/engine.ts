@@ -92,7 +92,11 @@ export function planEngine(
   const rest = { namesJoin, locking, tableoid };
   const alone = inputOf(whole, texts, { copied: sharded, ...rest });
   const mayBroadcast =
-    texts.length === 1 && !context.forceEngine && locking === null && !readsTableoid;
+    texts.length === 1 &&
+    !context.forceEngine &&
+    locking === null &&
+    !readsTableoid &&
+    !survey.asksRoutineTime;
   const ownServer = !tables.every(copied) || survey.callsUnknown || survey.mayWrite;
   const isSame = tables.every(sharded);
   return {
@@ -104,7 +108,8 @@ export function planEngine(
         ? alone.input
         : inputOf(whole, texts, { copied, ...rest }).input,
     views: [...new Set(views.map((place) => quotedName(place)))],
-    tellsTime: survey.tellsTime,
+    tellsTime: survey.tellsTime || survey.asksRoutineTime,
+    asksRoutineTime: survey.asksRoutineTime,
     readsHome: survey.readsHome,
     ...(mayBroadcast ? spreadOf(whole, alone, survey.namesJoin, streamed) : NOT_SPREAD),
     locks: locking?.locks ?? null,

@@ -32,7 +32,7 @@ export function modifyRows(
   // The rows are asked for twice, before and after they are locked.
   const { returning: _, ...rest } = statement;
   const deciding = { ...rest, assignments: null };
-  if (survey.mayWrite || asksChance(deciding)) throw new NoMerge('unknownFunction');
+  if (survey.mayChange || asksChance(deciding)) throw new NoMerge('unknownFunction');
   const text = modifyText(input.sql, input.tokens, statement.kind);
   if (text === null) throw new NoMerge('text');
   const assignments = statement.kind === 'update' ? assigned(statement, text.assignments) : [];

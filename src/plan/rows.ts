@@ -62,7 +62,9 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
     if (kind !== null && context.mergeable) return kind;
     if (statement.kind === 'select') {
       const plan = planSelect(statement, survey, context);
-      const told = survey.tellsTime && !survey.writesInWith && survey.classes.length > 0;
+      // By the clock of the one server that computes a routine it must all go.
+      const isTold = survey.tellsTime && !survey.asksRoutineTime;
+      const told = isTold && !survey.writesInWith && survey.classes.length > 0;
       return atHome(told ? withOneTime(plan, survey, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);

@@ -78,6 +78,8 @@ export class Survey {
   /** Some function or type is not known to be the same on every shard. */
   needsHome = false;
   mayWrite = false;
+  /** The same, as far as it is not known to read only. */
+  mayChange = false;
   writesInWith = false;
   /** The statement itself writes a reference table, and may. */
   targetsReference = false;
@@ -91,6 +93,8 @@ export class Survey {
   tellsTime = false;
   /** Those in the text at hand, at each visit. */
   timedViews: TimedView[] = [];
+  /** A function of the users' own tells the time: of the server that computes it. */
+  asksRoutineTime = false;
   /** The same as a relation, where no value can stand for it. */
   timeInFrom = false;
   /** Some system column but tableoid is read. */
@@ -208,9 +212,18 @@ export class Survey {
     this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
     const isOwn = isUnknown(call) && this.context.input.catalog.hasRoutine(call.name);
-    if (isOwn || mayWrite(call)) this.mayWrite = true;
+    if (isOwn || mayWrite(call)) this.#mayWrite(call.name.toLowerCase(), isOwn);
     if (isUnknown(call) && !place.inCondition) this.onlyOneShard('unknownFunction');
     if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');
+  }
+
+  #mayWrite(name: string, isOwn: boolean): void {
+    const { telling, steady } = this.context.input.catalog.timeRoutines;
+    this.mayWrite = true;
+    this.mayChange ||= !(isOwn && steady.has(name));
+    if (!isOwn || !telling.has(name)) return;
+    this.asksRoutineTime = true;
+    this.onlyOneShard('routineTime');
   }
 
   /** The sequence that setval() sets is on every shard, or may be. */

@@ -58,6 +58,13 @@ export function tellsTimeOf(
   return isWrite && timeColumns(tableOf(statement.relation, catalog, searchPath)).length > 0;
 }
 
+/** Whether some name in the text is that of a routine that tells the time. */
+export function namesTimeRoutine(sql: string, { timeRoutines }: Catalog): boolean {
+  const { telling } = timeRoutines;
+  if (telling.size === 0) return false;
+  return (tokenize(sql) ?? []).some((token) => isName(token) && telling.has(nameOf(token)));
+}
+
 /**
  * The text in which `time`, as PostgreSQL writes a timestamptz, stands for now() and its kin, in
  * defaults too that an INSERT or MERGE leaves to its table. The text itself where it cannot be taken apart.

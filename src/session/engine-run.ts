@@ -28,6 +28,7 @@ import type {
   ExplainMerge,
 } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -140,6 +141,10 @@ async function openOwn(
   context: SessionContext,
 ): Promise<Gather | null> {
   const input = merge.alone;
+  const [first = HOME_SHARD] = transaction.participants.keys();
+  if (merge.asksRoutineTime && first !== HOME_SHARD) {
+    throw new SqlError(severalShards('routineTime'));
+  }
   const topology = context.topology();
   const places = input.leaves.map((leaf) => placeOf(leaf, execution.values, topology));
   const readers = await enlistReaders(places, transaction);

@@ -20,7 +20,7 @@ import type {
   ModifyRowsMerge,
   WithWritesMerge,
 } from '../plan/staged.ts';
-import { timedInsert } from '../plan/timed-statement.ts';
+import { namesTimeRoutine, timedInsert } from '../plan/timed-statement.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
@@ -86,9 +86,14 @@ export async function write(
   const { d, runner, execution } = run;
   const { sql, plan, parameters } = execution;
   const description = await runner.description(plan, sql, parameters.types);
-  const own = plan.tellsTime ? await timed(run) : run;
-  const staged = { d, runner, execution: own.execution, description };
-  return { ...(await resultOf(staged, own)), description };
+  const result = async () => {
+    const own = plan.tellsTime ? await timed(run) : run;
+    return resultOf({ d, runner, execution: own.execution, description }, own);
+  };
+  // The time of the transaction is then what the routine tells on the home shard, which began it.
+  const { catalog } = d.context.topology();
+  const isRoutines = plan.tellsTime && namesTimeRoutine(sql, catalog);
+  return { ...(isRoutines ? await d.state.inTransaction(result) : await result()), description };
 }
 
 /** With one time for all shards, whichever of them computes it. */

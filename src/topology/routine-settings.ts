@@ -1,5 +1,7 @@
 // Routine settings: which of the users' routines may leave a setting behind on their server.
 
+import { COMMENT, withCallers } from './calling-routines.ts';
+
 export interface SettingRoutine {
   readonly name: string;
   readonly body: string;
@@ -19,8 +21,6 @@ export interface SettingRoutines {
   readonly paths: { readonly session: ReadonlySet<string>; readonly local: ReadonlySet<string> };
 }
 
-const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
-
 /** By their bodies: those that set something, and those that name another such routine. */
 export function settingRoutines(routines: readonly SettingRoutine[]): SettingRoutines {
   const names = withCallers(routines, leavesSettings);
@@ -37,26 +37,6 @@ export function settingRoutines(routines: readonly SettingRoutine[]): SettingRou
   };
 }
 
-/** The names of routines whose bodies are so, and of those that name one of these. */
-function withCallers(
-  routines: readonly SettingRoutine[],
-  isSo: (body: string) => boolean,
-): ReadonlySet<string> {
-  const names = new Set(
-    routines.filter(({ body }) => isSo(body)).map(({ name }) => name.toLowerCase()),
-  );
-  if (names.size === 0) return names;
-  const others = routines.map(({ name, body }) => ({
-    name: name.toLowerCase(),
-    words: body.toLowerCase().match(WORD) ?? [],
-  }));
-  for (let before = -1; before !== names.size; ) {
-    before = names.size;
-    for (const { name, words } of others) if (words.some((w) => names.has(w))) names.add(name);
-  }
-  return names;
-}
-
 /** Whether the text of a routine or DO block may set the search path, and for how long. */
 export function setsPath(body: string): 'session' | 'local' | null {
   const text = body.replace(COMMENT, ' ').toLowerCase();
@@ -69,7 +49,6 @@ export function setsPath(body: string): 'session' | 'local' | null {
   return isLocal || paths.length > 0 ? 'local' : null;
 }
 
-const COMMENT = /--[^\n]*|\/\*[\s\S]*?\*\//g;
 /** Where a statement may begin: not the SET of an UPDATE. */
 const STATEMENT = String.raw`(?:^|;|'|\$\$|\bbegin\b|\bthen\b|\belse\b|\bloop\b)\s*`;
 const SET = new RegExp(

@@ -2,6 +2,7 @@
 
 import type { SettingRoutines } from './routine-settings.ts';
 import type { SchemaRights } from './schema-rights.ts';
+import type { TimeRoutines } from './time-routines.ts';
 
 /**
  * sharded: rows live on the shard of their key. reference: a full copy on every shard.
@@ -110,4 +111,5 @@ export interface Catalog {
   /** A user's routine has that name. */
   hasRoutine(name: string): boolean;
   readonly settingRoutines: SettingRoutines;
+  readonly timeRoutines: TimeRoutines;
 }

@@ -146,13 +146,14 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
         ? { kind: 'sharded', keyColumn: 'user_id' }
         : { kind: 'home', keyColumn: null },
     routineTouchesSharded: (name) => name === 'archive_files',
-    hasRoutine: (name) => ['archive_files', 'become', 'json_note'].includes(name),
+    hasRoutine: (name) => ['archive_files', 'become', 'json_note', 'cutoff', 'late'].includes(name),
     settingRoutines: {
       names: new Set(['become']),
       byTriggers: false,
       unseen: false,
       paths: { session: new Set(), local: new Set() },
     },
+    timeRoutines: { telling: new Set(['cutoff', 'late']), steady: new Set(['cutoff']) },
   };
 }
 
