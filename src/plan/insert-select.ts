@@ -72,6 +72,9 @@ export function insertRows(
   const { sql, tokens } = context.input;
   const text = insertText(sql, tokens, statement);
   if (text === null) throw new NoMerge('text');
+  if (table !== null && conflictKey(statement, table, leaf) !== undefined) {
+    throw new NoMerge('updateKey');
+  }
   checkTail(statement, leaf, survey);
   const rows = isInsertSelect(statement.source)
     ? queriedRows(statement, table, text)
@@ -227,4 +230,16 @@ const isQuery = (part: Expression): part is SubQuery => part.kind === 'query';
 function hasQuery(expression: Expression): boolean {
   for (const part of partsOf(expression)) if (isQuery(part)) return true;
   return false;
+}
+
+/** What ON CONFLICT sets the sharding key to; undefined: nothing, or the key that it has there. */
+export function conflictKey(
+  { conflict }: InsertStatement,
+  { keyColumn }: Table,
+  leaf: Leaf,
+): Expression | null | undefined {
+  const set = conflict?.assignments.find(({ column }) => column === keyColumn);
+  const path = set?.value?.kind === 'column' ? set.value.path : [];
+  const isKept = path.length === 2 && path[1] === keyColumn;
+  return isKept && [leaf.name, 'excluded'].includes(path[0]!) ? undefined : set?.value;
 }

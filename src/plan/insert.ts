@@ -5,10 +5,10 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
-import { insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
+import { conflictKey, insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
 import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
-import { checkTarget } from './modify.ts';
+import { checkTarget, movedKey } from './modify.ts';
 import type { InsertMerge, Plan, WriteMerge } from './plan.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
@@ -70,7 +70,7 @@ export function surveyInsert(
       const known = keys.flatMap((key) => (typeof key === 'string' ? [] : [key]));
       if (known.length === keys.length) leaf.keys.get(sharded.keyColumn!)!.restrict(known);
     }
-    checkConflict(statement, sharded, leaf);
+    checkConflict(statement, sharded, leaf, survey);
   } else {
     survey.relation(statement.relation);
     leaf = unknownLeaf(statement);
@@ -109,13 +109,11 @@ function unknownLeaf(statement: InsertStatement): Leaf {
   };
 }
 
-/** ON CONFLICT DO UPDATE may set the key to the inserted row's own: that row is on this shard. */
-function checkConflict(statement: InsertStatement, table: Table, leaf: Leaf): void {
-  const own = [leaf.name, 'excluded'];
-  for (const { column, value } of statement.conflict?.assignments ?? []) {
-    if (column !== table.keyColumn) continue;
-    const path = value?.kind === 'column' ? value.path : [];
-    const names = path.length === 2 && path[1] === column && own.includes(path[0]!);
-    if (!names) throw new Refusal(refused('updateKey'));
-  }
+/**
+ * ON CONFLICT DO UPDATE may set the key to the inserted row's own, as that row is on this shard, or to one that
+ * turns out to be of the same shard. Throws Refusal.
+ */
+function checkConflict(statement: InsertStatement, table: Table, leaf: Leaf, survey: Survey): void {
+  const value = conflictKey(statement, table, leaf);
+  if (value !== undefined) survey.classes.push(movedKey(value, table, survey.context));
 }

@@ -109,7 +109,7 @@ export function surveyModify(
     for (const { value } of statement.assignments) if (value !== null) parts.push(value);
     if (table?.keyColumn != null) {
       const moved = keyAssigned(statement.assignments, table, leaf, scope, survey);
-      if (moved !== null && !moves) throw new Refusal(refused('updateKey'));
+      if (moved !== null && !moves) throw new Refusal(severalShards('writingWith'));
       if (moved !== null) survey.classes.push(moved);
     }
   }
@@ -148,6 +148,11 @@ function keyAssigned(
   if (assignment === undefined) return null;
   const { value } = assignment;
   if (value !== null && keepsKey(value, key, scope, context)) return null;
+  return movedKey(value, table, context);
+}
+
+/** The keys that rows get by an assignment to the sharding key; `value`: as of Assignment. Throws Refusal. */
+export function movedKey(value: Expression | null, table: Table, context: PlanContext): KeyClass {
   const moved = new KeyClass();
   const source = value === null || value.kind === 'default' ? null : keySourceOf(value, context);
   if (source === null) return moved;

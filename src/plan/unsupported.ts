@@ -52,7 +52,7 @@ export const SEVERAL_SHARDS = {
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   lockLimit: {
-    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, sub-queries, outer joins, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
+    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, outer joins, in sub-queries that may depend on a row around them, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
     hint: 'Lock the rows by their keys with a statement of its own.',
   },
   copyTime: {
@@ -128,6 +128,10 @@ export const SEVERAL_SHARDS = {
     what: 'MERGE of a source that must be computed first and is a join: by USING or NATURAL, with RETURNING * or of more than two relations by FULL JOIN; of what has no name',
     hint: 'Put the join into a sub-query with a name: USING (SELECT … FROM a JOIN b ON …) AS s.',
   },
+  updateKey: {
+    what: 'setting the sharding key by ON CONFLICT to what is not surely of the shard of the inserted row',
+    hint: 'Delete the row and insert it with the new key.',
+  },
   insertWith: {
     what: 'INSERT with a sub-query in ON CONFLICT or RETURNING that may read a WITH query, or OVERRIDING USER VALUE of rows that leave the sharding key to its default',
     hint: 'Read what is needed by a SELECT of its own before; leave OVERRIDING away.',
@@ -182,10 +186,6 @@ export const REFUSED = {
   insertDefault: {
     what: 'a row without a value for its sharding key',
     hint: 'List the key column and give it a value.',
-  },
-  updateKey: {
-    what: 'setting the sharding key by ON CONFLICT or within WITH',
-    hint: 'Delete the row and insert it with the new key.',
   },
   routine: {
     what: 'calling a routine that reads or writes sharded tables',

@@ -1,4 +1,4 @@
-// WITH that writes over several shards: its parts as statements of their own, one after the other.
+// WITH that writes, or locks, over several shards: its parts as statements of their own, one after the other.
 
 import { quoteName } from '../base/quote.ts';
 import type { CommonTable, FromItem, RowStatement } from '../sql/statement.ts';
@@ -8,19 +8,27 @@ import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { engineText, tableSpan } from './engine-text.ts';
 import { isUnknown, mayWrite } from './functions.ts';
+import { lockedApart, locksWithin } from './locked-apart.ts';
 import type { Plan } from './plan.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
 import { NoMerge } from './splice.ts';
 import type { WithPart, WithWritesMerge } from './staged.ts';
 
-/** `plan`, unless only its WITH keeps it from several shards and its parts can run by themselves. */
+/**
+ * `plan`, unless only its WITH, or sub-queries that lock rows, keep it from several shards and its parts can
+ * run by themselves.
+ */
 export function withWrites(statement: RowStatement, plan: Plan, context: PlanContext): Plan {
-  if (!writesInWith(statement) || !context.mergeable) return plan;
+  const writes = writesInWith(statement);
+  if ((!writes && !locksWithin(statement)) || !context.mergeable) return plan;
   if (plan.op !== 'refused' && plan.op !== 'routed') return plan;
   if (plan.op === 'routed' && plan.merge === null && plan.refusal === null) return plan;
   // Each shard runs it whole.
   if (plan.op === 'routed' && plan.merge?.how === 'write') return plan;
-  const made = attempt(() => partsOf(statement, context));
+  const isAnswered = statement.kind === 'select' && plan.op === 'routed' && plan.merge !== null;
+  const apart = writes ? { statement, context } : lockedApart(statement, context);
+  if (apart === null || (isAnswered && !writes)) return plan;
+  const made = attempt(() => partsOf(apart.statement, apart.context));
   if (plan.op === 'routed') {
     if ('how' in made) return { ...plan, merge: made, refusal: null };
     return plan.merge === null ? { ...plan, refusal: made } : plan;
@@ -181,8 +189,9 @@ class Parts {
 
   /** A query that only reads and has one user is a part of that; of several, its rows are the same. */
   #isApart(i: number, needed: readonly number[]): boolean {
-    const { target, own } = this.#members[i]!;
+    const { target, own, statement } = this.#members[i]!;
     if (target !== null || own === null) return true;
+    if (statement.kind === 'select' && statement.locks.length > 0) return true;
     return needed.filter((j) => j !== i && this.#members[j]!.names.has(i)).length > 1;
   }
 

@@ -130,4 +130,15 @@ export const VALUES: readonly Said[] = [
     sql: `WITH a AS (SELECT 7 AS k) INSERT INTO files (user_id, id, feels, made)
       WITH b AS (SELECT k, count(*) FROM a, files GROUP BY k) SELECT k, count, 'ok', '2026-09-09T00:00Z' FROM b RETURNING *`,
   },
+  // A key that ON CONFLICT sets to one of the same shard, on any number of them.
+  {
+    sql: `INSERT INTO members VALUES (2, 'again') ON CONFLICT (user_id) DO UPDATE SET user_id = 2, name = excluded.name RETURNING *`,
+  },
+  {
+    sql: `INSERT INTO members VALUES (2, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 8, name = 'two is eight' RETURNING *`,
+  },
+  {
+    sql: `INSERT INTO members VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET user_id = $3, name = $2`,
+    parameters: [5, 'five again', 5],
+  },
 ];

@@ -4,6 +4,15 @@ import type { Said } from './write-servers.ts';
 
 /** All parts see the state before; what others give back is all that they see of each other. */
 export const WITH_WRITES: readonly Said[] = [
+  // A key that is set, and what RETURNING shows of other tables.
+  {
+    sql: `WITH u AS (UPDATE members SET user_id = user_id + 200 WHERE user_id = 11 RETURNING *)
+      SELECT u.name, u.user_id, f.id FROM u JOIN files f ON f.id = u.user_id - 200`,
+  },
+  {
+    sql: `WITH u AS (UPDATE members m SET total = 1
+        RETURNING name, (SELECT count(*) FROM files WHERE id > m.user_id) AS above) SELECT * FROM u`,
+  },
   // The same table is read and written, in either order.
   {
     sql: `WITH i AS (INSERT INTO files SELECT user_id, id + 300, name FROM files
