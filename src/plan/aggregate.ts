@@ -136,13 +136,16 @@ class GroupBuilder {
       throw new NoMerge('sortExpression');
     const text = callText(sql, context.input.tokens, call.at);
     if (text === null) throw new NoMerge('text');
-    const partial = (of: string) => `pg_catalog.${of}(${text.inner})${text.filter}`;
+    const callOf = (of: string) => `${of}(${text.inner})${text.filter}`;
+    const partial = (of: string) => `pg_catalog.${callOf(of)}`;
+    // A type of an extension's may have its own, which its name means then.
+    const own = schema === null ? callOf(name) : partial(name);
     const combine = name as AggregateState['combine'];
     this.states.push({ combine, column: this.#columns.length });
     this.#calls.push(call);
-    if (picks) this.#columns.push(partial(name), partial(name));
+    if (picks) this.#columns.push(own, own);
     else if (name === 'avg') this.#columns.push(partial('sum'), partial('count'));
-    else this.#columns.push(partial(name));
+    else this.#columns.push(own);
   }
 
   /** Values of the sharding key on two shards are never the same. */

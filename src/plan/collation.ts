@@ -2,7 +2,7 @@
 
 import { childrenOf, type Expression } from '../sql/expression.ts';
 import type { PlanContext } from './context.ts';
-import { givesText, isCollatableType, isScalar } from './functions.ts';
+import { givesText, isBuiltInType, isCollatableType, isScalar } from './functions.ts';
 import type { Scope } from './scope.ts';
 
 /** Collations that order text by its bytes. `C.UTF-8` compares code points, which is the same. */
@@ -43,6 +43,9 @@ function collations(expression: Expression, scope: Scope): string[] {
       continue;
     }
     if (next.kind === 'column') found.push(...columnCollation(next.path, scope));
+    // A domain has a collation of its own.
+    if (next.kind === 'cast' && !isBuiltInType(next.type.schema, next.type.name))
+      found.push('unknown');
     open.push(...childrenOf(next));
   }
   return found;

@@ -6,11 +6,12 @@ import type { SelectStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
 import { type EngineLocks, IDENTITY } from './engine-plan.ts';
-import { type Cut, nameOf, namesRow, tableSpan, visibleName } from './engine-text.ts';
+import { type Cut, nameOf, tableSpan, visibleName } from './engine-text.ts';
 import { type LockedItem, lockedItems, lockedTable } from './row-locks.ts';
 import type { Level } from './scope.ts';
 import { NoMerge, rowBound } from './splice.ts';
 import type { Survey } from './survey.ts';
+import { namesRow } from './whole-row.ts';
 
 export interface EngineLocking {
   /** null: of no table; the text says so, or why it cannot be. */
@@ -76,8 +77,9 @@ export function placeFinding(
     tokens[i - 1]?.text === '.' &&
     nameOf(tokens[i - 2]!) === visibleName(target) &&
     !isCut(token);
-  const places = uses.map(({ item }) => ({ item, span: tableSpan(item, tokens) }));
-  const isRow = namesRow(places, tokens, [{ item: target }]);
+  const places = uses.map(({ item, table }) => ({ item, table, span: tableSpan(item, tokens) }));
+  const named = places.filter(({ item }) => item.at === target.at);
+  const isRow = namesRow(places, tokens, named);
   if (isRow || tokens.some(isOwnStar)) throw new NoMerge('systemColumn');
   const name = quoteName(visibleName(target));
   const [, ...columns] = IDENTITY;

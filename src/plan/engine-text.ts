@@ -172,22 +172,3 @@ function schemaCuts(tokens: readonly Token[], stands: readonly Stand[]): Cut[] {
   }
   return cuts;
 }
-
-/**
- * True when the name of a table among `named` may stand for its whole row: anywhere but before a point, behind
- * AS, or in FROM, where `places` are.
- */
-export function namesRow(
-  places: readonly Pick<Stand, 'item' | 'span'>[],
-  tokens: readonly Token[],
-  named: readonly Pick<Stand, 'item'>[] = places,
-): boolean {
-  const visible = new Set(named.map(({ item }) => visibleName(item)));
-  return tokens.some((token, i) => {
-    if (!isName(token) || !visible.has(nameOf(token)) || tokens[i + 1]?.text === '.') return false;
-    if (tokens[i - 1]?.text === 'as') return false;
-    return !places.some(
-      ({ span: { first, last, alias } }) => (i >= first && i <= last) || i === alias,
-    );
-  });
-}

@@ -22,7 +22,6 @@ import {
   engineText,
   isName,
   nameOf,
-  namesRow,
   type Stand,
   type TableSpan,
   tableSpan,
@@ -33,6 +32,7 @@ import type { Leaf } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { severalShards } from './unsupported.ts';
+import { castsRow, isStar, namesRow } from './whole-row.ts';
 
 /** One place where a statement names a table; `key` is the class of one with rows on every shard. */
 export interface TableUse {
@@ -72,7 +72,7 @@ export function planEngine(
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.lockingLevels > (locking === null ? 0 : 1)) throw new NoMerge('lockLimit');
   if (survey.asksShard) throw new NoMerge('shardFunction');
-  const whole = textOf({ ...context.input, uses: survey.uses });
+  const whole = textOf({ ...context.input, uses: survey.uses }, survey.callsUnknown);
   const texts = textsIn(whole);
   // It would name the copy where it is asked about a whole row.
   if (texts.some(({ tokens }) => tokens.some((t) => isName(t) && nameOf(t) === 'pg_typeof'))) {
@@ -151,6 +151,11 @@ interface Place extends TableUse {
    * names for them, a query's row those of here.
    */
   readonly isRenamedRow: boolean;
+  /**
+   * Its whole row is to be of the table's type, as a function takes it and the query of a view shows it: that
+   * of a query can be, a row of the copy not.
+   */
+  readonly isTypedRow: boolean;
 }
 
 /** A statement, or the query of a view in it. */
@@ -161,7 +166,7 @@ interface Text {
 }
 
 /** A WITH query is surveyed at each of its uses: what all of them need is read. */
-function textOf({ sql, tokens, uses }: ViewText): Text {
+function textOf({ sql, tokens, uses }: ViewText, callsUnknown: boolean): Text {
   const visits = new Map<number, TableUse[]>();
   for (const use of uses) {
     const { at } = use.item;
@@ -172,21 +177,28 @@ function textOf({ sql, tokens, uses }: ViewText): Text {
     const { item, view, filters } = first!;
     const span = tableSpan(item, tokens);
     const lists = all.map(({ key }) => key?.keys ?? null);
-    const isRenamedRow = item.columnAliases.length > 0 && namesRow([{ item, span }], tokens);
+    const isRow = namesRow([{ item, span, table: first!.table }], tokens);
+    const isRenamedRow = item.columnAliases.length > 0 && isRow;
     if (view && isRenamedRow) throw new NoMerge('text');
     return {
       ...first!,
       isRenamedRow,
+      isTypedRow: !item.sampled && (isRow ? callsUnknown : castsRow(item, tokens)),
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
       filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
       classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],
       span,
       sample: span.sample === null ? '' : textBetween(sql, tokens, span.sample),
-      inside: view && textOf({ ...view, uses: all.flatMap((use) => use.view?.uses ?? []) }),
+      inside: view && textOf(queryOf(view, all), callsUnknown),
     };
   });
   return { sql, tokens, places: places.sort((a, b) => a.item.at - b.item.at) };
 }
+
+const queryOf = (view: ViewText, all: readonly TableUse[]): ViewText => ({
+  ...view,
+  uses: all.flatMap((use) => use.view?.uses ?? []),
+});
 
 const textBetween = (
   sql: string,
@@ -263,7 +275,7 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
       const number = leafNumber(place);
       numbers.set(place, number);
       const mark = leafMark(number);
-      const copy = isEmpty(place, tokens) ? `(SELECT * FROM ${mark} WHERE false)` : mark;
+      const copy = copyOf(place, tokens, mark);
       const text = tableoid === null ? copy : withTableoid(mark, leaves[number - 1]!);
       return [{ item, schema, span, text }];
     });
@@ -277,6 +289,11 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   return { input: { sql, leaves, marked }, numbers };
 }
 
+function copyOf(place: Place, tokens: readonly Token[], mark: string): string {
+  if (isEmpty(place, tokens)) return `(SELECT * FROM ${mark} WHERE false)`;
+  return place.isTypedRow ? `(SELECT * FROM ${mark} AS drive_leaf)` : mark;
+}
+
 /**
  * ONLY a partitioned table, which PostgreSQL's planner knows to be empty: what stands beside it, like a
  * sub-query of too many rows, is not computed. A query has no rows of the table's type, and no key that
@@ -285,7 +302,7 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
 function isEmpty({ item, table, span, sample }: Place, tokens: readonly Token[]): boolean {
   if (!item.only || table?.partitioned !== true || sample !== '') return false;
   const groups = tokens.some(({ kind, text }) => kind === 'word' && text === 'group');
-  return !groups && !namesRow([{ item, span }], tokens);
+  return !groups && !namesRow([{ item, span, table }], tokens);
 }
 
 /** The copy with its table's number on this server as a column, as a query's columns may be named. */
@@ -371,13 +388,4 @@ function columnsNeeded(texts: readonly Text[], { copied, namesJoin }: Need): Col
   };
   if (namesJoin || names.has('natural') || texts.some(meansAll)) return () => true;
   return (column, keyColumn) => names.has(column) || column === keyColumn;
-}
-
-const BEFORE_STAR = new Set(['select', 'distinct', 'all', ',', '.', ')']);
-
-/** Any but that of count(*) and of a product; also TABLE, which is short for one. */
-function isStar({ kind, text }: Token, i: number, tokens: readonly Token[]): boolean {
-  if (kind === 'word' && text === 'table') return true;
-  if (!text.includes('*') || (kind !== 'operator' && kind !== 'mark')) return false;
-  return BEFORE_STAR.has(tokens[i - 1]?.text ?? '');
 }

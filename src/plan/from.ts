@@ -79,7 +79,7 @@ function surveyPart(part: Expression, walk: Walk): void {
     survey.onlyOneShard('timeInFrom');
   }
   noteOuterAggregates(part, scope, survey);
-  survey.expression(part, { inCondition: false, anchored: false }, (query) => {
+  survey.expression(part, { inCondition: false, anchored: false, scope }, (query) => {
     walk.surveySelect(query, survey, scope, tables, 'expression');
   });
 }
@@ -294,7 +294,7 @@ function applyOn(
 function surveyOn(on: Expression, walk: Walk): void {
   const { scope, survey, tables } = walk;
   noteOuterAggregates(on, scope, survey);
-  survey.expression(on, { inCondition: true, anchored: true }, (query) => {
+  survey.expression(on, { inCondition: true, anchored: true, scope }, (query) => {
     walk.surveySelect(query, survey, scope, tables, 'expression');
   });
 }

@@ -155,7 +155,7 @@ export function surveyCondition(condition: Expression, walk: Walk, anchored: boo
       surveySemiJoin(conjunct, walk);
       continue;
     }
-    survey.expression(conjunct, { inCondition: true, anchored }, (query) => {
+    survey.expression(conjunct, { inCondition: true, anchored, scope }, (query) => {
       surveySelect(query, survey, scope, tables, 'expression');
     });
   }
@@ -187,7 +187,7 @@ export function surveyExpressions(
 ): void {
   for (const expression of expressions) {
     noteOuterAggregates(expression, scope, survey);
-    survey.expression(expression, { inCondition: false, anchored }, (query) => {
+    survey.expression(expression, { inCondition: false, anchored, scope }, (query) => {
       surveySelect(query, survey, scope, tables, 'expression');
     });
   }

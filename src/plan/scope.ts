@@ -70,6 +70,14 @@ export class Scope {
     return !this.leaves.some((leaf) => leaf.name === name || leaf.columns?.has(name!));
   }
 
+  /** True for `t.name` of a relation without such a column: a function of its row, if anything. */
+  lacks(path: readonly string[]): boolean {
+    if (path.length < 2) return false;
+    const leaf = this.leaves.find(({ name }) => name === path.at(-2));
+    if (leaf === undefined) return this.parent?.lacks(path) ?? false;
+    return leaf.columns !== null && !leaf.columns.has(path.at(-1)!);
+  }
+
   /** null: unknown, ambiguous or not certain. */
   find(path: readonly string[]): Found | null {
     const column = path.at(-1)!;

@@ -28,6 +28,7 @@ import {
 } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
+import type { Scope } from './scope.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
 import { readsMoreThanTime } from './time-text.ts';
@@ -40,6 +41,8 @@ export interface Place {
   readonly inCondition: boolean;
   /** The query level gives its rows shard by shard. */
   readonly anchored: boolean;
+  /** What names mean there. */
+  readonly scope: Scope;
 }
 
 /** Surveys an INSERT, UPDATE, DELETE or MERGE inside a WITH. */
@@ -239,7 +242,7 @@ export class Survey {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       this.tellsTime ||= tellsTime(next);
       if (next.kind === 'call') this.call(next, place);
-      else if (next.kind === 'column') this.#column(next.path);
+      else if (next.kind === 'column') this.#column(next.path, place);
       else if (next.kind === 'cast') {
         if (!isBuiltInType(next.type.schema, next.type.name)) this.needsHome = true;
         if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
@@ -250,8 +253,10 @@ export class Survey {
   }
 
   /** Where a row lies means something on its own server only; its table has a name on all of them. */
-  #column(path: readonly string[]): void {
+  #column(path: readonly string[], place: Place): void {
     const name = path.at(-1)!;
+    const isRoutine = this.context.input.catalog.hasRoutine(name);
+    if (isRoutine && place.scope.lacks(path)) this.call(callOfRow(path), place);
     if (!SYSTEM_COLUMNS.has(name) || this.context.input.findsPlaces) return;
     if (name === 'tableoid') this.readsTableoid = true;
     else this.readsPlace = true;
@@ -277,8 +282,30 @@ const isOfConnection = ({ schema, name }: RelationName): boolean =>
   (name === 'pg_prepared_statements' || name === 'pg_cursors') &&
   (schema === null || schema === 'pg_catalog');
 
+/** `t.f` for `f(t)` (rowtypes.sgml, "Using Composite Types in Queries"). */
+const callOfRow = (path: readonly string[]): Call => ({
+  kind: 'call',
+  schema: null,
+  name: path.at(-1)!,
+  args: [{ kind: 'column', path: path.slice(0, -1) }],
+  star: false,
+  distinct: false,
+  order: [],
+  withinGroup: false,
+  filter: null,
+  over: null,
+  at: -1,
+});
+
 /** ddl.sgml, "System Columns". */
-const SYSTEM_COLUMNS = new Set(['ctid', 'tableoid', 'xmin', 'xmax', 'cmin', 'cmax']);
+export const SYSTEM_COLUMNS: ReadonlySet<string> = new Set([
+  'ctid',
+  'tableoid',
+  'xmin',
+  'xmax',
+  'cmin',
+  'cmax',
+]);
 
 /** Nodes without an effect or memory of their own. */
 const PLAIN_NODES = new Set([

@@ -16,7 +16,11 @@ const SHARDED_DDL = `
   CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);
   CREATE TABLE parted (user_id int8 NOT NULL, n int4, PRIMARY KEY (user_id, n)) PARTITION BY RANGE (n);
   CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (MINVALUE) TO (10);
-  CREATE TABLE parted_high PARTITION OF parted DEFAULT;`;
+  CREATE TABLE parted_high PARTITION OF parted DEFAULT;
+  CREATE EXTENSION citext;
+  CREATE DOMAIN german AS text COLLATE "de-x-icu";
+  CREATE FUNCTION titled(files) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1.name || $1.id$$;
+  CREATE VIEW ranked AS SELECT f AS file, rank() OVER (ORDER BY f.size, f.id, f.user_id) AS n FROM files f;`;
 
 const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
 

@@ -17,6 +17,18 @@ export const FOUND: readonly string[] = [
   'SELECT a, d FROM (members m CROSS JOIN country c) AS j (a, b, c, d, e)',
   'SELECT j::text FROM (members m JOIN country c ON c.code > m.country) AS j',
   'SELECT j::text FROM (members m JOIN narrow n ON n.user_id < m.user_id) AS j',
+  // A function of a row, and rows that a view shows.
+  'SELECT titled(f), count(*) FROM files f GROUP BY 1',
+  'SELECT titled(f), rank() OVER (ORDER BY f.size, f.id, f.user_id) FROM files f',
+  'SELECT f.titled, rank() OVER (ORDER BY f.size, f.id, f.user_id) FROM files f',
+  'SELECT max(f.titled) FROM files f WHERE f.titled IS NOT NULL',
+  'SELECT f.titled FROM members m JOIN files f ON f.name > m.name AND f.size = 5',
+  'SELECT f.untitled, rank() OVER (ORDER BY f.size) FROM files f',
+  'SELECT file, n FROM ranked WHERE n < 9',
+  'SELECT (file).name, titled(file), n FROM ranked',
+  // The aggregates of an extension's type.
+  'SELECT max(tag::citext), count(*) FROM files',
+  'SELECT user_id % 2, min(tag::citext COLLATE "C") FROM files WHERE tag <> \'zoo\' GROUP BY 1',
   // FOR UPDATE of nothing that can be locked.
   'WITH few AS (SELECT max(id) AS m FROM members JOIN files USING (user_id)) SELECT m FROM few FOR KEY SHARE NOWAIT',
   'WITH few AS MATERIALIZED (SELECT id FROM files) SELECT id FROM few ORDER BY id LIMIT 3 FOR UPDATE',

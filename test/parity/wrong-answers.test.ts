@@ -51,6 +51,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   "text is sorted by bytes under a language's collation": [
     'SELECT tag, id FROM files ORDER BY tag COLLATE "de-x-icu", id, user_id',
     'SELECT max(tag COLLATE "de-x-icu"), min(tag COLLATE "en-x-icu") FROM files',
+    'SELECT tag, id FROM files ORDER BY tag::german, id, user_id',
   ],
   'a sort by what is not selected is skipped': [
     'SELECT name FROM files ORDER BY size, id, user_id LIMIT 9',

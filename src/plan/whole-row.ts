@@ -1,0 +1,59 @@
+// Whole rows: where a text means all columns of a table, by a star or by the table's name.
+
+import type { Token } from '../sql/token.ts';
+import type { TableUse } from './engine.ts';
+import { isName, nameOf, type TableSpan, visibleName } from './engine-text.ts';
+import { renamed } from './scope.ts';
+import { SYSTEM_COLUMNS } from './survey.ts';
+
+type Named = Pick<TableUse, 'item' | 'table'>;
+type Use = Named & { readonly span: TableSpan };
+
+const BEFORE_STAR = new Set(['select', 'distinct', 'all', ',', '.', ')']);
+
+/** Any but that of count(*) and of a product; also TABLE, which is short for one. */
+export function isStar({ kind, text }: Token, i: number, tokens: readonly Token[]): boolean {
+  if (kind === 'word' && text === 'table') return true;
+  if (!text.includes('*') || (kind !== 'operator' && kind !== 'mark')) return false;
+  return BEFORE_STAR.has(tokens[i - 1]?.text ?? '');
+}
+
+/**
+ * True when the name of a table among `named` may stand for its whole row: anywhere but before a column, behind
+ * AS, or in FROM, where `places` are.
+ */
+export function namesRow(
+  places: readonly Use[],
+  tokens: readonly Token[],
+  named: readonly Named[] = places,
+): boolean {
+  const visible = new Set(named.map(({ item }) => visibleName(item)));
+  return tokens.some((token, i) => {
+    if (!isName(token) || !visible.has(nameOf(token))) return false;
+    if (tokens[i - 1]?.text === 'as') return false;
+    if (tokens[i + 1]?.text === '.' && !isOfRow(named, token, tokens[i + 2])) return false;
+    return !places.some(
+      ({ span: { first, last, alias } }) => (i >= first && i <= last) || i === alias,
+    );
+  });
+}
+
+/** `t.f` for `f(t)`: there is no such column. */
+function isOfRow(named: readonly Named[], token: Token, of: Token | undefined): boolean {
+  if (of === undefined || !isName(of) || SYSTEM_COLUMNS.has(nameOf(of))) return false;
+  return named.some(({ item, table }) => {
+    if (visibleName(item) !== nameOf(token) || table === null) return false;
+    return !renamed(table.columns, item.columnAliases).has(nameOf(of));
+  });
+}
+
+/** `t.*::type`, as PostgreSQL prints the query of a view that shows whole rows. */
+export const castsRow = (item: TableUse['item'], tokens: readonly Token[]): boolean =>
+  tokens.some(
+    (token, i) =>
+      isName(token) &&
+      nameOf(token) === visibleName(item) &&
+      tokens[i + 1]?.text === '.' &&
+      tokens[i + 2]?.text === '*' &&
+      tokens[i + 3]?.text === '::',
+  );
