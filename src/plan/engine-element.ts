@@ -1,6 +1,7 @@
 // Engine elements: the types whose values may be handed to the engine in arrays.
 
 import type { Column } from '../topology/table.ts';
+import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import type { LeafElement } from './engine-plan.ts';
 
 /**
@@ -72,3 +73,12 @@ export function elementOf({ typeOid, collation }: Column): LeafElement | null {
   const cast = ARRAYS.get(typeOid);
   return cast === undefined ? null : { type: 'text', typeOid: TEXT_OID, cast };
 }
+
+/** Floats, times with a zone, and what is made of them: float4, float8, timestamptz, timetz, tstzrange. */
+const UNSTEADY: ReadonlySet<number> = new Set([
+  700, 701, 1021, 1022, 1184, 1185, 1266, 1270, 3910, 3911, 4534,
+]);
+
+/** Whether the text of a value may lose digits, or name a time zone in a way that means several. */
+export const isUnsteady = ({ typeOid }: Column): boolean =>
+  UNSTEADY.has(typeOid) || typeOid >= FIRST_USER_TYPE_OID;

@@ -24,6 +24,8 @@ export interface EngineLeaf {
   readonly columns: readonly string[];
   /** How its rows are copied. */
   readonly format: 'binary' | 'text';
+  /** Those of the columns whose text depends on what the session has set; none of the binary format. */
+  readonly unsteady: ReadonlySet<string>;
   /** False: its rows are those of the home shard. */
   readonly isSharded: boolean;
   /** Quoted; null: no column tells a row's shard. */

@@ -7,7 +7,7 @@ import type { Column, Table } from '../topology/table.ts';
 import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import { broadcastsOf, orNone, type SpreadPlace, type StreamPlanner } from './broadcast.ts';
 import { isSystem, type PlanContext } from './context.ts';
-import { elementOf } from './engine-element.ts';
+import { elementOf, isUnsteady } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
 import type { EngineLocking } from './engine-locks.ts';
 import {
@@ -341,6 +341,7 @@ function leafOf(
     columns: columns.map((column) => quoteName(column.name)),
     // Types made by users have other oids on every server, which binary arrays and rows contain.
     format: isPlain ? 'binary' : 'text',
+    unsteady: new Set(isPlain ? [] : columns.filter(isUnsteady).map(({ name }) => quoteName(name))),
     isSharded: key !== null,
     keyColumn: keyColumn === null ? null : quoteName(keyColumn),
     keys,

@@ -9,6 +9,7 @@ import type { SessionAction, TransactionVerb } from './action.ts';
 import type { PlanInput } from './context.ts';
 import type { Plan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
+import type { RefusedReason } from './unsupported.ts';
 
 export function planTransaction(statement: TransactionStatement): Plan {
   const command = transactionVerb(statement);
@@ -52,6 +53,12 @@ const TRANSACTION_SETTINGS = new Set([
   'transaction_deferrable',
 ]);
 
+/** Backslashes in strings, and NULL in arrays, would mean something else than to the proxy. */
+const NEVER_OFF: ReadonlyMap<string, RefusedReason> = new Map([
+  ['standard_conforming_strings', 'stringEscapes'],
+  ['array_nulls', 'arrayNulls'],
+]);
+
 export function planSet(statement: SetStatement, input: PlanInput): Plan {
   const { form, name, values, local } = statement;
   const resets = form === 'reset' || form === 'resetAll' || form === 'default';
@@ -65,9 +72,9 @@ export function planSet(statement: SetStatement, input: PlanInput): Plan {
     };
     return setting(verb, reset);
   }
-  // Backslashes would then mean something else to the server than to the planner.
-  if (name === 'standard_conforming_strings' && !ON.has(values[0]?.toLowerCase() ?? '')) {
-    return refusedFor(verb, 'stringEscapes');
+  const whenOff = NEVER_OFF.get(name);
+  if (whenOff !== undefined && !ON.has(values[0]?.toLowerCase() ?? '')) {
+    return refusedFor(verb, whenOff);
   }
   if (name === 'seed') {
     // The numbers that follow are the server connection's; to replay it would start them anew.

@@ -5,8 +5,8 @@ import type { SimpleSelect } from '../sql/statement.ts';
 import type { ConfigCall } from './action.ts';
 import { argumentSource } from './argument.ts';
 
-/** Settings that the planner reads statements by, or that mean something to the proxy only. */
-const REFUSED = new Set(['standard_conforming_strings', 'client_encoding']);
+/** Settings that the proxy reads statements and values by, or that mean something to it only. */
+const REFUSED = new Set(['standard_conforming_strings', 'array_nulls', 'client_encoding']);
 
 /** Whether the proxy cannot follow a change of the setting, `name` in any case. */
 export function isRefusedSetting(name: string): boolean {

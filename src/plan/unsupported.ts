@@ -201,7 +201,7 @@ export const REFUSED = {
     hint: 'They show a server connection, which the proxy shares: keep the names where they are given.',
   },
   setConfig: {
-    what: 'set_config() of a computed name, of client_encoding, of standard_conforming_strings or of drive.*',
+    what: 'set_config() of a computed name, of client_encoding, standard_conforming_strings, array_nulls or drive.*',
     hint: 'Give the name and the last argument as constants or parameters, or use SET.',
   },
   settingsTable: { what: 'UPDATE of pg_settings', hint: 'Use SET.' },
@@ -313,6 +313,10 @@ export const REFUSED = {
   stringEscapes: {
     what: 'standard_conforming_strings = off',
     hint: "Write E'…' for strings with backslash escapes.",
+  },
+  arrayNulls: {
+    what: 'array_nulls = off',
+    hint: 'Quote an element that is the word: \'{"NULL"}\'.',
   },
 } as const satisfies Record<string, Entry>;
 

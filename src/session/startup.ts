@@ -53,12 +53,9 @@ function checkSettings(settings: Map<string, string>): void {
     if (!isKnownEncoding(encoding)) throw refusedEncoding(encoding, 'FATAL');
     settings.delete('client_encoding');
   }
-  const conforming = settings.get('standard_conforming_strings');
-  if (conforming !== undefined && OFF.has(conforming.toLowerCase())) {
-    throw fatal(
-      SQLSTATE.featureNotSupported,
-      'standard_conforming_strings = off is not supported by the proxy',
-    );
+  for (const name of ['standard_conforming_strings', 'array_nulls']) {
+    if (!OFF.has(settings.get(name)?.toLowerCase() ?? '')) continue;
+    throw fatal(SQLSTATE.featureNotSupported, `${name} = off is not supported by the proxy`);
   }
 }
 

@@ -14,6 +14,7 @@ const SHARDED_DDL = `
   CREATE TABLE country (code text PRIMARY KEY, name text NOT NULL);
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
   CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);
+  CREATE TABLE thirds (user_id int8 NOT NULL, mood mood, part float8, made timestamptz);
   CREATE TABLE parted (user_id int8 NOT NULL, n int4, PRIMARY KEY (user_id, n)) PARTITION BY RANGE (n);
   CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (MINVALUE) TO (10);
   CREATE TABLE parted_high PARTITION OF parted DEFAULT;
@@ -79,6 +80,9 @@ export async function insertRows(client: pg.Client): Promise<void> {
   await client.query(`INSERT INTO members VALUES ${memberRows().join(', ')}`);
   await client.query(
     `INSERT INTO parted VALUES (1, 1), (2, 10), (42, 5), (42, 11), (-17, 5), (3, 9)`,
+  );
+  await client.query(
+    `INSERT INTO thirds VALUES (3, 'ok', 0.3333333333333333, '2026-01-01'), (7, 'sad', 0.14285714285714285, NULL)`,
   );
   await client.query(
     `INSERT INTO narrow VALUES (1, 'sad'), (2, 'ok'), (42, 'happy'), (-17, NULL), (2147483647, 'ok')`,

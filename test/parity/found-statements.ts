@@ -34,14 +34,18 @@ export const FOUND: readonly string[] = [
   'WITH few AS MATERIALIZED (SELECT id FROM files) SELECT id FROM few ORDER BY id LIMIT 3 FOR UPDATE',
 ];
 
-/** The same, under a setting of the session. */
+/** The same, under settings of the session. */
 export const FOUND_UNDER = [
   {
-    setting: 'transform_null_equals = on',
+    settings: ['transform_null_equals = on'],
     sql: 'SELECT f.id FROM files f LEFT JOIN members m ON m.user_id = f.user_id WHERE m.user_id = NULL',
   },
   {
-    setting: 'transform_null_equals = on',
+    settings: ['transform_null_equals = on'],
     sql: 'SELECT tag FROM files GROUP BY tag HAVING NOT max(size) = NULL OR NULL = tag',
+  },
+  {
+    settings: ['extra_float_digits = -3'],
+    sql: 'SELECT part * user_id = 1, rank() OVER (ORDER BY mood, user_id) FROM thirds',
   },
 ] as const;

@@ -31,11 +31,16 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     expect(engine).toEqual(plain);
   });
 
-  test.each(FOUND_UNDER)('$sql under $setting', async ({ setting, sql }) => {
+  test.each(FOUND_UNDER)('$sql under $settings', async ({ settings, sql }) => {
     const clients = [servers.plain, servers.proxy, servers.engine];
-    for (const client of clients) await client.query(`SET ${setting}`);
+    const each = async (change: (setting: string) => string) => {
+      for (const client of clients) {
+        for (const setting of settings) await client.query(change(setting));
+      }
+    };
+    await each((setting) => `SET ${setting}`);
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
-    for (const client of clients) await client.query(`RESET ${setting.split(' ')[0]}`);
+    await each((setting) => `RESET ${setting.split(' ')[0]}`);
     expect(proxy).toEqual(plain);
     expect(engine).toEqual(plain);
   });

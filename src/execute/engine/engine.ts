@@ -173,13 +173,28 @@ async function copyLeaves(request: CopiesRequest): Promise<readonly string[]> {
       budget.add(Number(sizes[0]?.[0] ?? 0));
     }
     if (sources.length > 0) {
-      const select = (shard: number) => leafSql(each, shard);
+      const select = (shard: number) => leafSql(steadily(each), shard);
       await fill({ engine, sources, leaf, copy, select, budget });
     }
     if (budget.bytes - before > ENGINE_ANALYZE_BYTES_MIN) large.push(copy);
   }
   return large;
 }
+
+/** As text that the engine reads as the same values, whatever the session has set. */
+function steadily(rows: LeafRows): LeafRows {
+  const { leaf } = rows;
+  const columns = leaf.columns.map((column) =>
+    leaf.unsteady.has(column)
+      ? `CASE WHEN ${IS_LOSSY} THEN drive.exact_text(${column}) ELSE ${column}::pg_catalog.text END`
+      : column,
+  );
+  return { ...rows, leaf: { ...leaf, columns } };
+}
+
+/** Asked once for all rows. */
+const IS_LOSSY = `(SELECT pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 < 1
+  OR pg_catalog.current_setting('DateStyle') NOT LIKE 'ISO%')`;
 
 const NO_ROWS = (leaf: EngineLeaf) => ({ leaf, keys: null, filters: [] });
 
