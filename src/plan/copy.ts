@@ -62,7 +62,7 @@ function planIn(
   if (index < 0) return refusedFor('COPY', 'copyKey');
   const given = table.columns.filter((column) => columns.includes(column.name));
   if (options.default !== null && given.some(hasTimeDefault)) {
-    return refusedPlan('COPY', severalShards('copyDefaultTime'));
+    return { ...everywhere(traits, null), refusal: severalShards('copyDefaultTime') };
   }
   const key = {
     index,

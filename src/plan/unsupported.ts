@@ -59,6 +59,10 @@ export const SEVERAL_SHARDS = {
     what: 'COPY of a query with a view that tells the time',
     hint: "Copy the view's own query, or a table made of it.",
   },
+  viewKeptTime: {
+    what: 'a materialized view whose query tells the time, each shard its own',
+    hint: 'Make it a plain view, or leave its conditions on the time to the queries that read it.',
+  },
   routineTime: {
     what: 'a function of your own that tells the time: in a condition of a write and not STABLE, or in a transaction that began on another shard than 0',
     hint: 'Declare it STABLE if it only reads; or ask for its value first, and give that.',

@@ -4,6 +4,7 @@ import type {
   CopyStatement,
   CreateTableStatement,
   RowStatement,
+  SelectStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
 import type { Catalog } from '../topology/table.ts';
@@ -25,8 +26,8 @@ import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
 import { hidesTable, isOnEveryShard } from './shadow.ts';
 import { planExecute, planPrepare } from './sql-prepare.ts';
-import type { RefusedReason } from './unsupported.ts';
-import { surveyInside } from './view.ts';
+import { type RefusedReason, severalShards } from './unsupported.ts';
+import { queryOf, surveyInside } from './view.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
 
@@ -123,10 +124,8 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   }
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
-  const kept = planKeptView(statement, traits, context);
-  if (kept !== null) return kept;
-  const ddl = planDdl(statement, traits, context);
-  if (ddl !== null) return ddl;
+  const made = planKeptView(statement, traits, context) ?? planDdl(statement, traits, context);
+  if (made !== null) return fillsByTime(statement, context) ? onOneShard(made) : made;
   if (statement.inner !== null) {
     if (isExplain) return planExplain(traits, context);
     if (statement.cursor !== null) return planDeclare(statement.cursor, traits, context);
@@ -203,6 +202,28 @@ function planKeptView(
     surveyInside(inner, { survey, surveySelect }).isByShard && survey.classes.length > 0;
   return isComputedByShards && !hidesTable(target, context) ? everywhere(traits) : null;
 }
+
+/** A materialized view that each shard would fill by its own time. */
+function fillsByTime(
+  { node, objectType, inner, relations }: UtilityStatement,
+  context: PlanContext,
+): boolean {
+  const queries: SelectStatement[] = [];
+  if (objectType === 'OBJECT_MATVIEW' && inner?.kind === 'select') queries.push(inner);
+  if (node === 'RefreshMatViewStmt') {
+    const tables = relations.flatMap((relation) => context.table(relation) ?? []);
+    queries.push(...tables.flatMap((table) => (table.view ? queryOf(table).query : [])));
+  }
+  return queries.some((query) => {
+    const survey = surveyFor(context);
+    return surveyInside(query, { survey, surveySelect }).tellsTime || survey.asksRoutineTime;
+  });
+}
+
+const onOneShard = (plan: Plan): Plan =>
+  plan.op !== 'routed' || plan.route.kind !== 'all'
+    ? plan
+    : { ...plan, merge: null, refusal: severalShards('viewKeptTime') };
 
 function planCall(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {
   const survey = surveyFor(context);

@@ -4,7 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
 import { type BoundParameters, NO_PARAMETERS } from '../execute/parameters.ts';
 import { boundWithTime } from '../execute/time-parameter.ts';
-import type { RoutedPlan } from '../plan/plan.ts';
+import type { ExplainMerge, RoutedPlan } from '../plan/plan.ts';
 import { mayHaveTimeWords } from '../plan/time-words.ts';
 import { timedStatement } from '../plan/timed-statement.ts';
 import { query } from '../pool/query.ts';
@@ -74,7 +74,7 @@ export async function timedExecution(
   return plannedAnew({ ...execution, sql }, state, context);
 }
 
-type RoutedExecution = Execution & { readonly plan: RoutedPlan };
+export type RoutedExecution = Execution & { readonly plan: RoutedPlan };
 
 /** By the plan of its text, which is another than the client's and means the same. */
 export function plannedAnew(
@@ -108,4 +108,20 @@ export async function lateText(
   const parameters = { ...NO_PARAMETERS, types: execution.parameters.types };
   const { sql } = await withTimeWords({ sql: execution.sql, parameters }, false, state, context);
   return tellsTime || sql !== execution.sql ? withTime(sql, state, context) : sql;
+}
+
+/** EXPLAIN ANALYZE of a write, which runs it, with the time of the transaction written out. */
+export async function timedExplain(
+  execution: RoutedExecution,
+  { sql, analyzes, inner }: ExplainMerge,
+  state: SessionState,
+  context: SessionContext,
+): Promise<RoutedExecution> {
+  if (!analyzes || inner.effect === 'read') return execution;
+  const { parameters } = execution;
+  const told = await withTimeWords({ sql, parameters }, true, state, context);
+  const timed = await withTime(told.sql, state, context);
+  if (timed === sql) return execution;
+  const before = execution.sql.slice(0, execution.sql.lastIndexOf(sql));
+  return plannedAnew({ ...execution, ...told, sql: before + timed }, state, context);
 }

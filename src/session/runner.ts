@@ -14,7 +14,14 @@ import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
-import { isLate, lateText, plannedAnew, timedExecution } from './clock.ts';
+import {
+  isLate,
+  lateText,
+  plannedAnew,
+  type RoutedExecution,
+  timedExecution,
+  timedExplain,
+} from './clock.ts';
 import { runCopy } from './copy-runner.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { Descriptions, isUnreadable } from './descriptions.ts';
@@ -220,8 +227,7 @@ export class Runner {
         ? { ...execution, plan: this.#exactPlan(execution, plan) }
         : plannedAnew(told, state, context);
     // The others have the time as a parameter, or are timed where they are run.
-    const isTimed = exact.plan.tellsTime && exact.plan.copy === 'out';
-    const parts = isTimed ? await timedExecution(exact, state, context) : exact;
+    const parts = await this.#timed(exact);
     const { merge, refusal } = parts.plan;
     if (merge === null) throw new SqlError(refusal ?? NOT_MERGEABLE);
     this.#d.context.counters.several(merge.how);
@@ -250,6 +256,14 @@ export class Runner {
     } else if (merge.how !== 'everywhere') {
       await this.#gather(parts, merge, targets);
     }
+  }
+
+  async #timed(execution: RoutedExecution): Promise<RoutedExecution> {
+    const { state, context } = this.#d;
+    const { tellsTime, copy, merge } = execution.plan;
+    if (tellsTime && copy === 'out') return timedExecution(execution, state, context);
+    if (merge?.how === 'explain') return timedExplain(execution, merge, state, context);
+    return execution;
   }
 
   /** A plan cached by shape is enough for one shard only; several need the plan of this text. */

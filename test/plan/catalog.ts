@@ -93,6 +93,14 @@ const TABLES: readonly Table[] = [
     view: { query: ' SELECT count(*) AS n FROM public.users;', materialized: true },
   },
   {
+    ...table('kept_recent', 'shardedView', null, [column('user_id', 'int8')]),
+    view: {
+      query:
+        ' SELECT user_id FROM public.file_metadata WHERE created_at > (now() - $$1 day$$::interval);',
+      materialized: true,
+    },
+  },
+  {
     ...table('private', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
     rowSecurity: true,
   },

@@ -112,6 +112,32 @@ describe('a statement over several shards', () => {
     expect(rows).toEqual([{ n: 1, several: true }]);
   });
 
+  test.each([
+    ['UPDATE notes SET at = now()', 'at'],
+    [`UPDATE notes SET at = 'now'`, 'at'],
+    ['UPDATE notes n SET at = now() FROM notes m WHERE m.user_id = n.other', 'at'],
+    ['DELETE FROM notes; INSERT INTO notes VALUES (1, 1), (2, 1), (3, 1)', 'made'],
+    [
+      'UPDATE notes SET made = NULL; INSERT INTO notes SELECT other, 2, 2 FROM notes LIMIT 5',
+      'made',
+    ],
+  ])('explains what it writes at one time: %s', async (sql, column) => {
+    const [last, ...before] = sql.split('; ').reverse();
+    for (const each of before) await client.query(each);
+    await client.query(`EXPLAIN (ANALYZE, COSTS off) ${last}`);
+    expect(await times(column)).toBe(1);
+  });
+
+  test('does not keep the rows of a query that tells it, each shard by its own time', async () => {
+    const view = 'CREATE MATERIALIZED VIEW kept AS SELECT user_id, now() AS seen FROM notes';
+    await expect(client.query(view)).rejects.toMatchObject({
+      code: '0A000',
+      hint: expect.stringContaining('plain view'),
+    });
+    await client.query('CREATE MATERIALIZED VIEW kept AS SELECT user_id, made FROM notes');
+    await client.query('REFRESH MATERIALIZED VIEW kept; DROP MATERIALIZED VIEW kept');
+  });
+
   test('returns it by its name', async () => {
     const { rows, fields } = await client.query(
       'UPDATE notes SET at = now() RETURNING now(), at, CURRENT_DATE',
