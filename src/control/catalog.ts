@@ -210,14 +210,11 @@ function tableOf(
   const as = (kind: TableKind, keyColumn: string | null): Table =>
     Object.freeze({ ...base, kind, keyColumn });
   if (isView(relation)) {
-    if (spread.has(relation.oid)) {
-      const query = views[relation.oid];
-      const view =
-        query === undefined ? {} : { view: { query, materialized: relation.kind === 'm' } };
-      return Object.freeze({ ...as('shardedView', null), ...view });
-    }
     // A view of reference tables that was made on every shard.
-    return as(given[relation.oid]?.kind === 'reference' ? 'reference' : 'home', null);
+    const isReference = given[relation.oid]?.kind === 'reference';
+    const kind = spread.has(relation.oid) ? 'shardedView' : isReference ? 'reference' : 'home';
+    const view = { query: views[relation.oid] ?? null, materialized: relation.kind === 'm' };
+    return Object.freeze({ ...as(kind, null), view });
   }
   const { kind, key } = kindOf(relation, rules, given);
   if (kind !== 'sharded') return as(kind, null);

@@ -187,10 +187,22 @@ async function moveRows(
       arriving.set(movesTo!, [...(arriving.get(movesTo!) ?? []), { row, body }]);
     }
   }
-  const arrival = arrivalOf(write, kept);
+  const arrival = arrivalOf(write, carriedAs(write, kept));
   for (const [shard, rows] of [...arriving].sort(([a], [b]) => a - b)) {
     await runWithRows(write, shard, arrival.sql, arrival.columns, rows.map(arrival.bodyOf), answer);
   }
+}
+
+/** What is assigned has come as its query describes it: a domain's value as one of the type below. */
+function carriedAs(
+  { merge, table, columns }: ModifyWrite,
+  kept: readonly ModifiedColumn[],
+): readonly ModifiedColumn[] {
+  const names = merge.assignments.filter(({ sql }) => sql !== null).map(({ column }) => column);
+  return kept.map((column) => {
+    const at = names.indexOf(column.name);
+    return at < 0 ? column : { ...columns[table.identity.length + at]!, name: column.name };
+  });
 }
 
 interface Arriving {

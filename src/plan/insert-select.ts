@@ -177,7 +177,8 @@ export function writtenTable(
 /** Throws Refusal for a view whose rows are to be found first, but may be others when they are written. */
 export function checkFindable(table: Table | null): void {
   if (table?.view === undefined) return;
-  if (table.shown === undefined || table.keyColumn === null || table.shown.tellsTime) {
+  const isKeyless = table.kind === 'sharded' && table.keyColumn === null;
+  if (table.shown === undefined || isKeyless || table.shown.tellsTime) {
     throw new Refusal(refused('view'));
   }
 }

@@ -20,6 +20,7 @@ import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
+import { targetTable } from './written-view.ts';
 
 /** null where the target is no reference table. Throws Refusal. */
 export function planReferenceWrite(
@@ -27,8 +28,8 @@ export function planReferenceWrite(
   survey: Survey,
   context: PlanContext,
 ): Plan | null {
-  const table = context.table(statement.relation);
-  if (table?.kind !== 'reference') return null;
+  if (context.table(statement.relation)?.kind !== 'reference') return null;
+  const table = targetTable(statement.relation, survey)!;
   survey.targetsReference = true;
   if (statement.kind === 'insert') {
     const { leaf } = surveyInsert(statement, survey, new CommonTables());

@@ -168,7 +168,7 @@ export const REFUSED = {
     hint: 'Lock them by a SELECT of its own before, or name the other tables: FOR UPDATE OF t.',
   },
   view: {
-    what: 'writing a view that is more than rows and columns of one sharded table; one that must have its rows found first and does not show the sharding key, or not the same rows at any time; reading a view that is just being changed',
+    what: 'writing a view of sharded tables that is more than rows and columns of one, or one of home that shows rows of a reference table; a view that must have its rows found first and does not show the sharding key, or not the same rows at any time; reading a view that is just being changed',
     hint: 'Write the tables of the view themselves.',
   },
   viewKept: {

@@ -75,10 +75,13 @@ export function queryOf({ view }: Table): {
   sql: string;
   tokens: readonly Token[];
 } {
-  const parsed = view === undefined ? null : parseSql(view.query);
+  const sql = view?.query ?? null;
+  const parsed = sql === null ? null : parseSql(sql);
   const [only] = parsed?.statements ?? [];
-  if (parsed === null || only?.statement.kind !== 'select') throw new Refusal(refused('view'));
-  return { query: only.statement, sql: view!.query, tokens: withoutSemicolons(parsed.tokens) };
+  if (sql === null || parsed === null || only?.statement.kind !== 'select') {
+    throw new Refusal(refused('view'));
+  }
+  return { query: only.statement, sql, tokens: withoutSemicolons(parsed.tokens) };
 }
 
 interface Inside {

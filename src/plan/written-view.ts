@@ -2,22 +2,37 @@
 
 import type { RelationName, SelectStatement } from '../sql/statement.ts';
 import type { Column, ShownTable, Table } from '../topology/table.ts';
+import { Refusal } from './context.ts';
 import { hasAggregates } from './distributable.ts';
 import { surveySelect } from './level.ts';
 import { Survey } from './survey.ts';
+import { refused } from './unsupported.ts';
 import { queryOf, surveyInside } from './view.ts';
 
 /**
  * The table that a statement writes. A view over columns of one sharded table, whose rows each shard
- * gives by itself, counts as one: every shard writes through its own. Any other view stays what it is.
+ * gives by itself, counts as one: every shard writes through its own. Any other view stays what it is. Throws
+ * Refusal for a view of home that would write one copy of a reference table.
  */
 export function targetTable(relation: RelationName, survey: Survey): Table | null {
   const table = survey.context.table(relation);
-  return table?.kind === 'shardedView' ? (throughView(table, survey) ?? table) : table;
+  if (table?.view === undefined || table.view.materialized) return table;
+  return (table.kind === 'shardedView' ? throughView : withShown)(table, survey) ?? table;
+}
+
+/** A view of home, or on every shard. */
+function withShown(table: Table, survey: Survey): Table | null {
+  const { query } = queryOf(table);
+  const relation = shownTable(query);
+  const own = new Survey(survey.context, survey.surveyWriting);
+  const base = relation === null ? null : targetTable(relation, own);
+  if (base === null) return null;
+  if (base.kind !== table.kind) throw new Refusal(refused('view'));
+  const { tellsTime } = surveyInside(query, { survey: own, surveySelect });
+  return { ...table, shown: shownOf(table, base, namesOf(query, base), tellsTime) };
 }
 
 function throughView(table: Table, survey: Survey): Table | null {
-  if (table.view === undefined || table.view.materialized) return null;
   const { query } = queryOf(table);
   const relation = shownTable(query);
   if (relation === null) return null;

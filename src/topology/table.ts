@@ -40,9 +40,9 @@ export interface Table {
   /** The sharding key's column; null unless the kind is sharded. */
   readonly keyColumn: string | null;
   readonly columns: readonly Column[];
-  /** Of a view over sharded tables; missing where it could not be read. */
+  /** Of a view. */
   readonly view?: View | undefined;
-  /** Of a view that is written as a sharded table: the table whose rows it shows. */
+  /** Of a view that is written as the table whose rows it shows: that table. */
   readonly shown?: ShownTable | undefined;
   /** Its rows are in its partitions: ONLY it has none. */
   readonly partitioned?: boolean | undefined;
@@ -58,8 +58,8 @@ export interface Table {
 }
 
 export interface View {
-  /** A SELECT with the view's own column names and every name qualified. */
-  readonly query: string;
+  /** A SELECT with the view's own column names and every name qualified; null: it could not be read. */
+  readonly query: string | null;
   /** Its rows are kept: on each shard what the query gave there. */
   readonly materialized: boolean;
 }

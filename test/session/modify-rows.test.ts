@@ -15,6 +15,8 @@ beforeAll(async () => {
   client = await RawClient.login(proxy.login);
   await client.rows(`CREATE TABLE accounts (user_id bigint PRIMARY KEY, total int)`);
   await client.rows(`CREATE TABLE loose (user_id bigint NOT NULL, total int)`);
+  await client.rows(`CREATE DOMAIN points AS int CHECK (VALUE < 1000)`);
+  await client.rows(`CREATE TABLE scored (user_id bigint PRIMARY KEY, was points, now points)`);
   await client.close();
 });
 
@@ -44,6 +46,13 @@ async function untilWaiting(): Promise<void> {
     if (count !== '0') return;
   }
 }
+
+it('moves a row with values of a domain, those that it has and those that it is given', async () => {
+  await client.rows('INSERT INTO scored VALUES (1, 5, 6)');
+  const sql = 'UPDATE scored SET user_id = 2, now = was + 900 RETURNING *';
+  expect(await client.rows(sql)).toEqual([['2', '5', '905']]);
+  expect(await client.rows('SELECT * FROM scored')).toEqual([['2', '5', '905']]);
+});
 
 describe('A row that another transaction changes meanwhile', () => {
   it('is waited for, and updated from its new values', async () => {

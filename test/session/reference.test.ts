@@ -137,6 +137,32 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
     await proxy.query('DROP TABLE member');
   });
 
+  it('is not written through a view of home, which would write one copy', async () => {
+    await proxy.query(`INSERT INTO country (code) VALUES ('a'), ('b')`);
+    await proxy.query(`CREATE VIEW few AS SELECT id, code FROM country WHERE id IN (SELECT n FROM home);
+      CREATE VIEW again AS SELECT code FROM few; CREATE VIEW numbers AS SELECT n FROM home WHERE n IN (SELECT id FROM country)`);
+    for (const sql of [
+      `UPDATE few SET code = 'c'`,
+      `INSERT INTO again VALUES ('c')`,
+      'DELETE FROM again',
+      'MERGE INTO few USING home ON id = n WHEN MATCHED THEN DELETE',
+      'WITH d AS (DELETE FROM few RETURNING *) SELECT * FROM d',
+    ]) {
+      // One copy is all of them.
+      if (shardCount === 1) break;
+      const written = proxy.query(sql);
+      await expect(written, sql).rejects.toMatchObject({ code: '0A000' });
+    }
+    expect((await proxy.query('UPDATE numbers SET n = n WHERE n < 0')).rowCount).toBe(0);
+    await proxy.query('CREATE VIEW codes AS SELECT id AS number, code FROM country');
+    await proxy.query(`UPDATE codes SET code = code || n FROM home WHERE n = 2 AND code = 'a'`);
+    await proxy.query(
+      `MERGE INTO codes USING home ON code = 'b' AND n = 1 WHEN MATCHED THEN UPDATE SET code = 'b' || (SELECT max(n) FROM home)`,
+    );
+    expect(await copy()).toMatchObject([{ code: 'a2' }, { code: 'b2' }]);
+    await proxy.query('DROP VIEW again, few, numbers, codes');
+  });
+
   it.each([
     'UPDATE country SET made = DEFAULT',
     `INSERT INTO country (code) VALUES ('a') ON CONFLICT (code) DO UPDATE SET odd = ''`,
