@@ -24,6 +24,7 @@ import { FrameRun } from '../wire/frame-run.ts';
 import { FRONTEND } from '../wire/message-type.ts';
 import type { ClientStream } from './client-stream.ts';
 import { errorAsWritten, type SentKept } from './kept-statement.ts';
+import { inWritten, type Rewritten } from './rewritten.ts';
 
 /** How a relayed request ended. */
 export interface RelayOutcome {
@@ -71,6 +72,8 @@ export class Relay implements Receiver {
   breaking: SqlError | null = null;
   /** How the request under way was sent, where its errors are to be told otherwise. */
   sentKept: SentKept | null = null;
+  /** The statement under way, where its server is sent another text. */
+  rewritten: Rewritten | null = null;
   /** What stands before the statement in the client's string: errors count from its start. */
   textBefore = '';
   /** The server knows the cursor that the statement is about by another name than the client. */
@@ -205,8 +208,9 @@ export class Relay implements Receiver {
     if (breaking !== null && error.code === SQLSTATE.queryCanceled) {
       return encodeErrorResponse(breaking);
     }
-    const { sentKept } = this;
-    const written = sentKept === null ? error : errorAsWritten(error, sentKept);
+    const { sentKept, rewritten } = this;
+    const kept = sentKept === null ? error : errorAsWritten(error, sentKept);
+    const written = rewritten === null ? kept : inWritten(kept, rewritten);
     const moved = movedBehind(this.#renamed(written), this.textBefore);
     return moved === error ? null : encodeErrorResponse(moved);
   }

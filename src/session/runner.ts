@@ -34,6 +34,7 @@ import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import { takeSnapshot } from './one-snapshot.ts';
 import type { PlanWatch } from './plan-watch.ts';
+import { thrownInWritten } from './rewritten.ts';
 import { mergeWithStates } from './sequence-run.ts';
 import {
   isInBlock,
@@ -180,7 +181,13 @@ export class Runner {
     const { sql: written } = execution;
     if (!isLate(plan, written, shard, state)) return runSingle(execution, plan, shard, this.#d);
     const sql = await lateText(execution, plan, state, context);
-    await runSingle({ ...execution, sql }, plan, shard, this.#d);
+    const { relay } = this.#d;
+    if (sql !== written) relay.rewritten = { written, sent: sql };
+    try {
+      await runSingle({ ...execution, sql }, plan, shard, this.#d);
+    } finally {
+      relay.rewritten = null;
+    }
   }
 
   /** Answers with one value of the proxy's own. */
@@ -228,6 +235,21 @@ export class Runner {
         : plannedAnew(told, state, context);
     // The others have the time as a parameter, or are timed where they are run.
     const parts = await this.#timed(exact);
+    try {
+      await this.#merged(parts, execution, plan, targets);
+    } catch (error) {
+      throw thrownInWritten(error, { written: execution.sql, sent: parts.sql });
+    }
+  }
+
+  /** `parts`: the client's statement with what it means on several shards. */
+  async #merged(
+    parts: RoutedExecution,
+    execution: Execution,
+    plan: RoutedPlan,
+    targets: readonly number[],
+  ): Promise<void> {
+    const { state, context } = this.#d;
     const { merge, refusal } = parts.plan;
     if (merge === null) throw new SqlError(refusal ?? NOT_MERGEABLE);
     this.#d.context.counters.several(merge.how);

@@ -209,6 +209,27 @@ describe('a transaction', () => {
     await client.query('COMMIT');
   });
 
+  test.each([
+    `UPDATE notes SET at = now(), ä = 1 WHERE user_id = 2`,
+    `SELECT now(), CURRENT_DATE, 'ä', nothing FROM notes WHERE user_id = 2 AND at < 'now'`,
+    `INSERT INTO notes (user_id, id, at, none) VALUES (2, 2, now(), 1)`,
+    `SELECT now() + CURRENT_DATE FROM notes WHERE user_id = 2`,
+    `UPDATE notes SET at = 'now', day = 'today', other = at`,
+    `SELECT at, 'now' < at, none FROM notes`,
+  ])('tells where an error is in the text of the client: %s', async (sql) => {
+    await client.query('BEGIN');
+    await client.query('UPDATE notes SET id = 2 WHERE user_id = 1');
+    const told = await client.query(sql).catch((error: unknown) => error);
+    await client.query('ROLLBACK');
+    const shard = await client.query('SELECT drive.shard_id() AS n FROM notes WHERE user_id = 2');
+    const alone = await client
+      .query(`/* drive.shard=${shard.rows[0].n} */ ${sql}`)
+      .catch((error: unknown) => error);
+    const { message, position } = alone as pg.DatabaseError;
+    const moved = Number(position) - `/* drive.shard=${shard.rows[0].n} */ `.length;
+    expect(told).toMatchObject({ message, position: String(moved) });
+  });
+
   test('goes on where a question about its words has no answer', async () => {
     await client.query('BEGIN');
     await client.query('UPDATE notes SET id = 2 WHERE user_id = 1');
