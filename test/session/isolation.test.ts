@@ -81,7 +81,6 @@ describe('Settings', () => {
 describe('What a client leaves behind', () => {
   it.each([
     ['a temporary table', 'CREATE TEMP TABLE scratch (a int)', "SELECT to_regclass('scratch')"],
-    ['an advisory lock', 'SELECT pg_advisory_lock(42)', 'SELECT pg_try_advisory_lock(42)'],
     ['LISTEN', 'LISTEN channel', 'SELECT count(*) FROM pg_listening_channels()'],
     [
       'a cursor with hold',
@@ -102,6 +101,15 @@ describe('What a client leaves behind', () => {
     await leave(maker);
     const next = await login();
     expect(await next.rows(look)).toEqual(before);
+    await leave(next);
+  });
+
+  it('an advisory lock is gone for the next, as soon as its server has noticed', async () => {
+    const maker = await login();
+    await maker.rows('SELECT pg_advisory_lock(42)');
+    await leave(maker);
+    const next = await login();
+    await expect.poll(() => next.rows('SELECT pg_try_advisory_lock(42)')).toEqual([['t']]);
     await leave(next);
   });
 
