@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { RawClient } from '../support/raw-client.ts';
 import { hasPsql, psql } from './psql.ts';
 
 if (!hasPsql) console.warn('psql is not on this machine: its tests do not run');
@@ -119,10 +120,16 @@ describe.runIf(hasPsql)('psql', () => {
   });
 
   test('cancels with Ctrl-C', async () => {
-    const { stderr } = await psql(proxy.login, "SELECT 'begun';\nSELECT pg_sleep(60);", {
-      begun: (pid) => void setTimeout(() => process.kill(pid, 'SIGINT'), 500),
-    });
-    expect(stderr).toContain('canceling statement due to user request');
+    const { promise: begun, resolve } = Promise.withResolvers<number>();
+    const run = psql(proxy.login, "SELECT 'begun';\nSELECT pg_sleep(60);", { begun: resolve });
+    const client = await RawClient.login(proxy.login);
+    const sleeping = "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60);'";
+    const here = "state = 'active' AND datname = current_database()";
+    const isRunning = () => client.rows(`${sleeping} AND ${here}`);
+    await expect.poll(async () => (await isRunning()).length).toBe(1);
+    process.kill(await begun, 'SIGINT');
+    expect((await run).stderr).toContain('canceling statement due to user request');
+    await client.close();
   });
 
   test.each([

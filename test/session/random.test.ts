@@ -20,7 +20,9 @@ afterAll(() => stand.close());
 
 describe(`Random scripts (SCRIPTS_SEED=${SEED} SCRIPTS=${SCRIPTS})`, () => {
   const random = new Random(SEED);
-  const scripts = Array.from({ length: SCRIPTS }, () => randomScript(random.fork(), STEPS));
+  const scripts = Array.from({ length: SCRIPTS }, (_, i) =>
+    randomScript(random.fork(), STEPS, String(i)),
+  );
 
   it.each(scripts.map((script, i) => [i, script] as const))('%i', async (_, script) => {
     const [plain, proxied] = await stand.answers(script);
