@@ -77,6 +77,14 @@ export async function modifiedTable(
   };
 }
 
+/** The same, whose rows are to be found as they are: one that others change is another. */
+export const foundByPlace = (table: ModifiedTable, keyColumn: string | null): ModifiedTable => ({
+  ...table,
+  identity: [...PLACE, ...(keyColumn === null ? [] : [keyColumn])],
+  foundBy: 'place',
+  unique: { columns: 0, constraint: null },
+});
+
 type Rows = Awaited<ReturnType<typeof query>>['rows'];
 
 /** With what is unique in the table that a view shows. Throws 0A000 where the view does not show that. */

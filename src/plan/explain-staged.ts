@@ -79,7 +79,7 @@ function foundLines(
     `rows: ${source}`,
     `match: ${before}… AS ${aliases.join(', ')} ON ${found.on}`,
     ...clauses,
-    `merge: rows of ${table.kind} ${table.name} by primary key`,
+    `merge: rows of ${table.kind} ${table.name} by ${found.once ? 'place' : 'primary key'}`,
     ...(found.returning === '' ? [] : [`answer: ${found.returning}`]),
   ];
 }

@@ -5,7 +5,6 @@ import { type MergeClauses, mergeClauses, type WhenText } from '../sql/merge-cla
 import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { asksChance } from './functions.ts';
 import { checkFindable, rowsKey } from './insert-select.ts';
 import { NoMerge } from './splice.ts';
 import type { ApartMerge, UnmatchedClause } from './staged.ts';
@@ -21,8 +20,6 @@ export function apartMerge(
   const { actions } = statement;
   const text = clausesOf(statement, context);
   checkFindable(table);
-  // The shards are asked twice what matches.
-  if (asksChance(statement.on)) throw new NoMerge('unknownFunction');
   const isUnmatched = (i: number) => actions[i]!.when === 'notMatched';
   return {
     target: text.target,

@@ -31,10 +31,10 @@ export function foundMerge(
   const text = clausesOf(statement, context);
   checkFindable(table);
   for (const reason of NEVER) if (own.hasReason(reason)) throw new NoMerge(reason);
-  // What matches is asked twice: before and after rows are locked.
+  // Rows of WITH are asked for by several queries.
   const usesWith = own.levels > 0 && statement.with !== null;
-  const deciding = [on, usesWith ? statement.with : null];
-  if (own.mayWrite || asksChance(deciding)) throw new NoMerge('unknownFunction');
+  if (own.mayWrite || (usesWith && asksChance(statement.with)))
+    throw new NoMerge('unknownFunction');
   const sharded = table?.kind === 'sharded' ? table : null;
   const key = sharded === null ? null : rowsKey(sharded, [sharded.keyColumn!]);
   const clauses = actions.map((action, i) => foundClause(action, text.whens[i]!, table));
@@ -43,16 +43,32 @@ export function foundMerge(
       command === 'update' && values.some(({ column }) => column === key?.column),
   );
   if (movesRows && showsOld(statement, context)) throw new NoMerge('returning');
+  const once = asksChance(on);
+  if (once && !isAskedOnce(statement, table, movesRows)) throw new NoMerge('unknownFunction');
   return {
     with: usesWith ? withText : '',
     target: text.target,
     on: text.on,
     clauses,
     chance: asksChance(statement.parts),
+    once,
     returning: returningOf(text, statement, aliases, context),
     returningMoved: returningOf(text, statement, aliases, context, 'moved'),
     key,
   };
+}
+
+/**
+ * Rows are found by their places then: a copy, and a view, has none; nothing tells which would swap keys; and what
+ * the source lacks is asked by itself.
+ */
+function isAskedOnce(
+  { actions }: MergeStatement,
+  table: Table | null,
+  movesRows: boolean,
+): boolean {
+  const asksApart = actions.some(({ when }) => when === 'notMatchedBySource');
+  return table?.kind !== 'reference' && table?.view === undefined && !movesRows && !asksApart;
 }
 
 function foundClause(

@@ -7,6 +7,7 @@ import type { MergeAction, MergeStatement, Target } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
+import { asksChance } from './functions.ts';
 import { readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
@@ -104,14 +105,17 @@ export function mergeRows(
   const own = ownSurvey([statement.on, ...statement.parts], scope, survey);
   checkReturning(statement, scope, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
+  const splits = sharded !== null && inserts(statement).length > 0;
+  const split = splits && !isJoin ? splitOf(statement, sharded, scope) : null;
+  const isApart = splits && split === null;
   const isFound =
     decides === 'query' ||
     !isOfItsRows(statement, own) ||
-    (sharded !== null && movesRows(statement, sharded, scope));
+    (sharded !== null && movesRows(statement, sharded, scope)) ||
+    // The shards would be asked twice what matches.
+    (isApart && asksChance(statement.on));
   const found = isFound ? foundMerge(statement, table, aliases, own, text.with, context) : null;
-  const splits = sharded !== null && !isFound && inserts(statement).length > 0;
-  const split = splits && !isJoin ? splitOf(statement, sharded, scope) : null;
-  const apart = splits && split === null ? apartMerge(statement, sharded, aliases, context) : null;
+  const apart = isApart && !isFound ? apartMerge(statement, sharded, aliases, context) : null;
   return {
     how: 'mergeRows',
     source: `${text.with}SELECT ${shownBy(aliases)} FROM ${text.source}`,
@@ -120,7 +124,7 @@ export function mergeRows(
     aliases,
     joined,
     after: isJoin ? afterJoin(statement, aliases, context) : text.after,
-    split,
+    split: isFound ? null : split,
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
     apart,
     found,

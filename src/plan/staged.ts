@@ -214,6 +214,8 @@ export interface FoundMerge {
   readonly clauses: readonly FoundClause[];
   /** Which clause is taken may be another when asked again: all that match are locked. */
   readonly chance: boolean;
+  /** Chance decides what matches: what is found must not be asked again, but where rows have changed. */
+  readonly once: boolean;
   /** RETURNING …, or ''; of a row that moves, which its new shard inserts. */
   readonly returning: string;
   readonly returningMoved: string;

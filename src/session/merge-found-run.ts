@@ -1,8 +1,6 @@
 // Merge found run: finds which rows a MERGE matches and what becomes of them, locks and writes them.
 
-import { SqlError } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
 import { carriedArrays, carriedColumns, carriedRef, checkExact } from '../execute/carried.ts';
 import { withIntegers } from '../execute/merge-apart.ts';
 import {
@@ -13,7 +11,7 @@ import {
   textOfValues,
 } from '../execute/merge-found.ts';
 import { sourceSql } from '../execute/merge-rows.ts';
-import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
+import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows } from '../execute/modify-rows.ts';
 import { withArrays } from '../execute/parameters.ts';
 import { integerOf, shardOfKey } from '../execute/row-set.ts';
@@ -29,7 +27,7 @@ export type SourceWrite = Omit<FoundWrite, 'table' | 'identity' | 'values' | 'pa
 
 type When = FoundClause['when'];
 
-/** What a query has found; rows of a position, a clause from 1 on (0: none), the identity, the values. */
+/** What a query has found; rows of the identity, a position, a clause from 1 on (0: none), the values. */
 interface Found {
   readonly fields: readonly FieldDescription[];
   readonly rows: readonly FoundRow[];
@@ -45,37 +43,23 @@ interface FoundRow {
 const NONE: Found = { fields: [], rows: [] };
 
 /**
- * As one PostgreSQL under READ COMMITTED: what matches, and what the source lacks, is found and locked; then what
- * becomes of it is found as it is now, and of the source's rows that match nothing. Rejects with SqlError or
- * ServerError.
+ * As one PostgreSQL under READ COMMITTED: what matches, and what the source lacks, is found and locked; what becomes
+ * of it is found as it is then, and of the source's rows that match nothing. Rejects with SqlError or ServerError.
  */
 export async function runFound(run: StagedRun, write: SourceWrite): Promise<WriteResult> {
   const { merge } = write;
   const { clauses, key } = merge.found;
-  const table = await withConnectionOf(run.d.state)(HOME_SHARD, (home) =>
-    modifiedTable(home, merge.table, key?.column ?? null),
+  const keyColumn = key?.column ?? null;
+  const known = await withConnectionOf(run.d.state)(HOME_SHARD, (home) =>
+    modifiedTable(home, merge.table, keyColumn),
   );
-  if (table.foundBy === 'place') throw withoutKey(merge.table.name);
+  const table = merge.found.once ? foundByPlace(known, keyColumn) : known;
   const asked = { run, write, table };
-  const matches = clauses.some(({ when }) => when !== 'notMatchedBySource');
-  const matched = () => (matches ? findRows(asked, 'matched') : Promise.resolve(NONE));
-  const lacking = () =>
-    merge.bySource ? findRows(asked, 'notMatchedBySource') : Promise.resolve(NONE);
-  const before = [await matched(), await lacking()] as const;
-  const locked = await lockFound(asked, before);
-  const after = [await matched(), await lacking()] as const;
-  const isLocked = ({ identity }: FoundRow) => locked.has(textOfValues(identity));
-  const rows = after.flatMap((found) => found.rows).filter(isLocked);
-  // What was left alone when it was found has no part in what others have made of it since.
-  const known = new Set([
-    ...before[0].rows.filter((row) => !mayChange(row, asked)).map(({ position }) => position),
-    ...after[0].rows
-      .filter((row) => isLocked(row) || isLeftAlone(row, clauses))
-      .map(({ position }) => position),
-  ]);
+  const lock = table.foundBy === 'key' ? lockByKey : lockByPlace;
+  const { found, rows, matched } = await lock(asked);
   const inserts = clauses.some(({ when }) => when === 'notMatched');
   const unmatched = inserts
-    ? await findRows(asked, 'notMatched', (position) => !known.has(position))
+    ? await findRows(asked, 'notMatched', (position) => !matched.has(position))
     : NONE;
   const pairs = [...rows, ...unmatched.rows]
     .filter((row) => !isLeftAlone(row, clauses))
@@ -84,17 +68,58 @@ export async function runFound(run: StagedRun, write: SourceWrite): Promise<Writ
     const oids = table.columns.map(({ typeOid }) => typeOid);
     await withConnectionOf(run.d.state)(HOME_SHARD, (home) => checkExact(home, oids));
   }
-  const columns = await columnsOf(asked, [after[0], unmatched, after[1]]);
+  const columns = await columnsOf(asked, [found[0], unmatched, found[1]]);
   return mergeFound({ ...write, table, ...columns, pairs });
 }
 
-const withoutKey = (table: string): SqlError =>
-  new SqlError({
-    code: SQLSTATE.featureNotSupported,
-    message: `not supported without a primary key: MERGE of rows of ${table} that are computed first`,
-    detail: 'It has no UNIQUE constraint of columns that are NOT NULL, either.',
-    hint: 'Give the table a primary key, or restrict every sharded table to one key.',
-  });
+interface Locked {
+  readonly found: readonly [matched: Found, lacking: Found];
+  /** Those that are locked, or that the server is to say something about: a policy may forbid it. */
+  readonly rows: readonly FoundRow[];
+  /** Positions of the source's rows that match some row. */
+  readonly matched: ReadonlySet<number | null>;
+}
+
+async function findBoth(asked: Asked): Promise<Locked['found']> {
+  const { bySource, found } = asked.write.merge;
+  const matches = found.clauses.some(({ when }) => when !== 'notMatchedBySource');
+  return [
+    matches ? await findRows(asked, 'matched') : NONE,
+    bySource ? await findRows(asked, 'notMatchedBySource') : NONE,
+  ];
+}
+
+/** What has been changed while it was waited for is looked at again, under the same key. */
+async function lockByKey(asked: Asked): Promise<Locked> {
+  const { clauses } = asked.write.merge.found;
+  const before = await findBoth(asked);
+  const tried = new Set<string>();
+  await lockFound(asked, before, tried);
+  const found = await findBoth(asked);
+  const isTried = ({ identity }: FoundRow) => tried.has(textOfValues(identity));
+  // What was left alone when it was found has no part in what others have made of it since.
+  const matched = new Set([
+    ...before[0].rows.filter((row) => !mayChange(row, asked)).map(({ position }) => position),
+    ...found[0].rows
+      .filter((row) => isTried(row) || isLeftAlone(row, clauses))
+      .map(({ position }) => position),
+  ]);
+  return { found, rows: found.flatMap(({ rows }) => rows).filter(isTried), matched };
+}
+
+/**
+ * A row that is locked at its place is as it was found. What has been changed while it was waited for is at another:
+ * all are looked for again, until those that are found are locked. So chance decides once.
+ */
+async function lockByPlace(asked: Asked): Promise<Locked> {
+  const tried = new Set<string>();
+  for (;;) {
+    const found = await findBoth(asked);
+    if (!(await lockFound(asked, found, tried))) continue;
+    const matched = new Set(found[0].rows.map(({ position }) => position));
+    return { found, rows: found.flatMap(({ rows }) => rows), matched };
+  }
+}
 
 interface Asked {
   readonly run: StagedRun;
@@ -127,16 +152,16 @@ function findText({ write, table }: Asked, when: When): string {
       return [`CASE "drive.when" WHEN ${each.number} THEN (${sql})::${types.get(column)} END`];
     }),
   );
-  const items = [position, '"drive.when"', ...identity, ...values].join(', ');
+  const items = [...identity, position, '"drive.when"', ...values].join(', ');
   // Evaluated once: which clause it is may depend on chance.
-  const beside = `CROSS JOIN LATERAL (SELECT ${chosen} AS "drive.when" OFFSET 0) AS "drive.chosen"`;
+  const beside = `LATERAL (SELECT ${chosen} AS "drive.when" OFFSET 0) AS "drive.chosen"`;
   const source = sourceSql(write, [NUMBER]);
   const select = `${clause}SELECT ${items} FROM`;
-  if (when === 'notMatched') return `${select} ${source} ${beside} WHERE "drive.when" > 0`;
-  if (when === 'matched') return `${select} ${target}, ${source} ${beside} WHERE (${on})`;
+  if (when === 'notMatched') return `${select} ${source}, ${beside} WHERE "drive.when" > 0`;
+  if (when === 'matched') return `${select} ${target}, ${source}, ${beside} WHERE (${on})`;
   const lacking = `NOT EXISTS (SELECT 1 FROM ${source} WHERE (${on}))`;
   const some = chance ? '' : ' AND "drive.when" > 0';
-  return `${select} ${target} ${beside} WHERE ${lacking}${some}`;
+  return `${select} ${target}, ${beside} WHERE ${lacking}${some}`;
 }
 
 const isOf =
@@ -159,19 +184,21 @@ async function findRows(
     execution: { ...run.execution, parameters: given },
     description: { ...run.description, parameterTypes: given.types },
   };
-  const source = await sourceOf(own, findText(asked, when));
-  const { set, description } = await readRows(own, source);
   const width = when === 'notMatched' ? 0 : table.identity.length;
+  const findsPlaces = table.foundBy === 'place' && width > 0;
+  const source = await sourceOf(own, findText(asked, when), findsPlaces);
+  const { set, description } = await readRows(own, source);
   return {
     fields: description.fields ?? [],
     rows: set.rows.map((row) => {
-      const [position, clause, ...rest] = decodeDataRow(row);
+      const all = decodeDataRow(row);
+      const [position, clause, ...values] = all.slice(width);
       const number = clause!.readInt32BE();
       return {
         position: position?.readInt32BE() ?? null,
         clause: number,
-        identity: rest.slice(0, width),
-        values: valuesOf(write.merge.found.clauses, number, when, rest.slice(width)),
+        identity: all.slice(0, width),
+        values: valuesOf(write.merge.found.clauses, number, when, values),
       };
     }),
   };
@@ -193,29 +220,36 @@ function valuesOf(
   return values.slice(at, at + countOf(clauses[number - 1]!));
 }
 
-/** Locks what may be changed; identities of what is locked now. Shard by shard, in their order. */
-async function lockFound(asked: Asked, found: readonly Found[]): Promise<ReadonlySet<string>> {
+/**
+ * Locks what may be changed and has not been `tried`, shard by shard, in their order. False where some row could not
+ * be had: it is gone, or elsewhere, or a policy forbids it.
+ */
+async function lockFound(
+  asked: Asked,
+  found: Locked['found'],
+  tried: Set<string>,
+): Promise<boolean> {
   const { run, write, table } = asked;
   const { target } = write.merge.found;
-  const byShard = new Map<number, Map<string, Buffer>>();
+  const byShard = new Map<number, Buffer[]>();
   for (const row of found.flatMap(({ rows }) => rows)) {
-    if (!mayChange(row, asked)) continue;
+    const name = textOfValues(row.identity);
+    if (!mayChange(row, asked) || tried.has(name)) continue;
+    tried.add(name);
     const [shard] = shardsOf(asked, row.identity) as [number];
-    const own = byShard.get(shard) ?? new Map<string, Buffer>();
+    const own = byShard.get(shard) ?? [];
     byShard.set(shard, own);
-    own.set(textOfValues(row.identity), encodeDataRowBody(row.identity));
+    own.push(encodeDataRowBody(row.identity));
   }
-  const { identity } = await columnsOf(asked, [found[0]!, NONE, found[1]!]);
-  const locked = new Set<string>();
+  const { identity } = await columnsOf(asked, [found[0], NONE, found[1]]);
+  const merge = { target, table: write.merge.table };
+  let hasAll = true;
   for (const [shard, own] of [...byShard].sort(([a], [b]) => a - b)) {
     const connection = await run.d.state.transaction!.enlist(shard);
-    const names = [...own.keys()];
-    const { table: named } = write.merge;
-    const merge = { target, table: named };
-    const positions = await lockRows(connection, merge, table, identity, [...own.values()]);
-    for (const i of positions) locked.add(names[i]!);
+    const positions = await lockRows(connection, merge, table, identity, own);
+    hasAll &&= positions.size === own.length;
   }
-  return locked;
+  return hasAll;
 }
 
 /** Of a reference table the home shard's copy, the first, stands for all. */
@@ -261,7 +295,7 @@ async function columnsOf(
   const { length } = table.identity;
   const some = matched.fields.length > 0 ? matched : lacking;
   const left: Record<When, readonly FieldDescription[]> = {
-    matched: matched.fields.slice(2 + length),
+    matched: matched.fields.slice(length + 2),
     notMatched: unmatched.fields.slice(2),
     notMatchedBySource: lacking.fields.slice(2 + length),
   };
@@ -272,6 +306,6 @@ async function columnsOf(
   });
   const carried = (fields: readonly FieldDescription[]) =>
     withConnectionOf(run.d.state)(HOME_SHARD, (home) => carriedColumns(home, fields));
-  const identity = await carried(some.fields.slice(2, 2 + length));
+  const identity = await carried(some.fields.slice(0, length));
   return { identity, values: await carried(values) };
 }

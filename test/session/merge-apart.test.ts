@@ -208,7 +208,6 @@ describe('Refused, with what to do', () => {
     ['DEFAULT as key', into('numbered', 'a.owner = e.name', `VALUES (DEFAULT, 'x')`)],
     ['DEFAULT VALUES', into('numbered', 'a.owner = e.name', 'DEFAULT VALUES')],
     ['a row that would have no key', into('loose', 'a.owner = e.name', `VALUES (NULL, 'x')`)],
-    ['chance in ON', into('accounts', 'a.total = e.total + random()', `VALUES (e.id, 'x')`)],
     ['a view of another time', into('recent', 'a.total = e.total', `VALUES (e.id, 'x')`)],
     [
       'all columns of a source that is a join by USING',

@@ -21,6 +21,10 @@ const TABLES = `
   CREATE TABLE stamped (user_id int8 PRIMARY KEY, owner text);
   CREATE TABLE loose (user_id int8, owner text);
   CREATE TABLE entries (user_id int8 NOT NULL, id int, name text, total int, PRIMARY KEY (user_id, id));
+  CREATE TABLE kept (user_id int8 PRIMARY KEY, owner text);
+  ALTER TABLE kept ENABLE ROW LEVEL SECURITY; ALTER TABLE kept FORCE ROW LEVEL SECURITY;
+  CREATE POLICY seen ON kept FOR SELECT USING (true); CREATE POLICY made ON kept FOR INSERT WITH CHECK (true);
+  CREATE POLICY changed ON kept FOR UPDATE USING (owner <> 'own');
   CREATE TABLE heard (user_id int8 NOT NULL, what text);
   CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
     INSERT INTO heard VALUES (coalesce(NEW.user_id, OLD.user_id), TG_OP || ' ' || TG_WHEN);
@@ -53,11 +57,13 @@ afterAll(async () => {
 });
 
 const ROWS = [
-  'TRUNCATE accounts, named, stamped, loose, entries, heard',
+  'TRUNCATE accounts, named, stamped, loose, entries, heard, kept',
   `INSERT INTO accounts (user_id, owner, total) VALUES (1, 'one', 10), (2, 'two', 20), (3, 'three', 30)`,
   `INSERT INTO named VALUES (1, 'One', 10), (2, 'Two', 20), (3, 'Three', 30)`,
   `INSERT INTO stamped SELECT user_id, owner FROM accounts`,
   `INSERT INTO loose SELECT user_id, owner FROM accounts`,
+  `INSERT INTO loose VALUES (1, 'one')`,
+  `INSERT INTO kept VALUES (1, 'own'), (2, 'own')`,
   `INSERT INTO entries VALUES (11, 1, 'ONE', 1), (12, 2, 'two', 2), (13, 3, 'Three', 3), (14, 4, 'four', 4)`,
 ];
 
@@ -66,7 +72,12 @@ beforeEach(async () => {
   for (const sql of ROWS) for (const each of [plain, client]) await each.query(sql);
 });
 
-const SHOWN = ['user_id, owner, total, twice FROM accounts', '* FROM named', '* FROM heard'];
+const SHOWN = [
+  'user_id, owner, total, twice FROM accounts',
+  '* FROM named',
+  '* FROM loose',
+  '* FROM heard',
+];
 
 async function same(sql: string): Promise<void> {
   const ask = async (each: Client) => {
@@ -102,6 +113,34 @@ describe('As on one server', () => {
         RETURNING merge_action(), s.*, old.owner, new.owner`,
     ],
     [
+      'a table without a primary key, and rows of it that are alike',
+      `MERGE INTO loose a USING entries e ON a.user_id = e.id
+        WHEN MATCHED AND e.id > (SELECT min(id) + 1 FROM entries) THEN DELETE
+        WHEN MATCHED AND e.id = 2 THEN UPDATE SET user_id = e.user_id + 5, owner = a.owner || (SELECT count(*) FROM entries)
+        WHEN MATCHED THEN UPDATE SET owner = (SELECT max(name) FROM entries WHERE user_id <> e.user_id)
+        WHEN NOT MATCHED THEN INSERT VALUES ((SELECT max(user_id) FROM loose) + e.id, e.name)
+        RETURNING merge_action(), a.*, e.id`,
+    ],
+    [
+      'a table without a primary key, and rows that the source lacks',
+      `MERGE INTO loose a USING (VALUES (2), (9)) v (k) ON a.user_id = v.k
+        WHEN NOT MATCHED BY SOURCE AND a.user_id > (SELECT min(id) FROM entries) THEN UPDATE SET user_id = 12, owner = 'left'
+        WHEN NOT MATCHED BY SOURCE THEN DELETE
+        WHEN NOT MATCHED THEN INSERT VALUES ((SELECT max(user_id) FROM loose) + v.k, 'late') RETURNING merge_action(), a.*, v.k`,
+    ],
+    [
+      'chance in ON, which is asked once for each two rows',
+      `MERGE INTO accounts a USING entries e ON a.user_id = e.id AND random() < 2
+        WHEN MATCHED AND e.total > (SELECT min(total) FROM entries) THEN UPDATE SET owner = e.name
+        WHEN MATCHED AND random() < 2 THEN DELETE
+        WHEN NOT MATCHED THEN INSERT (user_id, total) VALUES (e.user_id * 2 + 1, e.total) RETURNING merge_action(), a.user_id, a.owner`,
+    ],
+    [
+      'chance in ON, and rows that belong to other shards',
+      `MERGE INTO loose a USING (VALUES (1), (2), (8)) v (k) ON a.user_id = v.k + (random() * 0)::int AND random() >= 0
+        WHEN MATCHED THEN UPDATE SET owner = 'met' WHEN NOT MATCHED THEN INSERT VALUES (v.k + 1, 'new') RETURNING a.*, v.k`,
+    ],
+    [
       'nothing that matches',
       `MERGE INTO accounts a USING (SELECT * FROM entries WHERE false) e ON a.user_id = e.id
         WHEN MATCHED THEN UPDATE SET user_id = e.user_id RETURNING a.*`,
@@ -115,6 +154,35 @@ describe('As on one server', () => {
   ])('%s', async (_, sql) => {
     await same(sql);
     for (const shown of SHOWN) await same(`SELECT ${shown}`);
+  });
+
+  it('chance in ON changes no row that was not found', async () => {
+    const text = `MERGE INTO accounts a USING (VALUES (1, 'x'), (2, 'y'), (3, 'z')) v (k, t) ON a.user_id = v.k AND random() < 0.5
+      WHEN MATCHED THEN UPDATE SET owner = v.t WHEN NOT MATCHED THEN INSERT (user_id, owner) VALUES (v.k + 11, v.t)
+      RETURNING merge_action(), a.user_id, v.k`;
+    for (let round = 0; round < 12; round++) {
+      for (const sql of ROWS) await client.query(sql);
+      const answer = await textRows(client, text);
+      // Each row of the source does one thing.
+      expect(answer.map(([, , k]) => k).sort()).toEqual(['1', '2', '3']);
+      const changed = answer.filter(([action]) => action === 'UPDATE').map(([, id]) => id);
+      const named = await textRows(
+        client,
+        `SELECT user_id FROM accounts WHERE user_id < 4 AND owner IN ('x', 'y', 'z')`,
+      );
+      expect(named.map(([id]) => id).sort()).toEqual(changed.sort());
+      const [[count]] = (await textRows(client, 'SELECT count(*) FROM accounts')) as [[string]];
+      expect(Number(count)).toBe(6 - changed.length);
+    }
+  });
+
+  it('a policy that lets rows be seen and not changed', async () => {
+    const sql = `MERGE INTO kept k USING entries e ON k.user_id = e.id
+      WHEN MATCHED AND e.id < (SELECT max(id) FROM entries) THEN UPDATE SET owner = e.name
+      WHEN NOT MATCHED THEN INSERT VALUES (e.user_id, e.name)`;
+    for (const each of [plain, client]) {
+      await expect(each.query(sql)).rejects.toMatchObject({ code: '42501' });
+    }
   });
 
   it('explained', async () => {
@@ -195,10 +263,6 @@ describe('Refused, with what to do', () => {
     `MERGE INTO ${table} a USING entries e ON ${on} ${whens}`;
   it.each([
     [
-      'a table without a primary key',
-      into('loose', 'a.user_id = e.id', 'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1'),
-    ],
-    [
       'rows that move and fire triggers',
       into('stamped', 'a.user_id = e.id', 'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1'),
     ],
@@ -215,11 +279,19 @@ describe('Refused, with what to do', () => {
       into('accounts', 'a.user_id = e.id', 'WHEN MATCHED THEN UPDATE SET user_id = DEFAULT'),
     ],
     [
-      'chance in ON',
+      'chance in ON, where rows move',
       into(
         'accounts',
         'a.user_id = e.id + (random() * 0)::int',
         'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1',
+      ),
+    ],
+    [
+      'chance in ON, and rows that the source lacks',
+      into(
+        'accounts',
+        'a.user_id = e.id + (random() * 0)::int',
+        'WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN NOT MATCHED THEN INSERT (user_id) VALUES (e.id)',
       ),
     ],
     [
