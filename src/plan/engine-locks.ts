@@ -28,8 +28,9 @@ const CUT = ['limit', 'offset', 'fetch', 'for'] as const;
 export function engineLocking(
   select: SelectStatement,
   level: Level,
-  context: PlanContext,
+  survey: Survey,
 ): EngineLocking {
+  const { context } = survey;
   const clauses = clausesOf(context.input.tokens);
   if (clauses === null || select.withTies || select.body.kind !== 'simple') {
     throw new NoMerge('lockLimit');
@@ -41,6 +42,8 @@ export function engineLocking(
     const range = clauses.clauses.get(name);
     return range === undefined ? [] : [{ ...range, text: '' }];
   });
+  const locked = items.map(({ item }) => item);
+  if (showsRows(locked, [...stars, ...without], survey)) throw new NoMerge('lockLimit');
   return {
     locks: {
       tables: items.map(lockedTable),
@@ -61,26 +64,13 @@ export function engineLocking(
  * A query that begins with the PLACE of the first table of its FROM, where that is copied. Throws NoMerge
  * where the copy would show that as columns of the table.
  */
-export function placeFinding(
-  select: SelectStatement,
-  level: Level,
-  { uses, context }: Survey,
-): EngineLocking {
-  const { tokens } = context.input;
+export function placeFinding(select: SelectStatement, level: Level, survey: Survey): EngineLocking {
+  const { tokens } = survey.context.input;
   const clauses = clausesOf(tokens);
   const [target] = select.body.kind === 'simple' ? select.body.from : [];
   if (clauses === null || target?.kind !== 'table') throw new NoMerge('systemColumn');
   const stars = starCuts(select, level, clauses.items, 'systemColumn');
-  const isCut = ({ start }: Token) => stars.some((cut) => start >= cut.start && start < cut.end);
-  const isOwnStar = (token: Token, i: number) =>
-    token.text.startsWith('*') &&
-    tokens[i - 1]?.text === '.' &&
-    nameOf(tokens[i - 2]!) === visibleName(target) &&
-    !isCut(token);
-  const places = uses.map(({ item, table }) => ({ item, table, span: tableSpan(item, tokens) }));
-  const named = places.filter(({ item }) => item.at === target.at);
-  const isRow = namesRow(places, tokens, named);
-  if (isRow || tokens.some(isOwnStar)) throw new NoMerge('systemColumn');
+  if (showsRows([target], stars, survey)) throw new NoMerge('systemColumn');
   const name = quoteName(visibleName(target));
   const [, ...columns] = IDENTITY;
   const place = columns.map((own, i) => ({ ...clauses.items[i]!, text: `${name}.${own.name}` }));
@@ -89,6 +79,28 @@ export function placeFinding(
     places: new Set([target.at]),
     cuts: (isCopied) => [...stars, ...(isCopied(target.at) ? place : [])],
   };
+}
+
+/**
+ * Whole rows of the tables are asked for, or stars of them, but for what is cut: with what tells rows apart, which
+ * the copies have as columns.
+ */
+function showsRows(
+  items: readonly LockedItem['item'][],
+  cuts: readonly Cut[],
+  { uses, context }: Survey,
+): boolean {
+  const { tokens } = context.input;
+  const isCut = ({ start }: Token) => cuts.some((cut) => start >= cut.start && start < cut.end);
+  const left = tokens.map(
+    (token): Token => (isCut(token) ? { ...token, kind: 'mark', text: '' } : token),
+  );
+  const names = new Set(items.map(visibleName));
+  const isStar = ({ text }: Token, i: number) =>
+    text.startsWith('*') && left[i - 1]?.text === '.' && names.has(nameOf(left[i - 2]!));
+  const places = uses.map(({ item, table }) => ({ item, table, span: tableSpan(item, tokens) }));
+  const named = places.filter(({ item }) => items.some(({ at }) => at === item.at));
+  return left.some(isStar) || namesRow(places, left, named);
 }
 
 function identityOf({ name }: LockedItem, isCopied: boolean): string[] {

@@ -66,7 +66,7 @@ function lockingOf(
   survey: Survey,
   context: PlanContext,
 ): EngineLocking | null {
-  if (select.locks.length > 0) return engineLocking(select, level, context);
+  if (select.locks.length > 0) return engineLocking(select, level, survey);
   if (!context.input.findsPlaces) return null;
   if (survey.lockingLevels > 0) throw new NoMerge('lockLimit');
   return placeFinding(select, level, survey);

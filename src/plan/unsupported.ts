@@ -52,7 +52,7 @@ export const SEVERAL_SHARDS = {
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },
   lockLimit: {
-    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, outer joins, in sub-queries that may depend on a row around them, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
+    what: 'FOR UPDATE or FOR SHARE in a statement whose rows must be found first: of views, outer joins, in sub-queries that may depend on a row around them, with whole rows, with USING and a star, under row-level security, or for COPY, or for a cursor with ORDER BY and LIMIT',
     hint: 'Lock the rows by their keys with a statement of its own.',
   },
   copyTime: {

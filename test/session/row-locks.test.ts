@@ -221,6 +221,16 @@ describe.each(['streams', 'the merge engine'])('Under ORDER BY and LIMIT, by %s,
     expect(errorCode(await second.query(none))).toBe('25006');
   });
 
+  it('whole rows over copies, which have more columns, are refused', async () => {
+    const of = (item: string) =>
+      `SELECT ${item} FROM jobs j JOIN loose l ON l.x = j.id WHERE j.id < 2 ORDER BY j.id FOR UPDATE OF j`;
+    for (const item of ['to_json(j)', 'j', 'row_to_json(j.*)', 'j IS NULL']) {
+      expect(errorCode(await first.query(of(item))), item).toBe('0A000');
+    }
+    expect((await first.rows(of('j.id, to_json(l)')))[0]).toHaveLength(2);
+    expect((await first.rows(of('j.*')))[0]).toHaveLength(3);
+  });
+
   it('without a primary key, with parameters, suspended', async () => {
     const loose = 'SELECT x FROM loose ORDER BY x DESC LIMIT $1 OFFSET $2 FOR UPDATE SKIP LOCKED';
     await first.query('BEGIN');
