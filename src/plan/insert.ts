@@ -61,6 +61,9 @@ export function surveyInsert(
     throw new Refusal(refused('insertDefault'));
   }
   const sharded = table?.kind === 'sharded' ? table : null;
+  if (sharded !== null && ignoresKey(statement, sharded, context)) {
+    throw new Refusal(refused('insertDefault'));
+  }
   let leaf: Leaf;
   let keys: readonly RowKey[] | null = null;
   if (sharded !== null) {
@@ -116,4 +119,14 @@ function unknownLeaf(statement: InsertStatement): Leaf {
 function checkConflict(statement: InsertStatement, table: Table, leaf: Leaf, survey: Survey): void {
   const value = conflictKey(statement, table, leaf);
   if (value !== undefined) survey.classes.push(movedKey(value, table, survey.context));
+}
+
+/** OVERRIDING USER VALUE: an identity gets a number of its shard's own, whatever key is given. */
+function ignoresKey(statement: InsertStatement, table: Table, { input }: PlanContext): boolean {
+  const key = table.columns.find(({ name }) => name === table.keyColumn);
+  if (key?.distinctDefault !== true || keyIndex(statement, table) < 0) return false;
+  return input.tokens.some(
+    ({ kind, text }, i) =>
+      kind === 'word' && text === 'overriding' && input.tokens[i + 1]?.text === 'user',
+  );
 }

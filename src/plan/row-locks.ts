@@ -86,7 +86,8 @@ export function lockedKinds(
   });
 }
 
-const itemsIn = (item: FromItem): readonly Exclude<FromItem, { kind: 'join' }>[] =>
+/** Without the joins that hold them together. */
+export const itemsIn = (item: FromItem): readonly Exclude<FromItem, { kind: 'join' }>[] =>
   item.kind === 'join' ? [...itemsIn(item.left), ...itemsIn(item.right)] : [item];
 
 /** Throws what any server says of a name that FROM does not have. */

@@ -8,6 +8,7 @@ import { planInsert, surveyInsert } from './insert.ts';
 import { planModify, surveyModify } from './modify.ts';
 import { uncertainParameters } from './parameter-use.ts';
 import type { Plan } from './plan.ts';
+import type { Planned } from './queries-apart.ts';
 import { planReferenceWrite } from './reference-write.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { Scope } from './scope.ts';
@@ -41,7 +42,8 @@ const surveyWriting: SurveyWriting = (statement, survey, tables) => {
 };
 
 export function planRows(statement: RowStatement, context: PlanContext): Plan {
-  return withWrites(statement, planWhole(statement, context), context);
+  const planned = (part: Planned) => planWhole(part.statement, part.context);
+  return withWrites(statement, planWhole(statement, context), context, planned);
 }
 
 function planWhole(statement: RowStatement, context: PlanContext): Plan {

@@ -260,11 +260,18 @@ export interface WithPart {
   /** The names of its rows' columns, unquoted, as far as the statement gives them. */
   readonly names: readonly string[];
   /** What stands behind WITH: queries as they are, and the rows of parts that ran before. */
-  readonly defs: readonly (string | { readonly name: string; readonly part: number })[];
+  readonly defs: readonly (string | PartRows)[];
   readonly recursive: boolean;
   readonly body: string;
   /** It writes and others follow. */
   readonly watch: WithWatch | null;
+}
+
+/** The rows of a part, quoted; `inPlace`: where the body has their `standIn`, instead of a WITH query. */
+export interface PartRows {
+  readonly name: string;
+  readonly part: number;
+  readonly inPlace: boolean;
 }
 
 /** What must not react to a part, as SQL names: PostgreSQL would let it react later. */

@@ -8,34 +8,47 @@ import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { engineText, tableSpan } from './engine-text.ts';
 import { isUnknown, mayWrite } from './functions.ts';
-import { lockedApart, locksWithin } from './locked-apart.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, RefusedPlan, RoutedPlan } from './plan.ts';
+import { isApart, locksWithin, type Planned, queriesApart } from './queries-apart.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
 import { NoMerge } from './splice.ts';
 import type { WithPart, WithWritesMerge } from './staged.ts';
 
 /**
- * `plan`, unless only its WITH, or sub-queries that lock rows, keep it from several shards and its parts can
- * run by themselves.
+ * `plan`, unless only its WITH, or sub-queries that may as well be run before, keep it from several shards and its
+ * parts can run by themselves. `planned`: as such a part is.
  */
-export function withWrites(statement: RowStatement, plan: Plan, context: PlanContext): Plan {
-  const writes = writesInWith(statement);
-  if ((!writes && !locksWithin(statement)) || !context.mergeable) return plan;
-  if (plan.op !== 'refused' && plan.op !== 'routed') return plan;
+export function withWrites(
+  statement: RowStatement,
+  plan: Plan,
+  context: PlanContext,
+  planned: (part: Planned) => Plan,
+): Plan {
+  if ((plan.op !== 'refused' && plan.op !== 'routed') || !context.mergeable) return plan;
   if (plan.op === 'routed' && plan.merge === null && plan.refusal === null) return plan;
   // Each shard runs it whole.
   if (plan.op === 'routed' && plan.merge?.how === 'write') return plan;
-  const isAnswered = statement.kind === 'select' && plan.op === 'routed' && plan.merge !== null;
-  const apart = writes ? { statement, context } : lockedApart(statement, context);
-  if (apart === null || (isAnswered && !writes)) return plan;
-  const made = attempt(() => partsOf(apart.statement, apart.context));
-  if (plan.op === 'routed') {
-    if ('how' in made) return { ...plan, merge: made, refusal: null };
+  const verb = statement.kind.toUpperCase();
+  if (writesInWith(statement)) {
+    const made = attempt(() => partsOf(statement, context));
+    if ('how' in made) return byParts(verb, plan, made);
+    if (plan.op === 'refused') return refusedPlan(verb, made);
     return plan.merge === null ? { ...plan, refusal: made } : plan;
   }
-  const verb = statement.kind.toUpperCase();
-  if (!('how' in made)) return refusedPlan(verb, made);
-  return routedPlan(verb, { kind: 'all' }, 'write', { merge: made });
+  const locks = locksWithin(statement);
+  const isSelect = statement.kind === 'select';
+  const isAnswered = plan.op === 'routed' && plan.merge !== null;
+  // A write whose rows are found by a query cannot have that lock rows within.
+  if (isSelect ? !locks || isAnswered : !locks && isAnswered) return plan;
+  const apart = queriesApart(statement, context, locks ? 'locking' : 'all');
+  if (apart === null || apart.alone.some((part) => planned(part).op === 'refused')) return plan;
+  const made = attempt(() => partsOf(apart.statement, apart.context));
+  return 'how' in made ? byParts(verb, plan, made) : plan;
+}
+
+function byParts(verb: string, plan: RoutedPlan | RefusedPlan, merge: WithWritesMerge): Plan {
+  if (plan.op === 'routed') return { ...plan, merge, refusal: null };
+  return routedPlan(verb, { kind: 'all' }, 'write', { merge });
 }
 
 const isWriting = ({ statement }: CommonTable): boolean => statement.kind !== 'select';
@@ -191,7 +204,8 @@ class Parts {
   #isApart(i: number, needed: readonly number[]): boolean {
     const { target, own, statement } = this.#members[i]!;
     if (target !== null || own === null) return true;
-    if (statement.kind === 'select' && statement.locks.length > 0) return true;
+    if (isApart(own.name) || (statement.kind === 'select' && statement.locks.length > 0))
+      return true;
     return needed.filter((j) => j !== i && this.#members[j]!.names.has(i)).length > 1;
   }
 
@@ -326,6 +340,7 @@ class Parts {
     const defs: WithPart['defs'][number][] = [...run.uses].map((of) => ({
       name: typeof of === 'string' ? this.#beforeName(of) : quoteName(this.#members[of]!.own!.name),
       part: numbers.get(of)!,
+      inPlace: typeof of === 'number' && isApart(this.#members[of]!.own!.name),
     }));
     for (const i of texts.sort((a, b) => a - b)) {
       defs.push(this.#textOf(this.#members[i]!.text.whole, run));

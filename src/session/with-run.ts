@@ -15,6 +15,7 @@ import { withArrays } from '../execute/parameters.ts';
 import { carriedFormats } from '../execute/row-set.ts';
 import { reactsTo } from '../execute/with-watch.ts';
 import type { WriteResult } from '../execute/write.ts';
+import { standIn } from '../plan/queries-apart.ts';
 import type { WithPart, WithWritesMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -117,19 +118,26 @@ function withRows(
 ): { run: StagedRun; sql: string } {
   const types = [...run.description.parameterTypes];
   const arrays: Buffer[] = [];
-  const texts = defs.map((def) => {
-    if (typeof def === 'string') return def;
+  const texts: string[] = [];
+  let rest = body;
+  for (const def of defs) {
+    if (typeof def === 'string') {
+      texts.push(def);
+      continue;
+    }
     const { columns, collations, names, rows } = carried[def.part]!;
     if (columns.length === 0) throw new SqlError(severalShards('writingWith'));
     const sql = carriedSql(columns, types.length + 1, collations);
     types.push(...columns.map(() => 0));
     arrays.push(...carriedArrays(columns, rows));
     const list = names.map(quoteName).join(', ');
-    return `${def.name} (${list}) AS (${sql})`;
-  });
+    const stand = `SELECT * FROM (${sql}) AS "drive.rows" (${list})`;
+    if (def.inPlace) rest = rest.replace(standIn(def.name), () => stand);
+    else texts.push(`${def.name} (${list}) AS (${sql})`);
+  }
   const clause =
     texts.length === 0 ? '' : `WITH ${recursive ? 'RECURSIVE ' : ''}${texts.join(', ')} `;
-  const sql = `${clause}${body}`;
+  const sql = `${clause}${rest}`;
   const parameters = withArrays(
     { ...run.execution.parameters, types: run.description.parameterTypes },
     arrays,

@@ -1,7 +1,7 @@
 // Parity of writes: after every statement the shards together hold what one PostgreSQL holds.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { LOCKING } from './locking-statements.ts';
+import { APART, LOCKING } from './apart-statements.ts';
 import { MERGES_FOUND } from './merge-found-statements.ts';
 import { MERGES_APART } from './merge-statements.ts';
 import { PLACES } from './place-statements.ts';
@@ -43,6 +43,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['MERGE that inserts on other shards', MERGES_APART],
     ['MERGE of rows that are found first', MERGES_FOUND],
     ['rows that are found and locked within', LOCKING],
+    ['sub-queries that are run before', APART],
     ['WITH that writes', WITH_WRITES],
     ['WITH that writes by the key', WITH_BY_KEY],
   ])('%s', (_, statements) => {

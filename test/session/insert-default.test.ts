@@ -52,6 +52,19 @@ describe('A key that is an identity', () => {
     expect((await stored()).size).toBe(6);
   });
 
+  it('is refused where a value is given that is not to be taken', async () => {
+    const before = await stored();
+    for (const rows of [
+      `VALUES (5, 'x')`,
+      `VALUES (4, 'y'), (7, 'z')`,
+      `SELECT g, 'q' FROM generate_series(1, 3) g`,
+    ]) {
+      const answer = await client.query(`INSERT INTO docs OVERRIDING USER VALUE ${rows}`);
+      expect(errorCode(answer), rows).toBe('0A000');
+    }
+    expect(await stored()).toEqual(before);
+  });
+
   it('is given to many rows, to DEFAULT, to DEFAULT VALUES and to the rows of a query', async () => {
     const before = await stored();
     await client.rows(`INSERT INTO docs (t) VALUES ('a'), ('b')`);

@@ -1,4 +1,4 @@
-// Writes and queries whose sub-queries or WITH queries lock the rows that they find.
+// Writes and queries whose sub-queries are run before them, for locks or for what the rest does.
 
 import type { Said } from './write-servers.ts';
 
@@ -52,5 +52,53 @@ export const LOCKING: readonly Said[] = [
   {
     sql: `UPDATE files SET note = $1 WHERE id IN (SELECT id FROM files WHERE id > $2 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id, note`,
     parameters: ['p', 3, 2],
+  },
+];
+
+/** Sub-queries that depend on no row, where the rest cannot be computed first. */
+export const APART: readonly Said[] = [
+  { sql: `UPDATE files SET tags[1] = 'z' WHERE id = (SELECT max(id) FROM files) RETURNING tags` },
+  {
+    sql: `UPDATE files SET tags[2:3] = (SELECT array_agg(name ORDER BY name) FROM members) WHERE id < 3 RETURNING id, tags`,
+  },
+  { sql: `INSERT INTO members VALUES (50, 'fifty') RETURNING (SELECT count(*) FROM files), name` },
+  {
+    sql: `INSERT INTO members VALUES (51, 'fifty'), (52, 'x') RETURNING (SELECT count(*) FROM members), name, EXISTS (SELECT 1 FROM notes)`,
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO members VALUES (53, (SELECT max(name) FROM files)), (54, DEFAULT || 'x') RETURNING (SELECT 1)`,
+  },
+  {
+    sql: `INSERT INTO picked SELECT id, name FROM files WHERE id < 4 RETURNING (SELECT max(total) FROM members), label, user_id IN (SELECT user_id FROM picked)`,
+  },
+  {
+    sql: `INSERT INTO picked VALUES (1, 'a'), (2, DEFAULT), (DEFAULT, 'c') RETURNING (SELECT max(feels) FROM files), *`,
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO members VALUES (1, 'one') ON CONFLICT (user_id) DO UPDATE SET total = (SELECT max(size) FROM files) RETURNING *`,
+  },
+  {
+    sql: `INSERT INTO members VALUES (1, 'one'), (2, 'two'), (60, 'new') ON CONFLICT (user_id)
+      DO UPDATE SET total = (SELECT min(size) FROM files), name = excluded.name || (SELECT count(*) FROM notes)
+      WHERE members.user_id < (SELECT max(user_id) FROM members) RETURNING *, (SELECT sum(total) FROM members)`,
+  },
+  {
+    sql: `INSERT INTO members AS m SELECT user_id, 'x' FROM files ON CONFLICT (user_id)
+      DO UPDATE SET total = (SELECT max(size) FROM files f WHERE f.user_id = m.user_id)`,
+  },
+  { sql: `INSERT INTO notes VALUES (70, 1, 'x') RETURNING (SELECT count(*) FROM files), id` },
+  { sql: `DELETE FROM files WHERE random() < 0 AND id IN (SELECT max(id) FROM files)` },
+  {
+    sql: `DELETE FROM files WHERE random() < 2 AND id IN (SELECT id FROM files ORDER BY id LIMIT 2) RETURNING id`,
+  },
+  { sql: `DELETE FROM files WHERE random() < 2 AND id = (SELECT id FROM files) RETURNING id` },
+  {
+    sql: `UPDATE files SET note = 'n' WHERE random() < 2 AND (user_id, id) NOT IN (SELECT user_id, id FROM files WHERE id > 9 UNION SELECT user_id, 8 FROM members)`,
+  },
+  {
+    sql: `INSERT INTO members VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET total = (SELECT max(size) FROM files WHERE id < $3) RETURNING *, $2`,
+    parameters: [5, 'five', 20],
   },
 ];
