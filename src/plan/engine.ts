@@ -180,10 +180,13 @@ function textOf({ sql, tokens, uses }: ViewText, callsUnknown: boolean): Text {
     const isRow = namesRow([{ item, span, table: first!.table }], tokens);
     const isRenamedRow = item.columnAliases.length > 0 && isRow;
     if (view && isRenamedRow) throw new NoMerge('text');
+    const isTypedRow = !item.sampled && (isRow ? callsUnknown : castsRow(item, tokens));
+    // Cast to the type, the NULL that an outer join puts in a row's place would be a row of NULLs.
+    if (isTypedRow && all.some(({ nullable }) => nullable)) throw new NoMerge('text');
     return {
       ...first!,
       isRenamedRow,
-      isTypedRow: !item.sampled && (isRow ? callsUnknown : castsRow(item, tokens)),
+      isTypedRow,
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
       filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
       classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],

@@ -21,7 +21,8 @@ const SHARDED_DDL = `
   CREATE EXTENSION citext;
   CREATE DOMAIN german AS text COLLATE "de-x-icu";
   CREATE FUNCTION titled(files) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1.name || $1.id$$;
-  CREATE VIEW ranked AS SELECT f AS file, rank() OVER (ORDER BY f.size, f.id, f.user_id) AS n FROM files f;`;
+  CREATE VIEW ranked AS SELECT f AS file, rank() OVER (ORDER BY f.size, f.id, f.user_id) AS n FROM files f;
+  CREATE VIEW sized AS SELECT f AS file, m.name FROM members m LEFT JOIN files f ON f.size = m.user_id;`;
 
 const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
 

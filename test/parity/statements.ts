@@ -352,6 +352,8 @@ export const REFUSED_STATEMENTS: readonly string[] = [
   'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (50 + 50)',
   'SELECT count(DISTINCT tag), max(xmin::text) FROM files',
   'SELECT f, tableoid FROM files f',
+  'SELECT titled(f), m.name FROM members m LEFT JOIN files f ON f.size = m.user_id',
+  'SELECT file, name FROM sized',
   'SELECT tableoid FROM files NATURAL JOIN members',
   'SELECT drive.shard_id(), count(DISTINCT tag) FROM files',
   'SELECT id FROM files WHERE size = (SELECT max(size) FROM files) ORDER BY id FETCH FIRST ROW WITH TIES FOR UPDATE',
