@@ -1,9 +1,10 @@
-// Generator of aggregate and window calls.
+// Generator of aggregate calls.
 
-import type { Random } from '../support/random.ts';
 import { condition } from './condition.ts';
 import type { Expressions, Sight } from './expression.ts';
-import { list, literal, option, type Part, text } from './tree.ts';
+import { orderedSet } from './ordered-set.ts';
+import { statistic } from './statistic.ts';
+import { list, option, type Part, text } from './tree.ts';
 import type { Type } from './type.ts';
 
 export interface Typed {
@@ -11,7 +12,7 @@ export interface Typed {
   readonly type: Type;
 }
 
-const SUMS: Partial<Record<Type, Type>> = {
+export const SUMS: Partial<Record<Type, Type>> = {
   int: 'big',
   small: 'big',
   big: 'num',
@@ -55,7 +56,16 @@ export const WITHOUT_MAX: ReadonlySet<Type> = new Set([
   'range',
   'ranges',
   'pair',
+  'mac',
+  'bit4',
+  'dates',
+  'tsv',
+  'point',
+  'hs',
 ]);
+
+/** What `min` and `max` give of a type, where that is another. */
+const MOST: Partial<Record<Type, Type>> = { named: 'text', chr: 'text', label: 'text', vc: 'text' };
 
 export function aggregate(make: Expressions, sight: Sight, depth: number): Typed {
   const { random } = make;
@@ -86,7 +96,7 @@ export function aggregate(make: Expressions, sight: Sight, depth: number): Typed
     case 6:
     case 7: {
       const most = WITHOUT_MAX.has(type) && random.chance(0.95) ? 'int' : type;
-      return call(most, random.pick(['min(', 'max(']), distinct(), arg(most), ')');
+      return call(MOST[most] ?? most, random.pick(['min(', 'max(']), distinct(), arg(most), ')');
     }
     case 8:
       return call('bool', random.pick(['bool_and(', 'bool_or(', 'every(']), arg('bool'), ')');
@@ -106,178 +116,68 @@ export function aggregate(make: Expressions, sight: Sight, depth: number): Typed
         : call('text', 'string_agg(', by, ", ',' ORDER BY ", by, ' COLLATE "C"', ')');
     }
     case 11:
-      return random.chance(0.4)
-        ? orderedSet(call, arg, random, type)
-        : call(
-            type,
-            'percentile_disc(',
-            random.pick(['0.5', '0.1', '1']),
-            ') WITHIN GROUP (ORDER BY ',
-            arg(type),
-            random.pick(['', ' DESC']),
-            ')',
-          );
+      return orderedSet({ call, arg, random, type });
     case 12:
-      return call(
-        'num',
-        random.pick(['stddev(', 'var_pop(', 'variance(', 'stddev_pop(']),
-        arg(random.pick(['int', 'price'] as const)),
-        ')',
-      );
+      return statistic({ call, arg, random });
     default:
       return random.pick([
         () => call('int', random.pick(['bit_and(', 'bit_or(', 'bit_xor(']), arg('int'), ')'),
         () =>
           call('jsonb', 'jsonb_agg(', arg(type), ' ORDER BY ', arg('text'), ' COLLATE "C"', ')'),
-        () => call('big', 'regr_count(', arg('flt'), ', ', arg('flt'), ')'),
         () => call('big', 'count(DISTINCT (', list([arg(type), arg('int')]), '))'),
         () => asText(call('ranges', 'range_agg(', arg('range'), ')')),
+        () => call('ranges', 'range_agg(', arg('ranges'), ')'),
         () => call('range', 'range_intersect_agg(', arg('range'), ')'),
         () => call('jsonb', 'jsonb_object_agg(', arg('int'), '::text, ', arg('int'), ')'),
+        () => call('jsonb', 'jsonb_object_agg_strict(', arg('int'), '::text, ', arg('int'), ')'),
+        () => asText(jsonConstructor(make, call, arg, type)),
+        () => call('bytea', 'string_agg(', arg('bytea'), ", '\\x2c' ORDER BY ", arg('int'), ')'),
+        () => call(type, 'any_value(', arg(type), ')'),
+        () => asText(call('ints', 'array_agg(', arg('ints'), ' ORDER BY ', arg('int'), ')')),
+        () =>
+          asText(
+            call('texts', 'array_agg(', arg('text'), ' ORDER BY ', severalOrders(make, arg), ')'),
+          ),
+        () =>
+          call('text', 'string_agg(', arg('text'), ', ', arg('vc'), ' ORDER BY ', arg('int'), ')'),
+        () => call('big', 'count(', wholeRow(make, sight), ')'),
+        () => call('big', 'total(', arg('int'), ')'),
+        () => call('text', 'chain(', arg('text'), ' ORDER BY ', arg('text'), ' COLLATE "C")'),
       ])();
   }
 }
 
-/** A function WITHIN GROUP that is not percentile_disc of one share. */
-function orderedSet(
-  call: (type: Type, ...parts: readonly Part[]) => Typed,
-  arg: (type: Type) => Part,
-  random: Random,
-  type: Type,
-): Typed {
-  const order = (part: Part) => [' WITHIN GROUP (ORDER BY ', part, random.pick(['', ' DESC']), ')'];
-  return random.pick([
-    () => call(type, 'mode()', ...order(arg(type))),
-    () =>
-      call(
-        'flt',
-        'percentile_cont(',
-        random.pick(['0.5', '0.25', '1']),
-        ')',
-        ...order(arg(random.pick(['int', 'small', 'price'] as const))),
-      ),
-    () =>
-      call(
-        'big',
-        random.pick(['rank(', 'dense_rank(']),
-        literal('int', '3', random.chance(0.5)),
-        ')',
-        ...order(arg('int')),
-      ),
-    () => call('flt', random.pick(['percent_rank(', 'cume_dist(']), '3)', ...order(arg('int'))),
-    () =>
-      call(
-        'big',
-        'rank(',
-        list([literal('int', '3'), literal('text', "'a'")]),
-        ') WITHIN GROUP (ORDER BY ',
-        list([arg('int'), arg('text')]),
-        ')',
-      ),
-  ])();
+/** An order by several expressions in several directions. */
+function severalOrders({ random }: Expressions, arg: (type: Type) => Part): Part {
+  const directions = ['', ' DESC', ' NULLS FIRST', ' USING >'];
+  return list(
+    (['int', 'text', 'date'] as const).map((type) => text(arg(type), random.pick(directions))),
+  );
 }
 
-/** `total`: SQL that orders all rows. */
-export function windowCall(
-  make: Expressions,
-  sight: Sight,
-  total: Part,
-  names: readonly string[],
+function jsonConstructor(
+  { random }: Expressions,
+  call: (type: Type, ...parts: readonly Part[]) => Typed,
+  arg: (type: Type) => Part,
+  type: Type,
 ): Typed {
-  const { random } = make;
-  const type = make.typeInSight(sight);
-  const order = (): Part =>
-    random.chance(0.7)
-      ? total
-      : text(
-          make.of(make.typeInSight(sight), sight, 1),
-          random.pick(['', ' DESC', ' NULLS FIRST']),
-        );
-  const partition = (): Part =>
-    random.chance(0.5)
-      ? option('PARTITION BY ', list([make.of(make.typeInSight(sight), sight, 1)]), ' ')
-      : '';
-  const exclusion = () =>
-    random.pick(['', '', '', ' EXCLUDE CURRENT ROW', ' EXCLUDE TIES', ' EXCLUDE GROUP']);
-  const frame = (): Part =>
-    random.chance(0.4)
-      ? option(
-          random.pick([' ROWS', ' GROUPS']),
-          ' BETWEEN ',
-          random.pick(['1 PRECEDING', 'UNBOUNDED PRECEDING', 'CURRENT ROW']),
-          ' AND ',
-          random.pick(['1 FOLLOWING', 'UNBOUNDED FOLLOWING', 'CURRENT ROW']),
-          exclusion(),
-        )
-      : '';
-  /** By the distance of values; NULLs and equal values are in or out together. */
-  const ranged = (): Part =>
-    text(
-      'ORDER BY ',
-      make.of(random.pick(['int', 'price', 'date'] as const), sight, 0),
-      random.pick(['', ' DESC', ' NULLS FIRST']),
-      option(
-        ' RANGE BETWEEN ',
-        random.pick(['UNBOUNDED PRECEDING', 'CURRENT ROW', "'3' PRECEDING"]),
-        ' AND ',
-        random.pick(['UNBOUNDED FOLLOWING', 'CURRENT ROW', "'2' FOLLOWING"]),
-        exclusion(),
-      ),
-    );
-  const over = (framed: boolean): Part =>
-    names.length > 0 && random.chance(0.4)
-      ? random.chance(0.7)
-        ? ` OVER ${random.pick(names)}`
-        : text(` OVER (${random.pick(names)}`, framed ? frame() : '', ')')
-      : text(
-          ' OVER (',
-          partition(),
-          framed && random.chance(0.2)
-            ? ranged()
-            : random.chance(0.85)
-              ? text('ORDER BY ', order(), framed ? frame() : '')
-              : '',
-          ')',
-        );
-  const arg = (wanted: Type) => make.of(wanted, sight, 1);
-  const call = (of: Type, framed: boolean, ...parts: readonly Part[]): Typed => ({
-    type: of,
-    part: text(...parts, over(framed)),
-  });
-  switch (random.int(0, 8)) {
-    case 0:
-      return call('big', false, random.pick(['row_number()', 'rank()', 'dense_rank()']));
-    case 7:
-      return call('flt', false, random.pick(['percent_rank()', 'cume_dist()']));
-    case 8:
-      return call(type, true, 'nth_value(', arg(type), ', 2)');
-    case 1:
-      return call('int', false, 'ntile(3)');
-    case 2:
-      return call(
-        type,
-        false,
-        random.pick(['lag(', 'lead(']),
-        arg(type),
-        random.pick(['', ', 2', ', 0']),
-        ')',
+  const onNull = random.pick(['', ' ABSENT ON NULL', ' NULL ON NULL']);
+  const returning = random.pick(['', ' RETURNING jsonb', ' RETURNING text']);
+  const order = text(' ORDER BY ', arg('int'), ', ', arg('text'), ' COLLATE "C"');
+  return random.chance(0.5)
+    ? call('json', 'json_arrayagg(', arg(type), order, `${onNull}${returning})`)
+    : call(
+        'jsonb',
+        "json_objectagg('k' || ",
+        arg('int'),
+        ' : ',
+        arg('int'),
+        `${onNull} RETURNING jsonb)`,
       );
-    case 3:
-      return call(type, true, random.pick(['first_value(', 'last_value(']), arg(type), ')');
-    case 4: {
-      const number = random.pick(['int', 'price', 'big'] as const);
-      return call(SUMS[number]!, true, 'sum(', arg(number), ')');
-    }
-    case 5: {
-      const most = WITHOUT_MAX.has(type) ? 'int' : type;
-      return call(most, true, random.pick(['min(', 'max(']), arg(most), ')');
-    }
-    default:
-      return call(
-        'big',
-        true,
-        'count(*)',
-        random.chance(0.3) ? option(' FILTER (WHERE ', condition(make, sight, 1), ')') : '',
-      );
-  }
+}
+
+/** A row of a relation as one value. */
+function wholeRow({ random }: Expressions, sight: Sight): Part {
+  const named = sight.own.filter(({ name }) => name !== '');
+  return named.length === 0 ? '*' : `${random.pick(named).name}${random.pick(['', '.*'])}`;
 }

@@ -5,7 +5,7 @@ import Cursor from 'pg-cursor';
 import { copyLines } from '../support/copy-lines.ts';
 import type { Parameter, Rendered } from './tree.ts';
 
-/** `copy`, `cursor` and `view` wrap the statement; it must be one query without parameters. */
+/** From `copy` on they wrap the statement; it must be one query without parameters. */
 export type Protocol =
   | 'simple'
   | 'extended'
@@ -15,6 +15,8 @@ export type Protocol =
   | 'twice'
   | 'copy'
   | 'cursor'
+  | 'scroll'
+  | 'held'
   | 'view';
 
 /** Those that send literals apart from the text. */
@@ -77,10 +79,23 @@ export async function send(
       } finally {
         await run(`DEALLOCATE ${name}`).catch(() => undefined);
       }
+    case 'held':
+      if (!within) await run('BEGIN');
+      try {
+        await run(`DECLARE ${name} CURSOR WITH HOLD FOR ${queryOf(sql)}`);
+        if (!within) await run('COMMIT');
+        return [...(await run(`FETCH 2 FROM ${name}`)), ...(await run(`FETCH ALL ${name}`))];
+      } finally {
+        if (!within) await run('ROLLBACK');
+        await run(`CLOSE ${name}`).catch(() => undefined);
+      }
+    case 'scroll':
     case 'cursor':
       if (!within) await run('BEGIN');
       try {
-        await run(`DECLARE ${name} CURSOR FOR ${queryOf(sql)}`);
+        const scroll = protocol === 'scroll' ? 'SCROLL ' : '';
+        await run(`DECLARE ${name} ${scroll}CURSOR FOR ${queryOf(sql)}`);
+        if (protocol === 'scroll') return await scrolled(run, name);
         return [...(await run(`FETCH 3 FROM ${name}`)), ...(await run(`FETCH ALL FROM ${name}`))];
       } finally {
         await (within ? run(`CLOSE ${name}`).catch(() => undefined) : run('ROLLBACK'));
@@ -95,6 +110,29 @@ export async function send(
         await (within ? dropped.catch(() => undefined) : dropped);
       }
   }
+}
+
+/** To and fro. */
+const MOVES = [
+  '4',
+  'BACKWARD 2',
+  'ABSOLUTE 6',
+  'PRIOR',
+  'RELATIVE 0',
+  'LAST',
+  'ABSOLUTE -3',
+  'ALL',
+];
+const ON_THE_WAY = ['MOVE BACKWARD ALL IN', 'FETCH 1 FROM', 'FETCH FIRST FROM'];
+
+async function scrolled(
+  run: (text: string) => Promise<pg.QueryArrayResult[]>,
+  name: string,
+): Promise<Answered[]> {
+  const answers: Answered[] = [];
+  for (const move of [...MOVES.map((each) => `FETCH ${each} FROM`), ...ON_THE_WAY])
+    answers.push(...(await run(`${move} ${name}`)));
+  return answers;
 }
 
 const quoted = (value: string | null) =>

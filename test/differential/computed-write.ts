@@ -8,11 +8,11 @@ import type { QueryWriter } from './query.ts';
 import { returned } from './returning.ts';
 import { list, type Node, option, type Part, query, text } from './tree.ts';
 import type { Type } from './type.ts';
-import type { WorldTable } from './world.ts';
+import { settableColumns, type WorldTable } from './world.ts';
 
 /** The columns that an INSERT gives: always the key and the id. */
 const givenColumns = ({ random }: QueryWriter, table: WorldTable): Column[] =>
-  table.columns
+  settableColumns(table)
     .filter(({ name }) => name === table.key || name === 'id' || random.chance(0.5))
     .sort(() => random.unit() - 0.5);
 
@@ -72,7 +72,7 @@ export function updateFrom(w: QueryWriter, table: WorldTable): Node {
   const { item, source } = tableItem(w);
   if (!source.columns.some(({ type }) => INTEGERS.includes(type))) return deleteUsing(w, table);
   const { own, other } = pairOf(w, { name: 'u', table }, source);
-  const free = table.columns.filter(({ name }) => name !== table.key && name !== 'id');
+  const free = settableColumns(table).filter(({ name }) => name !== table.key && name !== 'id');
   const column = random.pick(free);
   const value = random.pick(source.columns);
   const sight: Sight = { own: [{ name: 'u', columns: table.columns }], outer: [] };
@@ -142,7 +142,7 @@ export function withWrite(w: QueryWriter, tables: readonly WorldTable[]): Node {
   const part = random.pick([
     () => text(`DELETE FROM ${table.name}`, where, ' RETURNING *'),
     () => {
-      const free = table.columns.filter(({ name }) => name !== table.key && name !== 'id');
+      const free = settableColumns(table).filter(({ name }) => name !== table.key && name !== 'id');
       const column = random.pick(free);
       const value = w.make.of(column.type, sight, 1);
       return text(`UPDATE ${table.name} SET ${column.name} = `, value, where, ' RETURNING *');

@@ -94,9 +94,10 @@ function comparison(make: Expressions, sight: Sight, depth: number): Node {
 /** Another type that PostgreSQL compares with it. */
 function comparableType(make: Expressions, type: Type): Type {
   const families: readonly (readonly Type[])[] = [
-    ['int', 'small', 'big', 'num', 'price', 'flt'],
-    ['text', 'vc', 'cc'],
+    ['int', 'small', 'big', 'num', 'price', 'flt', 'real', 'even', 'hundreds'],
+    ['text', 'vc', 'cc', 'bp', 'named', 'label', 'citext'],
     ['ts', 'tsp', 'date'],
+    ['time', 'timetz'],
   ];
   const family = families.find((each) => each.includes(type));
   return family === undefined || make.random.chance(0.5) ? type : make.random.pick(family);
@@ -108,7 +109,21 @@ function subQuery(make: Expressions, sight: Sight, depth: number): Node {
   const type = make.typeInSight(sight);
   const e = (...parts: readonly Part[]) => expression('bool', ...parts);
   const rows = (types: readonly Type[]) => make.queries.rows(types, sight, depth);
-  switch (random.int(0, 4)) {
+  switch (random.int(0, 5)) {
+    case 5: {
+      const other = make.typeInSight(sight);
+      const row = list([make.of(type, sight, 1), make.of(other, sight, 1)]);
+      const found = [' FROM (', rows([type, other]), ') AS pairs (p, q) ORDER BY p, q LIMIT 1'];
+      return e(
+        '((',
+        row,
+        ')',
+        random.pick([' = ', ' < ', ' >= ', ' <> ']),
+        '(SELECT p, q',
+        ...found,
+        '))',
+      );
+    }
     case 0:
       return e(option('NOT '), 'EXISTS (', rows([type]), ')');
     case 1:

@@ -11,6 +11,8 @@ export interface Column {
   readonly type: Type;
   /** What stands for it where it is no column but a group or an aggregate. */
   readonly part?: Part;
+  /** The table computes it: no statement gives it a value. */
+  readonly generated?: boolean;
 }
 
 export interface Relation {
@@ -26,8 +28,10 @@ export interface Sight {
 }
 
 export const TYPES = Object.keys(LITERALS) as readonly Type[];
-export const TEXT_TYPES: readonly Type[] = ['text', 'vc', 'bp', 'ci', 'de', 'cc'];
+export const TEXT_TYPES: readonly Type[] = ['text', 'vc', 'bp', 'ci', 'de', 'cc', 'label', 'named'];
 export const ORDERED_TYPES = TYPES.filter((type) => type !== 'jsonb');
+/** Types whose values PostgreSQL cannot compare. */
+export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set(['json', 'point']);
 
 /** What gives queries to expressions. */
 export interface Queries {

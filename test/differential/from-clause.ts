@@ -53,7 +53,7 @@ export function fromItems(w: QueryWriter, wish: Wish): { node: Node; sources: So
         item,
         natural ? ` NATURAL${type}` : type,
         right.item,
-        natural ? '' : ` USING (${shared})`,
+        natural ? '' : ` USING (${shared})${random.chance(0.2) ? ` AS ${w.name('u')}` : ''}`,
       );
       const merged = {
         name: '',
@@ -208,6 +208,54 @@ function functionOfRow(
         `AS ${name} (v, at)`,
       ),
       numbered,
+    ],
+    (): [Node, Column[]] => [
+      from('nearby(', of('int'), `) WITH ORDINALITY ${name} (v, at)`),
+      numbered,
+    ],
+    (): [Node, Column[]] => [
+      from('unnest(', of('ints'), ', ', of('texts'), `) AS ${name} (v, w)`),
+      [
+        { name: 'v', type: 'int' },
+        { name: 'w', type: 'text' },
+      ],
+    ],
+    (): [Node, Column[]] => [
+      from('unnest(', of('pairs'), `) AS ${name} (n, word)`),
+      [
+        { name: 'n', type: 'int' },
+        { name: 'word', type: 'text' },
+      ],
+    ],
+    (): [Node, Column[]] => [
+      from('jsonb_path_query(', of('jsonb'), `, '$.*') ${name} (doc)`),
+      [{ name: 'doc', type: 'jsonb' }],
+    ],
+    (): [Node, Column[]] => [
+      from('jsonb_to_recordset(jsonb_build_array(', of('jsonb'), `)) AS ${name} (a int, b text)`),
+      [
+        { name: 'a', type: 'int' },
+        { name: 'b', type: 'text' },
+      ],
+    ],
+    (): [Node, Column[]] => [
+      from(
+        'JSON_TABLE(',
+        of('jsonb'),
+        `, '$[*]' COLUMNS (v int PATH '$.a' NULL ON ERROR, at FOR ORDINALITY)) AS ${name}`,
+      ),
+      [
+        { name: 'v', type: 'int' },
+        { name: 'at', type: 'int' },
+      ],
+    ],
+    (): [Node, Column[]] => [
+      from(
+        "generate_series('2026-01-01', least(",
+        of('tsp'),
+        `, '2027-01-01'), '100 days') ${name} (v)`,
+      ),
+      [{ name: 'v', type: 'tsp' }],
     ],
     (): [Node, Column[]] => [
       from('LATERAL string_to_table(', of('text'), `, 'a') ${name} (w)`),

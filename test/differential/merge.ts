@@ -4,6 +4,7 @@ import { condition } from './condition.ts';
 import type { Relation, Sight } from './expression.ts';
 import { type Joined, oneOfEach, returned } from './joined-write.ts';
 import { list, type Node, option, type Part, query, text } from './tree.ts';
+import { settableColumns } from './world.ts';
 
 export function merge({ random, make, world, table, changed }: Joined): Node {
   const source = random.pick(world.tables);
@@ -41,7 +42,7 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     random.pick([update(sight), update(sight), 'DELETE', 'DO NOTHING']);
   const ofTarget: Sight = { own: [target!], outer: [] };
   const insert = (): Part => {
-    const columns = table.columns.filter(
+    const columns = settableColumns(table).filter(
       ({ name }) => name === table.key || name === 'id' || random.chance(0.4),
     );
     const keys = [
@@ -73,8 +74,9 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     when('NOT MATCHED', ofSource!, insert()),
   ];
   const all = clauses.map((clause, i) => (i === 0 ? clause : option(clause)));
-  // A join by itself, of which a second relation adds nothing.
-  const beside = random.chance(0.2) ? ' CROSS JOIN (VALUES (1)) AS w (one)' : '';
+  // A join by itself, of which a second relation adds nothing. PostgreSQL takes a value that it knows before
+  // for that of rows without a source, too: with OFFSET it does not know.
+  const beside = random.chance(0.2) ? ' CROSS JOIN (VALUES (1) OFFSET 0) AS w (one)' : '';
   const returning = random.chance(0.7)
     ? option(' RETURNING ', list(['merge_action()', returned(random, make, both!)]))
     : '';

@@ -2,6 +2,7 @@
 
 import { condition } from './condition.ts';
 import { type Expressions, ORDERED_TYPES, type Sight, TEXT_TYPES, TYPES } from './expression.ts';
+import { jsonMade, jsonValue } from './json-operation.ts';
 import { expression, list, type Node, type Part } from './tree.ts';
 import type { Type } from './type.ts';
 
@@ -37,6 +38,10 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('(', of('pair'), ').n'),
         () => e('upper(', of('range'), ')'),
         () => e('(', of('even'), ' + 1)'),
+        () => e('twice(', of('int'), ')'),
+        () => e('cardinality(', of(random.pick(['nums', 'moods', 'pairs'] as const)), ')'),
+        () => e('(', of('pairs'), ')[1].n'),
+        () => jsonValue(make, 'int', sight, depth),
         () => e('width_bucket(', of('price'), ', 0, 10, 3)'),
       ])();
     case 'big':
@@ -104,6 +109,16 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('jsonb_path_query_first(', of('jsonb'), ", '$.a')::text"),
         () => e('trim(', random.pick(['BOTH', 'LEADING']), " 'a' FROM ", of('text'), ')'),
         () => wholeRow(make, sight) ?? e('md5(', of('text'), ')'),
+        () =>
+          e('(', of(random.pick(['hs', 'tsv', 'point', 'label', 'citext'] as const)), ')::text'),
+        () => e('(', of('hs'), " -> 'a')"),
+        () => e('quote_nullable(', of('chr'), '::text)'),
+        () => e('regexp_replace(', of('text'), ", '[aä]', 'x', 'gi')"),
+        () => e('split_part(', of('text'), ", 'a', 1)"),
+        () => e('(', of('texts'), ')[1]'),
+        () => e('to_char(', of('price'), ", 'FM9G990D00')"),
+        () => e('host(', of('inet'), ')'),
+        () => jsonValue(make, 'text', sight, depth),
         () => listedRows(make, type, sight, depth),
       ])();
     case 'bool':
@@ -123,7 +138,33 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('(', of('date'), ')::timestamp'),
       ])();
     case 'iv':
-      return e('(', of('iv'), ' * 2)');
+      return random.pick([
+        () => e('(', of('iv'), ' * 2)'),
+        () => e('(', of('ts'), ' - ', of('ts'), ')'),
+        () => e('justify_days(', of('iv'), ')'),
+        () => e('(', of('time'), " - '01:00'::time)"),
+      ])();
+    case 'label':
+      return e('(', of('text'), ')::label');
+    case 'citext':
+      return random.pick([
+        () => e('(', of('text'), ')::citext'),
+        () => e('(', of('citext'), ' || ', of('citext'), ')::citext'),
+      ])();
+    case 'hs':
+      return e('(', of('hs'), " || hstore('b', ", of('text'), '))');
+    case 'nums':
+      return e('ARRAY[', list([of('num'), of('price')]), ']');
+    case 'moods':
+      return e('ARRAY[', list([of('mood'), of('mood')]), ']');
+    case 'pairs':
+      return e('ARRAY[', list([of('pair')]), ']');
+    case 'tsv':
+      return e("to_tsvector('simple', ", of('text'), ')');
+    case 'dates':
+      return e('daterange(least(', list([of('date'), "'2026-01-01'"]), "), 'infinity')");
+    case 'point':
+      return e('point(', of('int'), ', ', of('int'), ')');
     case 'ints':
       return random.pick([
         () => e('ARRAY[', list([of('int'), of('int')]), ']'),
@@ -157,6 +198,8 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('to_jsonb(', of(random.pick(['int', 'pair', 'ints'] as const)), ')'),
         () => e('(', of('jsonb'), " - 'a')"),
         () => e('(', of('jsonb'), " #> '{a}')"),
+        () => e('(', of('jsonb'), ")['a']"),
+        () => jsonMade(make, sight, depth),
       ])();
     default:
       return null;

@@ -36,8 +36,11 @@ function columnOf(field: pg.FieldDef, protocol: Protocol): string {
   const { dataTypeSize } = field as unknown as { dataTypeSize: number };
   const type = Math.min(dataTypeID, FIRST_USER_OID);
   const origin = columnID === 0 ? [null, 0] : [dataTypeModifier, columnID];
-  return JSON.stringify([name, type, dataTypeSize, format, protocol === 'cursor' ? null : origin]);
+  const isCursor = CURSORS.has(protocol);
+  return JSON.stringify([name, type, dataTypeSize, format, isCursor ? null : origin]);
 }
+
+const CURSORS: ReadonlySet<Protocol> = new Set(['cursor', 'scroll', 'held']);
 
 /** A statement that no server answers by then never will be. */
 const ANSWER_MS = 90_000;

@@ -33,6 +33,22 @@ export function predicate(make: Expressions, sight: Sight, depth: number): Node 
     () => e('(', of('jsonb'), random.pick([' @> ', ' <@ ']), of('jsonb'), ')'),
     () => e('(', of('jsonb'), random.pick([" ? 'a'", " ?| '{a,b}'", " @? '$.a'"]), ')'),
     () => e('(', of('inet'), random.pick([' << ', ' >>= ', ' && ']), make.literal('inet'), ')'),
+    () => e('(', of('hs'), random.pick([" ? 'a'", " @> 'a=>1'", " ?| '{a,b}'"]), ')'),
+    () => e('(', of('tsv'), random.pick([" @@ 'a'::tsquery", " @@ 'a <-> b'::tsquery"]), ')'),
+    () => e('(', of('point'), random.pick([' << ', ' ~= ']), make.literal('point'), ')'),
+    () =>
+      e('(', of('dates'), random.pick([' @> ', ' << ']), of(random.pick(['dates'] as const)), ')'),
+    () => e('(', of('dates'), ' @> ', of('date'), ')'),
+    () => e('(', of('mood'), ' = ANY (', of('moods'), '))'),
+    () => e('(', of('pair'), ' = ANY (', of('pairs'), '))'),
+    () => e('(', of('label'), random.pick(COMPARED), of('text'), ')'),
+    () =>
+      e('(', of('citext'), random.pick([...COMPARED, ' ~ ', ' LIKE ']), make.literal('text'), ')'),
+    () => e('JSON_EXISTS(', of('jsonb'), random.pick([", '$.a'", ", '$[*] ? (@ > 1)'"]), ')'),
+    () =>
+      e('(', of('text'), random.pick([' IS JSON', ' IS NOT JSON OBJECT', ' IS JSON SCALAR']), ')'),
+    () => e('(', of('text'), random.pick([' IS NFC NORMALIZED', " COLLATE german > 'a'"]), ')'),
+    () => wholeRows(make, sight) ?? rowComparison(make, sight, depth),
     () => e('isempty(', of('range'), ')'),
     () => e('((', of('date'), ', ', of('date'), ") OVERLAPS ('2026-01-01', '2026-02-01'))"),
     () => e('starts_with(', of('text'), ", 'a')"),
@@ -84,5 +100,22 @@ function rowComparison(make: Expressions, sight: Sight, depth: number): Node {
     random.pick([...COMPARED, ' IS DISTINCT FROM ', ' IS NOT DISTINCT FROM ']),
     right,
     ')',
+  );
+}
+
+/** Of a relation's row as one value. */
+function wholeRows(make: Expressions, sight: Sight): Node | null {
+  const { random } = make;
+  const named = [...sight.own, ...sight.outer].filter(({ name }) => name !== '');
+  if (named.length === 0) return null;
+  const { name } = random.pick(named);
+  return expression(
+    'bool',
+    random.pick([
+      `(${name} IS NULL)`,
+      `(${name} IS NOT NULL)`,
+      `(${name}.* IS DISTINCT FROM ${name})`,
+      `(to_jsonb(${name}) ? 'id')`,
+    ]),
   );
 }

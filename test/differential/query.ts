@@ -29,6 +29,7 @@ export class QueryWriter implements Queries {
 
   statement(): Node {
     if (this.random.chance(0.01)) return text(`TABLE ${this.random.pick(this.world.tables).name}`);
+    if (this.random.chance(0.01)) return valuesOfRows(this);
     const node = this.random.chance(0.4)
       ? streamedQuery(this)
       : this.select({ types: null, outer: [], depth: 3, top: true }).node;
@@ -91,7 +92,16 @@ function setOperation(w: QueryWriter, wish: Wish): Made {
   const left = part();
   const third =
     bare && random.chance(0.4)
-      ? option(random.pick([' UNION ALL ', ' EXCEPT ', ' INTERSECT ']), part().node)
+      ? option(
+          random.pick([
+            ' UNION ALL ',
+            ' EXCEPT ',
+            ' INTERSECT ',
+            ' EXCEPT ALL ',
+            ' UNION DISTINCT ',
+          ]),
+          part().node,
+        )
       : '';
   const operator = random.pick([
     ' UNION ',
@@ -121,4 +131,14 @@ function valuesQuery(w: QueryWriter, wish: Wish): Made {
   const rows = Array.from({ length: random.int(1, 3) }, row);
   const columns = types.map((type, i) => ({ name: `column${i + 1}`, type }));
   return { columns, node: query('VALUES ', list(rows)) };
+}
+
+/** VALUES that sub-queries give, in their order. */
+function valuesOfRows(w: QueryWriter): Node {
+  const types = (['int', 'text'] as const).slice(0, w.random.int(1, 2));
+  const nothing = { own: [], outer: [] };
+  const row = () =>
+    text('(', list(types.map((type) => text('(', w.value(type, nothing, 1), ')'))), ')');
+  const rows = Array.from({ length: w.random.int(1, 3) }, row);
+  return query('VALUES ', list(rows), option(` ORDER BY 1${types.length > 1 ? ', 2' : ''}`));
 }

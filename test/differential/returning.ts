@@ -5,8 +5,20 @@ import type { Expressions, Sight } from './expression.ts';
 import { list, type Part } from './tree.ts';
 
 export function returned(random: Random, make: Expressions, sight: Sight): Part {
+  if (sight.own.length === 1 && random.chance(0.12)) return versions(random, sight);
   if (random.chance(0.3)) return sight.own.length === 1 ? `${sight.own[0]!.name}.*` : '*';
   return list(
     Array.from({ length: random.int(1, 3) }, () => make.of(make.typeInSight(sight), sight, 1)),
   );
+}
+
+/** Of a row as it was and as it is. */
+function versions(random: Random, sight: Sight): Part {
+  const column = random.pick(sight.own[0]!.columns).name;
+  return random.pick([
+    `old.${column}, new.${column}`,
+    'old.*, new.*',
+    `WITH (OLD AS before, NEW AS after) before.${column}, after.${column}`,
+    `coalesce(old.id, new.id), ${column}`,
+  ]);
 }

@@ -4,6 +4,7 @@ import { Random } from '../support/random.ts';
 import { type Protocol, TAKES_PARAMETERS } from './asking.ts';
 import type { Ground, Side } from './ground.ts';
 import { type Judged, judge, type Keeping, type Question } from './oracle.ts';
+import { orderOf } from './outer-order.ts';
 import { QueryWriter } from './query.ts';
 import { type Node, type Parameter, render, smaller, text, varied } from './tree.ts';
 import { insertOf, makeWorld, type World, type WorldTable } from './world.ts';
@@ -66,6 +67,19 @@ const SETTINGS = [
   'SET search_path = pg_catalog, public',
   'SET enable_hashagg = off',
   'SET default_transaction_read_only = on',
+  "SET TimeZone = '<+0330>-03:30'",
+  "SET DateStyle = 'Postgres, MDY'",
+  "SET IntervalStyle = 'sql_standard'",
+  'SET extra_float_digits = 0',
+  'SET transform_null_equals = on',
+  'SET quote_all_identifiers = on',
+  "SET lc_monetary = 'C'",
+  "SET timezone_abbreviations = 'Australia'",
+  'SET plan_cache_mode = force_generic_plan',
+  'SET default_transaction_isolation = serializable',
+  'SET jit_above_cost = 0',
+  'SET enable_seqscan = off',
+  'SET from_collapse_limit = 1',
 ];
 
 const PROTOCOLS = [
@@ -80,6 +94,8 @@ const PROTOCOLS = [
   'twice',
   'copy',
   'cursor',
+  'scroll',
+  'held',
   'view',
 ] as const;
 
@@ -162,7 +178,10 @@ class Turn {
   async #read(sides: readonly Side[], keeping: Keeping): Promise<void> {
     const random = this.#random;
     const tree = new QueryWriter(random, this.#world).statement();
-    const protocol = random.pick(PROTOCOLS);
+    const picked = random.pick(PROTOCOLS);
+    // Which rows a cursor passes twice is open without an order; none is held in what is undone.
+    const isOpen = picked === 'scroll' && orderOf(render(tree, false).sql) === null;
+    const protocol = isOpen || (picked === 'held' && keeping !== 'alone') ? 'cursor' : picked;
     const how = { parameters: TAKES_PARAMETERS.has(protocol), protocol, keeping };
     const asked = LOCKS.test(render(tree, false).sql) ? sides.slice(0, 1) : sides;
     await this.#ask(tree, asked, how);

@@ -1,14 +1,15 @@
 // Generator of a SELECT without set operations.
 
-import { type Typed, windowCall } from './aggregate.ts';
+import type { Typed } from './aggregate.ts';
 import { condition } from './condition.ts';
-import type { Column, Sight } from './expression.ts';
+import { type Column, type Sight, WITHOUT_EQUALITY } from './expression.ts';
 import { fromItems } from './from-clause.ts';
 import { grouped } from './grouped-select.ts';
 import { keyCondition } from './key-condition.ts';
 import type { QueryWriter } from './query.ts';
 import { tailClause } from './tail-clause.ts';
 import { list, type Node, option, type Part, text } from './tree.ts';
+import { windowCall } from './window-call.ts';
 import type { Made, Source, Wish } from './wish.ts';
 
 const ALIASES = ['a', 'b', 'n', 'size', 'name', 'user_id', 'x', 'total', '"Q"', 'id', 'k'];
@@ -67,11 +68,13 @@ export function targetList(
   const random = w.random;
   const aliases = aliasesOf(w, values.length, wish.top === true);
   const columns = values.map(({ type }, i) => ({ name: aliases[i]!, type }));
+  const named = [...aliases];
   const shown = values.map(({ part }, i) => {
     const bare = wish.top === true && random.chance(0.4);
+    if (bare) named[i] = String(i + 1);
     return bare ? part : text(part, random.pick([' AS ', ' AS ', ' ']), aliases[i]!);
   });
-  return { node: list(shown), columns, named: aliases };
+  return { node: list(shown), columns, named };
 }
 
 function plainRows(
@@ -90,7 +93,10 @@ function plainRows(
     wish.types ?? Array.from({ length: random.int(1, 4) }, () => make.typeInSight(sight));
   const total = list(
     sight.own.flatMap((source) =>
-      source.columns.map(({ name, part }) => part ?? `${source.name}.${name}`),
+      source.columns.map(({ name, part, type }): Part => {
+        const column = part ?? `${source.name}.${name}`;
+        return WITHOUT_EQUALITY.has(type) ? text('(', column, ')::text') : column;
+      }),
     ),
   );
   const windowName = windowed && random.chance(0.3) ? 'win' : null;
@@ -136,12 +142,16 @@ function lockingClause(w: QueryWriter, sight: Sight, wish: Wish): Node | '' {
   const random = w.random;
   if (!random.chance(wish.top === true ? 0.05 : 0.015)) return '';
   const named = sight.own.filter(({ name }) => name !== '');
-  return option(
-    random.pick([' FOR UPDATE', ' FOR SHARE', ' FOR NO KEY UPDATE', ' FOR KEY SHARE']),
-    named.length > 0 && random.chance(0.3) ? option(' OF ', random.pick(named).name) : '',
-    random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']),
-  );
+  const one = () =>
+    option(
+      random.pick([' FOR UPDATE', ' FOR SHARE', ' FOR NO KEY UPDATE', ' FOR KEY SHARE']),
+      named.length > 0 && random.chance(0.3) ? option(' OF ', random.pick(named).name) : '',
+      random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']),
+    );
+  return random.chance(0.1) ? option(one(), one()) : one();
 }
+
+const OBJECTS = `'{"a":1,"b":null}'::jsonb`;
 
 function setReturned({ random, make }: QueryWriter, sight: Sight): Typed {
   return random.pick([
@@ -153,6 +163,20 @@ function setReturned({ random, make }: QueryWriter, sight: Sight): Typed {
     (): Typed => ({
       type: 'text',
       part: text('string_to_table(', make.of('text', sight, 0), ", 'a')"),
+    }),
+    (): Typed => ({ type: 'int', part: text('nearby(', make.of('int', sight, 0), ')') }),
+    (): Typed => ({ type: 'text', part: text('jsonb_object_keys(', OBJECTS, ')') }),
+    (): Typed => ({
+      type: 'text',
+      part: text('(regexp_matches(', make.of('text', sight, 0), ", '[a-z]', 'g'))[1]"),
+    }),
+    (): Typed => ({
+      type: 'int',
+      part: text('(unnest(', make.of('pairs', sight, 0), ')).n'),
+    }),
+    (): Typed => ({
+      type: 'int',
+      part: text('generate_series(1, unnest(', make.of('ints', sight, 0), ') % 3)'),
     }),
   ])();
 }
@@ -176,8 +200,11 @@ function starRows(w: QueryWriter, item: Node, sight: Sight, where: Part, wish: W
     ? '*'
     : random.chance(0.7)
       ? `${first.name}.*`
-      : `${first.name}.*, 1 AS one`;
-  const count = shown === '*' ? columns.length : first.columns.length;
+      : random.pick([`${first.name}.*, 1 AS one`, first.name, `(${first.name}).*`, '']);
+  const isOne = shown === first.name;
+  const count =
+    shown === '' ? 0 : isOne ? 1 : shown === '*' ? columns.length : first.columns.length;
+  if (count === 0) return { columns: [], node: text('SELECT FROM ', item, where) };
   return {
     columns,
     node: text('SELECT ', shown, ' FROM ', item, where, tailClause(w, count, [], wish, sight)),

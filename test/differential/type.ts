@@ -33,7 +33,23 @@ export type Type =
   | 'de'
   | 'cc'
   | 'money'
-  | 'bits';
+  | 'bits'
+  | 'bit4'
+  | 'timetz'
+  | 'mac'
+  | 'oid'
+  | 'named'
+  | 'chr'
+  | 'hundreds'
+  | 'dates'
+  | 'nums'
+  | 'moods'
+  | 'pairs'
+  | 'label'
+  | 'citext'
+  | 'hs'
+  | 'tsv'
+  | 'point';
 
 export interface TypeFacts {
   /** The type's name in SQL. */
@@ -44,6 +60,8 @@ export interface TypeFacts {
   readonly values: readonly string[];
   /** Values of rows. */
   readonly rows: readonly string[];
+  /** Values of rows where these are at the ends of what the type holds. */
+  readonly extremes?: readonly string[];
 }
 
 const quoted = (...values: readonly string[]) =>
@@ -123,11 +141,13 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
     sql: 'int4',
     values: ['1', '0', '2', '3', '5', '7', '42', '-1', '-17', '10'],
     rows: ['0', '1', '2', '3', '3', '4', '5', '7', '7', '8', '9', '10', '42', '-1', '-17', '100'],
+    extremes: ['2147483647', '-2147483648'],
   },
   small: {
     sql: 'int2',
     values: ['1::int2', '0::int2', '7::int2', '-1::int2'],
     rows: ['0', '1', '2', '3', '-1', '-7'],
+    extremes: ['32767', '-32768'],
   },
   big: {
     sql: 'int8',
@@ -162,12 +182,14 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
       '7.00',
       "'Infinity'",
     ],
+    extremes: ["'-Infinity'", '1e1000', '1e-1000', '-99999999999999999999.999999999'],
   },
   price: {
     sql: 'numeric',
     column: 'numeric(12,2)',
     values: ['1.00', '0.00', '9.99', '-5.50'],
     rows: ['0.00', '1.10', '9.99', '9.99', '100.05', '-5.50', '1234567890.12'],
+    extremes: ['9999999999.99', '-9999999999.99'],
   },
   flt: {
     sql: 'float8',
@@ -184,13 +206,20 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
       "'-Infinity'",
       "'-0'",
     ],
+    extremes: ["'1e308'", "'-1e308'", "'5e-324'"],
   },
   real: {
     sql: 'float4',
     values: ["'1.5'::float4", "'0'::float4"],
     rows: ['0', '0.25', '1.5', '-2.75', '64'],
+    extremes: ["'3.4e38'", "'1e-45'", "'NaN'"],
   },
-  text: { sql: 'text', values: WORDS, rows: WORDS },
+  text: {
+    sql: 'text',
+    values: WORDS,
+    rows: WORDS,
+    extremes: ["repeat('x', 3000)", "repeat('ä', 900)", "'\u{1f600}'", "E'a\\tb\\nc'"],
+  },
   vc: {
     sql: 'varchar',
     column: 'varchar(8)',
@@ -204,23 +233,35 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
     rows: quoted('a', 'ab', 'ab ', 'B', '', 'zz'),
   },
   bool: { sql: 'bool', values: ['true', 'false'], rows: ['true', 'false', 'true'] },
-  date: { sql: 'date', values: typed('date', ...DATES), rows: quoted(...DATES) },
+  date: {
+    sql: 'date',
+    values: typed('date', ...DATES),
+    rows: quoted(...DATES),
+    extremes: quoted('4713-01-01 BC', '5874897-12-31'),
+  },
   ts: {
     sql: 'timestamptz',
     values: typed('timestamptz', ...TIMES),
     rows: quoted(...TIMES, 'infinity'),
+    extremes: quoted('4713-11-24 00:00:00+00 BC', '294276-12-31 23:59:59.999999+00', '-infinity'),
   },
   tsp: {
     sql: 'timestamp',
     values: typed('timestamp', ...LOCAL_TIMES),
     rows: quoted(...LOCAL_TIMES),
+    extremes: quoted('4713-11-24 00:00:00 BC', '294276-12-31 23:59:59.999999', '-infinity'),
   },
   time: {
     sql: 'time',
     values: typed('time', '00:00', '12:34:56'),
     rows: quoted('00:00', '24:00', '12:34:56.789', '12:34:56'),
   },
-  iv: { sql: 'interval', values: typed('interval', ...INTERVALS), rows: quoted(...INTERVALS) },
+  iv: {
+    sql: 'interval',
+    values: typed('interval', ...INTERVALS),
+    rows: quoted(...INTERVALS),
+    extremes: quoted('178000000 years', 'infinity', '-infinity', '2147483647 days'),
+  },
   uuid: { sql: 'uuid', values: typed('uuid', ...UUIDS), rows: quoted(...UUIDS) },
   bytea: {
     sql: 'bytea',
@@ -231,6 +272,7 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
     sql: 'jsonb',
     values: typed('jsonb', '{}', '1', '{"a":1}', '[1,2]', 'null'),
     rows: quoted('{}', '1', '{"a":1}', '{"a":1.0}', '[1,2]', 'null', '"x"', '{"b":[],"a":null}'),
+    extremes: quoted('1e400', '{"a": {"a": [1, {"a": null}]}}', '"\\u00e4"'),
   },
   ints: {
     sql: 'int4[]',
@@ -277,11 +319,69 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
   ci: { sql: 'text', column: 'text COLLATE nocase', values: WORDS, rows: WORDS },
   de: { sql: 'text', column: 'text COLLATE german', values: WORDS, rows: WORDS },
   cc: { sql: 'text', column: 'text COLLATE "C"', values: WORDS, rows: WORDS },
-  money: { sql: 'money', values: ["'1.5'::money"], rows: quoted('0', '1.5', '-3.25') },
+  money: {
+    sql: 'money',
+    values: ["'1.5'::money"],
+    rows: quoted('0', '1.5', '-3.25'),
+    extremes: quoted('92233720368547758.07'),
+  },
   bits: {
     sql: 'bit varying',
     column: 'bit varying(6)',
     values: ["'101'::varbit"],
     rows: ["B'101'", "B''", "B'0'", "B'1010'"],
   },
+  bit4: { sql: 'bit(4)', values: ["B'1010'"], rows: ["B'0000'", "B'1010'", "B'1111'"] },
+  timetz: {
+    sql: 'timetz',
+    values: typed('timetz', '12:00:00+02'),
+    rows: quoted('12:00:00+02', '10:00:00+00', '24:00:00-07', '00:00:00+05:30'),
+  },
+  mac: {
+    sql: 'macaddr',
+    values: typed('macaddr', '08:00:2b:01:02:03'),
+    rows: quoted('08:00:2b:01:02:03', 'ff:ff:ff:ff:ff:ff'),
+  },
+  oid: { sql: 'oid', values: typed('oid', '1', '26'), rows: ['0', '26', '4294967295'] },
+  named: { sql: 'name', values: typed('name', 'a'), rows: quoted('a', 'B', 'ä', '') },
+  chr: { sql: '"char"', values: typed('"char"', 'a'), rows: quoted('a', 'B', '', '~') },
+  hundreds: {
+    sql: 'numeric',
+    column: 'numeric(6,-2)',
+    values: ['100', '1200'],
+    rows: ['100', '-51', '49', '99999900'],
+  },
+  dates: {
+    sql: 'daterange',
+    values: typed('daterange', 'empty', '[2026-01-01,2026-02-01)'),
+    rows: quoted('empty', '[2026-01-01,2026-02-01)', '[2026-01-01,2026-01-31]', '(,infinity)'),
+  },
+  nums: {
+    sql: 'numeric[]',
+    values: typed('numeric[]', '{}', '{1.50,NaN}'),
+    rows: quoted('{}', '{1.5}', '{1.50}', '{NULL,1e20}', '[0:1]={1,2}'),
+  },
+  moods: {
+    sql: 'mood[]',
+    values: typed('mood[]', '{}', '{ok,happy}'),
+    rows: quoted('{}', '{sad}', '{ok,happy}', '{NULL}'),
+  },
+  pairs: {
+    sql: 'pair[]',
+    values: typed('pair[]', '{}', '{"(1,a)"}'),
+    rows: quoted('{}', '{"(1,a)","(,b)"}', '{"(1,A)"}', '{NULL}'),
+  },
+  label: { sql: 'label', values: ["'b'::label", "'Ä'::label"], rows: WORDS },
+  citext: { sql: 'citext', values: ["'a'::citext", "'Ä'::citext"], rows: WORDS },
+  hs: {
+    sql: 'hstore',
+    values: typed('hstore', '', 'a=>1'),
+    rows: quoted('', 'a=>1', 'b=>2, a=>1', 'a=>NULL'),
+  },
+  tsv: {
+    sql: 'tsvector',
+    values: typed('tsvector', 'a:1 b'),
+    rows: quoted('a:1 b', '', "'x y':2A"),
+  },
+  point: { sql: 'point', values: typed('point', '(1,2)'), rows: quoted('(1,2)', '(0,-1)') },
 };

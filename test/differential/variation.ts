@@ -21,7 +21,10 @@ export async function inVariation<T>(
       'SHOW transaction_read_only',
     );
     if (rows[0]!.transaction_read_only === 'off') {
-      for (const table of tables) await client.query(shuffling(table, seed));
+      for (const table of tables) {
+        const given = await client.query<{ names: string }>(GIVEN, [`public.${table}`]);
+        await client.query(shuffling(table, given.rows[0]!.names, seed));
+      }
     }
     for (const setting of someSettings(new Random(seed))) await client.query(setting);
     return await run();
@@ -30,6 +33,11 @@ export async function inVariation<T>(
   }
 }
 
-const shuffling = (table: string, seed: number) =>
+/** The columns that are not computed of others. */
+const GIVEN = `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS names FROM pg_attribute
+   WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
+
+const shuffling = (table: string, names: string, seed: number) =>
   `WITH moved AS (DELETE FROM public.${table} RETURNING *)
-   INSERT INTO public.${table} SELECT * FROM moved ORDER BY md5(moved::text || '${seed}')`;
+   INSERT INTO public.${table} (${names})
+   SELECT ${names} FROM moved ORDER BY md5(moved::text || '${seed}')`;

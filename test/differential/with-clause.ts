@@ -9,7 +9,7 @@ export function withClause(w: QueryWriter, wish: Wish): Node {
   const random = w.random;
   const items: Part[] = [];
   const recursive = random.chance(0.15);
-  if (recursive) items.push(recursiveQuery(w, wish));
+  if (recursive) items.push(random.chance(0.7) ? recursiveQuery(w, wish) : linkedRows(w, wish));
   for (let i = random.int(recursive ? 0 : 1, 2); i > 0; i--) {
     const made = w.select({ types: null, outer: [], depth: wish.depth - 2 });
     const name = random.chance(0.1) ? random.pick(w.world.tables).name : w.name('w');
@@ -60,7 +60,40 @@ function recursiveQuery(w: QueryWriter, wish: Wish): Node {
   const union = step === steps[0] && random.chance(0.5) ? ' UNION ALL ' : ' UNION ';
   const traced =
     random.chance(0.25) && union === ' UNION ALL '
-      ? random.pick([' SEARCH DEPTH FIRST BY n SET o', ' CYCLE n SET looped USING path'])
+      ? random.pick([
+          ' SEARCH DEPTH FIRST BY n SET o',
+          ' SEARCH BREADTH FIRST BY n SET o',
+          ' CYCLE n SET looped USING path',
+          " CYCLE n SET looped TO 'y' DEFAULT 'n' USING path",
+        ])
       : '';
   return text(name, ' (n) AS (', first.node, union, step, bound, ')', traced);
+}
+
+/** Rows of a table that are linked by their ids, with how far each is from the first. */
+function linkedRows(w: QueryWriter, wish: Wish): Node {
+  const random = w.random;
+  const name = w.name('r');
+  const { item, source } = tableItem(w);
+  const own = random.pick(source.columns);
+  const first = w.select({
+    types: ['int', own.type],
+    outer: [],
+    depth: wish.depth - 2,
+    bare: true,
+  });
+  const columns = [
+    { name: 'n', type: 'int' as const },
+    { name: 'v', type: own.type },
+    { name: 'far', type: 'int' as const },
+  ];
+  const id = source.columns.some((column) => column.name === 'id') ? 'id' : own.name;
+  const step = text(
+    `SELECT ${source.name}.${id}, ${source.name}.${own.name}, ${name}.far + 1 FROM ${name} JOIN `,
+    item,
+    ` ON ${source.name}.${source.key ?? id}::text = (${name}.n + 1)::text WHERE ${name}.far < 3`,
+  );
+  const start = text(`SELECT first.*, 0 FROM (`, first.node, `) AS first`);
+  w.ctes = [...w.ctes, { name, columns, key: null }];
+  return text(name, ' (n, v, far) AS (', start, ' UNION ', step, ')');
 }

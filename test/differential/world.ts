@@ -2,7 +2,7 @@
 
 import type { Random } from '../support/random.ts';
 import type { Column } from './expression.ts';
-import { TYPES } from './expression.ts';
+import { TYPES, WITHOUT_EQUALITY } from './expression.ts';
 import { LITERALS, type Type } from './type.ts';
 
 export interface WorldTable {
@@ -49,6 +49,14 @@ export const BEFORE = [
   "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')",
   'CREATE TYPE pair AS (n int4, word text)',
   'CREATE DOMAIN even AS int4 CHECK (VALUE % 2 = 0)',
+  "CREATE DOMAIN label AS text COLLATE german CHECK (VALUE <> 'no')",
+  'CREATE EXTENSION citext',
+  'CREATE EXTENSION hstore',
+  'CREATE AGGREGATE total (int4) (SFUNC = int4_sum, STYPE = int8)',
+  'CREATE AGGREGATE chain (text) (SFUNC = textcat, STYPE = text)',
+  "CREATE FUNCTION twice(int4) RETURNS int4 LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'",
+  `CREATE FUNCTION nearby(int4) RETURNS SETOF int4 LANGUAGE plpgsql STABLE ROWS 2
+     AS 'BEGIN RETURN NEXT $1; RETURN NEXT $1 + 1; END'`,
 ];
 
 function columnsOf(random: Random, count: number, taken: string[]): Column[] {
@@ -65,13 +73,16 @@ function columnsOf(random: Random, count: number, taken: string[]): Column[] {
   return columns;
 }
 
-function cellOf(random: Random, type: Type): string {
-  return random.chance(0.15) ? 'NULL' : random.pick(LITERALS[type].rows);
+function cellOf(random: Random, type: Type, isExtreme: boolean): string {
+  const { rows, extremes } = LITERALS[type];
+  if (isExtreme && extremes !== undefined && random.chance(0.1)) return random.pick(extremes);
+  return random.chance(0.15) ? 'NULL' : random.pick(rows);
 }
 
 export function makeWorld(random: Random, suffix: string): World {
   const tables: WorldTable[] = [];
   const large = random.chance(0.15);
+  const isExtreme = random.chance(0.25);
   const kinds = ['sharded', 'sharded', 'sharded', 'reference', 'home'] as const;
   const keyTypes = ['big', 'big', 'int', 'small'] as const;
   for (const [i, kind] of kinds.entries()) {
@@ -85,6 +96,7 @@ export function makeWorld(random: Random, suffix: string): World {
       taken.push('ref');
     }
     const columns = [...own, ...columnsOf(random, random.int(3, 7), taken)];
+    if (random.chance(0.2)) columns.push({ name: 'doubled', type: 'int', generated: true });
     const shuffled = columns
       .map((column) => ({ column, at: random.unit() }))
       .sort((a, b) => a.at - b.at)
@@ -97,9 +109,10 @@ export function makeWorld(random: Random, suffix: string): World {
         : random.pick([1, 4, 8]);
     const few = random.chance(0.2);
     const rows = Array.from({ length: count }, (_, id) => {
-      const values = shuffled.map(({ name, type }) => {
+      const given = shuffled.filter(({ generated }) => !generated);
+      const values = given.map(({ name, type }) => {
         if (name === 'id') return String(id);
-        if (name !== key) return cellOf(random, type);
+        if (name !== key) return cellOf(random, type, isExtreme);
         if (few) return random.pick(['42', '1']);
         return type === 'big' && random.chance(0.12)
           ? random.pick(WIDE_KEYS)
@@ -117,9 +130,18 @@ export function makeWorld(random: Random, suffix: string): World {
   }
   const make = tables.flatMap((table) => {
     const columns = table.columns.map(
-      ({ name, type }) =>
-        `${name} ${LITERALS[type].column ?? LITERALS[type].sql}${name === table.key ? ' NOT NULL' : ''}`,
+      ({ name, type, generated }) =>
+        `${name} ${LITERALS[type].column ?? LITERALS[type].sql}${
+          name === table.key
+            ? ' NOT NULL'
+            : generated
+              ? ` GENERATED ALWAYS AS (id * 2) ${random.pick(['STORED', 'VIRTUAL'])}`
+              : name !== 'id' && random.chance(0.15)
+                ? ` DEFAULT ${LITERALS[type].values[0]!}`
+                : ''
+        }`,
     );
+    if (random.chance(0.2)) columns.push('CHECK (id <> 1077)');
     const partitioned = table.key === 'user_id' && table.rows.length < 100 && random.chance(0.2);
     const identity = table.key === null ? 'id' : `${table.key}, id`;
     const primary = random.chance(0.5) ? `, PRIMARY KEY (${identity})` : '';
@@ -138,6 +160,14 @@ export function makeWorld(random: Random, suffix: string): World {
         proxyOnly: false,
       });
     }
+    const indexed = table.columns.filter(
+      ({ type, name }) => !WITHOUT_EQUALITY.has(type) && name !== 'doubled',
+    );
+    if (random.chance(0.3))
+      statements.push({
+        sql: `CREATE INDEX ON ${table.name} (${random.pick(indexed).name}${random.pick(['', ' DESC'])})`,
+        proxyOnly: false,
+      });
     if (table.kind === 'reference')
       statements.push({ sql: `SELECT create_reference_table('${table.name}')`, proxyOnly: true });
     if (table.key === 'owner')
@@ -159,7 +189,7 @@ function viewsOf(random: Random, tables: readonly WorldTable[], suffix: string) 
     view: { name: `${name}_${suffix}`, kind: 'view', key, columns, rows: [] } satisfies WorldTable,
     sql: `CREATE VIEW ${name}_${suffix} AS ${as}`,
   });
-  const shown = files.columns.filter(({ type }) => type !== 'json');
+  const shown = files.columns.filter(({ type }) => !WITHOUT_EQUALITY.has(type));
   const seen = madeOf(
     'seen',
     'user_id',
@@ -205,5 +235,10 @@ export function insertOf(
     shuffled: () => table.rows.map((_, i) => table.rows[(i * 37 + 11) % table.rows.length]!),
     'by length': () => table.rows.toSorted((a, b) => a.length - b.length),
   }[order]();
-  return `INSERT INTO ${table.name} VALUES ${rows.join(', ')}`;
+  const given = settableColumns(table).map(({ name }) => name);
+  return `INSERT INTO ${table.name} (${given.join(', ')}) VALUES ${rows.join(', ')}`;
 }
+
+/** Those that a statement gives values to. */
+export const settableColumns = ({ columns }: WorldTable): Column[] =>
+  columns.filter(({ generated }) => !generated);

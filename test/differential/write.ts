@@ -11,7 +11,7 @@ import { QueryWriter } from './query.ts';
 import { returned } from './returning.ts';
 import { list, literal, type Node, option, type Part, query, text } from './tree.ts';
 import { LITERALS } from './type.ts';
-import type { World, WorldTable } from './world.ts';
+import { settableColumns, type World, type WorldTable } from './world.ts';
 
 export interface Write {
   readonly node: Node;
@@ -47,19 +47,44 @@ export function writeStatement(random: Random, world: World): Write {
   );
   const returning = random.chance(0.6) ? option(' RETURNING ', returned(random, make, sight)) : '';
   if (kind === 1) return { tables: [table], node: query('DELETE FROM ', target, where, returning) };
-  const set = changed(random, table).map(
-    (column): Part =>
-      text(
-        column.name,
-        ' = ',
-        random.chance(0.15) ? 'DEFAULT' : make.of(column.type, sight, random.int(0, 2)),
-      ),
-  );
-  return { tables: [table], node: query('UPDATE ', target, ' SET ', list(set), where, returning) };
+  const move =
+    table.key !== null && random.chance(0.1)
+      ? [text(table.key, ' = ', make.of('int', sight, random.int(0, 1)))]
+      : [];
+  const set = assignments(random, make, changed(random, table), sight);
+  return {
+    tables: [table],
+    node: query('UPDATE ', target, ' SET ', list([...set, ...move]), where, returning),
+  };
+}
+
+/** One by one, several at once, or into a part of a value. */
+function assignments(
+  random: Random,
+  make: Expressions,
+  columns: readonly Column[],
+  sight: Sight,
+): Part[] {
+  const value = ({ type }: Column): Part => make.of(type, sight, random.int(0, 2));
+  if (columns.length > 1 && random.chance(0.15)) {
+    const names = columns.map(({ name }) => name).join(', ');
+    const opening = random.pick(['(', 'ROW(', '(SELECT ']);
+    return [text(`(${names}) = ${opening}`, list(columns.map(value)), ')')];
+  }
+  return columns.map((column): Part => {
+    const { name, type } = column;
+    if (type === 'ints' && random.chance(0.3))
+      return text(`${name}[2] = `, make.of('int', sight, 1));
+    if (type === 'pair' && random.chance(0.3))
+      return text(`${name}.n = `, make.of('int', sight, 1));
+    if (type === 'jsonb' && random.chance(0.3))
+      return text(`${name}['a'] = `, make.of('jsonb', sight, 0));
+    return text(name, ' = ', random.chance(0.15) ? 'DEFAULT' : value(column));
+  });
 }
 
 function changed(random: Random, table: WorldTable): Column[] {
-  const free = table.columns.filter(({ name }) => name !== table.key && name !== 'id');
+  const free = settableColumns(table).filter(({ name }) => name !== table.key && name !== 'id');
   return [random.pick(free), random.pick(free)].filter((each, i, all) => all.indexOf(each) === i);
 }
 
@@ -83,7 +108,7 @@ function conditions(
 
 function insert(random: Random, make: Expressions, table: WorldTable): Node {
   const nothing: Sight = { own: [], outer: [] };
-  const columns = table.columns
+  const columns = settableColumns(table)
     .filter(({ name }) => name === table.key || name === 'id' || random.chance(0.7))
     .sort(() => random.unit() - 0.5);
   const rows = Array.from({ length: random.int(1, 5) }, () =>
@@ -95,7 +120,9 @@ function insert(random: Random, make: Expressions, table: WorldTable): Node {
           if (column.name === table.key)
             return random.chance(0.3)
               ? literal('int', random.pick(LITERALS.int.values), true)
-              : random.pick(['1', '2', '42', '-17', "'7'", '0', '3::int8']);
+              : random.chance(0.02)
+                ? 'NULL'
+                : random.pick(['1', '2', '42', '-17', "'7'", '0', '3::int8', '(1 + 1)', '42.4']);
           return random.chance(0.1) ? 'DEFAULT' : make.of(column.type, nothing, random.int(0, 1));
         }),
       ),
@@ -107,6 +134,7 @@ function insert(random: Random, make: Expressions, table: WorldTable): Node {
       ? option(
           ` ON CONFLICT (${table.key}, id) DO UPDATE SET `,
           `${changed(random, table)[0]!.name} = excluded.${changed(random, table)[0]!.name}`,
+          random.chance(0.3) ? option(` WHERE ${table.name}.id < excluded.id + 100`) : '',
         )
       : option(' ON CONFLICT DO NOTHING')
     : '';
