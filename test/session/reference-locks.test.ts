@@ -46,6 +46,8 @@ const LOCKERS = [
   `${JOINED} WHERE o.id > 9 ORDER BY o.id LIMIT 1 FOR UPDATE OF r`,
   'SELECT count(*) FROM rate WHERE code IN (SELECT code FROM rate WHERE value = 2 FOR UPDATE)',
   "UPDATE rate SET value = value WHERE code = 'b'",
+  "UPDATE orders SET code = 'b' WHERE user_id = 1 AND code IN (SELECT code FROM rate WHERE value = 2 FOR UPDATE)",
+  'DELETE FROM orders WHERE code IN (SELECT code FROM rate WHERE value = 2 FOR UPDATE)',
 ];
 
 describe.each(LOCKERS)('Whoever has locked by %s', (held) => {
@@ -79,7 +81,7 @@ test('what cannot find and lock them on one shard is refused, also for one key',
   for (const sql of [
     `DECLARE c CURSOR FOR ${JOINED} WHERE o.user_id = 1 FOR UPDATE`,
     `SELECT * FROM orders o, (SELECT * FROM rate) r WHERE o.user_id = 1 FOR UPDATE`,
-    `UPDATE orders SET code = 'a' WHERE user_id = 1 AND code IN (SELECT code FROM rate FOR UPDATE)`,
+    `UPDATE orders SET code = 'a' WHERE user_id = 1 AND code IN (SELECT code FROM rate WHERE value < id FOR UPDATE)`,
   ]) {
     await first.query('BEGIN');
     expect([sql, errorCode(await first.query(sql))]).toEqual([sql, '0A000']);

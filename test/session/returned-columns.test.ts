@@ -19,7 +19,7 @@ const TABLES = `
   CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS
     $$BEGIN NEW.label := upper(NEW.label) || '!'; RETURN NEW; END$$;
   CREATE TABLE stamped (LIKE seats INCLUDING ALL);
-  CREATE FUNCTION worth(stamped) RETURNS int LANGUAGE sql AS 'SELECT $1.points * 10';
+  CREATE FUNCTION worth(stamped) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1.points * 10';
   CREATE TRIGGER stamps BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();`;
 
 beforeAll(async () => {
