@@ -1,6 +1,6 @@
 // Shadowing: new tables with the name of one that lives on every shard.
 
-import type { RelationName } from '../sql/statement.ts';
+import type { RelationName, RowStatement } from '../sql/statement.ts';
 import type { PlanContext } from './context.ts';
 
 /** True for a table that is on every shard: sharded, reference, or a view of sharded ones. */
@@ -19,4 +19,12 @@ export function hidesTable(relation: RelationName, context: PlanContext): boolea
     isTemporarySchema(schema) ? { ...relation, schema: null } : relation,
     context,
   );
+}
+
+/** The rows of one reference table: through a view of them, if it is on one shard, its copy would be written. */
+export function showsReference(query: RowStatement, context: PlanContext): boolean {
+  if (query.kind !== 'select' || query.body.kind !== 'simple') return false;
+  const [only, ...others] = query.body.from;
+  if (only?.kind !== 'table' || others.length > 0) return false;
+  return context.table(only.relation)?.kind === 'reference';
 }

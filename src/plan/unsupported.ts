@@ -310,6 +310,10 @@ export const REFUSED = {
     what: 'CREATE TABLE AS EXECUTE',
     hint: 'Write the query itself in place of EXECUTE.',
   },
+  temporaryView: {
+    what: 'a temporary view of sharded tables, or of the rows of one reference table',
+    hint: 'Make it without TEMPORARY, or write its query as a WITH query.',
+  },
   createAs: {
     what: 'CREATE TABLE AS with parameters, or EXPLAIN of it',
     hint: 'Give values instead of parameters; EXPLAIN its query by itself.',

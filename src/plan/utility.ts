@@ -24,7 +24,7 @@ import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
-import { hidesTable, isOnEveryShard } from './shadow.ts';
+import { hidesTable, isOnEveryShard, showsReference } from './shadow.ts';
 import { planExecute, planPrepare } from './sql-prepare.ts';
 import { type RefusedReason, severalShards } from './unsupported.ts';
 import { queryOf, surveyInside } from './view.ts';
@@ -167,19 +167,22 @@ function mayTouch(body: string, names: ReadonlySet<string>, catalog: Catalog): b
   });
 }
 
-/** CREATE TABLE AS and its kin. */
+/** CREATE TABLE AS and its kin; of views the temporary ones, which are on shard 0. */
 function planMade(
-  { objectType, relations, temporary }: UtilityStatement,
+  { node, objectType, relations, temporary }: UtilityStatement,
   inner: RowStatement,
   traits: RoutedPlan,
   context: PlanContext,
 ): Plan {
+  const isView = node === 'ViewStmt';
+  if (isView && showsReference(inner, context)) return refusedFor(traits.verb, 'temporaryView');
   context.mergeable = false;
   const plan = planRows(inner, context);
   if (plan.op !== 'routed') return plan;
   const { kind } = plan.route;
   if (kind !== 'keys' && kind !== 'all') return traits;
   const [target] = relations;
+  if (isView) return refusedFor(traits.verb, 'temporaryView');
   if (objectType === 'OBJECT_MATVIEW') return refusedFor(traits.verb, 'viewKept');
   if (objectType !== 'OBJECT_TABLE' || target === undefined) {
     return refusedFor(traits.verb, 'createAs');

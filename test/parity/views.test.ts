@@ -292,6 +292,7 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
       'DELETE FROM owned WHERE user_id = 42',
       'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
       'CREATE TEMP VIEW mine AS SELECT * FROM members',
+      'CREATE TEMP VIEW lands AS SELECT * FROM country',
     ]) {
       const { refused } = await compare(servers, sql, { ordered: false });
       expect(refused, sql).toBe(true);
