@@ -125,7 +125,7 @@ const BEFORE_ROW_UPDATE = 1 | 2 | 16;
 
 /**
  * Unique: the primary key's columns, else those of the first UNIQUE constraint that holds at once and
- * takes no NULL. Not movable, of it or its partitions: triggers, which would fire for a DELETE and an
+ * takes no NULL; none where rows of child tables could have the same values. Not movable, of it or its partitions: triggers, which would fire for a DELETE and an
  * INSERT; foreign keys that would act on a DELETE; row level security; tables that inherit from it.
  */
 const columnsSql = (table: string) => `
@@ -158,7 +158,8 @@ const columnsSql = (table: string) => `
   LEFT JOIN LATERAL (
     SELECT i.indkey, i.indnkeyatts, u.conname, u.condeferrable
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_constraint u ON u.conindid = i.indexrelid
-    WHERE i.indrelid = c.oid AND u.conrelid = c.oid
+    WHERE i.indrelid = c.oid AND u.conrelid = c.oid AND (c.relkind = 'p' OR NOT EXISTS (
+        SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid))
       AND (u.contype = 'p' OR (u.contype = 'u' AND NOT u.condeferrable AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_attribute k WHERE k.attrelid = c.oid AND NOT k.attnotnull
           AND k.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]))))

@@ -54,6 +54,21 @@ it('moves a row with values of a domain, those that it has and those that it is 
   expect(await client.rows('SELECT * FROM scored')).toEqual([['2', '5', '905']]);
 });
 
+it('finds a row of a child table that has the key of one of its parent', async () => {
+  await client.rows('CREATE TABLE heirs () INHERITS (accounts)');
+  await client.rows('INSERT INTO heirs VALUES (1, 5), (2, 5)');
+  const byTotal = '(SELECT max(total) FROM loose) + 3';
+  await client.rows(`UPDATE accounts SET total = -1 WHERE total = ${byTotal} AND user_id = 1`);
+  await client.rows(`DELETE FROM accounts WHERE total = ${byTotal}`);
+  expect(await client.rows('SELECT user_id, total FROM accounts ORDER BY 1, 2')).toEqual([
+    ['1', '-1'],
+    ['1', '10'],
+    ['2', '20'],
+    ['3', '30'],
+  ]);
+  await client.rows('DROP TABLE heirs');
+});
+
 describe('A row that another transaction changes meanwhile', () => {
   it('is waited for, and updated from its new values', async () => {
     await other.rows('BEGIN');
