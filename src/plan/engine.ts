@@ -257,7 +257,8 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   const { copied, locking, tableoid } = need;
   const needed = columnsNeeded(texts, need);
   const leafNumber = (place: Place): number => {
-    const identified = locking?.places.has(place.item.at) ?? false;
+    // Places in the query of a view are counted from its own start.
+    const identified = whole.places.includes(place) && locking?.places.has(place.item.at) === true;
     const leaf = leafOf(place, needed, { identified, named: tableoid !== null });
     const text = JSON.stringify(leaf, (_, value: unknown) =>
       typeof value === 'bigint' ? `${value}` : value,

@@ -221,13 +221,14 @@ function computedText({ before, key, after }: ComputedRow): string {
 function engineLines(merge: EngineMerge): string[] {
   const { alone, within, tellsTime, readsHome, refusal } = merge;
   const leaves = (leaf: EngineLeaf, i: number) => {
-    const { table, only, sample, columns, format, isSharded, keys, filters } = leaf;
+    const { table, only, sample, columns, format, isSharded, keys, filters, identified } = leaf;
     const where = filters.length === 0 ? '' : ` where ${filters.map(filterText).join(' and ')}`;
     const which = isSharded ? '' : ' of home';
     const by = keys === null ? '' : ` keys [${keys.map(keyText).join(', ')}]`;
     const drawn = sample === '' ? '' : ` ${sample}`;
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})${drawn}`;
-    return `leaf ${i + 1}: ${name}${which}${by}${where}${format === 'text' ? ' as text' : ''}`;
+    const how = `${format === 'text' ? ' as text' : ''}${identified ? ' with places' : ''}`;
+    return `leaf ${i + 1}: ${name}${which}${by}${where}${how}`;
   };
   const all = [...alone.leaves, ...merge.beside];
   const lines = [...all.map(leaves), `merge: engine: ${alone.sql}`];
