@@ -40,6 +40,24 @@ function columnOf(field: pg.FieldDef, protocol: Protocol): string {
   return JSON.stringify([name, type, dataTypeSize, format, isCursor ? null : origin]);
 }
 
+/**
+ * Arrays and rows of users' types have the number of the type in their binary form, which is another on
+ * every server: of these the binary form only tells which are NULL.
+ */
+function rowsOf(
+  { rows, fields }: Pick<pg.QueryArrayResult, 'rows' | 'fields'>,
+  protocol: Protocol,
+): string[] {
+  const sizeOf = (field: pg.FieldDef) =>
+    (field as unknown as { dataTypeSize: number }).dataTypeSize;
+  const isNumbered = fields.map(
+    (field) => protocol === 'binary' && field.dataTypeID >= FIRST_USER_OID && sizeOf(field) === -1,
+  );
+  const shown = (row: readonly unknown[]) =>
+    row.map((value, i) => (isNumbered[i] && value !== null ? 'given' : value));
+  return rows.map((row) => JSON.stringify(shown(row)));
+}
+
 const CURSORS: ReadonlySet<Protocol> = new Set(['cursor', 'scroll', 'held']);
 
 /** A statement that no server answers by then never will be. */
@@ -74,10 +92,7 @@ async function give(
     return {
       columns: results.flatMap(({ fields }) => fields.map((field) => columnOf(field, protocol))),
       // What is kept cannot be asked again; its rows were compared when it was undone.
-      rows:
-        keeping === 'kept'
-          ? []
-          : results.flatMap((result) => result.rows.map((row) => JSON.stringify(row))),
+      rows: keeping === 'kept' ? [] : results.flatMap((result) => rowsOf(result, protocol)),
       command: results.map((result) => `${result.command} ${result.rowCount}`).join(),
       error: null,
     };

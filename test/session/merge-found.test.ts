@@ -299,7 +299,7 @@ describe('Refused, with what to do', () => {
       into(
         'accounts',
         'a.user_id = e.id',
-        'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1 RETURNING (SELECT max(id) FROM entries)',
+        'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1 RETURNING (SELECT max(x.id) FROM entries x WHERE x.id > a.user_id)',
       ),
     ],
   ])('%s', async (_, sql) => {
