@@ -54,6 +54,15 @@ it('moves a row with values of a domain, those that it has and those that it is 
   expect(await client.rows('SELECT * FROM scored')).toEqual([['2', '5', '905']]);
 });
 
+it('refuses rows of a temporary view, which have no places', async () => {
+  await client.rows('CREATE TEMP TABLE own (id int, total int)');
+  await client.rows('CREATE TEMP VIEW shown AS SELECT * FROM own WHERE id > 0');
+  const sql = 'UPDATE shown SET total = a.total FROM accounts a WHERE a.user_id = shown.id';
+  const answer = await client.query(sql);
+  expect(errorCode(answer)).toBe('0A000');
+  await client.rows('DROP TABLE own CASCADE');
+});
+
 it('finds a row of a child table that has the key of one of its parent', async () => {
   await client.rows('CREATE TABLE heirs () INHERITS (accounts)');
   await client.rows('INSERT INTO heirs VALUES (1, 5), (2, 5)');
