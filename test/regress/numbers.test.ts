@@ -21,6 +21,16 @@ describe('An answer differs in numbers only', () => {
     expect(differInNumbers(plain, beside, proxy)).toBe(true);
   });
 
+  it('where a statement about a number has changed the order of the rows', () => {
+    const moved = answer(['2', null], ['10', 'x'], ['101', null]);
+    const other = answer(['17', null], ['19', null], ['10', 'x']);
+    const proxy = answer(['1024', null], ['10', 'x'], ['101', null]);
+    expect(differInNumbers(moved, other, proxy)).toBe(true);
+    expect(differInNumbers(moved, other, answer(['1024', null], ['11', 'x'], ['101', null]))).toBe(
+      false,
+    );
+  });
+
   it.each([
     ['a value differs that no sequence gave', answer(['1', 'a'], ['1024', 'b'], ['11', 'c'])],
     ['another column differs', answer(['1', 'a'], ['1024', 'x'], ['10', 'c'])],

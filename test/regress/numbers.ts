@@ -20,18 +20,31 @@ export async function loseNumbers(client: pg.Client): Promise<void> {
 
 /**
  * True when `proxy` is `plain` but for numbers, and these are just the values that differ on one
- * PostgreSQL by itself, too, where its sequences have lost numbers (`beside`, whose rows come in the
- * order of `plain`). As many of them are distinct, in each column.
+ * PostgreSQL by itself, too, where its sequences have lost numbers (`beside`). As many of them are distinct, in each column.
  */
 export function differInNumbers(plain: Answer, beside: Answer, proxy: Answer): boolean {
   if (plain.kind === 'error' || beside.kind === 'error' || proxy.kind === 'error') return false;
   if (plain.rows.length !== beside.rows.length) return false;
   if (JSON.stringify(plain.columns) !== JSON.stringify(proxy.columns)) return false;
-  const given = plain.rows.map((row, i) => row.map((value, c) => value !== beside.rows[i]![c]));
+  const rows = alignedTo(plain.rows, beside.rows);
+  const given = plain.rows.map((row, i) => row.map((value, c) => value !== rows[i]![c]));
   const isNumber = given.every((marks, i) =>
     marks.every((mark, c) => !mark || NUMBER.test(plain.rows[i]![c] ?? '')),
   );
   return isNumber && pairs(plain, given, proxy);
+}
+
+/**
+ * Rows that are the same on both stand beside each other, and the others as they come: a statement about
+ * a number that only one of them has given may have changed their order.
+ */
+function alignedTo(rows: Rows['rows'], others: Rows['rows']): Rows['rows'] {
+  const left = [...others];
+  const found = rows.map((row) => {
+    const at = left.findIndex((other) => row.every((value, c) => value === other[c]));
+    return at < 0 ? null : left.splice(at, 1)[0]!;
+  });
+  return found.map((row) => row ?? left.shift()!);
 }
 
 /** Pairs the rows, those with the fewest numbers given by sequences first. */
