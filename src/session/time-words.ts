@@ -2,6 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { TIME_WORDS_BYTES_MAX } from '../base/limits.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { describe } from '../execute/describe.ts';
 import { type BoundParameters, formatAt, typesOn } from '../execute/parameters.ts';
 import {
@@ -110,9 +111,10 @@ async function typesOf(
       type: word.type ?? parameterTypes[question.indexes[i]!] ?? 0,
     }));
   } catch (error) {
+    if (!(error instanceof ServerError) || error.fields.code === SQLSTATE.queryCanceled)
+      throw error;
     // It is told by the statement itself; what gives a parameter no type gives a string no time.
-    if (error instanceof ServerError) return null;
-    throw error;
+    return null;
   }
 }
 

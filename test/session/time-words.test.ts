@@ -37,6 +37,21 @@ const count = async (sql: string, ...values: unknown[]): Promise<number> => {
   return rows[0].n as number;
 };
 
+test('a cancel while a server is asked ends the statement', async () => {
+  const direct = await RawClient.login(tested.shards[0]!);
+  await direct.rows('BEGIN');
+  await direct.rows('LOCK TABLE notes');
+  const asked = expect(
+    client.query("SELECT count(*) FROM notes WHERE day = 'today'"),
+  ).rejects.toMatchObject({ code: '57014' });
+  const cancel = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await expect.poll(() => direct.rows(cancel)).toEqual([['t']]);
+  await direct.rows('COMMIT');
+  await asked;
+  await direct.close();
+});
+
 describe('over several shards', () => {
   test.each([
     ['at', `UPDATE notes SET at = 'now'`],
