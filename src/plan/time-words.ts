@@ -51,7 +51,8 @@ export interface RowsPart {
   readonly added: number;
 }
 
-const COPY_OR_DECLARE = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:copy|declare)\b/i;
+/** A comment ends at its first end: with any other to choose, many would be tried in all combinations. */
+const COPY_OR_DECLARE = /^(?:\s|--[^\n]*\n|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:copy|declare)\b/i;
 
 /** Of any statement that may have such words. */
 export function rowsPart(sql: string): RowsPart {
