@@ -7,7 +7,24 @@ interface Routine {
 
 const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
-export const COMMENT = /--[^\n]*|\/\*[\s\S]*?\*\//g;
+/** A body with a space for each comment; what only opens one stays, as it may be something else. */
+export function withoutComments(body: string): string {
+  const opening = /--|\/\*/g;
+  const lastClosing = body.lastIndexOf('*/');
+  let text = '';
+  let from = 0;
+  for (let found = opening.exec(body); found !== null; found = opening.exec(body)) {
+    const { index } = found;
+    const isLine = found[0] === '--';
+    // Not looked for again from each that is not closed, of which there may be many.
+    if (!isLine && index + 2 > lastClosing) continue;
+    const end = isLine ? body.indexOf('\n', index) : body.indexOf('*/', index + 2) + 2;
+    text += `${body.slice(from, index)} `;
+    from = end < 0 ? body.length : end;
+    opening.lastIndex = from;
+  }
+  return text + body.slice(from);
+}
 
 /** The names of routines whose bodies are so, and of those that name one of these; in lower case. */
 export function withCallers(

@@ -1,6 +1,6 @@
 // Routine settings: which of the users' routines may leave a setting behind on their server.
 
-import { COMMENT, withCallers } from './calling-routines.ts';
+import { withCallers, withoutComments } from './calling-routines.ts';
 
 export interface SettingRoutine {
   readonly name: string;
@@ -39,7 +39,7 @@ export function settingRoutines(routines: readonly SettingRoutine[]): SettingRou
 
 /** Whether the text of a routine or DO block may set the search path, and for how long. */
 export function setsPath(body: string): 'session' | 'local' | null {
-  const text = body.replace(COMMENT, ' ').toLowerCase();
+  const text = withoutComments(body).toLowerCase();
   if (!text.includes('search_path')) return null;
   if (SET_PATH.test(text)) return 'session';
   const isLocal = SET_LOCAL_PATH.test(text);
@@ -70,7 +70,7 @@ const NAMES_READ_WITH = new RegExp(`^${READ_WITH}$`);
  * nothing that stays with what servers keep.
  */
 export function leavesSettings(body: string): boolean {
-  const text = body.replace(COMMENT, ' ').toLowerCase();
+  const text = withoutComments(body).toLowerCase();
   if (SET.test(text) || SET_LOCAL.test(text)) return true;
   if (/\bupdate\s+(?:pg_catalog\.)?pg_settings\b/.test(text)) return true;
   for (const { index, 0: call } of text.matchAll(SET_CONFIG)) {

@@ -1,6 +1,6 @@
 // Time routines: which of the users' routines tell the time of their transaction, each server its own.
 
-import { COMMENT, withCallers } from './calling-routines.ts';
+import { withCallers, withoutComments } from './calling-routines.ts';
 
 export interface TimeRoutine {
   readonly name: string;
@@ -20,7 +20,7 @@ export function timeRoutines(routines: readonly TimeRoutine[]): TimeRoutines {
   const nameOf = ({ name }: TimeRoutine) => name.toLowerCase();
   const isVolatile = new Set(routines.filter((each) => each.isVolatile !== false).map(nameOf));
   return {
-    telling: withCallers(routines, (body) => TIME.test(body.replace(COMMENT, ' '))),
+    telling: withCallers(routines, (body) => TIME.test(withoutComments(body))),
     steady: new Set(routines.map(nameOf).filter((name) => !isVolatile.has(name))),
   };
 }

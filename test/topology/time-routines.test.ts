@@ -16,6 +16,9 @@ describe('timeRoutines', () => {
     `SELECT 'today'::date`,
     `SELECT ' Tomorrow 10:00'::timestamp`,
     'BEGIN ATOMIC SELECT LOCALTIME; END',
+    `SELECT '/*', now()`,
+    `SELECT '/*' -- */\n, now()`,
+    'SELECT 1 /*/ now(), /* 2 */ + now()',
   ])('tells the time: %s', (body) => {
     expect(telling(body)).toEqual(['f0']);
   });
@@ -26,8 +29,14 @@ describe('timeRoutines', () => {
     'SELECT known(1), nowhere.x, clock_timestamp()',
     `RAISE NOTICE 'it is now'`,
     'SELECT age(a, b)',
+    'SELECT 1 /* -- */ /* now() */ -- now()',
+    'SELECT 1 /* now()\n-- */, 2 -- /* now()',
   ])('does not: %s', (body) => {
     expect(telling(body)).toEqual([]);
+  });
+
+  test('comments that only begin are each looked at once, however many there are', () => {
+    expect(telling('/*'.repeat(2_000_000))).toEqual([]);
   });
 
   test('so do those that call one that does', () => {
