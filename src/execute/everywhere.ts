@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { quoteLiteral, quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { EverywhereMerge, NewTable } from '../plan/plan.ts';
+import type { AlteredTable, EverywhereMerge, NewTable } from '../plan/plan.ts';
 import { refused } from '../plan/unsupported.ts';
 import { type OnNotice, type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -64,14 +64,16 @@ export async function runInTransaction(
   if (merge.onlyAtHome !== null) throw new SqlError(merge.onlyAtHome);
   const loose = await looseKeys(home, merge.alters);
   if (loose.some((name) => !looseBefore.includes(name))) throw new SqlError(refused('unique'));
-  if (merge.creates?.kind !== 'reference') {
-    const after = await sequencesOf(home);
-    const alike = await madeAlike(done[1], before, after);
-    const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
-    await onEach(done, [...narrow, ...alike].map(spreadSql));
-  }
+  const after = await sequencesOf(home);
+  const alike = await madeAlike(done[1], before, after);
+  const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
+  const ofOneShard = await sequencesOfOneShard(home, merge.creates);
+  const spread = [...narrow, ...alike].filter((name) => !ofOneShard.has(name));
+  await onEach(done, spread.map(spreadSql));
   if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
-  if (merge.creates !== null) for (const each of done) await rememberKind(each, merge.creates);
+  for (const made of merge.creates) {
+    for (const each of made.kind === 'home' ? [home] : done) await rememberKind(each, made);
+  }
   return { ...answer!, tag: tagOf(tags) };
 }
 
@@ -149,6 +151,29 @@ async function madeAlike(
   return made.flatMap(([name, start]) => (there.get(name) === start ? [name] : []));
 }
 
+/** Those of tables that get their ids on the home shard alone. */
+async function sequencesOfOneShard(
+  home: ServerConnection,
+  created: readonly NewTable[],
+): Promise<ReadonlySet<string>> {
+  const tables = created.filter(({ kind }) => kind !== 'sharded');
+  if (tables.length === 0) return new Set();
+  const oids = tables.map(
+    (table) => `pg_catalog.to_regclass(${quoteLiteral(nameOf(table.relation))})`,
+  );
+  const { rows } = await query(
+    home,
+    `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+      FROM pg_catalog.pg_depend d
+      JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
+        AND d.refobjid IN (${oids.join(', ')})`,
+  );
+  return new Set(rows.map(([name]) => name!));
+}
+
 const spreadSql = (sequence: string) =>
   `SELECT drive.spread_sequence(${quoteLiteral(sequence)}::regclass)`;
 
@@ -162,9 +187,17 @@ const ALIGN_SQL =
  */
 async function looseKeys(
   home: ServerConnection,
-  table: Pick<NewTable, 'relation' | 'keyColumn'> | null,
+  tables: readonly AlteredTable[],
 ): Promise<readonly string[]> {
-  if (table === null || table.keyColumn === null) return [];
+  const names: string[] = [];
+  for (const table of tables) names.push(...(await looseKeysOf(home, table)));
+  return names;
+}
+
+async function looseKeysOf(
+  home: ServerConnection,
+  table: AlteredTable,
+): Promise<readonly string[]> {
   const { rows } = await query(
     home,
     `SELECT i.indexrelid::pg_catalog.text FROM pg_catalog.pg_index i

@@ -6,7 +6,7 @@ import type {
   SelectStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
-import type { Catalog, Table } from '../topology/table.ts';
+import type { Table } from '../topology/table.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
@@ -23,8 +23,8 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
   how: 'everywhere',
   mode: 'transaction',
   homeMayBeAlone: false,
-  creates: null,
-  alters: null,
+  creates: [],
+  alters: [],
   restarts: false,
   onlyAtHome: null,
   elsewhere: null,
@@ -169,7 +169,6 @@ function refusalOf(
   { node, relations, ddl }: UtilityStatement,
   context: PlanContext,
 ): RefusedReason | null {
-  if (node === 'CreateSchemaStmt' && relations.length > 0) return 'schemaElements';
   const isStrided = ddl.sequenceOptions.includes('cycle') && node === 'CreateSeqStmt';
   if (isStrided && !placesOf(ownerOf(ddl.ownedBy), context).home) return 'sequenceCycle';
   // A rule makes another statement of one, behind the planner's back.
@@ -218,8 +217,8 @@ function planAlterTable(
   const { keyColumn } = table;
   const alters =
     statement.node === 'AlterTableStmt' && keyColumn !== null
-      ? { relation: target!, keyColumn }
-      : null;
+      ? [{ relation: target!, keyColumn }]
+      : [];
   return everywhere(traits, { mode: ddl.concurrently ? 'each' : 'transaction', restarts, alters });
 }
 
@@ -300,7 +299,7 @@ function planFromQuery(
   }
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
   const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };
-  return everywhere(traits, { creates });
+  return everywhere(traits, { creates: [creates] });
 }
 
 /** The tables a query reads, at any depth; `unknown`: also others, the system's among them. */
@@ -345,7 +344,7 @@ export function planNewTable(
 ): Plan {
   const { catalog } = context.input;
   const { relation, ddl } = statement;
-  const schema = relation.schema ?? creationSchema(context, catalog);
+  const schema = relation.schema ?? creationSchema(context);
   const present = context.table(relation);
   if (present !== null && hidesTable(relation, context)) {
     // The server says that it exists, or skips it; in another schema it would be hidden.
@@ -383,12 +382,12 @@ export function planNewTable(
   }
   // What it takes over from another table may be a constraint that it cannot have.
   const takesOver = sources.length > 0 && kind === 'sharded' && keyColumn !== null;
-  const alters = takesOver ? { relation, keyColumn: keyColumn! } : null;
-  return everywhere(traits, { creates: { relation, kind, keyColumn }, alters });
+  const alters = takesOver ? [{ relation, keyColumn: keyColumn! }] : [];
+  return everywhere(traits, { creates: [{ relation, kind, keyColumn }], alters });
 }
 
 /** Where a table without a schema in its name is made. */
-function creationSchema({ input }: PlanContext, catalog: Catalog): string {
-  const path = input.searchPath ?? catalog.searchPath;
+export function creationSchema({ input }: PlanContext): string {
+  const path = input.searchPath ?? input.catalog.searchPath;
   return path.find((schema) => !schema.startsWith('pg_')) ?? 'public';
 }

@@ -2,25 +2,19 @@
 
 import { blockText, hasDdl } from '../sql/block-text.ts';
 import { parseSql } from '../sql/parser.ts';
-import type { CreateTableStatement, UtilityStatement } from '../sql/statement.ts';
-import { withoutSemicolons } from '../sql/token.ts';
-import { isSystem, PlanContext } from './context.ts';
+import { isSystem, type PlanContext } from './context.ts';
 import { everywhere } from './ddl.ts';
+import { DdlParts, type PlanPart, parsePart } from './ddl-parts.ts';
 import { isUnknown, mayWrite } from './functions.ts';
 import type { EverywhereMerge, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor } from './routed.ts';
 
-type PlanInside = (
-  statement: UtilityStatement | CreateTableStatement,
-  context: PlanContext,
-) => Plan;
-
-/** null: it is no such block, and has no DDL. `planInside` plans a statement by itself. */
+/** null: it is no such block, and has no DDL. `planPart` plans a statement by itself. */
 export function planBlock(
   body: string,
   traits: RoutedPlan,
   context: PlanContext,
-  planInside: PlanInside,
+  planPart: PlanPart,
 ): Plan | null {
   if (!hasDdl(body)) return null;
   const text = blockText(body);
@@ -28,8 +22,9 @@ export function planBlock(
     return refusedFor(traits.verb, 'doBlock');
   }
   const plans: RoutedPlan[] = [];
+  const parts = new DdlParts(context, planPart);
   for (const sql of text.statements) {
-    const plan = planOf(sql, context, planInside);
+    const plan = planOf(sql, parts);
     if (plan === null) return refusedFor(traits.verb, 'doBlock');
     if (plan.op !== 'routed') return plan;
     plans.push(plan);
@@ -47,36 +42,24 @@ export function planBlock(
 }
 
 /** null: not one statement of DDL. */
-function planOf(sql: string, context: PlanContext, planInside: PlanInside): Plan | null {
-  const parsed = parseSql(sql);
-  const [only, ...others] = parsed?.statements ?? [];
-  if (parsed === null || only === undefined || others.length > 0) return null;
-  const { statement } = only;
-  if (statement.kind !== 'createTable' && statement.kind !== 'utility') return null;
-  if (statement.kind === 'utility' && statement.node === 'DoStmt') return null;
-  const input = {
-    ...context.input,
-    sql,
-    tokens: withoutSemicolons(parsed.tokens),
-    literalStarts: [],
-  };
-  const own = new PlanContext(input);
-  const plan = planInside(statement, own);
-  context.unknownTable ||= own.unknownTable;
+function planOf(sql: string, parts: DdlParts): Plan | null {
+  const part = parsePart(sql);
+  if (part === null) return null;
+  if (part.statement.kind === 'utility' && part.statement.node === 'DoStmt') return null;
+  const plan = parts.plan(part);
   return plan.op === 'refused' || (plan.op === 'routed' && plan.effect === 'ddl') ? plan : null;
 }
 
 /** What all of them need of one transaction; null: no transaction can do it. */
 function together(merges: readonly EverywhereMerge[]): Partial<EverywhereMerge> | null {
-  const creates = merges.flatMap((merge) => merge.creates ?? []);
   const fits = merges.every(
     ({ mode, onlyAtHome, elsewhere }) =>
       mode === 'transaction' && onlyAtHome === null && elsewhere === null,
   );
-  if (!fits || creates.length > 1) return null;
+  if (!fits) return null;
   return {
-    creates: creates[0] ?? null,
-    alters: merges.flatMap((merge) => merge.alters ?? [])[0] ?? null,
+    creates: merges.flatMap((merge) => merge.creates),
+    alters: merges.flatMap((merge) => merge.alters),
     homeMayBeAlone: merges.every((merge) => merge.homeMayBeAlone),
     restarts: merges.some((merge) => merge.restarts),
   };

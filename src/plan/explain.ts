@@ -261,9 +261,8 @@ function everywhereText(merge: EverywhereMerge): string {
   const { mode, homeMayBeAlone, creates, onlyAtHome, elsewhere } = merge;
   const words: string[] = [`everywhere: ${MODES[mode]}`];
   if (homeMayBeAlone) words.push('or on home alone');
-  if (creates !== null) {
-    const key = creates.keyColumn === null ? '' : ` by ${creates.keyColumn}`;
-    words.push(`makes a ${creates.kind} table${key}`);
+  for (const { kind, keyColumn } of creates) {
+    words.push(`makes a ${kind} table${keyColumn === null ? '' : ` by ${keyColumn}`}`);
   }
   if (onlyAtHome !== null) words.push(`elsewhere ${errorText(onlyAtHome)}`);
   if (elsewhere !== null) words.push(`but for home: ${elsewhere}`);

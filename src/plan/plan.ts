@@ -194,6 +194,12 @@ export interface NewTable {
   readonly keyColumn: string | null;
 }
 
+/** A sharded table by its name, and its key. */
+export interface AlteredTable {
+  readonly relation: RelationName;
+  readonly keyColumn: string;
+}
+
 /**
  * The same statement on every shard, in shard order, answered once. transaction: in one transaction
  * over all of them. each: shard by shard, because PostgreSQL wants no transaction block. either: as
@@ -205,9 +211,10 @@ export interface EverywhereMerge {
   readonly mode: 'transaction' | 'each' | 'either' | 'block' | 'servers';
   /** What it names may exist on the home shard only: then it is done there only. */
   readonly homeMayBeAlone: boolean;
-  readonly creates: NewTable | null;
-  /** A sharded table whose keys it may leave without what keeps them apart. */
-  readonly alters: { readonly relation: RelationName; readonly keyColumn: string } | null;
+  /** Home tables are remembered on the home shard only, the others everywhere. */
+  readonly creates: readonly NewTable[];
+  /** Sharded tables whose keys it may leave without what keeps them apart. */
+  readonly alters: readonly AlteredTable[];
   /** It may have set sequences to the same value on every shard. */
   readonly restarts: boolean;
   /** Refused with this unless the home shard turns out to be alone. */

@@ -230,12 +230,12 @@ export const REFUSED = {
     hint: 'They belong to one server: SET drive.shard = n first, or connect to the server itself.',
   },
   doBlock: {
-    what: 'a DO block with DDL and variables, loops, ELSE, other statements, or more than one new table',
+    what: 'a DO block with DDL and variables, loops, ELSE or other statements',
     hint: 'Send its statements by themselves, with IF [NOT] EXISTS where they may be done already.',
   },
   schemaElements: {
-    what: 'CREATE SCHEMA with the objects in it',
-    hint: 'Make the schema first, then each object with a statement of its own.',
+    what: 'CREATE SCHEMA with objects in it, for who is current, or with GRANT on a sequence that a table of it brings along',
+    hint: 'Give the schema a name, or make the schema first, then each object with a statement of its own.',
   },
   rule: { what: 'CREATE RULE on a sharded or reference table', hint: 'Use a trigger.' },
   policy: {

@@ -18,6 +18,7 @@ import { planBlock } from './do-block.ts';
 import { explainsExecute, planExplain } from './explain-statement.ts';
 import { surveyExpressions, surveySelect } from './level.ts';
 import { createAs, planMakeTable } from './make-table.ts';
+import { planNewSchema } from './new-schema.ts';
 import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
 import { readsOtherShards } from './policy.ts';
 import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
@@ -121,6 +122,10 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   if (statement.node === 'DoStmt') {
     const block = planBlock(statement.body ?? '', traits, context, planUtility);
     if (block !== null) return block;
+  }
+  if (statement.node === 'CreateSchemaStmt') {
+    const schema = planNewSchema(traits, context, planUtility);
+    if (schema !== null) return schema;
   }
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);

@@ -170,6 +170,40 @@ const SCRIPTS: readonly (readonly [name: string, steps: readonly string[]])[] = 
     ],
   ],
   [
+    'a schema with its objects, in whatever order they are written',
+    [
+      `CREATE FUNCTION sevens() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN NEW.n := 7; RETURN NEW; END'`,
+      `CREATE SCHEMA os
+        CREATE VIEW known AS SELECT n, user_id AS create FROM parts
+        GRANT SELECT ON known, plain TO PUBLIC
+        CREATE TRIGGER sevens BEFORE INSERT ON parts FOR EACH ROW EXECUTE FUNCTION sevens()
+        CREATE INDEX parts_n ON parts (n)
+        CREATE TABLE plain (id serial PRIMARY KEY, note text)
+        CREATE VIEW plain_notes AS SELECT note FROM plain
+        CREATE TABLE owners (user_id int8 PRIMARY KEY, code int8 DEFAULT nextval('codes'))
+        CREATE TABLE parts (user_id int8 REFERENCES owners, n int)
+        CREATE SEQUENCE codes`,
+      `INSERT INTO os.plain (note) VALUES ('a'), ('b') RETURNING id`,
+      'INSERT INTO os.owners (user_id) VALUES (1), (2), (3)',
+      'SELECT count(DISTINCT code) FROM os.owners',
+      'INSERT INTO os.parts VALUES (1, 1), (2, 2), (3, 3), (3, 4)',
+      'INSERT INTO os.parts VALUES (9, 1)',
+      'SELECT "create", n FROM os.known ORDER BY 1',
+      'SELECT note FROM os.plain_notes ORDER BY 1',
+      `SELECT has_table_privilege('public', 'os.plain', 'SELECT')`,
+      'CREATE SCHEMA os CREATE TABLE other (user_id int8)',
+      'SELECT * FROM os.other',
+      'CREATE SCHEMA os2 CREATE TABLE t (user_id int8) CREATE INDEX ON missing (user_id)',
+      'CREATE SCHEMA os2 CREATE TABLE os.t (user_id int8)',
+      'CREATE SCHEMA os2 CREATE TEMPORARY TABLE t (user_id int8)',
+      'SELECT * FROM os2.t',
+      'DROP SCHEMA os CASCADE',
+      'DROP SCHEMA os2',
+      'DROP FUNCTION sevens()',
+    ],
+  ],
+  [
     'what cannot run in a transaction block',
     [
       'CREATE TABLE w (user_id int8, name text)',

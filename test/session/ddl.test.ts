@@ -348,7 +348,7 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
       'ALTER TABLE owner ALTER user_id TYPE text',
       'ALTER TABLE house ADD FOREIGN KEY (id) REFERENCES owner',
       'CREATE RULE r AS ON INSERT TO owner DO INSTEAD NOTHING',
-      'CREATE SCHEMA z CREATE TABLE x (id int)',
+      'CREATE SCHEMA z CREATE TABLE x (user_id int, name text UNIQUE)',
     ])('%s is refused', async (sql) => {
       expect((await errorOf(sql)).code).toBe('0A000');
     });
