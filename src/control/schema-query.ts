@@ -70,6 +70,7 @@ export interface RelationColumn {
   readonly notNull: boolean;
   readonly generated: boolean;
   readonly distinctDefault: boolean;
+  readonly identity: boolean;
   readonly timeDefault: string | null;
   readonly defaultType: string | null;
 }
@@ -160,6 +161,7 @@ SELECT pg_catalog.jsonb_build_object(
         'collation', CASE WHEN a.attcollation NOT IN (0, 100) THEN co.collname END,
         'hasDefault', a.atthasdef OR a.attidentity <> '', 'notNull', a.attnotnull,
         'generated', a.attgenerated <> '',
+        'identity', a.attidentity <> '',
         'distinctDefault', a.attidentity <> '' OR EXISTS (
           SELECT FROM pg_catalog.pg_attrdef ad
           WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum

@@ -1,15 +1,16 @@
 // Default values: what a column gets in rows that leave it out, evaluated before the rows are made.
 
 import { quoteLiteral } from '../base/quote.ts';
+import type { RowsKey } from '../plan/staged.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { columnAt } from '../wire/row.ts';
 
-/** `table`: as SQL. `count` values of an integer column; each is evaluated by itself. */
+/** `table`: as SQL. `count` values of the key's column; each is evaluated by itself. */
 export async function defaultValues(
   connection: ServerConnection,
   table: string,
-  column: string,
+  { column, type }: Pick<RowsKey, 'column' | 'type'>,
   count: number,
 ): Promise<readonly (bigint | null)[]> {
   const name = quoteLiteral(table);
@@ -25,7 +26,7 @@ export async function defaultValues(
   const expression = defaults[0]?.[0] ?? 'NULL';
   const { rows } = await query(
     connection,
-    `SELECT (${expression})::pg_catalog.int8 FROM pg_catalog.generate_series(1, ${count})`,
+    `SELECT (${expression})::pg_catalog.${type}::pg_catalog.int8 FROM pg_catalog.generate_series(1, ${count})`,
   );
   return rows.map(([value]) => (value == null ? null : BigInt(value)));
 }

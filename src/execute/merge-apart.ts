@@ -16,6 +16,8 @@ import type { WriteResult } from './write.ts';
 export interface ApartWrite extends Omit<MergeWrite, 'rowShards'> {
   readonly merge: MergeRowsMerge & { readonly apart: ApartMerge };
   readonly placement: Placement;
+  /** Keys of so many rows that leave theirs to the default of its column. */
+  defaultKeys(this: void, count: number): Promise<readonly (bigint | null)[]>;
 }
 
 /** A column of the proxy's own behind those of the source: a row's position, or what is known of it. */
@@ -122,7 +124,7 @@ async function placesOf(
   const { key, unmatched } = merge.apart;
   const whens = unmatched.map(({ condition }, i) => `WHEN (${condition ?? 'true'}) THEN ${i + 1}`);
   const keys = unmatched.flatMap(({ insert }, i) =>
-    insert === null ? [] : [`WHEN ${i + 1} THEN (${insert.key})::pg_catalog.${key.type}`],
+    insert === null ? [] : [`WHEN ${i + 1} THEN (${insert.key ?? 'NULL'})::pg_catalog.${key.type}`],
   );
   // Evaluated once: what a row gets may depend on chance or time.
   const chosen = `(SELECT CASE ${whens.join(' ')} ELSE 0 END AS "drive.when" OFFSET 0) AS "drive.chosen"`;
@@ -130,10 +132,15 @@ async function placesOf(
     `SELECT ${carriedRef(columns.length)}, "drive.when", (CASE "drive.when" ${keys.join(' ')} END)::pg_catalog.int8 ` +
     `FROM ${sourceSql(write, [NUMBER])} CROSS JOIN LATERAL ${chosen} WHERE "drive.when" > 0`;
   const numbered = rows.map((row, i) => withIntegers(row, [i]));
-  for (const answer of await ask(write, HOME_SHARD, sql, numbered)) {
+  const chosenRows = (await ask(write, HOME_SHARD, sql, numbered)).flatMap((answer) => {
     const when = columnAt(answer, 1)!.readInt32BE();
-    if (unmatched[when - 1]!.insert === null) continue;
-    const value = integerOf(columnAt(answer, 2));
+    const { insert } = unmatched[when - 1]!;
+    return insert === null ? [] : [{ answer, when, byDefault: insert.key === null }];
+  });
+  const count = chosenRows.filter(({ byDefault }) => byDefault).length;
+  const defaults = [...(await write.defaultKeys(count))];
+  for (const { answer, when, byDefault } of chosenRows) {
+    const value = byDefault ? defaults.shift()! : integerOf(columnAt(answer, 2));
     const shard = shardOfKey(value, key, placement);
     const row = withIntegers(rows[columnAt(answer, 0)!.readInt32BE()]!, [when, value]);
     const own = placed.get(shard);

@@ -3,7 +3,8 @@
 import { SqlError } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { FoundClause, FoundMerge, MergeRowsMerge } from '../plan/staged.ts';
+import type { FoundClause, FoundMerge, MergeRowsMerge, MovedPart } from '../plan/staged.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { TYPE } from '../value/type-oid.ts';
 import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
@@ -192,6 +193,8 @@ function actionSql(clause: FoundClause, items: readonly string[]): string | null
 /** A row that has left, as it is to arrive: under the names of its columns. */
 interface Arriving {
   readonly pair: FoundPair;
+  /** As it was, by all its columns. */
+  readonly old: readonly (Buffer | null)[];
   readonly values: ReadonlyMap<string, Buffer | null>;
 }
 
@@ -207,15 +210,15 @@ async function takeMoved(
   for (const shard of write.shards) {
     const own = moved.filter(({ shards }) => shards.includes(shard));
     const bodies = own.map((pair) => encodeDataRowBody(pair.identity!));
-    for (const taken of await takeRows(taking, shard, bodies, table.columns)) {
+    for (const taken of await takeRows(taking, shard, bodies, table.all)) {
       const [position, ...old] = decodeDataRow(taken);
       const pair = own[position!.readInt32BE()]!;
       const clause = clauses[pair.clause]!;
-      const values = new Map(table.columns.map(({ name }, i) => [name, old[i]!]));
+      const values = new Map(table.all.map(({ name }, i) => [name, old[i]!]));
       assigned(clause).forEach(({ column }, i) => {
         values.set(column, pair.values[i]!);
       });
-      arriving.push({ pair, values });
+      arriving.push({ pair, old, values });
     }
   }
   return arriving;
@@ -232,11 +235,12 @@ async function insertMoved(
     const statement = arrivalStatement(write, i, clause);
     for (const shard of shards) {
       const own = arriving.filter(({ pair }) => pair.clause === i && pair.movesTo === shard);
-      const bodies = own.map(({ pair, values }) =>
+      const bodies = own.map(({ pair, old, values }) =>
         encodeDataRowBody([
           ...sourceValues(rows, columns, pair),
           pair.position === null ? null : int4(pair.position),
           ...statement.names.map((name) => values.get(name) ?? null),
+          ...(statement.showsOld ? old : []),
         ]),
       );
       await runWithRows(write, shard, statement.sql, statement.columns, bodies, answer);
@@ -248,7 +252,7 @@ function arrivalStatement(
   write: FoundWrite,
   index: number,
   clause: FoundClause,
-): CarriedStatement & { readonly names: readonly string[] } {
+): CarriedStatement & { readonly names: readonly string[]; readonly showsOld: boolean } {
   const { merge, columns, table, values } = write;
   const { clauses, returningMoved } = merge.found;
   const first = clauses.slice(0, index).flatMap(assigned).length;
@@ -260,13 +264,26 @@ function arrivalStatement(
     const at = given.indexOf(column.name);
     return at < 0 ? column : values[first + at]!;
   });
-  const beside = [NUMBER, ...carried];
+  const showsOld = returningMoved.some((part) => typeof part !== 'string');
+  const beside = [NUMBER, ...carried, ...(showsOld ? table.all : [])];
   const source = sourceSql(write, beside, presence(write));
   const names = kept.map(({ name }) => name);
   const items = names.map((_, i) => carriedRef(columns.length + 1 + i));
   const sql =
     `${merge.before}(${source}) ON false WHEN NOT MATCHED THEN ` +
     `INSERT (${names.map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE ` +
-    `VALUES (${items.join(', ')}) ${returningMoved}`;
-  return { sql, columns: [...columns, ...beside], names };
+    `VALUES (${items.join(', ')}) ${movedText(returningMoved, table, columns.length + 1 + names.length)}`;
+  return { sql, columns: [...columns, ...beside], names, showsOld };
+}
+
+/** `first`: where the columns of the old row begin among those that are carried. */
+function movedText(parts: readonly MovedPart[], { names }: ModifiedTable, first: number): string {
+  const texts = parts.map((part) => {
+    if (typeof part === 'string') return part;
+    const places = part.old === null ? [...names.keys()] : [names.indexOf(part.old)];
+    // A system column, or a function of the row.
+    if (places.includes(-1)) throw new SqlError(severalShards('returning'));
+    return places.map((i) => carriedRef(first + i)).join(', ');
+  });
+  return texts.join('');
 }

@@ -12,6 +12,8 @@ import type { CarriedColumn } from './carried.ts';
 export interface ModifiedTable {
   /** Unquoted, in the table's order; generated ones are left out. */
   readonly columns: readonly ModifiedColumn[];
+  /** The same with those that are generated. */
+  readonly all: readonly ModifiedColumn[];
   /** The names of all its columns, unquoted. */
   readonly names: readonly string[];
   /**
@@ -59,15 +61,17 @@ export async function modifiedTable(
     });
   }
   const beside = keyColumn === null || unique.includes(keyColumn) ? [] : [keyColumn];
+  const all = rows.map(
+    ([name, type, , , , oid]): ModifiedColumn => ({
+      name: name!,
+      type: type!,
+      typeOid: Number(oid),
+      readAs: null,
+    }),
+  );
   return {
-    columns: rows
-      .filter(([, , , isGenerated]) => isGenerated !== 't')
-      .map(([name, type, , , , oid]) => ({
-        name: name!,
-        type: type!,
-        typeOid: Number(oid),
-        readAs: null,
-      })),
+    columns: all.filter((_, i) => rows[i]![3] !== 't'),
+    all,
     names: rows.map(([name]) => name!),
     identity: [...(foundBy === 'key' ? unique : PLACE), ...beside],
     foundBy,

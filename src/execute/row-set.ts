@@ -191,6 +191,16 @@ export function integerOf(value: Buffer | null): bigint | null {
   return BigInt(value.length === 4 ? value.readInt32BE() : value.readInt16BE());
 }
 
+const INTEGER_BYTES: { readonly [type in RowsKey['type']]: number } = { int2: 2, int4: 4, int8: 8 };
+
+/** The same back; the value fits. */
+export function integerBytes(value: bigint | null, type: RowsKey['type']): Buffer | null {
+  if (value === null) return null;
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(value);
+  return bytes.subarray(8 - INTEGER_BYTES[type]);
+}
+
 /** A DataRow body of one column. */
 function oneColumn(value: Buffer | null): Buffer {
   const body = Buffer.allocUnsafe(6 + (value?.length ?? 0));

@@ -55,7 +55,7 @@ function apartLines({ source, before, aliases }: MergeRowsMerge, apart: ApartMer
   const inserts = unmatched.map(({ condition, insert }) => {
     const when = condition === null ? 'when not matched' : `when not matched and ${condition}`;
     if (insert === null) return `${when}: nothing`;
-    return `${when}, by ${insert.key}: ${insert.before}…${insert.after}`;
+    return `${when}, by ${insert.key ?? 'its default'}: ${insert.before}…${insert.after}`;
   });
   return [
     `rows: ${source}`,

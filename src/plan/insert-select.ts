@@ -11,6 +11,7 @@ import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import type { KeyClass } from './key-class.ts';
 import { surveyExpressions } from './level.ts';
+import { checkIdentities, ignoresKey } from './overriding.ts';
 import { keySourceOf } from './restriction.ts';
 import { type Leaf, type Level, Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
@@ -76,9 +77,10 @@ export function insertRows(
     throw new NoMerge('updateKey');
   }
   checkTail(statement, leaf, survey);
+  const ignored = table !== null && ignoresKey(table, context) ? table.keyColumn : null;
   const rows = isInsertSelect(statement.source)
-    ? queriedRows(statement, table, text)
-    : valuesRows(statement, table, text, context);
+    ? queriedRows(statement, table, text, ignored)
+    : valuesRows(statement, table, text, context, ignored);
   const updates = (statement.conflict?.assignments.length ?? 0) > 0;
   // Every copy would evaluate the default by itself.
   if (table?.kind === 'reference' && updates && asksDefault(statement)) {
@@ -86,7 +88,10 @@ export function insertRows(
   }
   const key = table?.kind === 'sharded' ? rowsKey(table, rows.given ?? []) : null;
   const isByDefault = key !== null && key.index === null && key.hasDefault;
-  if (isByDefault && text.overriding === 'user') throw new NoMerge('insertWith');
+  if (isByDefault && table !== null) {
+    const { source, given } = rows;
+    checkIdentities(table, given ?? [], typeof source === 'string' ? [[]] : source.rows);
+  }
   return {
     how: 'insertRows',
     ...rows,
@@ -101,19 +106,27 @@ export function insertRows(
 const asksDefault = ({ source }: InsertStatement): boolean =>
   source?.body.kind === 'values' && source.body.rows.flat().some(({ kind }) => kind === 'default');
 
-type Rows = Pick<InsertRowsMerge, 'source' | 'before' | 'given'>;
+type Rows = Pick<InsertRowsMerge, 'source' | 'before' | 'given' | 'ignored'>;
 
 function queriedRows(
   { columns, source, with: clause }: InsertStatement,
   table: Table | null,
   text: InsertText,
+  ignored: string | null,
 ): Rows {
   const given = columns ?? table?.columns.map(({ name }) => name) ?? null;
   if (text.hasParts) throw new NoMerge('text');
   // A query has one WITH clause.
   const isWithin = clause !== null && source?.with != null;
   const rows = isWithin ? `SELECT * FROM (${text.source}) AS "drive.rows"` : text.source;
-  return { source: `${text.with}${rows}`, before: text.into, given };
+  const at = ignored === null ? -1 : (given?.indexOf(ignored) ?? -1);
+  if (at >= 0 && given!.length === 1) throw new NoMerge('insertWith');
+  return {
+    source: `${text.with}${rows}`,
+    before: text.into,
+    given: given?.filter((_, i) => i !== at) ?? null,
+    ignored: at < 0 ? null : at,
+  };
 }
 
 /** Without columns that are DEFAULT in every row. One by one, as one PostgreSQL casts them. */
@@ -122,6 +135,7 @@ function valuesRows(
   table: Table | null,
   text: InsertText,
   { input }: PlanContext,
+  ignored: string | null,
 ): Rows {
   const names = columns ?? table?.columns.map(({ name }) => name) ?? null;
   const rows = valuesText(input.sql, input.tokens, text.first);
@@ -130,11 +144,18 @@ function valuesRows(
   const isDefault = (row: number, item: number) => values[row]?.[item]?.kind === 'default';
   const all = [...rows[0]!.items.keys()];
   const some = all.filter((item) => rows.some((_, row) => !isDefault(row, item)));
-  const kept = some.length > 0 ? some : all;
+  const kept = (some.length > 0 ? some : all).filter((item) => names[item] !== ignored);
+  if (kept.length === 0) throw new NoMerge('insertWith');
   const given = kept.map((item) => names[item] ?? '');
   const keyItem = table === null ? -1 : names.indexOf(table.keyColumn ?? '');
   const isKeyDefault = kept.includes(keyItem) && rows.some((_, row) => isDefault(row, keyItem));
-  if (isKeyDefault && text.overriding === 'user') throw new NoMerge('insertWith');
+  if (isKeyDefault && table !== null) {
+    checkIdentities(
+      table,
+      names,
+      rows.map(({ items }) => items),
+    );
+  }
   // A default may be that of an identity, for which a value is to be given only so.
   const overriding = isKeyDefault ? 'OVERRIDING SYSTEM VALUE ' : overridingOf(text);
   return {
@@ -147,6 +168,7 @@ function valuesRows(
     },
     before: `${text.target} (${given.map(quoteName).join(', ')}) ${overriding}`,
     given,
+    ignored: null,
   };
 }
 

@@ -14,6 +14,7 @@ import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { rowsKey, writtenTable } from './insert-select.ts';
+import { checkIdentities, ignoresKey } from './overriding.ts';
 import type { InsertMerge, KeySource, TimeDefaults } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
 import { NoMerge } from './splice.ts';
@@ -24,7 +25,9 @@ import { refused } from './unsupported.ts';
 /** The key of a row: known with its parameters, an expression to be computed, or the default. */
 export type RowKey = KeySource | 'computed' | 'default';
 
-export function keyIndex({ columns }: InsertStatement, table: Table): number {
+/** Where the key is among the items of a row; -1: it is left to its default. */
+export function keyIndex({ columns }: InsertStatement, table: Table, context: PlanContext): number {
+  if (ignoresKey(table, context)) return -1;
   const names = columns ?? table.columns.map((column) => column.name);
   return names.indexOf(table.keyColumn!);
 }
@@ -38,7 +41,7 @@ export function rowKeys(
   const { source } = statement;
   if (source === null) return [keyOfDefault(table)];
   if (source.body.kind !== 'values') throw new Error('only VALUES have rows to be told apart');
-  const index = keyIndex(statement, table);
+  const index = keyIndex(statement, table, context);
   return source.body.rows.map((row) => {
     const value = index < 0 ? undefined : row[index];
     if (value === undefined || value.kind === 'default') return keyOfDefault(table);
@@ -68,10 +71,11 @@ export function valuesBesideKeys(
   statement: InsertStatement,
   keys: readonly RowKey[],
   table: Table,
+  context: PlanContext,
 ): readonly Expression[] {
   const { source } = statement;
   if (source?.body.kind !== 'values') return [];
-  const index = keyIndex(statement, table);
+  const index = keyIndex(statement, table, context);
   return source.body.rows.flatMap((row, i) =>
     row.filter((_, j) => j !== index || keys[i] !== 'computed'),
   );
@@ -82,8 +86,9 @@ export function insertValues(
   statement: InsertStatement,
   table: Table,
   keys: readonly RowKey[],
-  { input }: PlanContext,
+  context: PlanContext,
 ): InsertMerge {
+  const { input } = context;
   const { sql, tokens } = input;
   const text = insertText(sql, tokens, statement);
   if (text === null) throw new NoMerge('text');
@@ -101,23 +106,32 @@ export function insertValues(
       timeDefaults: timeDefaultsOf(statement, table, text, input.tokens, rows[0]!.items.length),
     };
   }
-  const index = keyIndex(statement, table);
+  const index = keyIndex(statement, table, context);
   const width = rows[0]!.items.length;
   const isGiven = index >= 0 && index < width;
-  if (keys.includes('default') && text.overriding === 'user') throw new NoMerge('insertWith');
   const names = (statement.columns ?? table.columns.map(({ name }) => name)).slice(0, width);
+  // What is given although it is ignored, or nothing.
+  const ignored = isGiven ? -1 : names.indexOf(table.keyColumn!);
+  const kept = names.filter((_, i) => i !== ignored);
   const into = isGiven
     ? text.into
-    : `${text.target} (${[...names, table.keyColumn!].map(quoteName).join(', ')}) `;
+    : `${text.target} (${[...kept, table.keyColumn!].map(quoteName).join(', ')}) `;
   if (!isGiven && text.hasParts) throw new NoMerge('text');
   // A default may be that of an identity, for which a value is to be given only so.
   const overriding = isGiven && text.overriding !== null ? '' : 'OVERRIDING SYSTEM VALUE ';
-  const at = isGiven ? index : width;
+  if (keys.includes('default') && overriding !== '')
+    checkIdentities(
+      table,
+      names,
+      rows.map(({ items }) => items),
+    );
+  const at = isGiven ? index : kept.length;
   const computed: ComputedKeys = {
     table: writtenTable(statement, table).name,
     key: rowsKey(table, [table.keyColumn!]),
-    rows: rows.map(({ items }, i) => {
+    rows: rows.map((row, i) => {
       const key = keys[i]!;
+      const items = row.items.filter((_, item) => item !== ignored);
       const source = key === 'computed' ? { sql: items[at]! } : key;
       return { before: items.slice(0, at), key: source, after: items.slice(at + 1) };
     }),

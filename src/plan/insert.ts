@@ -61,9 +61,6 @@ export function surveyInsert(
     throw new Refusal(refused('insertDefault'));
   }
   const sharded = table?.kind === 'sharded' ? table : null;
-  if (sharded !== null && ignoresKey(statement, sharded, context)) {
-    throw new Refusal(refused('insertDefault'));
-  }
   let leaf: Leaf;
   let keys: readonly RowKey[] | null = null;
   if (sharded !== null) {
@@ -84,12 +81,12 @@ export function surveyInsert(
     const level = surveySelect(source, survey, null, tables, 'derived');
     if (sharded !== null) {
       const key = leaf.keys.get(sharded.keyColumn!)!;
-      const index = keyIndex(statement, sharded);
+      const index = keyIndex(statement, sharded, context);
       tied = tieSource(level, source, index, key, context);
     }
   } else if (source?.body.kind === 'values') {
     const values =
-      keys === null ? source.body.rows.flat() : valuesBesideKeys(statement, keys, table!);
+      keys === null ? source.body.rows.flat() : valuesBesideKeys(statement, keys, table!, context);
     surveyExpressions(values, new Scope(null), survey, tables, sharded !== null);
   }
   const scope = new Scope(null);
@@ -119,14 +116,4 @@ function unknownLeaf(statement: InsertStatement): Leaf {
 function checkConflict(statement: InsertStatement, table: Table, leaf: Leaf, survey: Survey): void {
   const value = conflictKey(statement, table, leaf);
   if (value !== undefined) survey.classes.push(movedKey(value, table, survey.context));
-}
-
-/** OVERRIDING USER VALUE: an identity gets a number of its shard's own, whatever key is given. */
-function ignoresKey(statement: InsertStatement, table: Table, { input }: PlanContext): boolean {
-  const key = table.columns.find(({ name }) => name === table.keyColumn);
-  if (key?.distinctDefault !== true || keyIndex(statement, table) < 0) return false;
-  return input.tokens.some(
-    ({ kind, text }, i) =>
-      kind === 'word' && text === 'overriding' && input.tokens[i + 1]?.text === 'user',
-  );
 }

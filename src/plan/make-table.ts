@@ -38,6 +38,7 @@ export function planMakeTable(
       before: `${target} `,
       after: '',
       given: null,
+      ignored: null,
       key: null,
       whole: false,
     },

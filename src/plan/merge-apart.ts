@@ -1,16 +1,16 @@
 // MERGE whose inserted rows belong to other shards than the rows that they were compared with.
 
-import { quoteName } from '../base/quote.ts';
 import { type MergeClauses, mergeClauses, type WhenText } from '../sql/merge-clauses.ts';
 import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
-import { type PlanContext, Refusal } from './context.ts';
+import type { PlanContext } from './context.ts';
 import { checkFindable, rowsKey } from './insert-select.ts';
+import { mergeInsert } from './merge-insert.ts';
+import { returningOf } from './merge-returning.ts';
 import { NoMerge } from './splice.ts';
 import type { ApartMerge, UnmatchedClause } from './staged.ts';
-import { refused } from './unsupported.ts';
 
-/** `aliases`: the source's, quoted. Throws NoMerge, and Refusal for a row without a key. */
+/** `aliases`: the source's, quoted. Throws NoMerge, and Refusal for a row that can have no key. */
 export function apartMerge(
   statement: MergeStatement,
   table: Table,
@@ -30,7 +30,7 @@ export function apartMerge(
       .join(' '),
     changes: actions.some(({ when, command }) => when === 'matched' && command !== 'nothing'),
     unmatched: actions.flatMap((action, i) =>
-      isUnmatched(i) ? [unmatchedClause(action, text.whens[i]!, table)] : [],
+      isUnmatched(i) ? [unmatchedClause(action, text.whens[i]!, table, context)] : [],
     ),
     returning: returningOf(text, statement, aliases, context),
     key: rowsKey(table, [table.keyColumn!]),
@@ -38,29 +38,22 @@ export function apartMerge(
 }
 
 function unmatchedClause(
-  { command, columns, values }: MergeAction,
-  { condition, values: text }: WhenText,
+  action: MergeAction,
+  when: WhenText,
   table: Table,
+  context: PlanContext,
 ): UnmatchedClause {
-  if (command === 'nothing') return { condition, insert: null };
-  const names = columns ?? table.columns.map(({ name }) => name);
-  const at = names.indexOf(table.keyColumn!);
-  const key = values[at];
-  if (key === undefined || key.kind === 'default') throw new Refusal(refused('insertDefault'));
-  if (text === null || text.items.length !== values.length) throw new NoMerge('text');
-  const { before, items, after } = text;
+  const { condition } = when;
+  if (action.command === 'nothing') return { condition, insert: null };
+  const { before, items, after, keyAt } = mergeInsert(action, when, table, context);
+  const list = (some: readonly (string | null)[], text: (item: string) => string) =>
+    some.map((item) => text(item!)).join('');
   return {
     condition,
     insert: {
-      before: `${before}${items
-        .slice(0, at)
-        .map((item) => `${item}, `)
-        .join('')}`,
-      key: items[at]!,
-      after: `${items
-        .slice(at + 1)
-        .map((item) => `, ${item}`)
-        .join('')}${after}`,
+      before: `${before}${list(items.slice(0, keyAt), (item) => `${item}, `)}`,
+      key: items[keyAt]!,
+      after: `${list(items.slice(keyAt + 1), (item) => `, ${item}`)}${after}`,
     },
   };
 }
@@ -81,32 +74,4 @@ export function clausesOf({ actions }: MergeStatement, { input }: PlanContext): 
   const text = mergeClauses(input.sql, input.tokens);
   if (text === null || text.whens.length !== actions.length) throw new NoMerge('text');
   return text;
-}
-
-/**
- * A star by itself would show what carries the rows, too. `moved`: of a row that is updated, but inserted on
- * another shard.
- */
-export function returningOf(
-  { returning, stars, returningStart }: MergeClauses,
-  { alias, relation }: MergeStatement,
-  aliases: readonly string[],
-  { input: { sql, tokens } }: PlanContext,
-  moved: 'moved' | null = null,
-): string {
-  const all = [...aliases, quoteName(alias ?? relation.name)].map((name) => `${name}.*`).join(', ');
-  const stands = stars.map((star) => ({ ...star, text: all }));
-  if (moved !== null) {
-    tokens.forEach(({ text, start }, i) => {
-      if (start < returningStart || text !== 'merge_action' || tokens[i + 1]?.text !== '(') return;
-      stands.push({ start, end: tokens[i + 2]!.end, text: "'UPDATE'::pg_catalog.text" });
-    });
-  }
-  let text = '';
-  let at = returningStart;
-  for (const stand of stands.sort((a, b) => a.start - b.start)) {
-    text += sql.slice(at, stand.start) + stand.text;
-    at = stand.end;
-  }
-  return text + sql.slice(at, returningStart + returning.length);
 }

@@ -6,7 +6,9 @@ import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { asksChance } from './functions.ts';
 import { checkFindable, rowsKey } from './insert-select.ts';
-import { clausesOf, returningOf } from './merge-apart.ts';
+import { clausesOf } from './merge-apart.ts';
+import { type MergeInsert, mergeInsert } from './merge-insert.ts';
+import { movedReturning, returningOf } from './merge-returning.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, FoundClause, FoundMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
@@ -17,7 +19,7 @@ const NEVER = ['systemColumn', 'tableSample', 'sequenceFunction', 'statementTime
 
 /**
  * `aliases`: the source's, quoted; `own`: the survey of all but the source and RETURNING; `withText`: the
- * WITH clause, as text. Throws NoMerge, and Refusal for a row without a key.
+ * WITH clause, as text. Throws NoMerge, and Refusal for a row that can have no key.
  */
 export function foundMerge(
   statement: MergeStatement,
@@ -37,12 +39,11 @@ export function foundMerge(
     throw new NoMerge('unknownFunction');
   const sharded = table?.kind === 'sharded' ? table : null;
   const key = sharded === null ? null : rowsKey(sharded, [sharded.keyColumn!]);
-  const clauses = actions.map((action, i) => foundClause(action, text.whens[i]!, table));
+  const clauses = actions.map((action, i) => foundClause(action, text.whens[i]!, table, context));
   const movesRows = clauses.some(
     ({ command, values }) =>
       command === 'update' && values.some(({ column }) => column === key?.column),
   );
-  if (movesRows && showsOld(statement, context)) throw new NoMerge('returning');
   const once = asksChance(on);
   if (once && !isAskedOnce(statement, table, movesRows)) throw new NoMerge('unknownFunction');
   return {
@@ -53,7 +54,7 @@ export function foundMerge(
     chance: asksChance(statement.parts),
     once,
     returning: returningOf(text, statement, aliases, context),
-    returningMoved: returningOf(text, statement, aliases, context, 'moved'),
+    returningMoved: movesRows ? movedReturning(text, statement, aliases, table, context) : [],
     key,
   };
 }
@@ -72,47 +73,37 @@ function isAskedOnce(
 }
 
 function foundClause(
-  { when, command, columns, values, partial }: MergeAction,
+  action: MergeAction,
   text: WhenText,
   table: Table | null,
+  context: PlanContext,
 ): FoundClause {
-  if (partial) throw new NoMerge('text');
+  const { when, command } = action;
   const { condition } = text;
-  const texts = command === 'insert' ? (text.values?.items ?? []) : text.assigned;
-  if (texts.length !== values.length) throw new NoMerge('text');
-  const names = columns ?? table?.columns.map(({ name }) => name) ?? null;
-  if (names === null || names.length < texts.length) throw new NoMerge('text');
-  const given = texts.map((sql, i): AssignedColumn => {
-    const isDefault = sql.toLowerCase() === 'default';
-    return { column: names[i]!, sql: isDefault ? null : sql };
+  const written =
+    command === 'insert' ? mergeInsert(action, text, table, context) : assigned(action, text);
+  const { columns, items, before, after } = written;
+  const key = table?.kind === 'sharded' ? table.keyColumn : null;
+  let keyByDefault = false;
+  const values = items.map((sql, i): AssignedColumn => {
+    const isDefault = sql === null || sql.toLowerCase() === 'default';
+    if (!isDefault || columns[i] !== key)
+      return { column: columns[i]!, sql: isDefault ? null : sql };
+    keyByDefault = true;
+    return { column: columns[i]!, sql: 'NULL::pg_catalog.int8' };
   });
-  checkDefaults(command, given, table);
-  const { before = text.action, after = '' } = command === 'insert' ? (text.values ?? {}) : {};
-  return { when, command, condition, values: given, before, after };
-}
-
-/** Throws where a default would be the key, or be evaluated by each copy of a reference table. */
-function checkDefaults(
-  command: MergeAction['command'],
-  given: readonly AssignedColumn[],
-  table: Table | null,
-): void {
-  const value = (name: string) => given.find(({ column }) => column === name);
-  if (table?.kind === 'sharded') {
-    const key = value(table.keyColumn!);
-    if (command === 'insert' && key === undefined) throw new Refusal(refused('insertDefault'));
-    if (key?.sql === null) throw new Refusal(refused('insertDefault'));
-  }
-  if (table?.kind === 'reference' && given.some(({ sql }) => sql === null)) {
+  // Each copy would evaluate a default by itself.
+  if (table?.kind === 'reference' && values.some(({ sql }) => sql === null)) {
     throw new Refusal(refused('referenceUnsteady'));
   }
+  return { when, command, condition, values, keyByDefault, before, after };
 }
 
-/** A row that moves is inserted on its new shard, which knows nothing of the old one. */
-function showsOld({ returning }: MergeStatement, { input: { tokens } }: PlanContext): boolean {
-  const start = tokens.findLastIndex(({ text }) => text === 'returning');
-  const names = tokens.slice(start + 1).map(({ text }) => text);
-  return returning.length > 0 && (names[0] === 'with' || names.some((name) => OLD.has(name)));
-}
+type Written = Pick<MergeInsert, 'columns' | 'items' | 'before' | 'after'>;
 
-const OLD: ReadonlySet<string> = new Set(['old', '"old"']);
+/** What UPDATE sets; nothing of any other command. */
+function assigned({ columns, values, partial }: MergeAction, text: WhenText): Written {
+  const items = text.assigned;
+  if (partial || items.length !== values.length) throw new NoMerge('text');
+  return { columns: columns ?? [], items, before: text.action, after: '' };
+}

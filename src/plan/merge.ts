@@ -14,6 +14,7 @@ import { surveyExpressions } from './level.ts';
 import { afterJoin, apartMerge } from './merge-apart.ts';
 import { foundMerge } from './merge-found.ts';
 import { mergeSource } from './merge-source.ts';
+import { ignoresKey } from './overriding.ts';
 import { conjunctsOf, keyClassOf, keySourceOf, pairsOf } from './restriction.ts';
 import { type Leaf, Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
@@ -50,7 +51,7 @@ export function tieMerge(
   if (statement.actions.some(({ when }) => when === 'notMatchedBySource')) {
     survey.classes.push(new KeyClass());
   }
-  const given = inserts(statement).map((action) => insertedKey(action, table));
+  const given = inserts(statement).map((action) => insertedKey(action, table, survey.context));
   const others = [...given, ...assignedKeys(statement, table)].filter((value) => !isSame(value));
   for (const value of others) survey.classes.push(placedKey(value, table, survey.context));
   return others.length === 0;
@@ -77,7 +78,13 @@ function placedKey(value: Expression | undefined, table: Table, context: PlanCon
 const inserts = ({ actions }: MergeStatement) =>
   actions.filter(({ command }) => command === 'insert');
 
-function insertedKey({ columns, values }: MergeAction, table: Table): Expression | undefined {
+/** undefined: its default, whatever is given. */
+function insertedKey(
+  { columns, values }: MergeAction,
+  table: Table,
+  context: PlanContext,
+): Expression | undefined {
+  if (ignoresKey(table, context)) return undefined;
   const names = columns ?? table.columns.map(({ name }) => name);
   return values[names.indexOf(table.keyColumn!)];
 }
@@ -106,7 +113,7 @@ export function mergeRows(
   checkReturning(statement, scope, survey);
   const sharded = table?.kind === 'sharded' ? table : null;
   const splits = sharded !== null && inserts(statement).length > 0;
-  const split = splits && !isJoin ? splitOf(statement, sharded, scope) : null;
+  const split = splits && !isJoin ? splitOf(statement, sharded, scope, context) : null;
   const isApart = splits && split === null;
   const isFound =
     decides === 'query' ||
@@ -143,7 +150,12 @@ function shownBy(aliases: readonly string[]): string {
 }
 
 /** By the source's column that ON holds equal to the key and every INSERT gives as the key; null: none is. */
-function splitOf(statement: MergeStatement, table: Table, scope: Scope): MergeRowsMerge['split'] {
+function splitOf(
+  statement: MergeStatement,
+  table: Table,
+  scope: Scope,
+  context: PlanContext,
+): MergeRowsMerge['split'] {
   const [target, source] = scope.leaves;
   const columnOf = (e: Expression | undefined, leaf: Leaf | undefined) => {
     const found = e?.kind === 'column' ? scope.find(e.path) : null;
@@ -154,7 +166,9 @@ function splitOf(statement: MergeStatement, table: Table, scope: Scope): MergeRo
     return columnOf(b, target) === table.keyColumn ? (columnOf(a, source) ?? []) : [];
   });
   const column = columns.find((name) =>
-    inserts(statement).every((each) => columnOf(insertedKey(each, table), source) === name),
+    inserts(statement).every(
+      (each) => columnOf(insertedKey(each, table, context), source) === name,
+    ),
   );
   if (column === undefined) return null;
   return { column, key: rowsKey(table, [table.keyColumn!]) };

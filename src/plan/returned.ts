@@ -158,7 +158,7 @@ const versionOf = (name: string, { scope, versions }: Cut): 'old' | 'new' | null
   scope.leaves.some((leaf) => leaf.name === name) ? null : (versions.get(name) ?? null);
 
 /** RETURNING WITH (OLD AS before, NEW AS after) */
-function versionsIn(tokens: readonly Token[]): ReadonlyMap<string, 'old' | 'new'> {
+export function versionsIn(tokens: readonly Token[]): ReadonlyMap<string, 'old' | 'new'> {
   const names = { old: 'old', new: 'new' };
   const start = tokens.findIndex(
     ({ kind, text }, i) =>
@@ -214,7 +214,10 @@ function namesIn(expression: Expression): (readonly string[])[] {
   return names;
 }
 
-function placeOf({ path, at }: Column, { tokens }: Cut): { start: number; end: number } {
+export function placeOf(
+  { path, at }: Column,
+  { tokens }: Pick<Cut, 'tokens'>,
+): { start: number; end: number } {
   const first = tokens.findIndex(({ start }) => start === at);
   const names = path.map((_, i) => tokens[first + 2 * i]);
   const isAsWritten = path.every((name, i) => nameOf(names[i]) === name);
@@ -222,7 +225,8 @@ function placeOf({ path, at }: Column, { tokens }: Cut): { start: number; end: n
   return { start: names[0]!.start, end: names.at(-1)!.end };
 }
 
-function nameOf(token: Token | undefined): string | null {
+/** What a token calls something; null: it is no name. */
+export function nameOf(token: Token | undefined): string | null {
   if (token?.kind === 'word') return token.text;
   if (token?.kind !== 'name' || !token.text.startsWith('"')) return null;
   return token.text.slice(1, -1).replaceAll('""', '"');

@@ -31,6 +31,8 @@ export interface InsertRowsMerge {
   readonly after: string;
   /** The target column of each column of the query, unquoted; null: the table's own order. */
   readonly given: readonly string[] | null;
+  /** A column of the query for which there is none, 0-based; null: none. */
+  readonly ignored: number | null;
   /** null: the table is not sharded. */
   readonly key: RowsKey | null;
   /** ON CONFLICT DO UPDATE: a row must not be met twice, so that each shard gets one statement. */
@@ -197,7 +199,8 @@ export interface UnmatchedClause {
   /** INSERT, on both sides of the key; null: DO NOTHING. */
   readonly insert: {
     readonly before: string;
-    readonly key: string;
+    /** null: its default, evaluated before. */
+    readonly key: string | null;
     readonly after: string;
   } | null;
 }
@@ -218,10 +221,13 @@ export interface FoundMerge {
   readonly once: boolean;
   /** RETURNING …, or ''; of a row that moves, which its new shard inserts. */
   readonly returning: string;
-  readonly returningMoved: string;
+  readonly returningMoved: readonly MovedPart[];
   /** null: the table is not sharded. */
   readonly key: RowsKey | null;
 }
+
+/** Text as it is, or a column of the row before it moved; null: all of them. */
+export type MovedPart = string | { readonly old: string | null };
 
 /** One WHEN. */
 export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {
@@ -229,6 +235,8 @@ export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {
   readonly condition: string | null;
   /** Of UPDATE and INSERT, in their order. */
   readonly values: readonly AssignedColumn[];
+  /** The sharding key among them is its default, evaluated before; its SQL is NULL. */
+  readonly keyByDefault: boolean;
   /** INSERT, on both sides of its values. */
   readonly before: string;
   readonly after: string;

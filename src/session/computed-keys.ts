@@ -64,12 +64,12 @@ async function evaluate(
 export async function defaultKeys(
   { state, context }: RunnerDependencies,
   table: string,
-  { column }: RowsKey,
+  key: RowsKey,
   count: number,
 ): Promise<readonly (bigint | null)[]> {
   if (count === 0) return [];
   const shard = context.counters.transactions % context.topology().shards.length;
   return withConnectionOf(state)(shard, (connection) =>
-    defaultValues(connection, table, column, count),
+    defaultValues(connection, table, key, count),
   );
 }

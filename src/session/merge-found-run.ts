@@ -14,11 +14,12 @@ import { sourceSql } from '../execute/merge-rows.ts';
 import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows } from '../execute/modify-rows.ts';
 import { withArrays } from '../execute/parameters.ts';
-import { integerOf, shardOfKey } from '../execute/row-set.ts';
+import { integerBytes, integerOf, shardOfKey } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { FoundClause } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { decodeDataRow, encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
+import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
@@ -61,9 +62,8 @@ export async function runFound(run: StagedRun, write: SourceWrite): Promise<Writ
   const unmatched = inserts
     ? await findRows(asked, 'notMatched', (position) => !matched.has(position))
     : NONE;
-  const pairs = [...rows, ...unmatched.rows]
-    .filter((row) => !isLeftAlone(row, clauses))
-    .map((row) => pairOf(asked, row));
+  const taken = [...rows, ...unmatched.rows].filter((row) => !isLeftAlone(row, clauses));
+  const pairs = (await withDefaultKeys(asked, taken)).map((row) => pairOf(asked, row));
   if (pairs.some(({ movesTo }) => movesTo !== null)) {
     const oids = table.columns.map(({ typeOid }) => typeOid);
     await withConnectionOf(run.d.state)(HOME_SHARD, (home) => checkExact(home, oids));
@@ -264,6 +264,24 @@ function shardsOf(
   const value = integerOf(identity[table.identity.indexOf(key.column)]!);
   const { placement } = run.d.context.topology();
   return [shardOfKey(value, { ...key, notNull: false }, placement)];
+}
+
+/** With the keys of those whose clause leaves that to its default. */
+async function withDefaultKeys(
+  { run, write }: Asked,
+  rows: readonly FoundRow[],
+): Promise<readonly FoundRow[]> {
+  const { clauses, key } = write.merge.found;
+  const isByDefault = ({ clause }: FoundRow) => clauses[clause - 1]!.keyByDefault;
+  const count = rows.filter(isByDefault).length;
+  if (key === null || count === 0) return rows;
+  const keys = [...(await defaultKeys(run.d, write.merge.table.name, key, count))];
+  return rows.map((row) => {
+    if (!isByDefault(row)) return row;
+    const given = clauses[row.clause - 1]!.values.filter(({ sql }) => sql !== null);
+    const at = given.findIndex(({ column }) => column === key.column);
+    return { ...row, values: row.values.with(at, integerBytes(keys.shift()!, key.type)) };
+  });
 }
 
 function pairOf(asked: Asked, row: FoundRow): FoundPair {

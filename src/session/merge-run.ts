@@ -9,6 +9,7 @@ import type { WriteResult } from '../execute/write.ts';
 import type { MergeRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { runFound } from './merge-found-run.ts';
 import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
@@ -56,6 +57,14 @@ async function write(run: StagedRun, merge: MergeRowsMerge, read: ReadRows): Pro
   };
   const { apart, found } = merge;
   if (found !== null) return runFound(run, { ...written, merge: { ...merge, found } });
-  if (apart !== null) return mergeApart({ ...written, merge: { ...merge, apart }, placement });
+  if (apart !== null) {
+    const ofDefault = (count: number) => defaultKeys(run.d, merge.table.name, apart.key, count);
+    return mergeApart({
+      ...written,
+      merge: { ...merge, apart },
+      placement,
+      defaultKeys: ofDefault,
+    });
+  }
   return mergeRows({ ...written, rowShards });
 }

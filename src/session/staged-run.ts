@@ -16,6 +16,7 @@ import { returnsTooMuch, type WriteResult } from '../execute/write.ts';
 import type { InsertRowsMerge, ValuesQuery } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
+import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
 import {
@@ -141,15 +142,17 @@ export async function writeRows(
 ): Promise<WriteResult> {
   const { context, state } = d;
   const { placement, shards } = context.topology();
-  const { table, given, key } = merge;
-  const fields = read.description.fields ?? [];
+  const { table, given, key, ignored } = merge;
+  const fields = (read.description.fields ?? []).filter((_, i) => i !== ignored);
+  const written =
+    ignored === null ? read.set.rows : read.set.rows.map((row) => withoutColumn(row, ignored));
   const isByDefault = key !== null && key.index === null && key.hasDefault;
-  const keys = isByDefault ? await defaultKeys(d, table.name, key, read.set.rows.length) : null;
+  const keys = isByDefault ? await defaultKeys(d, table.name, key, written.length) : null;
   const { rows, carriage, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
     const made = await carriageOf(home, fields, table, given);
     const own = { ...made, whole: made.whole || isWhole(merge) };
-    if (keys !== null && key !== null) return withKeys(own, read.set.rows, keys, key, placement);
-    const all = { rows: read.set.rows, carriage: own };
+    if (keys !== null && key !== null) return withKeys(own, written, keys, key, placement);
+    const all = { rows: written, carriage: own };
     if (key === null) return { ...all, rowShards: [] };
     const places = await shardsOfRows(home, all.rows, made.columns, key, placement);
     return { ...all, rowShards: places };
@@ -168,6 +171,9 @@ export async function writeRows(
     bytesMax: context.mergeBytesMax,
   });
 }
+
+const withoutColumn = (row: Buffer, column: number): Buffer =>
+  encodeDataRowBody(decodeDataRow(row).filter((_, i) => i !== column));
 
 /** With the key, which the statement leaves to its default, as the last column. */
 function beforeKey({ target, given, key }: InsertRowsMerge, width: number): string {

@@ -128,7 +128,9 @@ class ClauseReader {
 
   /** RETURNING WITH (OLD AS o, NEW AS n) */
   #isBehindWith(i: number): boolean {
-    const open = this.#tokens.findIndex((_, from) => closing(this.#tokens, from) === i - 1);
+    const open = this.#tokens.findIndex(
+      ({ text }, from) => text === '(' && closing(this.#tokens, from) === i - 1,
+    );
     return this.#tokens[open - 1]?.text === 'with' && this.#tokens[open - 2]?.text === 'returning';
   }
 

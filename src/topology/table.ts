@@ -25,6 +25,8 @@ export interface Column {
   readonly defaultType?: string | null;
   /** An identity, or a default of its own for each row: a sequence, a UUID. */
   readonly distinctDefault?: boolean;
+  /** An identity: OVERRIDING USER VALUE leaves it to its default. */
+  readonly identity?: boolean;
 }
 
 /** What the rules make of a table that does not exist yet. */

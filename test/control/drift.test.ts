@@ -19,6 +19,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       ...facts,
       generated: false,
       distinctDefault: false,
+      identity: false,
       timeDefault: null,
       defaultType: null,
     }));

@@ -56,6 +56,43 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN MATCHED AND v.k = 1 THEN UPDATE SET user_id = v.n WHEN MATCHED THEN UPDATE SET name = 'five'
       RETURNING merge_action() AS done, m.user_id) SELECT * FROM m`,
   },
+  // Rows that move, as they were.
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 101), (2, 104), (5, 11), (77, 7)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED AND v.k = 5 THEN UPDATE SET name = 'stays'
+      WHEN MATCHED THEN UPDATE SET user_id = v.n, name = m.name || ' moved'
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (v.n, 'new')
+      RETURNING merge_action(), old.user_id, new.user_id, old.*, v.n, old.name || m.name, (SELECT old.total + v.k)`,
+  },
+  {
+    sql: `MERGE INTO files t USING members m ON t.user_id = m.user_id AND t.id = m.user_id * 3
+      WHEN MATCHED THEN UPDATE SET user_id = 42 + t.id, note = DEFAULT
+      RETURNING WITH (OLD AS was, NEW AS "is") was.*, "is".twice - was.twice, was.tags[2], was.feels, "is".*, m.name`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 101)) v (k, n) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = v.n RETURNING WITH (OLD AS o) *, o.user_id AS before`,
+  },
+  // The key is left to its default, or to be NULL.
+  {
+    sql: `MERGE INTO picked p USING (VALUES (1, 'a'), (4, 'b'), (9, 'c')) v (k, l) ON p.user_id = v.k
+      WHEN NOT MATCHED AND v.k = 1 THEN INSERT (label) VALUES (v.l)
+      WHEN NOT MATCHED AND v.k = 4 THEN INSERT VALUES (DEFAULT, v.l)
+      WHEN NOT MATCHED THEN INSERT DEFAULT VALUES RETURNING merge_action(), p.*, v.l`,
+  },
+  {
+    sql: `MERGE INTO picked p USING members m ON p.user_id = m.user_id
+      WHEN NOT MATCHED AND m.user_id IN (SELECT user_id FROM files WHERE id > 9) THEN INSERT (label) VALUES (m.name)
+      RETURNING p.*, m.user_id`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1), (70)) v (k) ON m.user_id = v.k
+      WHEN NOT MATCHED THEN INSERT (name) VALUES ('none')`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1), (70)) v (k) ON m.user_id = v.k
+      WHEN MATCHED THEN UPDATE SET user_id = DEFAULT`,
+  },
   // Sub-queries over other rows: in ON, in conditions, in values.
   {
     sql: `MERGE INTO members m USING notes n

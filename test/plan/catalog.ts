@@ -11,6 +11,7 @@ interface ColumnFacts {
   readonly hasDefault?: boolean;
   readonly timeDefault?: string;
   readonly notNull?: boolean;
+  readonly identity?: boolean;
   readonly collation?: string;
 }
 
@@ -18,10 +19,11 @@ const column = (name: string, type: keyof typeof OID, facts: ColumnFacts = {}): 
   name,
   typeOid: OID[type],
   collation: facts.collation ?? null,
-  hasDefault: facts.hasDefault ?? false,
+  hasDefault: facts.hasDefault ?? facts.identity ?? false,
   timeDefault: facts.timeDefault ?? null,
   notNull: facts.notNull ?? false,
   generated: false,
+  identity: facts.identity ?? false,
 });
 
 const table = (
@@ -55,6 +57,11 @@ const TABLES: readonly Table[] = [
     deletesCascade: true,
   },
   table('loose', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
+  table('badges', 'sharded', 'user_id', [
+    column('user_id', 'int8', { identity: true, notNull: true }),
+    column('number', 'int8', { identity: true, notNull: true }),
+    column('note', 'text'),
+  ]),
   table('named', 'sharded', 'user_id', [
     column('user_id', 'int8', { notNull: true }),
     column('title', 'text', { collation: 'de-DE-x-icu' }),

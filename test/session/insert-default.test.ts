@@ -52,17 +52,27 @@ describe('A key that is an identity', () => {
     expect((await stored()).size).toBe(6);
   });
 
-  it('is refused where a value is given that is not to be taken', async () => {
+  it('is given to rows whose own value is not to be taken', async () => {
     const before = await stored();
     for (const rows of [
-      `VALUES (5, 'x')`,
-      `VALUES (4, 'y'), (7, 'z')`,
-      `SELECT g, 'q' FROM generate_series(1, 3) g`,
+      `VALUES (-5, 'x')`,
+      `VALUES (-4, 'y'), (DEFAULT, 'z'), (NULL, 'w')`,
+      `VALUES (-4, (SELECT max(t) || ' most' FROM docs))`,
+      `SELECT -g, 'q' FROM generate_series(1, 3) g`,
+      `SELECT id - 1000, 'r' FROM docs WHERE t = 'q'`,
     ]) {
-      const answer = await client.query(`INSERT INTO docs OVERRIDING USER VALUE ${rows}`);
-      expect(errorCode(answer), rows).toBe('0A000');
+      await client.rows(`INSERT INTO docs OVERRIDING USER VALUE ${rows}`);
     }
-    expect(await stored()).toEqual(before);
+    await client.rows(`INSERT INTO docs (t, id) OVERRIDING USER VALUE SELECT 's', -1`);
+    await client.rows(
+      `MERGE INTO docs d USING (VALUES (-1, 'm'), (-2, 'n')) v (k, t) ON d.id = v.k
+       WHEN NOT MATCHED THEN INSERT (id, t) OVERRIDING USER VALUE VALUES (v.k, v.t)`,
+    );
+    const after = await stored();
+    expect(after.size - before.size).toBe(14);
+    expect([...after.keys()].filter((id) => id < 0n)).toEqual([]);
+    const texts = [...after.values()].filter((t) => t.length === 1).sort();
+    expect(texts).toEqual([...'mnqqqrrrswxyz']);
   });
 
   it('is given to many rows, to DEFAULT, to DEFAULT VALUES and to the rows of a query', async () => {
@@ -75,6 +85,29 @@ describe('A key that is an identity', () => {
     const after = await stored();
     expect(after.size - before.size).toBe(15);
     expect([...after.values()].filter((t) => t.endsWith(' again'))).toHaveLength(5);
+  });
+
+  it('is given to rows that a MERGE inserts without it, also where others are asked for that', async () => {
+    const before = await stored();
+    await client.rows(
+      `MERGE INTO docs d USING (VALUES (1, 'u'), (2, 'v')) v (k, t) ON d.id = -v.k
+       WHEN NOT MATCHED AND v.k = 1 THEN INSERT (t) VALUES ('merged ' || v.t)
+       WHEN NOT MATCHED THEN INSERT VALUES (DEFAULT, 'merged ' || v.t)`,
+    );
+    const [[done, id, t]] = (await client.rows(
+      `MERGE INTO docs d USING (VALUES ('w')) v (t) ON d.t = 'merged' || v.t
+       WHEN NOT MATCHED AND v.t > (SELECT min(t) FROM docs WHERE t LIKE 'merged%') THEN
+         INSERT (t) VALUES ('merged ' || v.t)
+       RETURNING merge_action(), d.*`,
+    )) as [[string, string, string]];
+    const after = await stored();
+    expect([done, after.get(BigInt(id))]).toEqual(['INSERT', t]);
+    expect(after.size - before.size).toBe(3);
+    expect([...after.values()].filter((each) => each.startsWith('merged ')).sort()).toEqual([
+      'merged u',
+      'merged v',
+      'merged w',
+    ]);
   });
 
   it('cannot be given by hand, as on one PostgreSQL', async () => {
