@@ -20,6 +20,7 @@ export const SQLSTATE = {
   cardinalityViolation: '21000',
   numericValueOutOfRange: '22003',
   notNullViolation: '23502',
+  foreignKeyViolation: '23503',
   uniqueViolation: '23505',
   invalidCursorState: '24000',
   activeSqlTransaction: '25001',

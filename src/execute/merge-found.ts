@@ -54,7 +54,8 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   checkOnce(pairs);
   checkSwaps(write);
   const moved = pairs.filter(({ movesTo }) => movesTo !== null);
-  if (moved.length > 0 && !table.movable) throw immovable(merge.table.name);
+  if (moved.length > 0 && !table.movable)
+    throw immovable(merge.table.name, NOT_BY_MERGE, 'Move them by an UPDATE.');
   const answer = new Answer(write.bytesMax);
   const arriving = await takeMoved(write, moved);
   const { sql, columns } = stayingStatement(write);
@@ -71,6 +72,9 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   await insertMoved(write, arriving, answer);
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
 }
+
+const NOT_BY_MERGE =
+  'It has triggers, row level security, tables that inherit from it, or foreign keys that act when its rows are deleted or their keys set, or it is a view.';
 
 const assigned = ({ values }: FoundClause) => values.filter(({ sql }) => sql !== null);
 

@@ -176,13 +176,15 @@ const columnsSql = (table: string) => `
   WHERE c.oid = ${quoteLiteral(table)}::pg_catalog.regclass ORDER BY a.attnum`;
 
 /** Why the key of a row cannot be set to that of another shard. */
-export function immovable(table: string): SqlError {
+export function immovable(
+  table: string,
+  detail: string,
+  hint = 'Delete the row and insert it with the new key.',
+): SqlError {
   return new SqlError({
     code: SQLSTATE.featureNotSupported,
     message: `not supported: UPDATE that moves rows of ${table} to other shards`,
-    detail:
-      'It has triggers, row level security, tables that inherit from it, or foreign keys that act ' +
-      'when its rows are deleted, or it is a view that does not show all columns.',
-    hint: 'Delete the row and insert it with the new key.',
+    detail,
+    hint,
   });
 }

@@ -18,7 +18,7 @@ import {
 } from './carried.ts';
 import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
 import { haveCycle } from './key-cycle.ts';
-import { immovable, type ModifiedColumn, type ModifiedTable } from './modified-table.ts';
+import type { ModifiedColumn, ModifiedTable } from './modified-table.ts';
 import { differs } from './reference-write.ts';
 import { arrivalSql, showsFound } from './returned-columns.ts';
 import { openShardStream } from './shard-stream.ts';
@@ -47,12 +47,11 @@ export interface ModifiedRow {
 
 /**
  * Shard by shard, in their order; of a reference table, one of them answers. Without rows the home shard is
- * told all the same: the statement may have triggers, or be forbidden.
+ * told all the same: the statement may have triggers, or be forbidden. Rows move only of a movable table.
  */
 export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
-  const { merge, rows, table } = write;
+  const { merge, rows } = write;
   const moved = rows.filter(({ movesTo }) => movesTo !== null);
-  if (moved.length > 0 && !table.movable) throw immovable(merge.table.name);
   if (moved.length > 0) checkSwaps(write);
   const answer = new Answer(write.bytesMax);
   const alsoWithout = rows.length === 0;
@@ -89,7 +88,15 @@ function checkSwaps({ merge, table, rows }: ModifyWrite): void {
     const keyOf = (places: readonly number[]) => JSON.stringify(places.map((i) => values[i]));
     return [keyOf(names.map((_, i) => i)), keyOf(after)] as const;
   });
-  if (!haveCycle(keys)) return;
+  checkCycle(table, keys);
+}
+
+/** `keys`: by which each row was found, and which it gets. Throws 23505. */
+export function checkCycle(
+  { unique: { constraint } }: ModifiedTable,
+  keys: Parameters<typeof haveCycle>[0],
+): void {
+  if (constraint === null || !haveCycle(keys)) return;
   throw new SqlError({
     code: SQLSTATE.uniqueViolation,
     message: `duplicate key value violates unique constraint "${constraint}"`,
@@ -99,7 +106,7 @@ function checkSwaps({ merge, table, rows }: ModifyWrite): void {
 const bodies = (rows: readonly ModifiedRow[]) => rows.map(({ body }) => body);
 
 /** The statement for rows that stay where they are. */
-function stayingSql(write: ModifyWrite): string {
+export function stayingSql(write: ModifyWrite): string {
   const { merge, table, columns, collations, parameters } = write;
   const { verb, target, assignments } = merge;
   const returning = write.returning === '' ? '' : ` RETURNING ${write.returning}`;

@@ -60,6 +60,9 @@ const WINDOW = words(`
 /** Volatile, but each call stands alone: evaluated per row on a shard it is as right as anywhere. */
 const PER_ROW = words('random gen_random_uuid uuidv4 uuidv7 clock_timestamp timeofday pg_sleep');
 
+/** They tell of their transaction or connection, or count. */
+const TELLS = words('nextval pg_backend_pid pg_current_xact_id pg_trigger_depth txid_current');
+
 /** Functions that return several rows, the same on any shard. */
 const ROWS = words(`
   generate_series generate_subscripts unnest json_array_elements json_array_elements_text json_each
@@ -106,6 +109,10 @@ export function isAggregate(call: Call): boolean {
 export function isPerRow(call: Call): boolean {
   return isBuiltIn(call) && PER_ROW.has(call.name);
 }
+
+/** A function of that name of pg_catalog takes nothing from a table and does nothing to one. */
+export const isOwnComputation = (name: string): boolean =>
+  SCALAR.has(name) || PER_ROW.has(name) || TELLS.has(name);
 
 /** random() and its kin anywhere in it: two readings would not find the same. */
 export function asksChance(part: unknown): boolean {

@@ -12,6 +12,8 @@ import {
 } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
+import { movingTables } from '../execute/moving-tables.ts';
+import { movingUpdate } from '../execute/moving-update.ts';
 import { formatAt } from '../execute/parameters.ts';
 import { foundItems, returnedColumns } from '../execute/returned-columns.ts';
 import { integerOf, shardOfKey } from '../execute/row-set.ts';
@@ -57,11 +59,8 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     const shards = shardsOf(run, merge, table, body);
     rows.push({ body, shards, movesTo: newShard(run, merge, table, body, shards) });
   }
-  if (rows.some(({ movesTo }) => movesTo !== null)) {
-    const oids = table.columns.map(({ typeOid }) => typeOid);
-    await withConnectionOf(state)(HOME_SHARD, (home) => checkExact(home, oids));
-  }
-  return modifyRows({
+  const moves = rows.some(({ movesTo }) => movesTo !== null);
+  const write = {
     transaction: state.transaction!,
     merge,
     table,
@@ -72,7 +71,19 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     parameters: { ...run.execution.parameters, types: run.description.parameterTypes },
     resultFormats: run.execution.resultFormats,
     bytesMax: context.mergeBytesMax,
-  });
+  };
+  if (!moves) return modifyRows(write);
+  const { catalog, placement } = context.topology();
+  if (!table.movable) {
+    const moving = await withConnectionOf(state)(HOME_SHARD, (home) =>
+      movingTables(home, merge.table.name, catalog),
+    );
+    const columnCount = run.description.fields?.length ?? 0;
+    return movingUpdate({ ...write, moving, placement, columnCount });
+  }
+  const oids = table.columns.map(({ typeOid }) => typeOid);
+  await withConnectionOf(state)(HOME_SHARD, (home) => checkExact(home, oids));
+  return modifyRows(write);
 }
 
 interface Locked {

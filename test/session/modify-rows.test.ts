@@ -264,44 +264,4 @@ describe('It is refused with a reason', () => {
     expect(errorCode(await client.query(sql))).toBe('0A000');
     expect(errorCode(await client.query(`${sql} AND l.user_id = 1 AND a.user_id = 1`))).toBe('');
   });
-
-  it('where a move would fire other triggers than an update', async () => {
-    await client.rows(`CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN RETURN NEW; END $$`);
-    await client.rows(`CREATE TRIGGER noting BEFORE UPDATE ON accounts
-      FOR EACH ROW EXECUTE FUNCTION noted()`);
-    const within = 'UPDATE accounts SET user_id = user_id + 2 WHERE user_id = 3 RETURNING user_id';
-    expect(await client.rows(within)).toEqual([['5']]);
-    const answer = await client.query('UPDATE accounts SET user_id = user_id + 1');
-    expect(errorCode(answer)).toBe('0A000');
-    await client.rows('DROP TRIGGER noting ON accounts');
-    expect(errorCode(await client.query('UPDATE accounts SET user_id = user_id + 10'))).toBe('');
-    expect((await totals()).map(([user]) => user)).toEqual(['11', '12', '15']);
-  });
-
-  it('where a foreign key would act on the row that is deleted', async () => {
-    await client.rows(`CREATE TABLE parts (user_id bigint, n int, PRIMARY KEY (user_id, n),
-      FOREIGN KEY (user_id) REFERENCES accounts ON DELETE CASCADE)`);
-    await client.rows('INSERT INTO parts VALUES (1, 1)');
-    const answer = await client.query('UPDATE accounts SET user_id = 4 WHERE user_id = 1');
-    expect(errorCode(answer)).toBe('0A000');
-    expect(await client.rows('SELECT * FROM parts')).toEqual([['1', '1']]);
-    await client.rows('DROP TABLE parts');
-  });
-
-  it('where a partition has a trigger that a move would not fire', async () => {
-    await client.rows(`CREATE TABLE logs (user_id bigint, day int, PRIMARY KEY (user_id, day))
-      PARTITION BY RANGE (day)`);
-    await client.rows('CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10)');
-    await client.rows(`CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN RETURN NEW; END $$`);
-    await client.rows(`CREATE TRIGGER logging BEFORE UPDATE ON logs_1
-      FOR EACH ROW EXECUTE FUNCTION logged()`);
-    await client.rows('INSERT INTO logs VALUES (1, 1)');
-    const move = 'UPDATE logs SET user_id = 2 WHERE user_id = 1';
-    expect(errorCode(await client.query(move))).toBe('0A000');
-    await client.rows('DROP TRIGGER logging ON logs_1');
-    expect(errorCode(await client.query(move))).toBe('');
-    await client.rows('DROP TABLE logs');
-  });
 });

@@ -1,0 +1,265 @@
+// Moving tables: those that get rows with new keys by an UPDATE, and whether one shard may run it for its rows.
+
+import type { SqlError } from '../base/errors.ts';
+import { quoteName } from '../base/quote.ts';
+import { type InsertedRow, type TriggerBody, triggerBody } from '../plan/trigger-body.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
+import type { Catalog } from '../topology/table.ts';
+import { checkExact } from './carried.ts';
+import { immovable, type ModifiedColumn, modifiedTable } from './modified-table.ts';
+import {
+  type ForeignKey,
+  type MoveFacts,
+  moveFacts,
+  TRIGGER,
+  type TriggerFacts,
+} from './move-facts.ts';
+
+export interface MovingTable {
+  /** Qualified and quoted. */
+  readonly sql: string;
+  /** The sharding key's column, unquoted. */
+  readonly key: string;
+  /** All that can be given a value. */
+  readonly columns: readonly ModifiedColumn[];
+  /** To delete, or to insert, a row fires triggers. */
+  readonly firesOnDelete: boolean;
+  readonly firesOnInsert: boolean;
+  readonly refersTo: readonly ForeignKey[];
+}
+
+export interface MovingTables {
+  /** What the written one is called. */
+  readonly name: string;
+  /** The written one, and those that are written along; each behind those that it refers to. */
+  readonly tables: readonly MovingTable[];
+  /** session_replication_role as the session has it: not replica. */
+  readonly role: string;
+}
+
+/** The table of the UPDATE, and whom it is asked of. */
+interface Survey {
+  readonly home: ServerConnection;
+  readonly catalog: Catalog;
+  readonly target: MoveFacts;
+}
+
+/** A table that gets rows with new keys. */
+interface Moving {
+  readonly facts: MoveFacts;
+  readonly key: string;
+  /** Its rows are updated, or triggers insert them: with the key that a row has got, or none but what it had. */
+  readonly by: 'update' | 'insertOfNew' | 'insertOfOld';
+}
+
+/**
+ * For an UPDATE that a shard runs for rows of its own, which then are taken to the shards of their new keys.
+ * Throws 0A000 where a server that has no other rows might do something else than one that has all.
+ */
+export async function movingTables(
+  home: ServerConnection,
+  table: string,
+  catalog: Catalog,
+): Promise<MovingTables> {
+  const target = await moveFacts(home, table);
+  const survey = { home, catalog, target };
+  const { name } = target;
+  const role = await replicationRole(home);
+  if (role === 'replica') throw immovable(name, 'session_replication_role is replica.');
+  const found: Moving[] = [];
+  const open = [movingOf(target, 'update', survey)];
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    const { facts, by } = next;
+    if (found.some((each) => each.facts.sql === facts.sql && each.by === by)) continue;
+    found.push(next);
+    for (const inserting of insertedBy(next, survey)) {
+      open.push(await writtenBy(inserting, next, survey));
+    }
+    if (by === 'update') open.push(...(await cascadesOf(next, survey)));
+  }
+  for (const each of found) checkReferences(each, found, survey);
+  const tables: MovingTable[] = [];
+  for (const each of inOrder(found)) tables.push(await movingTable(each, survey));
+  return { name, tables, role };
+}
+
+async function replicationRole(home: ServerConnection): Promise<string> {
+  const { rows } = await query(
+    home,
+    `SELECT pg_catalog.current_setting('session_replication_role')`,
+  );
+  return rows[0]![0]!;
+}
+
+function movingOf(facts: MoveFacts, by: Moving['by'], { catalog, target }: Survey): Moving {
+  const { name } = facts;
+  const refusal = (detail: string, hint?: string) => immovable(target.name, detail, hint);
+  if (!facts.isTable) {
+    throw refusal(
+      'By a view only rows of a table without triggers, row level security and foreign keys that act are moved, and only where it shows all columns.',
+      'Write the table itself.',
+    );
+  }
+  const key = catalog.table(facts.schema, name)?.keyColumn ?? null;
+  if (key === null) throw refusal(`Rows of ${name}, which is not sharded, are written along.`);
+  if (facts.rowSecurity) {
+    throw refusal(
+      `Row level security of ${name} looks at rows that are taken out and put in, which an UPDATE does not do.`,
+    );
+  }
+  if (facts.hasHeirs) throw refusal(`Tables inherit from ${name}.`);
+  return { facts, key, by };
+}
+
+const fires =
+  (event: number) =>
+  ({ type }: TriggerFacts): boolean =>
+    (type & event) !== 0;
+
+async function movingTable({ facts, key }: Moving, { home, target }: Survey): Promise<MovingTable> {
+  const { sql, name, triggers, refersTo } = facts;
+  const moves = triggers.filter(fires(TRIGGER.insert | TRIGGER.delete));
+  // Where others do not fire, those would.
+  const loud = moves.find(({ enabled }) => enabled !== 'O');
+  if (loud !== undefined) {
+    throw immovable(
+      target.name,
+      `The trigger ${loud.name} of ${name} fires ALWAYS, or as a REPLICA, also for a row that is taken out and put in elsewhere.`,
+    );
+  }
+  const own = { name: sql, alias: '', kind: 'sharded', columns: [], shown: null } as const;
+  const { columns } = await modifiedTable(home, own, key);
+  const oids = columns.map(({ typeOid }) => typeOid);
+  await checkExact(home, oids);
+  const firesOnDelete = triggers.some(fires(TRIGGER.delete));
+  const firesOnInsert = triggers.some(fires(TRIGGER.insert));
+  const isGiven = (column: string) => columns.some((each) => each.name === column);
+  if (firesOnInsert && !refersTo.every((each) => each.columns.every(isGiven))) {
+    throw immovable(target.name, `A foreign key of ${name} has a generated column.`);
+  }
+  return { sql, key, columns, firesOnDelete, firesOnInsert, refersTo };
+}
+
+/** A trigger, and one of the rows that it inserts. */
+interface Inserting {
+  readonly trigger: TriggerFacts;
+  readonly row: InsertedRow;
+}
+
+/** Throws 0A000 for what the triggers of a table may do else. */
+function insertedBy({ facts, by, key }: Moving, { target, catalog }: Survey): readonly Inserting[] {
+  const event = by === 'update' ? TRIGGER.update : TRIGGER.insert;
+  const firing = facts.triggers.filter(fires(event)).filter(({ enabled }) => enabled !== 'R');
+  const bodies = firing.map((trigger) => {
+    const body = bodyOf(trigger, catalog);
+    // What is inserted later is not found behind the UPDATE.
+    const isLate = trigger.deferrable && body !== null && body.inserts.length > 0;
+    if (body === null || isLate) throw reaching(target, facts, trigger);
+    return { trigger, body };
+  });
+  const inserting = bodies.flatMap(({ trigger, body }) =>
+    body.inserts.map((row) => ({ trigger, row })),
+  );
+  // Of the target's rows alone the UPDATE tells the final key: others would be looked for in vain.
+  const changing = bodies.find(({ body }) => body.assigns?.has(key) ?? true);
+  const isTold = inserting.length === 0 && facts === target;
+  if (!isTold && changing !== undefined) throw reaching(target, facts, changing.trigger);
+  return inserting;
+}
+
+/** Of pg_catalog: they change nothing but a column of their row, or leave it out. */
+const OWN_ROW_ONLY = new Set([
+  'suppress_redundant_updates_trigger',
+  'tsvector_update_trigger',
+  'tsvector_update_trigger_column',
+]);
+
+const OWN_ROW: TriggerBody = { assigns: new Set(), inserts: [] };
+
+/** null: it may read or write tables otherwise, or that cannot be told. */
+function bodyOf(trigger: TriggerFacts, catalog: Catalog): TriggerBody | null {
+  if (trigger.callsWhen) return null;
+  if (trigger.isBuiltIn) return OWN_ROW_ONLY.has(trigger.routine) ? OWN_ROW : null;
+  if (trigger.language !== 'plpgsql') return null;
+  const body = triggerBody(trigger.body, catalog);
+  // The session's path, by which names are looked up here, is not the routine's.
+  const isFound = ({ relation }: InsertedRow) =>
+    relation.schema !== null || trigger.searchPath === null;
+  return body?.inserts.every(isFound) ? body : null;
+}
+
+/** The table that a trigger inserts into. */
+async function writtenBy(
+  { trigger, row: { relation, columns, values } }: Inserting,
+  { facts: of, key, by }: Moving,
+  survey: Survey,
+): Promise<Moving> {
+  const path = relation.schema === null ? [relation.name] : [relation.schema, relation.name];
+  const facts = await moveFacts(survey.home, path.map(quoteName).join('.'));
+  const moving = movingOf(facts, 'insertOfOld', survey);
+  const all = survey.catalog.table(facts.schema, facts.name)!.columns.map(({ name }) => name);
+  const given = values[(columns ?? all).indexOf(moving.key)] ?? [];
+  const isKey = given.length > 0 && given.every(({ column }) => column === key);
+  if (by !== 'update' || !isKey) throw reaching(survey.target, of, trigger);
+  return given.some(({ row }) => row === 'new') ? { ...moving, by: 'insertOfNew' } : moving;
+}
+
+/** Tables whose rows get a new key with the row that they refer to. */
+async function cascadesOf({ facts, key }: Moving, survey: Survey): Promise<readonly Moving[]> {
+  const children: Moving[] = [];
+  for (const foreignKey of facts.referredBy) {
+    const { onUpdate, columns, referred, sql, name, table } = foreignKey;
+    if (onUpdate === 'a' || onUpdate === 'r') continue;
+    const refusal = immovable(
+      survey.target.name,
+      `The foreign key ${name} of ${table} sets columns when a key that it refers to is changed.`,
+    );
+    if (onUpdate !== 'c') throw refusal;
+    const child = movingOf(await moveFacts(survey.home, sql), 'update', survey);
+    if (!columns.some((each, i) => each === child.key && referred[i] === key)) throw refusal;
+    children.push(child);
+  }
+  return children;
+}
+
+/** A row that still lies on its old shard must find there what it refers to by its new key. */
+function checkReferences(
+  { facts, key, by }: Moving,
+  found: readonly Moving[],
+  { target, catalog }: Survey,
+): void {
+  if (by === 'insertOfOld') return;
+  const along = found.filter((each) => each.by === 'update' && each.facts.sql !== facts.sql);
+  for (const { columns, schema, table, sql, name } of facts.refersTo) {
+    if (!columns.includes(key) || catalog.table(schema, table)?.kind !== 'sharded') continue;
+    if (along.some((each) => each.facts.sql === sql)) continue;
+    throw immovable(
+      target.name,
+      `Triggers or foreign keys act on the rows where they are, and the foreign key ${name} of ${facts.name} refers to rows that are on the shards of the new keys.`,
+    );
+  }
+}
+
+function inOrder(found: readonly Moving[]): readonly Moving[] {
+  const left = new Set(new Map(found.map((each) => [each.facts.sql, each])).values());
+  const ordered: Moving[] = [];
+  const refersToLeft = ({ facts }: Moving) =>
+    facts.refersTo.some(
+      ({ sql }) => sql !== facts.sql && [...left].some((each) => each.facts.sql === sql),
+    );
+  while (left.size > 0) {
+    // In a circle of foreign keys any is as good as another: they can only be deferred ones.
+    const next = [...left].find((each) => !refersToLeft(each)) ?? [...left][0]!;
+    left.delete(next);
+    ordered.push(next);
+  }
+  return ordered;
+}
+
+const reaching = (target: MoveFacts, { name }: MoveFacts, trigger: TriggerFacts): SqlError =>
+  immovable(
+    target.name,
+    `The trigger ${trigger.name} of ${name} may read or write other tables, of which a shard has its own rows only.`,
+    'Delete the row and insert it with the new key, or have the trigger do no more than compute columns of its row, or insert rows with the key of its OLD or NEW as it is.',
+  );

@@ -1,0 +1,81 @@
+// Moving update: rows are updated where they are, as triggers and foreign keys must see it, then taken to the shards of their new keys.
+
+import { quoteName } from '../base/quote.ts';
+import type { Placement } from '../topology/placement.ts';
+import { columnAt, decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
+import { carriedFormat, carriedRef } from './carried.ts';
+import { Answer, runWithRows } from './carried-statement.ts';
+import { checkCycle, type ModifiedRow, type ModifyWrite, stayingSql } from './modify-rows.ts';
+import type { MovingTables } from './moving-tables.ts';
+import { formatAt } from './parameters.ts';
+import { integerOf, shardOfKey } from './row-set.ts';
+import { takeHome } from './stray-rows.ts';
+import type { WriteResult } from './write.ts';
+
+export interface MovingUpdate extends ModifyWrite {
+  readonly moving: MovingTables;
+  readonly placement: Placement;
+  /** How many columns the client is given. */
+  readonly columnCount: number;
+}
+
+/**
+ * One UPDATE for all rows of a shard, in the order of the shards. What becomes of a row is known when its
+ * triggers have run: whether it moves, and where to.
+ */
+export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
+  const { table, rows, merge, columns, columnCount, transaction, placement, bytesMax } = write;
+  const key = merge.key!.column;
+  const unique = table.identity.slice(0, table.unique.columns);
+  const beside = [
+    ...unique.map((_, i) => carriedRef(i)),
+    ...[...unique, key].map((name) => `${merge.table.alias}.${quoteName(name)}`),
+  ];
+  const returning = [write.returning, ...beside].filter((item) => item !== '').join(', ');
+  const known = columns.slice(0, unique.length).map(({ typeOid }) => carriedFormat(typeOid));
+  const shown = Array.from({ length: columnCount }, (_, i) => formatAt(write.resultFormats, i));
+  const resultFormats = [...shown, ...known, ...known, 1];
+  const sql = stayingSql({ ...write, returning });
+  const answer: Buffer[] = [];
+  const uniques: (readonly [before: string, after: string])[] = [];
+  const keys = new Map<number, Set<bigint>>();
+  const updated = new Answer(bytesMax);
+  for (const shard of [...new Set(rows.flatMap(({ shards }) => shards))].sort((a, b) => a - b)) {
+    const own = rows.filter(({ shards }) => shards.includes(shard));
+    const strays = new Set(own.flatMap((row) => assignedKey(write, row)));
+    keys.set(shard, strays);
+    const from = updated.rows.length;
+    const bodies = own.map(({ body }) => body);
+    await runWithRows({ ...write, resultFormats }, shard, sql, columns, bodies, updated);
+    for (const row of updated.rows.slice(from)) {
+      const values = decodeDataRow(row);
+      answer.push(encodeDataRowBody(values.slice(0, columnCount)));
+      const after = columnCount + unique.length;
+      uniques.push([
+        textOf(values.slice(columnCount, after)),
+        textOf(values.slice(after, after + unique.length)),
+      ]);
+      const value = integerOf(values.at(-1)!);
+      if (shardOfKey(value, merge.key!, placement) !== shard) strays.add(value!);
+    }
+  }
+  checkCycle(table, uniques);
+  await takeHome({ transaction, placement, bytesMax, moving: write.moving, keys });
+  const hasRows = write.returning !== '';
+  return { rows: hasRows ? answer : [], tag: `${merge.verb} ${updated.count}` };
+}
+
+/** Rows that triggers insert may have it even where they give the row another. */
+function assignedKey(
+  { merge, table: { identity } }: MovingUpdate,
+  { body, movesTo }: ModifiedRow,
+): readonly bigint[] {
+  if (movesTo === null) return [];
+  const assigned = merge.assignments.filter(({ sql }) => sql !== null);
+  const at = assigned.findIndex(({ column }) => column === merge.key!.column);
+  const value = integerOf(columnAt(body, identity.length + at));
+  return value === null ? [] : [value];
+}
+
+const textOf = (values: readonly (Buffer | null)[]): string =>
+  JSON.stringify(values.map((value) => value?.toString('latin1') ?? null));
