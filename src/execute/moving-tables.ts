@@ -34,6 +34,8 @@ export interface MovingTables {
   readonly name: string;
   /** The written one, and those that are written along; each behind those that it refers to. */
   readonly tables: readonly MovingTable[];
+  /** Tables whose rows these refer to by their keys alone, or by more; each behind those that it refers to itself. */
+  readonly lent: readonly MovingTable[];
   /** session_replication_role as the session has it: not replica. */
   readonly role: string;
 }
@@ -78,10 +80,8 @@ export async function movingTables(
     }
     if (by === 'update') open.push(...(await cascadesOf(next, survey)));
   }
-  for (const each of found) checkReferences(each, found, survey);
-  const tables: MovingTable[] = [];
-  for (const each of inOrder(found)) tables.push(await movingTable(each, survey));
-  return { name, tables, role };
+  const lent = await lentTo(found, survey);
+  return { name, tables: await inOrder(found, survey), lent: await inOrder(lent, survey), role };
 }
 
 async function replicationRole(home: ServerConnection): Promise<string> {
@@ -148,24 +148,34 @@ interface Inserting {
 }
 
 /** Throws 0A000 for what the triggers of a table may do else. */
-function insertedBy({ facts, by, key }: Moving, { target, catalog }: Survey): readonly Inserting[] {
+function insertedBy(moving: Moving, survey: Survey): readonly Inserting[] {
+  const bodies = bodiesOf(moving, survey);
+  const inserting = bodies.flatMap(({ trigger, body }) =>
+    body.inserts.map((row) => ({ trigger, row })),
+  );
+  // Of the target's rows alone the UPDATE tells the final key: others would be looked for in vain.
+  const isTold = inserting.length === 0 && moving.facts === survey.target;
+  if (!isTold) checkKeepKey(moving, survey);
+  return inserting;
+}
+
+function bodiesOf({ facts, by }: Moving, { target, catalog }: Survey) {
   const event = by === 'update' ? TRIGGER.update : TRIGGER.insert;
   const firing = facts.triggers.filter(fires(event)).filter(({ enabled }) => enabled !== 'R');
-  const bodies = firing.map((trigger) => {
+  return firing.map((trigger) => {
     const body = bodyOf(trigger, catalog);
     // What is inserted later is not found behind the UPDATE.
     const isLate = trigger.deferrable && body !== null && body.inserts.length > 0;
     if (body === null || isLate) throw reaching(target, facts, trigger);
     return { trigger, body };
   });
-  const inserting = bodies.flatMap(({ trigger, body }) =>
-    body.inserts.map((row) => ({ trigger, row })),
-  );
-  // Of the target's rows alone the UPDATE tells the final key: others would be looked for in vain.
-  const changing = bodies.find(({ body }) => body.assigns?.has(key) ?? true);
-  const isTold = inserting.length === 0 && facts === target;
-  if (!isTold && changing !== undefined) throw reaching(target, facts, changing.trigger);
-  return inserting;
+}
+
+/** Throws 0A000 where a trigger may change the key that the UPDATE has given a row. */
+function checkKeepKey(moving: Moving, survey: Survey): void {
+  const bodies = bodiesOf(moving, survey);
+  const changing = bodies.find(({ body }) => body.assigns?.has(moving.key) ?? true);
+  if (changing !== undefined) throw reaching(survey.target, moving.facts, changing.trigger);
 }
 
 /** Of pg_catalog: they change nothing but a column of their row, or leave it out. */
@@ -223,27 +233,45 @@ async function cascadesOf({ facts, key }: Moving, survey: Survey): Promise<reado
   return children;
 }
 
-/** A row that still lies on its old shard must find there what it refers to by its new key. */
-function checkReferences(
-  { facts, key, by }: Moving,
-  found: readonly Moving[],
-  { target, catalog }: Survey,
-): void {
-  if (by === 'insertOfOld') return;
-  const along = found.filter((each) => each.by === 'update' && each.facts.sql !== facts.sql);
-  for (const { columns, schema, table, sql, name } of facts.refersTo) {
-    if (!columns.includes(key) || catalog.table(schema, table)?.kind !== 'sharded') continue;
-    if (along.some((each) => each.facts.sql === sql)) continue;
-    throw immovable(
-      target.name,
-      `Triggers or foreign keys act on the rows where they are, and the foreign key ${name} of ${facts.name} refers to rows that are on the shards of the new keys.`,
-    );
+/**
+ * What rows refer to by their new keys and that does not move along: a row that still lies on its old shard must find
+ * it there.
+ */
+async function lentTo(found: readonly Moving[], survey: Survey): Promise<readonly Moving[]> {
+  const lent: Moving[] = [];
+  const isSame = (sql: string) => (each: Moving) => each.facts.sql === sql;
+  const open = found.filter(({ by }) => by !== 'insertOfOld');
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    const { facts, key } = next;
+    for (const { columns, referred, schema, table, sql, name } of facts.refersTo) {
+      const at = columns.indexOf(key);
+      if (at < 0 || survey.catalog.table(schema, table)?.kind !== 'sharded') continue;
+      const isLent = lent.includes(next);
+      // All rows of a key are lent, those that refer to each other, too.
+      if (isLent ? sql === facts.sql : sql !== facts.sql && isAlong(sql, found)) continue;
+      if (lent.some(isSame(sql))) continue;
+      const other = movingOf(await moveFacts(survey.home, sql), 'update', survey);
+      if (referred[at] !== other.key || found.some(isSame(sql))) {
+        throw immovable(
+          survey.target.name,
+          `Triggers or foreign keys act on the rows where they are, and the foreign key ${name} of ${facts.name} refers to rows that may be on the shards of the new keys.`,
+        );
+      }
+      lent.push(other);
+      open.push(other);
+    }
   }
+  if (lent.length > 0) checkKeepKey(found[0]!, survey);
+  return lent;
 }
 
-function inOrder(found: readonly Moving[]): readonly Moving[] {
-  const left = new Set(new Map(found.map((each) => [each.facts.sql, each])).values());
-  const ordered: Moving[] = [];
+const isAlong = (sql: string, found: readonly Moving[]): boolean =>
+  found.some(({ facts, by }) => by === 'update' && facts.sql === sql);
+
+/** Each behind those that it refers to. */
+async function inOrder(moving: readonly Moving[], survey: Survey): Promise<readonly MovingTable[]> {
+  const left = new Set(new Map(moving.map((each) => [each.facts.sql, each])).values());
+  const ordered: MovingTable[] = [];
   const refersToLeft = ({ facts }: Moving) =>
     facts.refersTo.some(
       ({ sql }) => sql !== facts.sql && [...left].some((each) => each.facts.sql === sql),
@@ -252,7 +280,7 @@ function inOrder(found: readonly Moving[]): readonly Moving[] {
     // In a circle of foreign keys any is as good as another: they can only be deferred ones.
     const next = [...left].find((each) => !refersToLeft(each)) ?? [...left][0]!;
     left.delete(next);
-    ordered.push(next);
+    ordered.push(await movingTable(next, survey));
   }
   return ordered;
 }

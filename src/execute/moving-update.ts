@@ -9,7 +9,7 @@ import { checkCycle, type ModifiedRow, type ModifyWrite, stayingSql } from './mo
 import type { MovingTables } from './moving-tables.ts';
 import { formatAt } from './parameters.ts';
 import { integerOf, shardOfKey } from './row-set.ts';
-import { takeHome } from './stray-rows.ts';
+import { lend, takeHome } from './stray-rows.ts';
 import type { WriteResult } from './write.ts';
 
 export interface MovingUpdate extends ModifyWrite {
@@ -39,11 +39,13 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
   const answer: Buffer[] = [];
   const uniques: (readonly [before: string, after: string])[] = [];
   const keys = new Map<number, Set<bigint>>();
+  const all = { transaction, placement, bytesMax, moving: write.moving, keys };
   const updated = new Answer(bytesMax);
   for (const shard of [...new Set(rows.flatMap(({ shards }) => shards))].sort((a, b) => a - b)) {
     const own = rows.filter(({ shards }) => shards.includes(shard));
     const strays = new Set(own.flatMap((row) => assignedKey(write, row)));
     keys.set(shard, strays);
+    await lend(all, shard);
     const from = updated.rows.length;
     const bodies = own.map(({ body }) => body);
     await runWithRows({ ...write, resultFormats }, shard, sql, columns, bodies, updated);
@@ -60,7 +62,7 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
     }
   }
   checkCycle(table, uniques);
-  await takeHome({ transaction, placement, bytesMax, moving: write.moving, keys });
+  await takeHome(all);
   const hasRows = write.returning !== '';
   return { rows: hasRows ? answer : [], tag: `${merge.verb} ${updated.count}` };
 }

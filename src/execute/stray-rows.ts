@@ -31,6 +31,23 @@ export interface Strays {
   readonly keys: ReadonlyMap<number, ReadonlySet<bigint>>;
 }
 
+/**
+ * Before the UPDATE of a shard: gives it copies of the rows that others refer to by the new keys, which their own
+ * shards keep locked. They are gone again behind the strays.
+ */
+export async function lend(strays: Strays, shard: number): Promise<void> {
+  const { placement, moving, bytesMax } = strays;
+  const keys = [...strays.keys.get(shard)!];
+  for (const table of moving.lent) {
+    const copies = new Answer(bytesMax);
+    for (const from of inOrder(new Set(keys.map((key) => placement.shardOf(key))))) {
+      const own = keys.filter((key) => placement.shardOf(key) === from);
+      await copy(strays, from, table, own, copies);
+    }
+    await put(strays, shard, table, copies.rows);
+  }
+}
+
 const KEY: CarriedColumn = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs: null };
 
 /**
@@ -54,6 +71,9 @@ export async function takeHome(strays: Strays): Promise<void> {
         own.push(row);
       }
     }
+    for (const table of moving.lent.toReversed()) {
+      await take(strays, shard, table, new Answer(bytesMax));
+    }
   }
   for (const table of moving.tables) {
     const byShard = arriving.get(table) ?? new Map<number, Buffer[]>();
@@ -68,21 +88,52 @@ const keyIndex = ({ columns, key }: MovingTable): number =>
   columns.findIndex(({ name }) => name === key);
 
 async function take(
-  { transaction, bytesMax, keys, moving }: Strays,
+  strays: Strays,
   shard: number,
-  { sql: name, key, columns, firesOnDelete }: MovingTable,
+  table: MovingTable,
   taken: Answer,
 ): Promise<void> {
-  const items = columns.map((column) => `t.${quoteName(column.name)}`).join(', ');
+  const { transaction, keys, moving } = strays;
+  const own = [...keys.get(shard)!];
+  if (own.length === 0) return;
   const sql =
-    `DELETE FROM ${name} AS t USING ${carriedRelation([KEY], 1)} ` +
-    `WHERE t.${quoteName(key)} = ${carriedRef(0)} RETURNING ${items}`;
+    `DELETE FROM ${table.sql} AS t USING ${carriedRelation([KEY], 1)} ` +
+    `${ofKeys(table)} RETURNING ${itemsOf(table)}`;
+  const run = () => runWithKeys(strays, shard, table, sql, own, taken);
+  await (table.firesOnDelete ? unseen(transaction, shard, moving, run) : run());
+}
+
+/** Locked as a foreign key locks what it refers to. */
+async function copy(
+  strays: Strays,
+  shard: number,
+  table: MovingTable,
+  keys: readonly bigint[],
+  copies: Answer,
+): Promise<void> {
+  const sql =
+    `SELECT ${itemsOf(table)} FROM ${table.sql} AS t, ${carriedRelation([KEY], 1)} ` +
+    `${ofKeys(table)} FOR KEY SHARE OF t`;
+  await runWithKeys(strays, shard, table, sql, keys, copies);
+}
+
+const itemsOf = ({ columns }: MovingTable): string =>
+  columns.map(({ name }) => `t.${quoteName(name)}`).join(', ');
+
+const ofKeys = ({ key }: MovingTable): string => `WHERE t.${quoteName(key)} = ${carriedRef(0)}`;
+
+function runWithKeys(
+  { transaction, bytesMax }: Strays,
+  shard: number,
+  { columns }: MovingTable,
+  sql: string,
+  keys: readonly bigint[],
+  answer: Answer,
+): Promise<void> {
   const resultFormats = columns.map(({ typeOid }) => carriedFormat(typeOid));
   const write = { transaction, bytesMax, parameters: NO_PARAMETERS, resultFormats };
-  const rows = [...keys.get(shard)!].map((value) => encodeDataRowBody([int8(value)]));
-  if (rows.length === 0) return;
-  const run = () => runWithRows(write, shard, sql, [KEY], rows, taken);
-  await (firesOnDelete ? unseen(transaction, shard, moving, run) : run());
+  const rows = keys.map((key) => encodeDataRowBody([int8(key)]));
+  return runWithRows(write, shard, sql, [KEY], rows, answer);
 }
 
 function int8(value: bigint): Buffer {
@@ -98,6 +149,7 @@ async function put(
   rows: readonly Buffer[],
 ): Promise<void> {
   const { sql: name, columns, firesOnInsert } = table;
+  if (rows.length === 0) return;
   const list = columns.map((column) => quoteName(column.name)).join(', ');
   const sql = `INSERT INTO ${name} (${list}) OVERRIDING SYSTEM VALUE ${carriedSql(columns, 1)}`;
   const write = { transaction, bytesMax, parameters: NO_PARAMETERS, resultFormats: [] };

@@ -32,6 +32,14 @@ const TABLES = `
     FOREIGN KEY (user_id, folder) REFERENCES folders ON UPDATE CASCADE ON DELETE CASCADE);
   CREATE TABLE kept (user_id int8 PRIMARY KEY, name text);
   CREATE TABLE links (user_id int8 REFERENCES kept ON DELETE CASCADE, id int, PRIMARY KEY (user_id, id));
+  CREATE TABLE people (user_id int8 PRIMARY KEY, name text);
+  CREATE TABLE shelves (user_id int8 NOT NULL REFERENCES people, id int, note text DEFAULT 'none', twice int GENERATED ALWAYS AS (id * 2) STORED,
+    above int, PRIMARY KEY (user_id, id), FOREIGN KEY (user_id, above) REFERENCES shelves);
+  CREATE TABLE books (user_id int8 NOT NULL REFERENCES people, id int, shelf int, title text, changed int DEFAULT 0,
+    PRIMARY KEY (user_id, id), FOREIGN KEY (user_id, shelf) REFERENCES shelves ON DELETE CASCADE);
+  CREATE TABLE pages (user_id int8 NOT NULL REFERENCES people, book int, n int, PRIMARY KEY (user_id, book, n),
+    FOREIGN KEY (user_id, book) REFERENCES books ON UPDATE CASCADE ON DELETE CASCADE);
+  ${trigger('books', 'BEFORE UPDATE', `BEGIN NEW.changed := OLD.changed + 1; NEW.title := OLD.user_id || ' ' || NEW.title; RETURN NEW; END`)}
   ${trigger(
     'stamped',
     'BEFORE UPDATE',
@@ -66,13 +74,23 @@ const TABLES = `
   ${trigger('papers', 'BEFORE UPDATE', `BEGIN NEW.changed := OLD.changed + 1; RETURN NEW; END`)}`;
 
 const SHARDED = ['stamped', 'picky', 'pushed', 'heap', 'parts', 'audit', 'audited', 'loud'];
-const CASCADED = ['owners', 'folders', 'papers', 'kept', 'links'];
+const CASCADED = [
+  'owners',
+  'folders',
+  'papers',
+  'kept',
+  'links',
+  'people',
+  'shelves',
+  'books',
+  'pages',
+];
 const ALL = [...SHARDED, ...CASCADED];
 
 const FILLED = ['stamped', 'picky', 'pushed', 'audited', 'loud'];
 
 const ROWS = [
-  ...ALL.map((table) => `DELETE FROM ${table}`),
+  ...ALL.toReversed().map((table) => `DELETE FROM ${table}`),
   ...FILLED.map(
     (
       table,
@@ -86,6 +104,10 @@ const ROWS = [
   `INSERT INTO papers VALUES (1, 1, 1, 'p'), (1, 2, 2, 'q'), (1, 3, NULL, 'r'), (2, 1, 1, 's')`,
   `INSERT INTO kept VALUES (1, 'one'), (2, 'two'), (3, 'three')`,
   `INSERT INTO links VALUES (1, 1)`,
+  `INSERT INTO people SELECT * FROM owners`,
+  `INSERT INTO shelves (user_id, id, note, above) VALUES (1, 1, 'low', NULL), (2, 1, 'high', NULL), (2, 2, NULL, 1), (3, 1, '', NULL)`,
+  `INSERT INTO books VALUES (1, 1, 1, 'a'), (1, 2, NULL, 'b'), (2, 1, 1, 'c')`,
+  `INSERT INTO pages VALUES (1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1)`,
   `DELETE FROM audit`,
 ];
 
@@ -160,26 +182,25 @@ describe.each([2, 3])('Over %i shards', (shards) => {
     return contents;
   }
 
-  async function expectSame(sql: string, client = stand.client): Promise<void> {
-    expect(await answerOf(client, sql), sql).toEqual(await answerOf(stand.plain, sql));
+  async function expectSame(sql: string, client = stand.client) {
+    const answer = await answerOf(stand.plain, sql);
+    expect(await answerOf(client, sql), sql).toEqual(answer);
     expect(await contentsOf(client), sql).toEqual(await contentsOf(stand.plain));
     for (const table of ALL) {
       const strays = `SELECT count(*) FROM ${table} WHERE mod(user_id, ${shards}) <> drive.shard_id()`;
       expect(await textRows(client, strays), table).toEqual([['0']]);
     }
+    return answer;
   }
 
   describe('rows get to their new shards as their triggers have them:', () => {
     it.each([
-      `UPDATE stamped SET user_id = 2 WHERE user_id = 1 RETURNING *`,
+      `UPDATE stamped SET user_id = 8 WHERE user_id = 1 RETURNING *`,
       `UPDATE stamped SET user_id = user_id + 11, total = total + 1 RETURNING user_id, old.title, new.title, twice, changed`,
       `UPDATE stamped s SET user_id = s.user_id + 4 * o.user_id + 5, country = 'de' FROM owners o WHERE o.user_id = s.id RETURNING s.*, o.name`,
-      `UPDATE stamped SET user_id = 3 WHERE user_id = 2 AND id = 1 RETURNING id`,
-      `UPDATE stamped SET user_id = 3, country = 'xx' WHERE user_id = 2 AND id = 3`,
-      `UPDATE stamped SET user_id = 3 - user_id WHERE id = 1 AND user_id < 3`,
-      `UPDATE stamped SET user_id = 2 WHERE id = 1`,
-      `UPDATE picky SET user_id = user_id + 1 RETURNING *`,
-      `UPDATE picky SET user_id = 2, title = 'new' WHERE user_id IN (1, 3) RETURNING id, title, user_id`,
+      `UPDATE stamped SET user_id = 7 WHERE user_id = 2 AND id = 1 RETURNING id`,
+      `UPDATE picky SET user_id = user_id + 5 RETURNING *`,
+      `UPDATE picky SET user_id = 8, id = id + user_id, title = 'new' WHERE user_id IN (1, 3) RETURNING id, title, user_id`,
       `UPDATE pushed SET user_id = user_id + 13 RETURNING user_id, id`,
       `UPDATE pushed SET user_id = user_id + 13 WHERE user_id = 1 RETURNING *`,
       `UPDATE heap SET user_id = user_id + 1 RETURNING *`,
@@ -190,10 +211,27 @@ describe.each([2, 3])('Over %i shards', (shards) => {
       `UPDATE owners SET user_id = 7 WHERE user_id = 1 RETURNING *`,
       `UPDATE owners SET user_id = user_id + 100, name = name || user_id RETURNING *`,
       `UPDATE kept SET user_id = 4 WHERE user_id = 2 RETURNING *`,
-      `UPDATE kept SET user_id = 4 WHERE user_id = 1`,
+      // What they refer to by the new key is on another shard.
+      `UPDATE books SET user_id = 2, id = id + 10 WHERE user_id = 1 AND id = 1 RETURNING *`,
+      `UPDATE books SET user_id = 2, id = id + 10, shelf = 2 WHERE user_id = 1 AND id = 1 RETURNING *`,
+      `UPDATE books SET user_id = 2, id = 7 WHERE id = 2 RETURNING *`,
+      `UPDATE books SET user_id = 5 - user_id, id = id + 20, shelf = 1 WHERE id = 1 AND user_id = 2`,
       `WITH moved AS (UPDATE stamped SET user_id = 6 WHERE user_id = 1 RETURNING *) SELECT count(*), sum(changed) FROM moved`,
     ])('%s', async (sql) => {
-      await expectSame(sql);
+      expect(await expectSame(sql)).not.toHaveProperty('code');
+    });
+  });
+
+  describe('what one server refuses is refused:', () => {
+    it.each([
+      `UPDATE stamped SET user_id = 3, country = 'xx' WHERE user_id = 2 AND id = 3`,
+      `UPDATE stamped SET user_id = 3 - user_id WHERE id = 1 AND user_id < 3`,
+      `UPDATE stamped SET user_id = 2 WHERE id = 1`,
+      `UPDATE kept SET user_id = 4 WHERE user_id = 1`,
+      `UPDATE books SET user_id = 3, shelf = 2 WHERE user_id = 1 AND id = 1`,
+      `UPDATE books SET user_id = 4 WHERE id = 2`,
+    ])('%s', async (sql) => {
+      expect(await expectSame(sql)).toHaveProperty('code');
     });
   });
 
@@ -201,6 +239,19 @@ describe.each([2, 3])('Over %i shards', (shards) => {
     const update = `UPDATE audited SET user_id = user_id + 5 WHERE id = 1`;
     for (const sql of ['BEGIN', 'SAVEPOINT s', update]) await expectSame(sql);
     for (const sql of ['ROLLBACK TO s', update, update, 'COMMIT']) await expectSame(sql);
+  });
+
+  it('one waits for another that refers to the same row of another shard', async () => {
+    const { plain, client, direct } = stand;
+    const move = (id: number, key: number) =>
+      `UPDATE books SET user_id = ${key}, id = id + 30, shelf = NULL WHERE user_id = 1 AND id = ${id}`;
+    await client.query('BEGIN');
+    await client.query(move(1, 2));
+    const second = direct.query(move(2, 2));
+    await client.query('COMMIT');
+    await second;
+    for (const id of [1, 2]) await plain.query(move(id, 2));
+    expect(await contentsOf(client)).toEqual(await contentsOf(plain));
   });
 
   it('with parameters and values in binary', async () => {
