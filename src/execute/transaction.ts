@@ -19,6 +19,7 @@ import {
 import {
   commitTwoPhase,
   hasWritten,
+  rollBack,
   rolledBack,
   type TwoPhase,
   type UnfinishedPart,
@@ -290,7 +291,10 @@ export class Transaction {
         for (const shard of writers) await this.#commitOne(shard, settings);
       }
       const readers = shards.filter((shard) => this.participants.has(shard));
-      for (const shard of readers) await this.#commitOne(shard, settings);
+      for (const shard of readers) {
+        const ended = this.#commitOne(shard, settings);
+        await (writers.length > 0 ? ended.catch((error) => this.#readerLost(shard, error)) : ended);
+      }
     } catch (error) {
       await this.rollback();
       throw error;
@@ -355,9 +359,10 @@ export class Transaction {
     this.#dependencies.giveBack(connection);
   }
 
-  #settle(shard: number, settings: Settings): void {
+  #settle(shard: number, settings: Settings, fate: 'reuse' | 'close' = 'reuse'): void {
     const connection = this.participants.get(shard);
     if (connection === undefined) return;
+    if (fate === 'close') connection.tainted = true;
     this.participants.delete(shard);
     connection.onParameterStatus = null;
     connection.settings = settings;
@@ -376,6 +381,12 @@ export class Transaction {
     if (tag !== 'COMMIT') throw rolledBack(connection);
   }
 
+  /** What others have written is committed, whatever becomes of a shard that was only read. */
+  #readerLost(shard: number, error: unknown): void {
+    this.#dependencies.twoPhase.log.warn({ shard, err: error }, 'a shard did not end its reading');
+    this.#settle(shard, this.settingsBefore, 'close');
+  }
+
   /** A function may write without our knowing. */
   async #writersAmong(shards: readonly number[]): Promise<number[]> {
     const writers: number[] = [];
@@ -384,14 +395,5 @@ export class Transaction {
       if (isKnown || (await hasWritten(this.participants.get(shard)!))) writers.push(shard);
     }
     return writers;
-  }
-}
-
-/** A server that is lost rolls back by itself. */
-async function rollBack(connection: ServerConnection): Promise<void> {
-  try {
-    await query(connection, 'ROLLBACK');
-  } catch (error) {
-    if (error instanceof ServerError) connection.tainted = true;
   }
 }

@@ -304,6 +304,15 @@ async function forget(
   }
 }
 
+/** A server that is lost rolls back by itself. */
+export async function rollBack(connection: ServerConnection): Promise<void> {
+  try {
+    await query(connection, 'ROLLBACK');
+  } catch (error) {
+    if (error instanceof ServerError) connection.tainted = true;
+  }
+}
+
 /** COMMIT and PREPARE TRANSACTION of a failed transaction answer ROLLBACK instead of an error. */
 export function rolledBack(connection: ServerConnection): SqlError {
   return new SqlError({
