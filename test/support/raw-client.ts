@@ -60,6 +60,14 @@ export function errorCode(messages: readonly RawMessage[]): string {
   return error === undefined ? '' : fieldsOf(error).get('C')!;
 }
 
+/** The first ErrorResponse as SQLSTATE and message; '' when there is none. */
+export function errorText(messages: readonly RawMessage[]): string {
+  const error = messages.find((message) => message.type === 'E');
+  if (error === undefined) return '';
+  const fields = fieldsOf(error);
+  return `${fields.get('C')} ${fields.get('M')}`;
+}
+
 /** The type letters in a row: `TDCZ`. */
 export function letters(messages: readonly RawMessage[]): string {
   return messages.map((message) => message.type).join('');

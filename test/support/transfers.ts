@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Login } from './proxy.ts';
 import { Random } from './random.ts';
-import { errorCode, RawClient, tagsOf } from './raw-client.ts';
+import { errorCode, errorText, RawClient, type RawMessage, tagsOf } from './raw-client.ts';
 import { connectAsText } from './text-client.ts';
 
 export const ACCOUNTS = 600;
@@ -26,6 +26,8 @@ export interface Transfer {
   /** How many accounts it touches. */
   readonly legs: number;
   readonly outcome: 'committed' | 'failed' | 'unknown';
+  /** What it was told when it did not succeed. */
+  readonly told?: string;
 }
 
 /** As whom a client transfers: what it says when it has logged in, and behind each BEGIN. */
@@ -129,29 +131,34 @@ async function transfer(
       const messages = await client.query(sql);
       if (errorCode(messages) === '') continue;
       await client.query('ROLLBACK');
-      return { id, legs, outcome: 'failed' };
+      return { id, legs, outcome: 'failed', told: `${sql}: ${answerOf(messages)}` };
     }
     committing = true;
     const messages = await client.query('COMMIT');
     const code = errorCode(messages);
     if (code === '' && tagsOf(messages)[0] === 'COMMIT') return { id, legs, outcome: 'committed' };
-    return { id, legs, outcome: code === OUTCOME_UNKNOWN ? 'unknown' : 'failed' };
+    const outcome = code === OUTCOME_UNKNOWN ? 'unknown' : 'failed';
+    return { id, legs, outcome, told: `COMMIT: ${answerOf(messages)}` };
   } catch (error) {
     if (!client.ended) throw error;
-    return { id, legs, outcome: committing ? 'unknown' : 'failed' };
+    return { id, legs, outcome: committing ? 'unknown' : 'failed', told: String(error) };
   }
 }
+
+/** Its errors and command tags, in their order. */
+const answerOf = (messages: readonly RawMessage[]): string =>
+  messages.map((message) => errorText([message]) || tagsOf([message]).join()).join(' ');
 
 /** Entries of all shards: how many legs of each transfer are there. */
 export type Legs = ReadonlyMap<number, number>;
 
 /** What the books and the shards do not agree on, in words; nothing when all is right. */
 export function disagreements(books: readonly Transfer[], legsFound: Legs): string[] {
-  return books.flatMap(({ id, legs, outcome }) => {
+  return books.flatMap(({ id, legs, outcome, told }) => {
     const found = legsFound.get(id) ?? 0;
     if (found !== 0 && found !== legs) return [`transfer ${id}: ${found} of ${legs} legs`];
     if (outcome === 'committed' && found === 0) return [`transfer ${id}: acknowledged, and lost`];
-    if (outcome === 'failed' && found > 0) return [`transfer ${id}: refused, and there`];
+    if (outcome === 'failed' && found > 0) return [`transfer ${id}: refused, and there (${told})`];
     return [];
   });
 }
