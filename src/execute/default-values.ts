@@ -1,34 +1,87 @@
-// Default values: what a column gets in rows that leave it out, evaluated before the rows are made.
+// Default values: what columns get in rows that leave them out, evaluated before the rows are made.
 
 import { quoteLiteral } from '../base/quote.ts';
 import type { RowsKey } from '../plan/staged.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { columnAt } from '../wire/row.ts';
+import { type CarriedColumn, carriedFormat } from './carried.ts';
+import { NO_PARAMETERS } from './parameters.ts';
+import { openShardStream } from './shard-stream.ts';
 
-/** `table`: as SQL. `count` values of the key's column; each is evaluated by itself. */
-export async function defaultValues(
+interface DefaultColumn extends CarriedColumn {
+  /** As SQL; NULL where the column has none. */
+  readonly expression: string;
+}
+
+/** The columns of `table`, which is SQL, by their names. */
+async function defaultColumns(
+  connection: ServerConnection,
+  table: string,
+): Promise<ReadonlyMap<string, DefaultColumn>> {
+  const name = quoteLiteral(table);
+  const { rows } = await query(
+    connection,
+    `SELECT a.attname, pg_catalog.format_type(a.atttypid, -1), a.atttypid::pg_catalog.int8,
+       CASE WHEN a.attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)',
+         pg_catalog.pg_get_serial_sequence(${name}, a.attname))
+       ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
+     FROM pg_catalog.pg_attribute a
+     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = ${name}::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped`,
+  );
+  return new Map(
+    rows.map(([column, type, oid, expression]) => {
+      const carried = { type: type!, typeOid: Number(oid), readAs: null };
+      return [column!, { ...carried, expression: expression ?? 'NULL' }];
+    }),
+  );
+}
+
+/** `count` values of the key's column; each is evaluated by itself. */
+export async function defaultKeyValues(
   connection: ServerConnection,
   table: string,
   { column, type }: Pick<RowsKey, 'column' | 'type'>,
   count: number,
 ): Promise<readonly (bigint | null)[]> {
-  const name = quoteLiteral(table);
-  const { rows: defaults } = await query(
-    connection,
-    `SELECT CASE WHEN a.attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)',
-         pg_catalog.pg_get_serial_sequence(${name}, a.attname))
-       ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
-     FROM pg_catalog.pg_attribute a
-     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-     WHERE a.attrelid = ${name}::pg_catalog.regclass AND a.attname = ${quoteLiteral(column)}`,
-  );
-  const expression = defaults[0]?.[0] ?? 'NULL';
+  const { expression } = (await defaultColumns(connection, table)).get(column)!;
   const { rows } = await query(
     connection,
     `SELECT (${expression})::pg_catalog.${type}::pg_catalog.int8 FROM pg_catalog.generate_series(1, ${count})`,
   );
   return rows.map(([value]) => (value == null ? null : BigInt(value)));
+}
+
+/** Values that a column gets by its default, as they are carried. */
+export interface ColumnDefaults {
+  readonly column: CarriedColumn;
+  readonly values: readonly (Buffer | null)[];
+}
+
+/** So many values of each column as `counts` says; each is evaluated by itself. */
+export async function defaultValues(
+  connection: ServerConnection,
+  table: string,
+  counts: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, ColumnDefaults>> {
+  const columns = await defaultColumns(connection, table);
+  const made = new Map<string, ColumnDefaults>();
+  for (const [name, count] of counts) {
+    const { expression, ...column } = columns.get(name)!;
+    const stream = await openShardStream(connection, {
+      sql: `SELECT (${expression})::${column.type} FROM pg_catalog.generate_series(1, ${count})`,
+      parameters: NO_PARAMETERS,
+      resultFormats: [carriedFormat(column.typeOid)],
+    });
+    const values: (Buffer | null)[] = [];
+    for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
+      for (const row of batch) values.push(columnAt(row, 0));
+    }
+    await stream.done;
+    made.set(name, { column, values });
+  }
+  return made;
 }
 
 /** The columns of a DataRow body, all of them int8 in binary. */

@@ -22,6 +22,8 @@ export interface PlanInput {
    * has no other system columns.
    */
   readonly findsPlaces?: boolean;
+  /** The time of its transaction has been written out, as far as the text tells it. */
+  readonly isTimed?: boolean;
 }
 
 /** Thrown inside the planner: the statement is refused whatever its keys are. */

@@ -2,6 +2,7 @@
 
 import type {
   ApartMerge,
+  AssignedColumn,
   FoundMerge,
   InsertRowsMerge,
   MergeRowsMerge,
@@ -12,12 +13,12 @@ import type {
 } from './staged.ts';
 
 export function insertLines(merge: InsertRowsMerge): string[] {
-  const { source, before, after, key, table, whole } = merge;
+  const { source, before, after, key, table, whole, defaulted } = merge;
   const by = key?.index == null ? 'without a key' : `by column ${key.index}`;
   const to = table.kind === 'sharded' ? by : `to ${table.kind}`;
   return [
     `rows: ${typeof source === 'string' ? source : valuesQueryText(source)}`,
-    `merge: insert rows ${to}${whole ? ' at once' : ''}: ${before}…${after}`,
+    `merge: insert rows ${to}${whole ? ' at once' : ''}${defaulted === null ? '' : ', with defaults'}: ${before}…${after}`,
   ];
 }
 
@@ -70,9 +71,11 @@ function foundLines(
   { source, before, aliases, table }: MergeRowsMerge,
   found: FoundMerge,
 ): string[] {
-  const clauses = found.clauses.map(({ when, condition, command, values }) => {
+  const clauses = found.clauses.map(({ when, condition, command, values, evaluated }) => {
     const which = `when ${WHENS[when]}${condition === null ? '' : ` and ${condition}`}`;
-    const given = values.map(({ column, sql }) => ` ${column} = ${sql ?? 'DEFAULT'}`).join(',');
+    const sqlOf = ({ column, sql }: AssignedColumn) =>
+      evaluated.includes(column) ? 'DEFAULT, evaluated before' : (sql ?? 'DEFAULT');
+    const given = values.map((each) => ` ${each.column} = ${sqlOf(each)}`).join(',');
     return `${which}: ${command}${given}`;
   });
   return [

@@ -82,10 +82,6 @@ export function insertRows(
     ? queriedRows(statement, table, text, ignored)
     : valuesRows(statement, table, text, context, ignored);
   const updates = (statement.conflict?.assignments.length ?? 0) > 0;
-  // Every copy would evaluate the default by itself.
-  if (table?.kind === 'reference' && updates && asksDefault(statement)) {
-    throw new Refusal(refused('referenceUnsteady'));
-  }
   const key = table?.kind === 'sharded' ? rowsKey(table, rows.given ?? []) : null;
   const isByDefault = key !== null && key.index === null && key.hasDefault;
   if (isByDefault && table !== null) {
@@ -98,13 +94,35 @@ export function insertRows(
     table: writtenTable(statement, table),
     target: text.target,
     after: text.tail,
+    defaulted: table?.kind === 'reference' && updates ? defaultedBy(table, rows, text) : null,
     key,
     whole: updates,
   };
 }
 
-const asksDefault = ({ source }: InsertStatement): boolean =>
-  source?.body.kind === 'values' && source.body.rows.flat().some(({ kind }) => kind === 'default');
+function defaultedBy(
+  { columns }: Table,
+  { source, given }: Rows,
+  text: InsertText,
+): InsertRowsMerge['defaulted'] {
+  const identities = columns.filter(({ identity }) => identity === true);
+  // Each copy would give an identity a number of its own.
+  if (text.overriding === 'user' && identities.length > 0) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
+  const isGiven = (name: string) => {
+    const at = given?.indexOf(name) ?? -1;
+    return at >= 0 && (typeof source === 'string' || source.rows.some((row) => row[at] !== null));
+  };
+  const defaulted = columns.filter(({ hasDefault, generated }) => hasDefault && !generated);
+  if (defaulted.length === 0) return null;
+  // Whether a value may be given to an identity the server says, by what is written.
+  const asWritten = identities.some(({ name }) => isGiven(name));
+  return {
+    columns: defaulted.map(({ name }) => name),
+    overriding: asWritten ? overridingOf(text) : 'OVERRIDING SYSTEM VALUE ',
+  };
+}
 
 type Rows = Pick<InsertRowsMerge, 'source' | 'before' | 'given' | 'ignored'>;
 

@@ -39,6 +39,7 @@ export function planMakeTable(
       after: '',
       given: null,
       ignored: null,
+      defaulted: null,
       key: null,
       whole: false,
     },

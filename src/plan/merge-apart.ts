@@ -45,7 +45,8 @@ function unmatchedClause(
 ): UnmatchedClause {
   const { condition } = when;
   if (action.command === 'nothing') return { condition, insert: null };
-  const { before, items, after, keyAt } = mergeInsert(action, when, table, context);
+  const { before, columns, items, after } = mergeInsert(action, when, table, context);
+  const keyAt = columns.indexOf(table.keyColumn!);
   const list = (some: readonly (string | null)[], text: (item: string) => string) =>
     some.map((item) => text(item!)).join('');
   return {

@@ -83,20 +83,26 @@ function foundClause(
   const written =
     command === 'insert' ? mergeInsert(action, text, table, context) : assigned(action, text);
   const { columns, items, before, after } = written;
-  const key = table?.kind === 'sharded' ? table.keyColumn : null;
-  let keyByDefault = false;
+  const isEvaluated = (column: string) =>
+    table?.kind === 'reference' || (table?.kind === 'sharded' && column === table.keyColumn);
+  const evaluated: string[] = [];
   const values = items.map((sql, i): AssignedColumn => {
-    const isDefault = sql === null || sql.toLowerCase() === 'default';
-    if (!isDefault || columns[i] !== key)
-      return { column: columns[i]!, sql: isDefault ? null : sql };
-    keyByDefault = true;
-    return { column: columns[i]!, sql: 'NULL::pg_catalog.int8' };
+    const column = columns[i]!;
+    if (sql !== null && sql.toLowerCase() !== 'default') return { column, sql };
+    if (!isEvaluated(column)) return { column, sql: null };
+    evaluated.push(column);
+    return { column, sql: 'NULL' };
   });
-  // Each copy would evaluate a default by itself.
-  if (table?.kind === 'reference' && values.some(({ sql }) => sql === null)) {
-    throw new Refusal(refused('referenceUnsteady'));
-  }
-  return { when, command, condition, values, keyByDefault, before, after };
+  if (command === 'update') checkUpdated(table, evaluated);
+  return { when, command, condition, values, evaluated, before, after };
+}
+
+/** An identity may be set to nothing but DEFAULT itself. */
+function checkUpdated(table: Table | null, evaluated: readonly string[]): void {
+  const isIdentity = (column: string) =>
+    table?.columns.some(({ name, identity }) => name === column && identity === true);
+  if (!evaluated.some(isIdentity)) return;
+  throw new Refusal(refused(table?.kind === 'reference' ? 'referenceUnsteady' : 'insertDefault'));
 }
 
 type Written = Pick<MergeInsert, 'columns' | 'items' | 'before' | 'after'>;

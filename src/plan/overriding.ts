@@ -4,16 +4,16 @@ import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { NoMerge } from './splice.ts';
 
-/** OVERRIDING USER VALUE: an identity gets its default, whatever key is given. */
-export const ignoresKey = (
-  { columns, keyColumn }: Table,
-  { input: { tokens } }: PlanContext,
-): boolean =>
-  columns.some(({ name, identity }) => name === keyColumn && identity === true) &&
+export const overridesUser = ({ input: { tokens } }: PlanContext): boolean =>
   tokens.some(
     ({ kind, text }, i) =>
       kind === 'word' && text === 'overriding' && tokens[i + 1]?.text === 'user',
   );
+
+/** OVERRIDING USER VALUE: an identity gets its default, whatever key is given. */
+export const ignoresKey = ({ columns, keyColumn }: Table, context: PlanContext): boolean =>
+  columns.some(({ name, identity }) => name === keyColumn && identity === true) &&
+  overridesUser(context);
 
 /**
  * Throws NoMerge where OVERRIDING SYSTEM VALUE, with which a key is given that is left to its default, would let a

@@ -8,7 +8,7 @@ import { withoutSemicolons } from '../sql/token.ts';
 import type { Topology } from '../topology/topology.ts';
 import { planByHand } from './by-hand.ts';
 import { PlanCache } from './cache.ts';
-import { PlanContext } from './context.ts';
+import { PlanContext, type PlanInput } from './context.ts';
 import { isGroupable } from './groupable.ts';
 import { keepingOf, keepingWith } from './keeping.ts';
 import { parameterizedSql } from './parameterized.ts';
@@ -124,14 +124,19 @@ export class Planner {
     const key = `${this.#prefix}${findsPlaces ? '\x04' : ''}${sql}`;
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
-    const { plan } = make(sql, topology, searchPath, false, this.#forceEngine, findsPlaces);
+    const { plan } = make(sql, topology, searchPath, false, this.#forceEngine, { findsPlaces });
     this.#cache.set(key, plan);
     return plan;
   }
 
-  /** The same for a text that will not come again: it is not kept. */
-  planOnce(sql: string, topology: Topology, searchPath: readonly string[] | null): Plan {
-    return make(sql, topology, searchPath, false, this.#forceEngine).plan;
+  /** The same for a text that will not come again: it is not kept. `isTimed` as of PlanInput. */
+  planOnce(
+    sql: string,
+    topology: Topology,
+    searchPath: readonly string[] | null,
+    isTimed = false,
+  ): Plan {
+    return make(sql, topology, searchPath, false, this.#forceEngine, { isTimed }).plan;
   }
 
   /**
@@ -171,7 +176,7 @@ function make(
   searchPath: readonly string[] | null,
   lift: boolean,
   forceEngine: boolean,
-  findsPlaces = false,
+  known: Pick<PlanInput, 'findsPlaces' | 'isTimed'> = {},
 ): Made {
   const parsed = parseSql(sql);
   // The server is to say what is wrong, with its own code and position.
@@ -193,7 +198,7 @@ function make(
   if (lift) shapeOf(sql, literalStarts);
   const { catalog } = topology;
   const text = { sql, tokens: withoutSemicolons(tokens), literalStarts };
-  const input = { ...text, catalog, searchPath, findsPlaces };
+  const input = { ...text, catalog, searchPath, ...known };
   const context = new PlanContext(input, forceEngine);
   const found = withFindings(planStatement(only.statement, context), context);
   const kept = keptSettings(found, only.statement, context);

@@ -13,9 +13,11 @@ import { insertRows } from './insert-select.ts';
 import { mergeRows } from './merge.ts';
 import { surveyModify } from './modify.ts';
 import { modifyRows } from './modify-rows.ts';
+import { overridesUser } from './overriding.ts';
 import type { Plan, ReferenceMerge } from './plan.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
 import type { Scope } from './scope.ts';
+import { tellsTime } from './splice.ts';
 import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
@@ -40,8 +42,8 @@ export function planReferenceWrite(
     if (!updates && survey.classes.length > 0) return computed('INSERT', make);
     if (updates && (survey.classes.length > 0 || !isRepeatable(statement, table, survey))) {
       // The rows are the same everywhere, and so must be what is done with them.
-      checkFilled(statement, table);
-      checkSteadyNodes({ conflict: statement.conflict, returning: statement.returning });
+      const { conflict, returning } = statement;
+      checkSteadyNodes({ conflict, returning }, context.input.isTimed ? 'no time' : 'its time');
       return computed('INSERT', make);
     }
   } else {
@@ -94,8 +96,11 @@ function planReferenceMerge(
     return routedPlan('MERGE', { kind: 'all' }, 'write', { merge });
   }
   const { source: _, with: _clause, ...actions } = statement;
-  checkFilled(statement, table);
-  const decides = passes(() => checkSteadyNodes(actions)) ? 'shard' : 'query';
+  const isSteady = passes(() => {
+    checkFilled(statement, table, context);
+    checkSteadyNodes(actions);
+  });
+  const decides = isSteady ? 'shard' : 'query';
   return computed('MERGE', () => mergeRows(statement, table, scope, survey, context, decides));
 }
 
@@ -147,31 +152,44 @@ function rowsOf(
  */
 function checkSteady(statement: WritingStatement, table: Table, survey: Survey): void {
   if (survey.readsHome) throw new Refusal(refused('mixed'));
-  checkFilled(statement, table);
+  checkFilled(statement, table, survey.context);
   checkSteadyNodes(statement);
 }
 
 /** Every shard would evaluate a default by itself. */
-function checkFilled(statement: WritingStatement, table: Table): void {
+function checkFilled(statement: WritingStatement, table: Table, context: PlanContext): void {
   const names = table.columns.map((column) => column.name);
   const lists: (readonly string[])[] = [];
-  if (statement.kind === 'insert') lists.push(statement.columns ?? names);
+  if (statement.kind === 'insert') lists.push(statement.columns ?? givenBy(statement, names));
   if (statement.kind === 'merge') {
     const inserts = statement.actions.filter(({ command }) => command === 'insert');
     lists.push(...inserts.map(({ columns, values }) => columns ?? names.slice(0, values.length)));
   }
+  const isLeft = overridesUser(context);
   const isFilled = (given: readonly string[]) =>
-    table.columns.every(
-      (column) => !column.hasDefault || column.generated || given.includes(column.name),
-    );
+    table.columns.every(({ name, hasDefault, generated, identity }) => {
+      if (!hasDefault || generated) return true;
+      return given.includes(name) && !(isLeft && identity === true);
+    });
   if (!lists.every(isFilled)) throw new Refusal(refused('referenceUnsteady'));
 }
 
-function checkSteadyNodes(tree: object): void {
+/** Without a list, what a row has values for; of a query it is not known how many. */
+function givenBy({ source }: InsertStatement, names: readonly string[]): readonly string[] {
+  return source?.body.kind === 'values' ? names.slice(0, source.body.rows[0]!.length) : [];
+}
+
+/**
+ * `time`: that of the transaction is written out before the statement is planned to be run, for all shards;
+ * what still asks for it then would be told by each shard.
+ */
+function checkSteadyNodes(tree: object, time: 'its time' | 'no time' = 'no time'): void {
   const open: unknown[] = [tree];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
-    if (!isSteadyNode(next as Expression)) throw new Refusal(refused('referenceUnsteady'));
+    const node = next as Expression;
+    if (!isSteadyNode(node) && !(time === 'its time' && asksItsTime(node)))
+      throw new Refusal(refused('referenceUnsteady'));
     const { limit, offset } = next as { limit?: unknown; offset?: unknown };
     if ((limit ?? null) !== null || (offset ?? null) !== null) {
       throw new Refusal(refused('referenceUnsteady'));
@@ -194,6 +212,13 @@ function isSteadyNode(node: Expression): boolean {
     default:
       return true;
   }
+}
+
+/** now() and its kin, but not what is of the statement. */
+function asksItsTime(node: Expression): boolean {
+  if (node.kind === 'other') return tellsTime(node);
+  if (node.kind !== 'call' || (node.schema !== null && node.schema !== 'pg_catalog')) return false;
+  return node.name === 'now' || node.name === 'transaction_timestamp';
 }
 
 const TIME = new Set([

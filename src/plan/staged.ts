@@ -33,6 +33,15 @@ export interface InsertRowsMerge {
   readonly given: readonly string[] | null;
   /** A column of the query for which there is none, 0-based; null: none. */
   readonly ignored: number | null;
+  /**
+   * Columns with a default that is evaluated once, before, and so is what is DEFAULT: every copy of the table
+   * would evaluate its own. null: that is left to who writes the row.
+   */
+  readonly defaulted: {
+    readonly columns: readonly string[];
+    /** OVERRIDING … VALUE and a space, or ''. */
+    readonly overriding: string;
+  } | null;
   /** null: the table is not sharded. */
   readonly key: RowsKey | null;
   /** ON CONFLICT DO UPDATE: a row must not be met twice, so that each shard gets one statement. */
@@ -235,8 +244,8 @@ export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {
   readonly condition: string | null;
   /** Of UPDATE and INSERT, in their order. */
   readonly values: readonly AssignedColumn[];
-  /** The sharding key among them is its default, evaluated before; its SQL is NULL. */
-  readonly keyByDefault: boolean;
+  /** Those of them that get their column's default, evaluated before; their SQL is NULL. */
+  readonly evaluated: readonly string[];
   /** INSERT, on both sides of its values. */
   readonly before: string;
   readonly after: string;

@@ -185,7 +185,7 @@ export const REFUSED = {
   },
   referenceUnsteady: {
     what: 'a write of a reference table that could do something else on each shard',
-    hint: 'Its copies must stay equal: send values instead of now(), random(), DEFAULT, LIMIT and functions of your own, and with ON CONFLICT DO UPDATE give every column that has a default a value.',
+    hint: 'Its copies must stay equal: send values instead of random(), LIMIT and functions of your own, and of DEFAULT in what UPDATE or ON CONFLICT sets; leave OVERRIDING USER VALUE away.',
   },
   insertDefault: {
     what: 'a row without a value for its sharding key',

@@ -71,18 +71,23 @@ export async function timedExecution(
   context: SessionContext,
 ): Promise<RoutedExecution> {
   const sql = await withTime(execution.sql, state, context);
-  return plannedAnew({ ...execution, sql }, state, context);
+  return plannedAnew({ ...execution, sql }, state, context, true);
 }
 
 export type RoutedExecution = Execution & { readonly plan: RoutedPlan };
 
-/** By the plan of its text, which is another than the client's and means the same. */
+/**
+ * By the plan of its text, which is another than the client's and means the same. `isTimed`: the time of the
+ * transaction is written out in it.
+ */
 export function plannedAnew(
   execution: Execution,
   state: SessionState,
   context: SessionContext,
+  isTimed = false,
 ): RoutedExecution {
-  const plan = context.planner.planOnce(execution.sql, context.topology(), state.searchPath);
+  const topology = context.topology();
+  const plan = context.planner.planOnce(execution.sql, topology, state.searchPath, isTimed);
   if (plan.op === 'refused') throw new SqlError(plan.error);
   if (plan.op !== 'routed') throw new Error('a statement changed its kind with the time in it');
   return { ...execution, plan };

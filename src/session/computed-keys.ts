@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { KEYS_COMPUTED_AT_ONCE } from '../base/limits.ts';
-import { defaultValues, integerKeys } from '../execute/default-values.ts';
+import { defaultKeyValues, integerKeys } from '../execute/default-values.ts';
 import type { InsertMerge, KeySource } from '../plan/plan.ts';
 import { keysOf } from '../plan/route.ts';
 import type { ComputedKeys, RowsKey } from '../plan/staged.ts';
@@ -70,6 +70,6 @@ export async function defaultKeys(
   if (count === 0) return [];
   const shard = context.counters.transactions % context.topology().shards.length;
   return withConnectionOf(state)(shard, (connection) =>
-    defaultValues(connection, table, key, count),
+    defaultKeyValues(connection, table, key, count),
   );
 }

@@ -2,6 +2,7 @@
 
 import { quoteName } from '../base/quote.ts';
 import { carriedArrays, carriedColumns, carriedRef, checkExact } from '../execute/carried.ts';
+import { defaultValues } from '../execute/default-values.ts';
 import { withIntegers } from '../execute/merge-apart.ts';
 import {
   type FoundPair,
@@ -63,7 +64,7 @@ export async function runFound(run: StagedRun, write: SourceWrite): Promise<Writ
     ? await findRows(asked, 'notMatched', (position) => !matched.has(position))
     : NONE;
   const taken = [...rows, ...unmatched.rows].filter((row) => !isLeftAlone(row, clauses));
-  const pairs = (await withDefaultKeys(asked, taken)).map((row) => pairOf(asked, row));
+  const pairs = (await withDefaults(asked, taken)).map((row) => pairOf(asked, row));
   if (pairs.some(({ movesTo }) => movesTo !== null)) {
     const oids = table.columns.map(({ typeOid }) => typeOid);
     await withConnectionOf(run.d.state)(HOME_SHARD, (home) => checkExact(home, oids));
@@ -266,21 +267,41 @@ function shardsOf(
   return [shardOfKey(value, { ...key, notNull: false }, placement)];
 }
 
-/** With the keys of those whose clause leaves that to its default. */
-async function withDefaultKeys(
+/** With the defaults that are evaluated before the rows are written. */
+async function withDefaults(
   { run, write }: Asked,
   rows: readonly FoundRow[],
 ): Promise<readonly FoundRow[]> {
-  const { clauses, key } = write.merge.found;
-  const isByDefault = ({ clause }: FoundRow) => clauses[clause - 1]!.keyByDefault;
-  const count = rows.filter(isByDefault).length;
-  if (key === null || count === 0) return rows;
-  const keys = [...(await defaultKeys(run.d, write.merge.table.name, key, count))];
+  const { found, table } = write.merge;
+  const { clauses, key } = found;
+  const counts = new Map<string, number>();
+  for (const { clause } of rows) {
+    for (const name of clauses[clause - 1]!.evaluated)
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  if (counts.size === 0) return rows;
+  const made = new Map<string, (Buffer | null)[]>();
+  if (key === null) {
+    const own = await withConnectionOf(run.d.state)(HOME_SHARD, (home) =>
+      defaultValues(home, table.name, counts),
+    );
+    for (const [name, { values }] of own) made.set(name, [...values]);
+  } else {
+    const keys = await defaultKeys(run.d, table.name, key, counts.get(key.column)!);
+    made.set(
+      key.column,
+      keys.map((value) => integerBytes(value, key.type)),
+    );
+  }
   return rows.map((row) => {
-    if (!isByDefault(row)) return row;
-    const given = clauses[row.clause - 1]!.values.filter(({ sql }) => sql !== null);
-    const at = given.findIndex(({ column }) => column === key.column);
-    return { ...row, values: row.values.with(at, integerBytes(keys.shift()!, key.type)) };
+    const { values, evaluated } = clauses[row.clause - 1]!;
+    const given = values.filter(({ sql }) => sql !== null);
+    return {
+      ...row,
+      values: row.values.map((value, i) =>
+        evaluated.includes(given[i]!.column) ? made.get(given[i]!.column)!.shift()! : value,
+      ),
+    };
   });
 }
 

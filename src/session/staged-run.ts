@@ -2,6 +2,7 @@
 
 import { MERGE_ROW_OVERHEAD_BYTES, WRITE_BATCH_BYTES } from '../base/limits.ts';
 import { quoteName } from '../base/quote.ts';
+import { filledRows } from '../execute/filled-rows.ts';
 import { insertRows } from '../execute/insert-rows.ts';
 import {
   carriageOf,
@@ -148,22 +149,40 @@ export async function writeRows(
     ignored === null ? read.set.rows : read.set.rows.map((row) => withoutColumn(row, ignored));
   const isByDefault = key !== null && key.index === null && key.hasDefault;
   const keys = isByDefault ? await defaultKeys(d, table.name, key, written.length) : null;
-  const { rows, carriage, rowShards } = await withConnectionOf(state)(HOME_SHARD, async (home) => {
-    const made = await carriageOf(home, fields, table, given);
-    const own = { ...made, whole: made.whole || isWhole(merge) };
-    if (keys !== null && key !== null) return withKeys(own, written, keys, key, placement);
-    const all = { rows: written, carriage: own };
-    if (key === null) return { ...all, rowShards: [] };
-    const places = await shardsOfRows(home, all.rows, made.columns, key, placement);
-    return { ...all, rowShards: places };
-  });
+  const defaults = defaultsOf(merge);
+  const { rows, carriage, rowShards, before } = await withConnectionOf(state)(
+    HOME_SHARD,
+    async (home) => {
+      const made = await carriageOf(home, fields, table, given);
+      const own = { ...made, whole: made.whole || isWhole(merge) };
+      const all = { rows: written, carriage: own, before: merge.before };
+      if (merge.defaulted !== null) {
+        const filled = await filledRows(home, merge, written, fields.length, defaults);
+        const columns = [...made.columns, ...filled.added];
+        const list = `${merge.target} (${filled.names.map(quoteName).join(', ')}) `;
+        return {
+          rows: filled.rows,
+          carriage: { ...own, columns },
+          rowShards: [],
+          before: `${list}${merge.defaulted.overriding}`,
+        };
+      }
+      if (keys !== null && key !== null) {
+        const keyed = withKeys(own, written, keys, key, placement);
+        return { ...keyed, before: beforeKey(merge, fields.length) };
+      }
+      if (key === null) return { ...all, rowShards: [] };
+      const places = await shardsOfRows(home, all.rows, made.columns, key, placement);
+      return { ...all, rowShards: places };
+    },
+  );
   return insertRows({
     transaction: state.transaction!,
-    merge: isByDefault ? { ...merge, before: beforeKey(merge, fields.length) } : merge,
+    merge: { ...merge, before },
     rows,
     carriage,
     rowShards,
-    defaults: defaultsOf(merge),
+    defaults: merge.defaulted === null ? defaults : null,
     shards: shards.map((shard) => shard.id),
     parameters: { ...execution.parameters, types: description.parameterTypes },
     resultFormats: execution.resultFormats,

@@ -93,6 +93,11 @@ export const MERGES_FOUND: readonly Said[] = [
     sql: `MERGE INTO members m USING (VALUES (1), (70)) v (k) ON m.user_id = v.k
       WHEN MATCHED THEN UPDATE SET user_id = DEFAULT`,
   },
+  {
+    sql: `MERGE INTO country c USING files f ON c.code = f.name
+      WHEN NOT MATCHED AND f.id < 2 THEN INSERT (code, name) VALUES (f.name || f.id, 'new')
+      WHEN NOT MATCHED AND f.id = 3 THEN INSERT VALUES ('three', DEFAULT, DEFAULT) RETURNING c.*, f.id`,
+  },
   // Sub-queries over other rows: in ON, in conditions, in values.
   {
     sql: `MERGE INTO members m USING notes n

@@ -141,4 +141,18 @@ export const VALUES: readonly Said[] = [
     sql: `INSERT INTO members VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET user_id = $3, name = $2`,
     parameters: [5, 'five again', 5],
   },
+  // Defaults of a reference table, for all copies.
+  {
+    sql: `INSERT INTO country (code, name) VALUES ('de', 'x'), ('pl', 'Poland')
+      ON CONFLICT (code) DO UPDATE SET name = excluded.name, weight = country.weight + excluded.weight RETURNING *`,
+  },
+  {
+    sql: `INSERT INTO country VALUES ('de', DEFAULT, DEFAULT), ('fr', 'F', 9), ('nl')
+      ON CONFLICT (code) DO UPDATE SET name = excluded.name, weight = excluded.weight`,
+  },
+  {
+    sql: `INSERT INTO country SELECT 'c' || user_id % 2 FROM members WHERE user_id > $1
+      ON CONFLICT (code) DO UPDATE SET weight = excluded.weight`,
+    parameters: [7],
+  },
 ];

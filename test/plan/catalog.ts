@@ -74,6 +74,11 @@ const TABLES: readonly Table[] = [
     column('code', 'text', { notNull: true }),
     column('name', 'text'),
   ]),
+  table('currency', 'reference', null, [
+    column('id', 'int8', { identity: true, notNull: true }),
+    column('name', 'text'),
+    column('made', 'timestamptz', { hasDefault: true, timeDefault: 'now()' }),
+  ]),
   table('audit', 'home', null, [column('id', 'int8'), column('note', 'text')]),
   table('users', 'home', null, [column('user_id', 'int8'), column('name', 'text')], 'other'),
   { ...table('watched', 'sharded', 'user_id', [column('user_id', 'int8')]), firesOnTruncate: true },

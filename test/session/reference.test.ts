@@ -92,6 +92,50 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
     expect(await copy()).toHaveLength(2);
   });
 
+  it('evaluates defaults once, also of rows that meet others', async () => {
+    const { rows: first } = await proxy.query(
+      `INSERT INTO country (code) VALUES ('de'), ('fr') RETURNING id`,
+    );
+    const met = await proxy.query(
+      `INSERT INTO country (code) VALUES ('de'), ($1)
+       ON CONFLICT (code) DO UPDATE SET odd = excluded.odd || '2', made = now() RETURNING id, code`,
+      ['it'],
+    );
+    expect(met.rows).toEqual([{ id: (first[0] as { id: number }).id, code: 'de' }, met.rows[1]]);
+    for (const sql of [
+      `INSERT INTO country VALUES (DEFAULT, 'es', DEFAULT), (DEFAULT, 'de', '2020-01-01')
+        ON CONFLICT (code) DO UPDATE SET chance = excluded.chance, code = 'met ' || excluded.id`,
+      `INSERT INTO country (code) SELECT 'h' || n FROM home
+        ON CONFLICT (code) DO UPDATE SET made = CURRENT_TIMESTAMP WHERE country.chance < 2`,
+      `INSERT INTO country (code) SELECT 'h' || n FROM home ORDER BY n
+        ON CONFLICT (code) DO UPDATE SET made = CURRENT_TIMESTAMP, id = 1000 + excluded.id`,
+      `INSERT INTO country SELECT 900, 'fr' ON CONFLICT (code) DO UPDATE SET made = excluded.made`,
+      `INSERT INTO country VALUES (901, 'pt') ON CONFLICT (code) DO UPDATE SET made = NULL`,
+    ]) {
+      await proxy.query(sql);
+      await copy();
+    }
+    const codes = (await copy()).map((row) => (row as { code: string }).code);
+    expect(codes).toHaveLength(7);
+    expect(codes.filter((code) => /^met \d+$/.test(code))).toHaveLength(1);
+  });
+
+  it('evaluates them once in a MERGE', async () => {
+    await proxy.query(`INSERT INTO country (code) VALUES ('de'), ('fr')`);
+    const before = (await copy()) as { id: number; chance: number }[];
+    const { rows } = await proxy.query(
+      `MERGE INTO country c USING (VALUES ('de'), ('pt'), ('no')) v (code) ON c.code = v.code
+       WHEN MATCHED THEN UPDATE SET chance = DEFAULT, made = DEFAULT
+       WHEN NOT MATCHED AND v.code = 'no' THEN INSERT DEFAULT VALUES
+       WHEN NOT MATCHED THEN INSERT (code, chance) VALUES (v.code, DEFAULT)
+       RETURNING merge_action() AS done, c.code`,
+    );
+    expect(rows).toHaveLength(3);
+    const after = (await copy()) as { id: number; chance: number }[];
+    expect(new Set(after.map(({ id }) => id)).size).toBe(4);
+    expect(new Set([...before, ...after].map(({ chance }) => chance)).size).toBe(5);
+  });
+
   it('keeps conflicts to what all copies agree on', async () => {
     const insert = `INSERT INTO country (code) VALUES ('a'), ('b') ON CONFLICT`;
     await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
@@ -165,7 +209,7 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
 
   it.each([
     'UPDATE country SET made = DEFAULT',
-    `INSERT INTO country (code) VALUES ('a') ON CONFLICT (code) DO UPDATE SET odd = ''`,
+    `INSERT INTO country (code) VALUES ('a') ON CONFLICT (code) DO UPDATE SET odd = random()`,
     'ALTER TABLE country ADD COLUMN late timestamptz DEFAULT now()',
   ])('refuses %s', async (sql) => {
     await expect(proxy.query(sql)).rejects.toMatchObject({ code: '0A000' });
