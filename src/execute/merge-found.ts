@@ -12,9 +12,10 @@ import { type CarriedColumn, carriedRef } from './carried.ts';
 import { Answer, runWithRows } from './carried-statement.ts';
 import { haveCycle } from './key-cycle.ts';
 import { type MergeWrite, sourceSql } from './merge-rows.ts';
-import { immovable, type ModifiedTable } from './modified-table.ts';
+import type { ModifiedTable } from './modified-table.ts';
 import { takeRows } from './modify-rows.ts';
 import { differs } from './reference-write.ts';
+import { lend, type Strays, takeHome } from './stray-rows.ts';
 import type { WriteResult } from './write.ts';
 
 export interface FoundWrite extends Omit<MergeWrite, 'rowShards'> {
@@ -25,6 +26,8 @@ export interface FoundWrite extends Omit<MergeWrite, 'rowShards'> {
   /** What is given by all clauses that give a value, one after the other. */
   readonly values: readonly CarriedColumn[];
   readonly pairs: readonly FoundPair[];
+  /** Rows that move are updated like others, then taken to their shards; null: deleted and inserted. */
+  readonly strays: Strays | null;
 }
 
 /** A row of the source and one of the target, or either alone; and what is to be done. */
@@ -40,6 +43,7 @@ export interface FoundPair {
   readonly shards: readonly number[];
   /** Where its new key belongs; null: where it is. */
   readonly movesTo: number | null;
+  readonly newKey: bigint | null;
 }
 
 /** A position, or the number of a clause. */
@@ -50,17 +54,16 @@ export const NUMBER: CarriedColumn = { typeOid: TYPE.int4, type: 'pg_catalog.int
  * any pair the home shard is told all the same: the statement may have triggers, or be forbidden.
  */
 export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
-  const { merge, pairs, table } = write;
+  const { merge, pairs, strays } = write;
   checkOnce(pairs);
   checkSwaps(write);
-  const moved = pairs.filter(({ movesTo }) => movesTo !== null);
-  if (moved.length > 0 && !table.movable)
-    throw immovable(merge.table.name, NOT_BY_MERGE, 'Move them by an UPDATE.');
+  const leaves = ({ movesTo }: FoundPair) => strays === null && movesTo !== null;
   const answer = new Answer(write.bytesMax);
-  const arriving = await takeMoved(write, moved);
+  const arriving = await takeMoved(write, pairs.filter(leaves));
   const { sql, columns } = stayingStatement(write);
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
-    const own = pairs.filter(({ shards, movesTo }) => movesTo === null && shards.includes(shard));
+    if (strays !== null) await lend(strays, shard);
+    const own = pairs.filter((pair) => !leaves(pair) && pair.shards.includes(shard));
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
     const given = isCopy ? new Answer(write.bytesMax) : answer;
     const alsoWithout = pairs.length === 0 && shard === HOME_SHARD;
@@ -69,12 +72,10 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
     if (given.count === answer.count) continue;
     throw differs(shard, `MERGE ${given.count}`, `MERGE ${answer.count}`);
   }
+  if (strays !== null) await takeHome(strays);
   await insertMoved(write, arriving, answer);
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
 }
-
-const NOT_BY_MERGE =
-  'It has triggers, row level security, tables that inherit from it, or foreign keys that act when its rows are deleted or their keys set, or it is a view.';
 
 const assigned = ({ values }: FoundClause) => values.filter(({ sql }) => sql !== null);
 

@@ -40,11 +40,15 @@ export interface MovingTables {
   readonly role: string;
 }
 
+/** Whether the keys that rows have got in the end are told by the statement, or only those that it assigns. */
+type Told = 'final' | 'assigned';
+
 /** The table of the UPDATE, and whom it is asked of. */
 interface Survey {
   readonly home: ServerConnection;
   readonly catalog: Catalog;
   readonly target: MoveFacts;
+  readonly keys: Told;
 }
 
 /** A table that gets rows with new keys. */
@@ -63,9 +67,10 @@ export async function movingTables(
   home: ServerConnection,
   table: string,
   catalog: Catalog,
+  keys: Told,
 ): Promise<MovingTables> {
   const target = await moveFacts(home, table);
-  const survey = { home, catalog, target };
+  const survey = { home, catalog, target, keys };
   const { name } = target;
   const role = await replicationRole(home);
   if (role === 'replica') throw immovable(name, 'session_replication_role is replica.');
@@ -153,8 +158,9 @@ function insertedBy(moving: Moving, survey: Survey): readonly Inserting[] {
   const inserting = bodies.flatMap(({ trigger, body }) =>
     body.inserts.map((row) => ({ trigger, row })),
   );
-  // Of the target's rows alone the UPDATE tells the final key: others would be looked for in vain.
-  const isTold = inserting.length === 0 && moving.facts === survey.target;
+  // By another key than is told a row would be looked for in vain.
+  const { target, keys } = survey;
+  const isTold = keys === 'final' && inserting.length === 0 && moving.facts === target;
   if (!isTold) checkKeepKey(moving, survey);
   return inserting;
 }

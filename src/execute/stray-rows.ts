@@ -37,7 +37,7 @@ export interface Strays {
  */
 export async function lend(strays: Strays, shard: number): Promise<void> {
   const { placement, moving, bytesMax } = strays;
-  const keys = [...strays.keys.get(shard)!];
+  const keys = [...(strays.keys.get(shard) ?? [])];
   for (const table of moving.lent) {
     const copies = new Answer(bytesMax);
     for (const from of inOrder(new Set(keys.map((key) => placement.shardOf(key))))) {

@@ -14,6 +14,7 @@ import {
 import { sourceSql } from '../execute/merge-rows.ts';
 import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows } from '../execute/modify-rows.ts';
+import { movingTables } from '../execute/moving-tables.ts';
 import { withArrays } from '../execute/parameters.ts';
 import { integerBytes, integerOf, shardOfKey } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
@@ -25,7 +26,7 @@ import { withConnectionOf } from './everywhere.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
 /** The source's rows, and how they are carried. */
-export type SourceWrite = Omit<FoundWrite, 'table' | 'identity' | 'values' | 'pairs'>;
+export type SourceWrite = Omit<FoundWrite, 'table' | 'identity' | 'values' | 'pairs' | 'strays'>;
 
 type When = FoundClause['when'];
 
@@ -65,12 +66,35 @@ export async function runFound(run: StagedRun, write: SourceWrite): Promise<Writ
     : NONE;
   const taken = [...rows, ...unmatched.rows].filter((row) => !isLeftAlone(row, clauses));
   const pairs = (await withDefaults(asked, taken)).map((row) => pairOf(asked, row));
-  if (pairs.some(({ movesTo }) => movesTo !== null)) {
-    const oids = table.columns.map(({ typeOid }) => typeOid);
-    await withConnectionOf(run.d.state)(HOME_SHARD, (home) => checkExact(home, oids));
-  }
+  const moved = pairs.filter(({ movesTo }) => movesTo !== null);
+  const strays = moved.length > 0 ? await straysOf(asked, moved) : null;
   const columns = await columnsOf(asked, [found[0], unmatched, found[1]]);
-  return mergeFound({ ...write, table, ...columns, pairs });
+  return mergeFound({ ...write, table, ...columns, pairs, strays });
+}
+
+/** null: rows of the table can be moved as they are. Throws 0A000 where they cannot be moved. */
+async function straysOf(
+  { run, write, table }: Asked,
+  moved: readonly FoundPair[],
+): Promise<FoundWrite['strays']> {
+  const withHome = withConnectionOf(run.d.state);
+  if (table.movable) {
+    const oids = table.columns.map(({ typeOid }) => typeOid);
+    await withHome(HOME_SHARD, (home) => checkExact(home, oids));
+    return null;
+  }
+  const { catalog, placement } = run.d.context.topology();
+  const { name } = write.merge.table;
+  const moving = await withHome(HOME_SHARD, (home) =>
+    movingTables(home, name, catalog, 'assigned'),
+  );
+  const keys = new Map<number, Set<bigint>>();
+  for (const { shards, newKey } of moved) {
+    const [shard] = shards as [number];
+    keys.set(shard, (keys.get(shard) ?? new Set()).add(newKey!));
+  }
+  const { transaction, bytesMax } = write;
+  return { transaction, bytesMax, placement, moving, keys };
 }
 
 interface Locked {
@@ -314,7 +338,7 @@ function pairOf(asked: Asked, row: FoundRow): FoundPair {
   const at = given.findIndex(({ column }) => column === key?.column);
   const newKey = key === null || at < 0 ? null : integerOf(values[at]!);
   const { placement } = run.d.context.topology();
-  const rest = { position, clause: row.clause - 1, values };
+  const rest = { position, clause: row.clause - 1, values, newKey };
   if (clause.when === 'notMatched') {
     const shards = key === null ? shardsOf(asked, []) : [shardOfKey(newKey, key, placement)];
     return { ...rest, identity: null, shards, movesTo: null };

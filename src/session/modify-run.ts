@@ -76,7 +76,7 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   const { catalog, placement } = context.topology();
   if (!table.movable) {
     const moving = await withConnectionOf(state)(HOME_SHARD, (home) =>
-      movingTables(home, merge.table.name, catalog),
+      movingTables(home, merge.table.name, catalog, 'final'),
     );
     const columnCount = run.description.fields?.length ?? 0;
     return movingUpdate({ ...write, moving, placement, columnCount });

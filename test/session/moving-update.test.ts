@@ -222,6 +222,30 @@ describe.each([2, 3])('Over %i shards', (shards) => {
     });
   });
 
+  describe('rows that MERGE moves, too:', () => {
+    it.each([
+      `MERGE INTO stamped s USING (VALUES (1, 20, 'x'), (3, 31, 'y'), (9, 9, 'z')) v (u, k, t) ON s.user_id = v.u
+        WHEN MATCHED AND s.id = 2 THEN DELETE
+        WHEN MATCHED THEN UPDATE SET user_id = v.k, title = v.t
+        WHEN NOT MATCHED THEN INSERT (user_id, id, title, number) OVERRIDING SYSTEM VALUE VALUES (v.k, 1, v.t, 99)
+        RETURNING merge_action(), s.*, v.t, old.title`,
+      `MERGE INTO audited a USING owners o ON a.user_id = o.user_id
+        WHEN MATCHED AND a.id = 1 THEN UPDATE SET user_id = o.user_id + 10
+        WHEN MATCHED AND a.id = 2 THEN UPDATE SET total = 0 WHEN MATCHED THEN DELETE`,
+      `MERGE INTO books b USING (VALUES (1, 2, 1), (2, 3, 1)) v (u, k, s) ON b.user_id = v.u AND b.id = v.s
+        WHEN MATCHED THEN UPDATE SET user_id = v.k, id = b.id + 10 * v.k RETURNING b.*, v.k`,
+      `MERGE INTO owners o USING (VALUES (1), (2)) v (u) ON o.user_id = v.u
+        WHEN MATCHED THEN UPDATE SET user_id = v.u + 9, name = 'moved' RETURNING o.*`,
+    ])('%s', async (sql) => {
+      expect(await expectSame(sql)).not.toHaveProperty('code');
+    });
+
+    it('but where a trigger may change the key', async () => {
+      const sql = `MERGE INTO pushed p USING (VALUES (1, 2)) v (u, k) ON p.user_id = v.u WHEN MATCHED THEN UPDATE SET user_id = v.k`;
+      expect(await answerOf(stand.client, sql)).toEqual({ code: '0A000' });
+    });
+  });
+
   describe('what one server refuses is refused:', () => {
     it.each([
       `UPDATE stamped SET user_id = 3, country = 'xx' WHERE user_id = 2 AND id = 3`,
