@@ -342,6 +342,13 @@ export const NEWS_RECONNECT_MS = 250;
 export const PLAN_TRIES_MAX = 20;
 
 /**
+ * So often rows without a key are looked for, because others have changed some before they could be locked. Who
+ * has waited for a row has locked it where it is now, so that this takes a change in each of the short times
+ * between looking and locking.
+ */
+export const PLACE_TRIES_MAX = 100;
+
+/**
  * Rows of one leaf times those of another that the merge engine gets as parameters, of which PostgreSQL
  * knows so little that it may compare each with each; more go into tables, if they can.
  */

@@ -23,6 +23,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { decodeDataRow, encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
 import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
+import { untilLocked } from './place-tries.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
 /** The source's rows, and how they are carried. */
@@ -138,12 +139,12 @@ async function lockByKey(asked: Asked): Promise<Locked> {
  */
 async function lockByPlace(asked: Asked): Promise<Locked> {
   const tried = new Set<string>();
-  for (;;) {
+  return untilLocked(async () => {
     const found = await findBoth(asked);
-    if (!(await lockFound(asked, found, tried))) continue;
+    if (!(await lockFound(asked, found, tried))) return null;
     const matched = new Set(found[0].rows.map(({ position }) => position));
     return { found, rows: found.flatMap(({ rows }) => rows), matched };
-  }
+  });
 }
 
 interface Asked {

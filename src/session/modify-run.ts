@@ -24,6 +24,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { columnAt, type FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
+import { untilLocked } from './place-tries.ts';
 import { readRows, type Source, type StagedRun, sourceOf } from './row-source.ts';
 
 /**
@@ -116,7 +117,7 @@ async function lockByPlace(
   const { identity } = table;
   const tried = new Set<string>();
   const locked = new Set<string>();
-  for (;;) {
+  return untilLocked(async () => {
     const found = await find(run, merge, table, 'all');
     const fresh = new Map<string, Buffer>();
     for (const row of found.rows) {
@@ -126,8 +127,8 @@ async function lockByPlace(
     const own = await lock(run, merge, table, found, [...fresh.values()]);
     for (const place of fresh.keys()) tried.add(place);
     for (const place of own) locked.add(place);
-    if (own.size === fresh.size) return { found, locked };
-  }
+    return own.size === fresh.size ? { found, locked } : null;
+  });
 }
 
 const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<ModifiedTable> =>
