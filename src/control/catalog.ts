@@ -102,6 +102,7 @@ export function makeCatalog(
     hasRoutine: (name) => routines.has(name.toLowerCase()),
     settingRoutines: settingRoutines(schema.routines),
     timeRoutines: timeRoutines(schema.routines),
+    ownAggregates: new Set(schema.ownAggregates),
   };
   return { catalog: Object.freeze(catalog), warnings };
 }

@@ -9,6 +9,8 @@ import type { RestrictedSchemas } from '../topology/schema-rights.ts';
 export interface ShardSchema {
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
+  /** As of Catalog. */
+  readonly ownAggregates: readonly string[];
   /** `current_schemas(false)` of the shard's user. */
   readonly searchPath: readonly string[];
   readonly restricted: RestrictedSchemas;
@@ -203,6 +205,12 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
+  'ownAggregates', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT p.proname), '[]')
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    LEFT JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
+    WHERE p.proname IN ('count', 'sum', 'min', 'max', 'avg')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+      AND NOT (p.proname IN ('min', 'max') AND coalesce(t.typcategory = 'S', false))),
   'sequences', CASE WHEN pg_catalog.to_regprocedure('drive.columns()') IS NOT NULL THEN (
     SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'schema', n.nspname, 'name', c.relname,

@@ -124,6 +124,10 @@ class GroupBuilder {
     if (!COMBINED.has(name) || (schema !== null && schema !== 'pg_catalog')) {
       throw new NoMerge('aggregate');
     }
+    // What it computes of values that it may mean is known to the servers only.
+    if (schema === null && context.input.catalog.ownAggregates.has(name)) {
+      throw new NoMerge('aggregate');
+    }
     if (call.order.length > 0 || call.withinGroup) throw new NoMerge('aggregate');
     const picks = name === 'min' || name === 'max';
     const [arg] = call.args;

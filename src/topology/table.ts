@@ -114,4 +114,9 @@ export interface Catalog {
   hasRoutine(name: string): boolean;
   readonly settingRoutines: SettingRoutines;
   readonly timeRoutines: TimeRoutines;
+  /**
+   * Of count, sum, min, max and avg those that functions of users' own are called, too: of some type they are
+   * meant by the name. Without min and max of an extension's kind of text, which is not sorted by bytes.
+   */
+  readonly ownAggregates: ReadonlySet<string>;
 }

@@ -38,6 +38,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
   return {
     relations,
     routines: [],
+    ownAggregates: [],
     searchPath: ['public'],
     restricted: { schemas: {}, members: [], superusers: [] },
     transactionDefaults: { isolation: ['read committed'], readOnly: ['off'] },
