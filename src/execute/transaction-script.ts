@@ -57,8 +57,8 @@ export const NO_CHANGE: SettingChange = { searchPath: null, role: null, isReadWi
 
 const WRITE = 'SET TRANSACTION READ WRITE';
 
-/** What may have made a transaction read-only. */
-export const READ_ONLY = /only/i;
+/** Of what may have made a transaction read-only. */
+export const tellsReadOnly = (sql: string): boolean => /only/i.test(sql);
 
 export class TransactionScript {
   /** How many savepoints there were so far. */
@@ -75,7 +75,7 @@ export class TransactionScript {
 
   /** With its BEGIN, for a connection that may write even where the transaction may not. */
   writable(begin: string): readonly string[] {
-    const lines = this.statements.flatMap((sql) => (READ_ONLY.test(sql) ? [sql, WRITE] : [sql]));
+    const lines = this.statements.flatMap((sql) => (tellsReadOnly(sql) ? [sql, WRITE] : [sql]));
     return [begin, WRITE, ...lines];
   }
 

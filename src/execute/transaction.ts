@@ -10,11 +10,11 @@ import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 import {
   type LocalNames,
   NO_MODES,
-  READ_ONLY,
   type Savepoint,
   type SettingChange,
   type TransactionModes,
   TransactionScript,
+  tellsReadOnly,
 } from './transaction-script.ts';
 import {
   commitTwoPhase,
@@ -54,6 +54,8 @@ export class Transaction {
   readonly begin: string;
   /** The session's settings at BEGIN: what ROLLBACK returns to. */
   readonly settingsBefore: Settings;
+  /** The shard whose server alone knows which search path a routine leaves behind it; null: none has. */
+  pathKnownBy: number | null = null;
   /** The modes that AND CHAIN of the transaction before it has handed on. */
   inherited = NO_MODES;
   readonly participants = new Map<number, ServerConnection>();
@@ -314,7 +316,7 @@ export class Transaction {
     };
     try {
       const asLogin = mayBeSomebodyElse(this.settingsBefore, this.recorded);
-      const mayBeReadOnly = this.#mayBeReadOnly(settings);
+      const mayBeReadOnly = this.mayBeReadOnly(settings);
       const commit = { connections, settings, asLogin, mayBeReadOnly, prepared };
       const unfinished = await commitTwoPhase(this.#dependencies.twoPhase, commit);
       this.#settle(connections[0]!.shard.id, settings);
@@ -325,9 +327,8 @@ export class Transaction {
   }
 
   /** By what it has been told, or its connections will be, from `settings` on. */
-  #mayBeReadOnly({ assignments }: Settings): boolean {
-    const told = [this.begin, ...this.recorded, ...assignments.values()];
-    return told.some((sql) => READ_ONLY.test(sql));
+  mayBeReadOnly({ assignments }: Settings): boolean {
+    return [this.begin, ...this.recorded, ...assignments.values()].some(tellsReadOnly);
   }
 
   /** Ends the transaction everywhere without effect. Never throws: a lost server rolls back too. */

@@ -30,6 +30,7 @@ import { type Execution, isDescribed, type RunnerDependencies } from './executio
 import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
+import { refuseReadOnly } from './read-only.ts';
 import type { StagedRun } from './row-source.ts';
 import type { Runner } from './runner.ts';
 import { runStaged } from './staged-run.ts';
@@ -112,6 +113,7 @@ async function timed(run: WriteRun): Promise<WriteRun> {
 async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {
   const { merge } = run;
   const { d, description } = staged;
+  if (computesFirst(merge)) await refuseReadOnly(staged);
   if (merge.how === 'insertRows') return runStaged(staged, merge);
   if (merge.how === 'modifyRows') return runModify(staged, merge);
   if (merge.how === 'mergeRows') return runMerge(staged, merge);
@@ -121,6 +123,12 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
   return d.state.inTransaction(() => writeNow(run, known, description));
 }
+
+/** Any other is sent to the shards, which refuse what they may not write themselves. */
+const computesFirst = (merge: WritingMerge): boolean =>
+  merge.how === 'insert'
+    ? merge.computed !== null
+    : merge.how !== 'write' && merge.how !== 'reference';
 
 /** Throws what it is refused with. */
 const writeSeveral: WriteSeveral = (staged, execution, targets) => {

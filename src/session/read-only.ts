@@ -1,0 +1,35 @@
+// Read only: a transaction that only reads refuses a write before any of its rows is computed.
+
+import { openShardStream } from '../execute/shard-stream.ts';
+import { tellsReadOnly } from '../execute/transaction-script.ts';
+import { query } from '../pool/query.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
+import { withConnectionOf } from './everywhere.ts';
+import type { RunnerDependencies } from './execution.ts';
+import type { StagedRun } from './row-source.ts';
+
+/**
+ * Before the rows of a write are computed. In a READ ONLY transaction the home shard is sent the statement
+ * as it is, and refuses it with 25006, or with what it finds out about it before: rejects with that ServerError.
+ * Source: ExecCheckXactReadOnly (execMain.c).
+ */
+export async function refuseReadOnly({ d, execution, description }: StagedRun): Promise<void> {
+  if (!mayBeReadOnly(d)) return;
+  await withConnectionOf(d.state)(HOME_SHARD, async (home) => {
+    const { rows } = await query(home, 'SHOW transaction_read_only');
+    if (rows[0]?.[0] !== 'on') return;
+    const { sql, parameters } = execution;
+    const typed = { ...parameters, types: description.parameterTypes };
+    const stream = await openShardStream(home, { sql, parameters: typed, resultFormats: [] });
+    while ((await stream.next()) !== null);
+    throw new Error('a READ ONLY transaction has taken a write');
+  });
+}
+
+/** By what the transaction has been told, or the session's are: the server is then to say. */
+function mayBeReadOnly({ state, context }: RunnerDependencies): boolean {
+  if (context.topology().catalog.transactionDefaults.mayBeReadOnly) return true;
+  const { transaction, settings } = state;
+  if (transaction !== null) return transaction.mayBeReadOnly(transaction.settingsBefore);
+  return [...settings.current.assignments.values()].some(tellsReadOnly);
+}

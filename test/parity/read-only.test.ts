@@ -1,0 +1,66 @@
+// Parity of READ ONLY: a write is refused before any of its rows is computed, and where it has none.
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { compare, type ParityServers, startParity } from './servers.ts';
+
+/** Each needs rows that are computed or found before they are written. */
+const STATEMENTS = [
+  "INSERT INTO files (user_id, id, name) SELECT user_id + 1, 1000 / (id - id), 'x' FROM files",
+  'INSERT INTO files (user_id, id) SELECT user_id + 1, id FROM files WHERE id < 0',
+  'INSERT INTO files (user_id, id) VALUES ((SELECT max(1 / (user_id - user_id)) FROM members), 1)',
+  'INSERT INTO files (user_id, id) VALUES (length(chr(ascii(lower(chr(7)))) || 1 / 1), 1), (2, 2)',
+  'INSERT INTO files (user_id, id) VALUES (1, 1 / 0), ((SELECT max(user_id) FROM members), 1)',
+  'INSERT INTO files (user_id, id) SELECT user_id + 1, nothing FROM files',
+  'INSERT INTO country SELECT name, name FROM members WHERE user_id < -1000',
+  'INSERT INTO notes SELECT 1 / (id - id), name FROM files',
+  'UPDATE files SET size = 1 / (size - size) WHERE id IN (SELECT user_id FROM members)',
+  "UPDATE files f SET size = 1 FROM members m WHERE m.name = 'nobody' AND m.user_id > f.id",
+  "DELETE FROM files f USING members m WHERE m.name = 'nobody' AND m.user_id > f.id RETURNING f.*",
+  'UPDATE files SET user_id = user_id + 1 WHERE id < 0',
+  "MERGE INTO files f USING members m ON m.user_id = f.id AND m.name = 'nobody' WHEN MATCHED THEN DELETE",
+  'MERGE INTO country c USING files f ON f.tag = c.code WHEN MATCHED THEN UPDATE SET name = f.name',
+  'WITH gone AS (DELETE FROM files WHERE id < 0 RETURNING *) SELECT count(*) FROM gone',
+  'WITH gone AS (DELETE FROM files WHERE id < 0 RETURNING *) INSERT INTO members SELECT id, name FROM gone',
+  'CREATE TABLE made AS SELECT size, count(*) FROM files GROUP BY size',
+  'SELECT id FROM files WHERE id < 0 ORDER BY size LIMIT 3 FOR UPDATE',
+  'SELECT id FROM files WHERE id < 0 FOR SHARE',
+  'SELECT f.id FROM files f JOIN members m ON m.user_id > f.id WHERE f.id < 0 ORDER BY 1 FOR UPDATE OF f',
+  'DELETE FROM files WHERE id IN (SELECT id FROM files WHERE id < 0 ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED)',
+];
+
+/** How a session comes to only read, and back. */
+const WAYS = [
+  { begin: ['BEGIN READ ONLY'], end: 'ROLLBACK' },
+  { begin: ['BEGIN', 'SET TRANSACTION READ ONLY'], end: 'ROLLBACK' },
+  { begin: ['SET default_transaction_read_only = on'], end: 'RESET ALL' },
+  {
+    begin: ['SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', 'BEGIN'],
+    end: 'ROLLBACK; RESET ALL',
+  },
+  { begin: ['BEGIN READ ONLY', 'SET transaction_read_only = off'], end: 'ROLLBACK' },
+] as const;
+
+describe.each([1, 3])('over %i shards', (shardCount) => {
+  let servers: ParityServers;
+
+  beforeAll(async () => {
+    servers = await startParity(shardCount);
+  });
+
+  afterAll(() => servers.close());
+
+  describe.each(WAYS)('behind $begin', ({ begin, end }) => {
+    const each = async (sql: string) => {
+      for (const client of [servers.plain, servers.proxy, servers.engine]) await client.query(sql);
+    };
+
+    afterEach(() => each(end));
+
+    test.each(STATEMENTS)('%s', async (sql) => {
+      for (const first of begin) await each(first);
+      const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+      expect(proxy).toEqual(plain);
+      expect(engine).toEqual(plain);
+    });
+  });
+});
