@@ -12,8 +12,9 @@ import { type PlanContext, Refusal } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
+import { relationsIn } from './query-relations.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
-import { hidesTable } from './shadow.ts';
+import { hidesTable, mayShowCopy } from './shadow.ts';
 import { withoutHomeTables } from './table-list.ts';
 import { type RefusedReason, refused } from './unsupported.ts';
 
@@ -284,8 +285,12 @@ function planFromQuery(
   if (target !== undefined && hidesTable(target, context) && node !== 'ViewStmt') {
     return refusedFor(traits.verb, 'createAs');
   }
-  const { places, unknown } = sourcesOf(inner as SelectStatement, context);
+  const query = inner as SelectStatement;
+  const read = relationsIn(query);
+  const places = placesOf(read, context);
+  const unknown = read.some((relation) => context.table(relation) === null);
   const isView = node === 'ViewStmt';
+  if (isView && mayShowCopy(query, read, context)) return refusedFor(traits.verb, 'temporaryView');
   const isTable = !isView && objectType !== 'OBJECT_MATVIEW';
   const { catalog, tokens } = context.input;
   const callsRoutine = tokens.some((t) => isName(t) && catalog.routineTouchesSharded(nameOf(t)));
@@ -300,28 +305,6 @@ function planFromQuery(
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
   const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };
   return everywhere(traits, { creates: [creates] });
-}
-
-/** The tables a query reads, at any depth; `unknown`: also others, the system's among them. */
-function sourcesOf(
-  inner: SelectStatement,
-  context: PlanContext,
-): { readonly places: Places; readonly unknown: boolean } {
-  const relations: RelationName[] = [];
-  const common = new Set<string>();
-  const open: unknown[] = [inner];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    const { kind, relation, statement, name } = next as { [field: string]: unknown };
-    if (kind === 'table') relations.push(relation as RelationName);
-    if (statement !== undefined && typeof name === 'string') common.add(name);
-    open.push(...Object.values(next).filter((part) => part !== null && part !== undefined));
-  }
-  const own = relations.filter(({ schema, name }) => schema !== null || !common.has(name));
-  return {
-    places: placesOf(own, context),
-    unknown: own.some((relation) => context.table(relation) === null),
-  };
 }
 
 const INTEGER_TYPES = new Set([

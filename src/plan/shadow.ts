@@ -1,7 +1,7 @@
 // Shadowing: new tables with the name of one that lives on every shard.
 
-import type { RelationName, RowStatement } from '../sql/statement.ts';
-import type { PlanContext } from './context.ts';
+import type { RelationName, RowStatement, SelectStatement } from '../sql/statement.ts';
+import { isSystem, type PlanContext } from './context.ts';
 
 /** True for a table that is on every shard: sharded, reference, or a view of sharded ones. */
 export function isOnEveryShard(relation: RelationName, context: PlanContext): boolean {
@@ -28,3 +28,18 @@ export function showsReference(query: RowStatement, context: PlanContext): boole
   if (only?.kind !== 'table' || others.length > 0) return false;
   return context.table(only.relation)?.kind === 'reference';
 }
+
+/**
+ * The same of a view that may be temporary without saying so, as one that reads a temporary table is.
+ * `read`: all that its query names. Source: DefineView (view.c).
+ */
+export const mayShowCopy = (
+  query: SelectStatement,
+  read: readonly RelationName[],
+  context: PlanContext,
+): boolean =>
+  showsReference(query, context) &&
+  read.some((each) => context.table(each) === null && !isKnownElsewhere(each, context));
+
+const isKnownElsewhere = (relation: RelationName, context: PlanContext): boolean =>
+  isSystem(relation) || context.sequence(relation) !== null;
