@@ -74,10 +74,7 @@ export function planEngine(
   if (survey.asksShard) throw new NoMerge('shardFunction');
   const whole = textOf({ ...context.input, uses: survey.uses }, survey.callsUnknown);
   const texts = textsIn(whole);
-  // It would name the copy where it is asked about a whole row.
-  if (texts.some(({ tokens }) => tokens.some((t) => isName(t) && nameOf(t) === 'pg_typeof'))) {
-    throw new NoMerge('text');
-  }
+  if (texts.some(asksType) && (survey.namesJoin || texts.some(meansRow))) throw new NoMerge('text');
   const places = texts.flatMap((text) => text.places);
   const views = places.filter((place) => place.inside !== null);
   const tables = places.filter((place) => place.inside === null);
@@ -157,6 +154,13 @@ interface Place extends TableUse {
    */
   readonly isTypedRow: boolean;
 }
+
+const asksType = ({ tokens }: Text): boolean =>
+  tokens.some((token) => isName(token) && nameOf(token) === 'pg_typeof');
+
+/** Some table's whole row, whose type would be the copy's. */
+const meansRow = ({ tokens, places }: Text): boolean =>
+  namesRow(places, tokens) || places.some(({ item }) => castsRow(item, tokens));
 
 /** A statement, or the query of a view in it. */
 interface Text {
