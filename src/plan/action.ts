@@ -105,7 +105,8 @@ export type ArgumentSource =
 /** The first and the last argument of set_config(name, value, is_local). */
 export interface ConfigCall {
   readonly name: ArgumentSource;
-  readonly local: ArgumentSource;
+  /** null: only the server that runs it knows. */
+  readonly local: ArgumentSource | null;
 }
 
 /** A constant given to EXECUTE: its SQL class and its value as text, '' for NULL. */

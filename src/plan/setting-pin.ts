@@ -1,7 +1,7 @@
 // Setting pin: a statement that may leave settings on its server keeps the connection to its session.
 
 import type { Statement } from '../sql/statement.ts';
-import { leavesSettings, setsPath } from '../topology/routine-settings.ts';
+import { leavesSettings, type PathSet, setsPath, together } from '../topology/routine-settings.ts';
 import type { PlanContext } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
@@ -23,22 +23,31 @@ function withPath(plan: RoutedPlan, statement: Statement, context: PlanContext):
   const lasts = pathSetBy(statement, context);
   if (lasts === null || plan.action !== null) return plan;
   const name = { from: 'constant', text: 'search_path' } as const;
-  const local = { from: 'constant', text: String(lasts === 'local') } as const;
+  const local =
+    lasts === 'either' ? null : ({ from: 'constant', text: String(lasts === 'local') } as const);
   return { ...plan, action: { action: 'setConfig', calls: [{ name, local }] } };
 }
 
-function pathSetBy(statement: Statement, { input }: PlanContext): 'session' | 'local' | null {
-  if (statement.kind === 'utility' && RUNS_NOTHING.has(statement.node)) return null;
-  if (statement.kind === 'utility' && statement.body !== null && statement.node === 'DoStmt') {
-    const set = setsPath(statement.body);
-    if (set !== null) return set;
-  }
+function pathSetBy(statement: Statement, { input }: PlanContext): PathSet | null {
+  const isUtility = statement.kind === 'utility';
+  if (isUtility && RUNS_NOTHING.has(statement.node)) return null;
+  const block = isUtility && statement.node === 'DoStmt' ? statement.body : null;
+  const own = block === null ? null : setsPath(block);
   const { session, local } = input.catalog.settingRoutines.paths;
-  if (session.size === 0 && local.size === 0) return null;
-  const names = input.tokens.filter(isName).map((token) => nameOf(token).toLowerCase());
-  if (names.some((name) => session.has(name))) return 'session';
-  return names.some((name) => local.has(name)) ? 'local' : null;
+  const called =
+    session.size === 0 && local.size === 0
+      ? []
+      : block === null
+        ? input.tokens.filter(isName).map((token) => nameOf(token).toLowerCase())
+        : wordsOf(block);
+  const found = new Set<PathSet>(own === null ? [] : [own]);
+  if (called.some((name) => session.has(name))) found.add('session');
+  if (called.some((name) => local.has(name))) found.add('local');
+  return together(found);
 }
+
+const wordsOf = (body: string): readonly string[] =>
+  body.toLowerCase().match(/[\w$\u0080-\uffff]+/g) ?? [];
 
 /** They name routines, but do not run them. */
 const RUNS_NOTHING = new Set([
@@ -54,8 +63,9 @@ function maySet(statement: Statement, writes: boolean, { input }: PlanContext): 
   const { names, byTriggers, unseen } = input.catalog.settingRoutines;
   if (unseen || (byTriggers && writes)) return true;
   if (statement.kind === 'utility' && statement.body !== null && statement.node === 'DoStmt') {
-    const words = statement.body.toLowerCase().match(/[\w$\u0080-\uffff]+/g) ?? [];
-    return leavesSettings(statement.body) || words.some((word) => names.has(word));
+    return (
+      leavesSettings(statement.body) || wordsOf(statement.body).some((word) => names.has(word))
+    );
   }
   if (names.size === 0 || (statement.kind === 'utility' && RUNS_NOTHING.has(statement.node))) {
     return false;

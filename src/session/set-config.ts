@@ -4,6 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { type BoundParameters, formatAt } from '../execute/parameters.ts';
+import type { Transaction } from '../execute/transaction.ts';
 import type { ArgumentSource, ConfigCall } from '../plan/action.ts';
 import { isRefusedSetting } from '../plan/set-config.ts';
 import { query } from '../pool/query.ts';
@@ -15,7 +16,8 @@ import type { SessionState } from './state.ts';
 interface ConfigChange {
   /** In lower case. */
   readonly name: string;
-  readonly local: boolean;
+  /** `unknown`: in a transaction block, whether for this or for the session. */
+  readonly lasts: 'transaction' | 'session' | 'unknown';
 }
 
 /** What the calls set with these parameters. Throws 0A000 for what cannot be set this way. */
@@ -23,12 +25,13 @@ export function configChanges(
   calls: readonly ConfigCall[],
   parameters: BoundParameters,
 ): readonly ConfigChange[] {
-  return calls.flatMap((call) => {
+  return calls.flatMap((call): ConfigChange[] => {
     const name = nameOf(call.name, parameters)?.toLowerCase();
     // The server says what is wrong with NULL.
     if (name === undefined) return [];
     if (isRefusedSetting(name)) throw refusedSetting(name);
-    return [{ name, local: isTrue(call.local, parameters) }];
+    if (call.local === null) return [{ name, lasts: 'unknown' }];
+    return [{ name, lasts: isTrue(call.local, parameters) ? 'transaction' : 'session' }];
   });
 }
 
@@ -42,12 +45,15 @@ export async function noteConfig(
   state: SessionState,
 ): Promise<void> {
   const { transaction, settings } = state;
-  const lasting = transaction === null ? changes.filter(({ local }) => !local) : changes;
+  const isOver = ({ lasts }: ConfigChange) => transaction === null && lasts === 'transaction';
+  const lasting = changes.filter((change) => !isOver(change));
   if (lasting.length === 0) return;
   const list = lasting.map(({ name }) => `current_setting(${quoteLiteral(name)}, true)`);
   const { rows } = await query(connection, `SELECT ${list.join(', ')}`);
-  for (const [i, { name, local }] of lasting.entries()) {
+  for (const [i, { name, lasts }] of lasting.entries()) {
     const value = rows[0]![i] ?? null;
+    const local = transaction !== null && lasts !== 'session';
+    if (transaction !== null && lasts === 'unknown') transaction.pathKnownBy = connection.shard.id;
     if (transaction !== null && value !== null) {
       const arguments_ = `${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local}`;
       const sql = `SELECT pg_catalog.set_config(${arguments_})`;
@@ -67,6 +73,22 @@ export async function noteConfig(
     else settings.set(name, assignmentOf(name, value));
   }
   if (transaction === null) connection.settings = settings.current;
+}
+
+/** Behind the COMMIT of a transaction in which a routine has set the search path, for it or for the session. */
+export async function learnPath(
+  { pathKnownBy }: Transaction,
+  { pins, settings }: Pick<SessionState, 'pins' | 'settings'>,
+): Promise<void> {
+  // A server that is gone has taken what was set there with it.
+  const connection = pathKnownBy === null ? null : pins.connection(pathKnownBy);
+  if (connection === null) return;
+  try {
+    const { rows } = await query(connection, 'SHOW search_path');
+    settings.set('search_path', assignmentOf('search_path', rows[0]![0]!));
+  } catch (error) {
+    if (!connection.closed) throw error;
+  }
 }
 
 function nameOf(source: ArgumentSource, { values }: BoundParameters): string | undefined {

@@ -21,6 +21,7 @@ import type { PlanWatch } from './plan-watch.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
 import { Reports } from './reports.ts';
 import { SearchPaths } from './search-path.ts';
+import { learnPath } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
 
 /** A portal between Bind and the end of its transaction. */
@@ -301,6 +302,7 @@ export class SessionState {
         this.pins.doubtAll();
         throw error;
       }
+      await learnPath(transaction, this);
     } else {
       this.settings.current = transaction.settingsBefore;
       this.pins.doubtAll();

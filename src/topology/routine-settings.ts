@@ -17,7 +17,7 @@ export interface SettingRoutines {
   readonly byTriggers: boolean;
   /** One of them is run by what no statement names. */
   readonly unseen: boolean;
-  /** Those that may set the search path: for the session, and for their transaction only. */
+  /** Those that may set the search path for the session, and for their transaction; some for either. */
   readonly paths: { readonly session: ReadonlySet<string>; readonly local: ReadonlySet<string> };
 }
 
@@ -25,8 +25,8 @@ export interface SettingRoutines {
 export function settingRoutines(routines: readonly SettingRoutine[]): SettingRoutines {
   const names = withCallers(routines, leavesSettings);
   const paths = {
-    session: withCallers(routines, (body) => setsPath(body) === 'session'),
-    local: withCallers(routines, (body) => setsPath(body) === 'local'),
+    session: withCallers(routines, (body) => /session|either/.test(setsPath(body) ?? '')),
+    local: withCallers(routines, (body) => /local|either/.test(setsPath(body) ?? '')),
   };
   const users = routines.filter(({ name }) => names.has(name.toLowerCase()));
   return {
@@ -37,16 +37,29 @@ export function settingRoutines(routines: readonly SettingRoutine[]): SettingRou
   };
 }
 
+/** For how long the search path is set: for the session, the transaction, or what is not known before. */
+export type PathSet = 'session' | 'local' | 'either';
+
 /** Whether the text of a routine or DO block may set the search path, and for how long. */
-export function setsPath(body: string): 'session' | 'local' | null {
+export function setsPath(body: string): PathSet | null {
   const text = withoutComments(body).toLowerCase();
   if (!text.includes('search_path')) return null;
-  if (SET_PATH.test(text)) return 'session';
-  const isLocal = SET_LOCAL_PATH.test(text);
   const calls = [...text.matchAll(SET_CONFIG)].map(({ index, 0: call }) => index + call.length);
   const paths = calls.filter((start) => /^\s*'+search_path'/.test(text.slice(start)));
-  if (paths.some((start) => !isLocalCall(text, start))) return 'session';
-  return isLocal || paths.length > 0 ? 'local' : null;
+  const ends = paths.map((start) => lastArgumentOf(text, start));
+  const found: ReadonlySet<PathSet> = new Set([
+    ...(SET_PATH.test(text) ? (['session'] as const) : []),
+    ...(SET_LOCAL_PATH.test(text) ? (['local'] as const) : []),
+    ...ends.map((end) => (end === null ? 'either' : end ? 'local' : 'session')),
+  ]);
+  return together(found);
+}
+
+/** What several of them are, of which any may be met; null: none. */
+export function together(found: ReadonlySet<PathSet>): PathSet | null {
+  if (found.size > 1) return 'either';
+  const [only] = found;
+  return only ?? null;
 }
 
 /** Where a statement may begin: not the SET of an UPDATE. */
@@ -88,12 +101,17 @@ function mayBeReadWith(args: string): boolean {
 }
 
 /** The call whose arguments begin at `start` ends in `, true)`. */
-function isLocalCall(text: string, start: number): boolean {
+const isLocalCall = (text: string, start: number): boolean => lastArgumentOf(text, start) === true;
+
+/** What the last argument is of the call whose arguments begin at `start`; null: no constant. */
+function lastArgumentOf(text: string, start: number): boolean | null {
   let depth = 1;
   for (let i = start; i < text.length; i++) {
     if (text[i] === '(') depth += 1;
     if (text[i] === ')') depth -= 1;
-    if (depth === 0) return /,\s*(is_local\s*(=>|:=)\s*)?'?true'?\s*$/.test(text.slice(start, i));
+    if (depth > 0) continue;
+    const found = /,\s*(?:is_local\s*(?:=>|:=)\s*)?'?(true|false)'?\s*$/.exec(text.slice(start, i));
+    return found === null ? null : found[1] === 'true';
   }
-  return false;
+  return null;
 }

@@ -53,21 +53,45 @@ describe('A table in the own schema is meant before one of that name in another'
     expect(await counts()).toEqual([['0', '2']]);
   });
 
+  /** Sets the path for the transaction, for the session, and through another. */
+  const makeRoutines = () =>
+    client.rows(`CREATE OR REPLACE FUNCTION public.own_path(is_local bool) RETURNS void LANGUAGE plpgsql
+        AS $$ BEGIN IF is_local THEN SET LOCAL search_path = own_schema;
+          ELSE PERFORM set_config('search_path', 'own_schema', false); END IF; END $$;
+      CREATE OR REPLACE FUNCTION public.given_path(is_local bool) RETURNS text LANGUAGE sql
+        AS $$ SELECT set_config('search_path', 'own_schema', is_local) $$;
+      CREATE OR REPLACE PROCEDURE public.own_path_too() LANGUAGE plpgsql
+        AS $$ BEGIN PERFORM public.own_path(false); END $$`);
+
   it.each([
     ['SELECT own_path(false)', 'COMMIT'],
     ['BEGIN; SELECT own_path(true)', 'COMMIT'],
+    ['BEGIN; SELECT own_path(false); COMMIT', ''],
+    ['BEGIN; SELECT given_path(false); COMMIT', ''],
+    ['BEGIN; SELECT given_path(true)', 'COMMIT'],
     ['BEGIN; DO $$ BEGIN SET LOCAL search_path = own_schema; END $$', 'COMMIT'],
+    ['DO $$ BEGIN PERFORM own_path(false); END $$', ''],
     ['CALL own_path_too()', ''],
   ])('also where a routine has set the path: %s', async (become, end) => {
-    await client.rows(`CREATE OR REPLACE FUNCTION public.own_path(is_local bool) RETURNS void LANGUAGE plpgsql
-      AS $$ BEGIN IF is_local THEN SET LOCAL search_path = own_schema;
-        ELSE PERFORM set_config('search_path', 'own_schema', false); END IF; END $$`);
-    await client.rows(`CREATE OR REPLACE PROCEDURE public.own_path_too() LANGUAGE plpgsql
-      AS $$ BEGIN PERFORM public.own_path(false); END $$`);
+    await makeRoutines();
     await client.rows(become);
     await client.rows(ROWS);
     await client.rows(`${end}; RESET search_path`);
     expect(await counts()).toEqual([['0', '2']]);
+  });
+
+  it.each([
+    'BEGIN; SELECT own_path(true); COMMIT',
+    'BEGIN; SELECT given_path(true); COMMIT',
+    'BEGIN; SELECT own_path(false); ROLLBACK',
+    'SELECT given_path(true)',
+    'BEGIN; SAVEPOINT a; SELECT given_path(false); ROLLBACK TO a; COMMIT',
+  ])('but not where it was set for what is over: %s', async (become) => {
+    await makeRoutines();
+    await client.rows(become);
+    await client.rows(ROWS);
+    await client.rows('RESET search_path');
+    expect(await counts()).toEqual([['2', '0']]);
   });
 
   it.each([

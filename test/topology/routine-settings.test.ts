@@ -42,6 +42,10 @@ describe('setsPath', () => {
     [`BEGIN RESET search_path; END`, 'session'],
     [`SELECT set_config('search_path', 'a', false)`, 'session'],
     [`SELECT set_config('search_path', $1, true)`, 'local'],
+    [`SELECT set_config('search_path', $1, $2)`, 'either'],
+    [`SELECT set_config('search_path', 'a', is_local => (f(1)))`, 'either'],
+    [`BEGIN IF x THEN SET search_path = a; ELSE SET LOCAL search_path = a; END IF; END`, 'either'],
+    [`BEGIN SET LOCAL search_path = a; PERFORM set_config('search_path', 'b', true); END`, 'local'],
     [`BEGIN SET LOCAL search_path TO a; END`, 'local'],
     [`SELECT current_setting('search_path'), set_config('a.b', 'c', false)`, null],
     [`BEGIN -- SET search_path = a\n RETURN; END`, null],
@@ -60,5 +64,16 @@ describe('settingRoutines', () => {
     ]);
     expect([...found.names].sort()).toEqual(['inner_one', 'outer_one', 'outermost']);
     expect(found).toMatchObject({ byTriggers: true, unseen: false });
+  });
+
+  it('tells of a caller all that those which it calls may do to the search path', () => {
+    const { paths } = settingRoutines([
+      { name: 'both', body: 'SELECT now_this(), now_that()' },
+      { name: 'now_this', body: `SELECT set_config('search_path', 'a', false)` },
+      { name: 'now_that', body: `SELECT set_config('search_path', 'a', true)` },
+      { name: 'any', body: `SELECT set_config('search_path', 'a', $1)` },
+    ]);
+    expect([...paths.session].sort()).toEqual(['any', 'both', 'now_this']);
+    expect([...paths.local].sort()).toEqual(['any', 'both', 'now_that']);
   });
 });
