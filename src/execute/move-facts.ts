@@ -32,8 +32,8 @@ export interface TriggerFacts {
   /** Its WHEN calls functions or operators of users. */
   readonly callsWhen: boolean;
   readonly routine: string;
-  /** pg_catalog's. */
-  readonly isBuiltIn: boolean;
+  /** pg_catalog, or the extension that the routine is of; null: users'. */
+  readonly origin: string | null;
   readonly language: string;
   readonly body: string;
   /** null: none that is set for the routine. */
@@ -89,8 +89,12 @@ const factsSql = (table: string) => `
           WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = g.oid
             AND d.refobjid <> g.tgfoid AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
               'pg_catalog.pg_operator'::pg_catalog.regclass)),
-        'routine', p.proname, 'isBuiltIn', pn.nspname = 'pg_catalog', 'language', l.lanname,
-        'body', p.prosrc, 'searchPath', (
+        'routine', p.proname, 'origin', CASE WHEN pn.nspname = 'pg_catalog' THEN 'pg_catalog'
+          ELSE (SELECT e.extname FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+            WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass) END,
+        'language', l.lanname, 'body', p.prosrc, 'searchPath', (
           SELECT pg_catalog.substr(s, 13) FROM pg_catalog.unnest(p.proconfig) s
           WHERE s LIKE 'search_path=%')) ORDER BY g.tgname), '[]')
       FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid

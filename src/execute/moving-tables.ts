@@ -184,11 +184,13 @@ function checkKeepKey(moving: Moving, survey: Survey): void {
   if (changing !== undefined) throw reaching(survey.target, moving.facts, changing.trigger);
 }
 
-/** Of pg_catalog: they change nothing but a column of their row, or leave it out. */
+/** By what they are of: they change nothing but a column of their row that is no key, or leave the row out. */
 const OWN_ROW_ONLY = new Set([
-  'suppress_redundant_updates_trigger',
-  'tsvector_update_trigger',
-  'tsvector_update_trigger_column',
+  'pg_catalog.suppress_redundant_updates_trigger',
+  'pg_catalog.tsvector_update_trigger',
+  'pg_catalog.tsvector_update_trigger_column',
+  'moddatetime.moddatetime',
+  'insert_username.insert_username',
 ]);
 
 const OWN_ROW: TriggerBody = { assigns: new Set(), inserts: [] };
@@ -196,7 +198,7 @@ const OWN_ROW: TriggerBody = { assigns: new Set(), inserts: [] };
 /** null: it may read or write tables otherwise, or that cannot be told. */
 function bodyOf(trigger: TriggerFacts, catalog: Catalog): TriggerBody | null {
   if (trigger.callsWhen) return null;
-  if (trigger.isBuiltIn) return OWN_ROW_ONLY.has(trigger.routine) ? OWN_ROW : null;
+  if (OWN_ROW_ONLY.has(`${trigger.origin}.${trigger.routine}`)) return OWN_ROW;
   if (trigger.language !== 'plpgsql') return null;
   const body = triggerBody(trigger.body, catalog);
   // The session's path, by which names are looked up here, is not the routine's.

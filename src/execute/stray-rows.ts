@@ -19,7 +19,7 @@ import { immovable } from './modified-table.ts';
 import type { ForeignKey } from './move-facts.ts';
 import type { MovingTable, MovingTables } from './moving-tables.ts';
 import { NO_PARAMETERS } from './parameters.ts';
-import { integerOf } from './row-set.ts';
+import { integerBytes, integerOf } from './row-set.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface Strays {
@@ -132,14 +132,8 @@ function runWithKeys(
 ): Promise<void> {
   const resultFormats = columns.map(({ typeOid }) => carriedFormat(typeOid));
   const write = { transaction, bytesMax, parameters: NO_PARAMETERS, resultFormats };
-  const rows = keys.map((key) => encodeDataRowBody([int8(key)]));
+  const rows = keys.map((key) => encodeDataRowBody([integerBytes(key, 'int8')]));
   return runWithRows(write, shard, sql, [KEY], rows, answer);
-}
-
-function int8(value: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(value);
-  return bytes;
 }
 
 async function put(
