@@ -89,6 +89,20 @@ export async function movingTables(
   return { name, tables: await inOrder(found, survey), lent: await inOrder(lent, survey), role };
 }
 
+/** A trigger may give a row of the UPDATE another key than is assigned. One whose function cannot be read is taken not to. */
+export async function mayChangeKey(
+  home: ServerConnection,
+  table: string,
+  key: string,
+  catalog: Catalog,
+): Promise<boolean> {
+  const { triggers } = await moveFacts(home, table);
+  return triggers.filter(fires(TRIGGER.update)).some((trigger) => {
+    const body = bodyOf(trigger, catalog);
+    return body !== null && (body.assigns?.has(key) ?? true);
+  });
+}
+
 async function replicationRole(home: ServerConnection): Promise<string> {
   const { rows } = await query(
     home,

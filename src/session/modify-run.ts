@@ -12,7 +12,7 @@ import {
 } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
-import { movingTables } from '../execute/moving-tables.ts';
+import { mayChangeKey, movingTables } from '../execute/moving-tables.ts';
 import { movingUpdate } from '../execute/moving-update.ts';
 import { formatAt } from '../execute/parameters.ts';
 import { foundItems, returnedColumns } from '../execute/returned-columns.ts';
@@ -60,7 +60,8 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     const shards = shardsOf(run, merge, table, body);
     rows.push({ body, shards, movesTo: newShard(run, merge, table, body, shards) });
   }
-  const moves = rows.some(({ movesTo }) => movesTo !== null);
+  const moves =
+    rows.some(({ movesTo }) => movesTo !== null) || (await triggersMove(run, merge, table));
   const write = {
     transaction: state.transaction!,
     merge,
@@ -85,6 +86,20 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   const oids = table.columns.map(({ typeOid }) => typeOid);
   await withConnectionOf(state)(HOME_SHARD, (home) => checkExact(home, oids));
   return modifyRows(write);
+}
+
+/** Rows whose assigned keys are of their own shards may get others by triggers. */
+async function triggersMove(
+  { d }: StagedRun,
+  { table: { name }, key, assignments }: ModifyRowsMerge,
+  { changesBeside, movable }: ModifiedTable,
+): Promise<boolean> {
+  if (movable || !changesBeside || !assignments.some(({ column }) => column === key?.column))
+    return false;
+  const { catalog } = d.context.topology();
+  return withConnectionOf(d.state)(HOME_SHARD, (home) =>
+    mayChangeKey(home, name, key!.column, catalog),
+  );
 }
 
 interface Locked {

@@ -202,6 +202,8 @@ describe.each([2, 3])('Over %i shards', (shards) => {
       `UPDATE picky SET user_id = user_id + 5 RETURNING *`,
       `UPDATE picky SET user_id = 8, id = id + user_id, title = 'new' WHERE user_id IN (1, 3) RETURNING id, title, user_id`,
       `UPDATE pushed SET user_id = user_id + 13 RETURNING user_id, id`,
+      // Their triggers alone move them.
+      `UPDATE pushed SET user_id = user_id + 18 WHERE user_id > 0 RETURNING user_id, id`,
       `UPDATE pushed SET user_id = user_id + 13 WHERE user_id = 1 RETURNING *`,
       `UPDATE heap SET user_id = user_id + 1 RETURNING *`,
       `UPDATE parts SET user_id = user_id + 1, id = id + 1 RETURNING *`,
