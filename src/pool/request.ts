@@ -54,7 +54,7 @@ export interface Receiver {
   reported?(name: string, value: string): boolean;
   /** ReadyForQuery with its status byte: the request is over; `failed` if it met an error. */
   finished(status: number, failed: boolean): void;
-  /** The connection ended before ReadyForQuery. `failed`: a FATAL error was passed on already. */
+  /** The connection ended before ReadyForQuery. `failed`: an error was passed on already. */
   lost(error: SqlError, failed: boolean): void;
 }
 

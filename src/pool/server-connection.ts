@@ -244,7 +244,8 @@ export class ServerConnection {
         this.#ready(request);
         return;
       case BACKEND.errorResponse: {
-        const bytes = request.receiver.instead?.(this.#failed(request)) ?? null;
+        const error = this.#failed(request);
+        const bytes = request.receiver.instead?.(error) ?? null;
         if (bytes === null) break;
         this.#deliver();
         request.receiver.relay(bytes);
@@ -391,6 +392,7 @@ export class ServerConnection {
     if (owed[0] !== undefined) owed[0].torn = !this.#reader.complete;
     // First the pool: who is told of the loss may ask it for another connection at once.
     this.onClosed?.();
-    for (const request of owed) request.receiver.lost(error, request.failed);
+    // An error that has rejected a request was passed on to nobody.
+    for (const request of owed) request.receiver.lost(error, request.failed && !request.rejected);
   }
 }
