@@ -31,8 +31,8 @@ export async function filledRows(
     if (count > 0) counts.set(name, count);
   }
   const values = await defaultValues(home, table.name, counts);
-  const open = new Map([...values].map(([name, each]) => [name, [...each.values]]));
-  const next = (name: string) => open.get(name)!.shift()!;
+  const open = new Map([...values].map(([name, each]) => [name, each.values.values()]));
+  const next = (name: string) => open.get(name)!.next().value!;
   return {
     rows: rows.map((row, at) => {
       const isDefault = (i: number) => defaults?.[at]?.has(i) === true;
