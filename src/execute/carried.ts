@@ -30,6 +30,9 @@ export const shownColumn = (format: 0 | 1): CarriedColumn =>
     ? { typeOid: TYPE.bytea, type: 'pg_catalog.bytea', readAs: null }
     : { typeOid: TYPE.text, type: 'pg_catalog.text', readAs: null };
 
+/** Of rows of no type of their own, which no server can read. */
+export const RECORD = 2249;
+
 export const isUserType = (oid: number): boolean => oid >= FIRST_USER_TYPE_OID;
 
 /** Names of types as SQL, by the oids of the server that `connection` is to. */

@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import type { FoundClause, FoundMerge, MergeRowsMerge, MovedPart } from '../plan/staged.ts';
+import type { FoundClause, FoundMerge, MergeReturned, MergeRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { TYPE } from '../value/type-oid.ts';
@@ -25,6 +25,8 @@ export interface FoundWrite extends Omit<MergeWrite, 'rowShards'> {
   readonly identity: readonly CarriedColumn[];
   /** What is given by all clauses that give a value, one after the other. */
   readonly values: readonly CarriedColumn[];
+  /** The items of RETURNING that are found. */
+  readonly returned: readonly CarriedColumn[];
   readonly pairs: readonly FoundPair[];
   /** Rows that move are updated like others, then taken to their shards; null: deleted and inserted. */
   readonly strays: Strays | null;
@@ -40,6 +42,8 @@ export interface FoundPair {
   readonly identity: readonly (Buffer | null)[] | null;
   /** Of the clause, without those left to defaults. */
   readonly values: readonly (Buffer | null)[];
+  /** What RETURNING shows that is found. */
+  readonly returned: readonly (Buffer | null)[];
   readonly shards: readonly number[];
   /** Where its new key belongs; null: where it is. */
   readonly movesTo: number | null;
@@ -119,7 +123,7 @@ function checkSwaps({ merge, table, pairs }: FoundWrite): void {
   });
 }
 
-/** Behind the source's columns: the position, the clause from 1 on, the identity, the values. */
+/** Behind the source's columns: the position, the clause from 1 on, the identity, the values, what is returned. */
 function carriedBody({ rows, columns, identity, merge }: FoundWrite, pair: FoundPair): Buffer {
   const { clauses } = merge.found;
   const given = clauses.flatMap((clause, i) =>
@@ -131,6 +135,7 @@ function carriedBody({ rows, columns, identity, merge }: FoundWrite, pair: Found
     int4(pair.clause + 1),
     ...(pair.identity ?? identity.map(() => null)),
     ...given,
+    ...pair.returned,
   ]);
 }
 
@@ -158,9 +163,9 @@ const presence = ({ merge, columns }: FoundWrite): string =>
 
 /** One statement for all that a shard does with rows that stay there, as it may have triggers. */
 function stayingStatement(write: FoundWrite): CarriedStatement {
-  const { merge, columns, identity, values, table } = write;
+  const { merge, columns, identity, values, returned, table } = write;
   const { clauses, returning } = merge.found;
-  const beside = [NUMBER, NUMBER, ...identity, ...values];
+  const beside = [NUMBER, NUMBER, ...identity, ...values, ...returned];
   const ref = (i: number) => carriedRef(columns.length + i);
   let at = 2 + identity.length;
   const whens = clauses.flatMap((clause, i) => {
@@ -173,9 +178,11 @@ function stayingStatement(write: FoundWrite): CarriedStatement {
     (name, i) => `${merge.table.alias}.${quoteName(name)} = ${ref(2 + i)}`,
   );
   const source = sourceSql(write, beside, presence(write));
+  const first = columns.length + beside.length - returned.length;
+  const shown = returnedText(returning, table, { found: first, old: 0 });
   const none = whens.length === 0 ? ['WHEN MATCHED THEN DO NOTHING'] : whens;
   return {
-    sql: [`${merge.before}(${source}) ON ${same.join(' AND ')}`, ...none, returning].join(' '),
+    sql: [`${merge.before}(${source}) ON ${same.join(' AND ')}`, ...none, shown].join(' '),
     columns: [...columns, ...beside],
   };
 }
@@ -246,6 +253,7 @@ async function insertMoved(
           pair.position === null ? null : int4(pair.position),
           ...statement.names.map((name) => values.get(name) ?? null),
           ...(statement.showsOld ? old : []),
+          ...pair.returned,
         ]),
       );
       await runWithRows(write, shard, statement.sql, statement.columns, bodies, answer);
@@ -258,7 +266,7 @@ function arrivalStatement(
   index: number,
   clause: FoundClause,
 ): CarriedStatement & { readonly names: readonly string[]; readonly showsOld: boolean } {
-  const { merge, columns, table, values } = write;
+  const { merge, columns, table, values, returned } = write;
   const { clauses, returningMoved } = merge.found;
   const first = clauses.slice(0, index).flatMap(assigned).length;
   const given = assigned(clause).map(({ column }) => column);
@@ -269,26 +277,35 @@ function arrivalStatement(
     const at = given.indexOf(column.name);
     return at < 0 ? column : values[first + at]!;
   });
-  const showsOld = returningMoved.some((part) => typeof part !== 'string');
-  const beside = [NUMBER, ...carried, ...(showsOld ? table.all : [])];
+  const showsOld = returningMoved.some((part) => typeof part !== 'string' && 'old' in part);
+  const beside = [NUMBER, ...carried, ...(showsOld ? table.all : []), ...returned];
   const source = sourceSql(write, beside, presence(write));
   const names = kept.map(({ name }) => name);
   const items = names.map((_, i) => carriedRef(columns.length + 1 + i));
+  const shown = returnedText(returningMoved, table, {
+    old: columns.length + 1 + names.length,
+    found: columns.length + beside.length - returned.length,
+  });
   const sql =
     `${merge.before}(${source}) ON false WHEN NOT MATCHED THEN ` +
     `INSERT (${names.map(quoteName).join(', ')}) OVERRIDING SYSTEM VALUE ` +
-    `VALUES (${items.join(', ')}) ${movedText(returningMoved, table, columns.length + 1 + names.length)}`;
+    `VALUES (${items.join(', ')}) ${shown}`;
   return { sql, columns: [...columns, ...beside], names, showsOld };
 }
 
-/** `first`: where the columns of the old row begin among those that are carried. */
-function movedText(parts: readonly MovedPart[], { names }: ModifiedTable, first: number): string {
+/** `first`: where, among the columns that are carried, the old row begins, and what is found. */
+function returnedText(
+  parts: readonly MergeReturned[],
+  { names }: ModifiedTable,
+  first: { readonly old: number; readonly found: number },
+): string {
   const texts = parts.map((part) => {
     if (typeof part === 'string') return part;
+    if ('found' in part) return carriedRef(first.found + part.found);
     const places = part.old === null ? [...names.keys()] : [names.indexOf(part.old)];
     // A system column, or a function of the row.
     if (places.includes(-1)) throw new SqlError(severalShards('returning'));
-    return places.map((i) => carriedRef(first + i)).join(', ');
+    return places.map((i) => carriedRef(first.old + i)).join(', ');
   });
   return texts.join('');
 }

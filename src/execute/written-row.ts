@@ -8,13 +8,18 @@ import type { ModifiedTable } from './modified-table.ts';
 
 type FoundItem = Extract<ReturnedItem, { readonly of: unknown }>;
 
+/** What becomes of the row; of one that is inserted, without what it has by default. */
+interface RowWrite extends Pick<ModifyRowsMerge, 'table' | 'assignments'> {
+  readonly verb: 'INSERT' | 'UPDATE' | 'DELETE';
+}
+
 /**
  * The item for the query that finds the rows, in which the table's names mean the row that is found. Throws
  * 0A000 where it is not known there what the row becomes.
  */
 export function rowItem(
-  { sql, of }: FoundItem,
-  merge: ModifyRowsMerge,
+  { sql, of }: Pick<FoundItem, 'sql' | 'of'>,
+  merge: RowWrite,
   table: ModifiedTable,
 ): string {
   const { alias } = merge.table;
@@ -22,10 +27,11 @@ export function rowItem(
   // Its names hide those of the row outside, and those of the versions, as they do in RETURNING.
   const over = (row: string) => `(SELECT ${sql} FROM ${row} AS ${alias})`;
   if (of === 'found') return sql;
-  if (of === 'written') return over(updatedRow(merge, table));
-  const after = isDelete ? noRow(table) : updatedRow(merge, table);
+  if (of === 'written') return over(newRow(merge, table));
+  const before = merge.verb === 'INSERT' ? noRow(table) : rowLike(alias, table);
+  const after = isDelete ? noRow(table) : newRow(merge, table);
   const item = over(rowLike(isDelete ? 'old' : 'new', table));
-  return `(SELECT ${item} FROM ${rowLike(alias, table)} AS old, ${after} AS new)`;
+  return `(SELECT ${item} FROM ${before} AS old, ${after} AS new)`;
 }
 
 const rowOf = ({ names }: ModifiedTable, value: (name: string) => string): string =>
@@ -37,8 +43,8 @@ const rowLike = (alias: string, table: ModifiedTable): string =>
 const noRow = (table: ModifiedTable): string =>
   rowOf(table, (name) => `NULL::${table.exactTypes.get(name)}`);
 
-function updatedRow(
-  { table: { name: called, alias }, assignments }: ModifyRowsMerge,
+function newRow(
+  { table: { name: called, alias }, verb, assignments }: RowWrite,
   table: ModifiedTable,
 ): string {
   if (table.changesBeside) {
@@ -54,7 +60,8 @@ function updatedRow(
     // One that is generated is known when the others are.
     if (generated.has(name)) return `NULL::${exactTypes.get(name)}`;
     const sql = assigned.get(name) ?? null;
-    return sql === null ? `${alias}.${quoteName(name)}` : `(${sql})::${exactTypes.get(name)}`;
+    if (sql !== null) return `(${sql})::${exactTypes.get(name)}`;
+    return verb === 'INSERT' ? `NULL::${exactTypes.get(name)}` : `${alias}.${quoteName(name)}`;
   });
   if (generated.size === 0) return base;
   const values = rowOf(table, (name) => {

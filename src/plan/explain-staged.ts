@@ -83,8 +83,17 @@ function foundLines(
     `match: ${before}… AS ${aliases.join(', ')} ON ${found.on}`,
     ...clauses,
     `merge: rows of ${table.kind} ${table.name} by ${found.once ? 'place' : 'primary key'}`,
-    ...(found.returning === '' ? [] : [`answer: ${found.returning}`]),
+    ...(found.returning.length === 0 ? [] : [`answer: ${shownText(found)}`]),
   ];
+}
+
+/** What is found with the rows stands in brackets, as the first clause finds it. */
+function shownText({ returning, clauses }: FoundMerge): string {
+  const texts = returning.map((part) => {
+    if (typeof part === 'string') return part;
+    return 'found' in part ? `[${clauses[0]!.returned[part.found]!.sql}]` : 'old';
+  });
+  return texts.join('');
 }
 
 const WHENS = {

@@ -1,6 +1,7 @@
 // MERGE for which queries of their own find which rows match, and what becomes of them.
 
-import type { WhenText } from '../sql/merge-clauses.ts';
+import type { Expression } from '../sql/expression.ts';
+import type { MergeClauses, WhenText } from '../sql/merge-clauses.ts';
 import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
@@ -8,7 +9,9 @@ import { asksChance } from './functions.ts';
 import { checkFindable, rowsKey } from './insert-select.ts';
 import { clausesOf } from './merge-apart.ts';
 import { type MergeInsert, mergeInsert } from './merge-insert.ts';
-import { movedReturning, returningOf } from './merge-returning.ts';
+import { type FoundItem, foundReturning, itemText, movedReturning } from './merge-returning.ts';
+import { rowVersion, versionsIn } from './returned.ts';
+import type { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, FoundClause, FoundMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
@@ -17,17 +20,25 @@ import { refused } from './unsupported.ts';
 /** What means something on one server only, or cannot be asked twice. */
 const NEVER = ['systemColumn', 'tableSample', 'sequenceFunction', 'statementTime'] as const;
 
-/**
- * `aliases`: the source's, quoted; `own`: the survey of all but the source and RETURNING; `withText`: the
- * WITH clause, as text. Throws NoMerge, and Refusal for a row that can have no key.
- */
+/** What is known of the statement beside its clauses. */
+interface Known {
+  /** The source's, quoted. */
+  readonly aliases: readonly string[];
+  readonly scope: Scope;
+  /** The survey of all but the source and what RETURNING shows of its rows. */
+  readonly own: Survey;
+  /** The WITH clause, as text. */
+  readonly withText: string;
+  /** The items of RETURNING that no shard can compute. */
+  readonly returned: readonly Expression[];
+  readonly context: PlanContext;
+}
+
+/** Throws NoMerge, and Refusal for a row that can have no key. */
 export function foundMerge(
   statement: MergeStatement,
   table: Table | null,
-  aliases: readonly string[],
-  own: Survey,
-  withText: string,
-  context: PlanContext,
+  { aliases, scope, own, withText, returned, context }: Known,
 ): FoundMerge {
   const { actions, on } = statement;
   const text = clausesOf(statement, context);
@@ -39,7 +50,19 @@ export function foundMerge(
     throw new NoMerge('unknownFunction');
   const sharded = table?.kind === 'sharded' ? table : null;
   const key = sharded === null ? null : rowsKey(sharded, [sharded.keyColumn!]);
-  const clauses = actions.map((action, i) => foundClause(action, text.whens[i]!, table, context));
+  const items = foundItems(statement, text, returned);
+  const clauses = actions.map((action, i): FoundClause => {
+    const clause = foundClause(action, text.whens[i]!, table, context);
+    const row = rowState(action, clause, table);
+    const cut = { scope, target: scope.leaves[0]!, versions: versionsIn(context.input.tokens) };
+    return {
+      ...clause,
+      returned: items.map((item) => ({
+        sql: itemText(item, clause.command, context),
+        of: clause.command === 'nothing' ? 'found' : rowVersion(item.expression, cut, row),
+      })),
+    };
+  });
   const movesRows = clauses.some(
     ({ command, values }) =>
       command === 'update' && values.some(({ column }) => column === key?.column),
@@ -53,8 +76,10 @@ export function foundMerge(
     clauses,
     chance: asksChance(statement.parts),
     once,
-    returning: returningOf(text, statement, aliases, context),
-    returningMoved: movesRows ? movedReturning(text, statement, aliases, table, context) : [],
+    returning: foundReturning(text, statement, aliases, items, context),
+    returningMoved: movesRows
+      ? movedReturning(text, statement, aliases, table, items, context)
+      : [],
     key,
   };
 }
@@ -77,7 +102,7 @@ function foundClause(
   text: WhenText,
   table: Table | null,
   context: PlanContext,
-): FoundClause {
+): Omit<FoundClause, 'returned'> {
   const { when, command } = action;
   const { condition } = text;
   const written =
@@ -95,6 +120,34 @@ function foundClause(
   });
   if (command === 'update') checkUpdated(table, evaluated);
   return { when, command, condition, values, evaluated, before, after };
+}
+
+/** Those items that are to be found with the rows, with their places in the text. */
+function foundItems(
+  { returning }: MergeStatement,
+  { items }: MergeClauses,
+  returned: readonly Expression[],
+): readonly FoundItem[] {
+  if (returned.length > 0 && items.length !== returning.length) throw new NoMerge('text');
+  return returning.flatMap(({ expression }, i) =>
+    returned.includes(expression) ? [{ ...items[i]!, expression }] : [],
+  );
+}
+
+/** Whether it is known before what the row becomes. */
+function rowState(
+  { command, values }: MergeAction,
+  clause: Omit<FoundClause, 'returned'>,
+  table: Table | null,
+): 'deleted' | 'known' | 'unknown' {
+  if (command === 'delete') return 'deleted';
+  const isGiven = clause.values.every(({ sql }) => sql !== null) && clause.evaluated.length === 0;
+  if (!isGiven || asksChance(values)) return 'unknown';
+  if (command !== 'insert') return 'known';
+  const given = new Set(clause.values.map(({ column }) => column));
+  const isLeft = table?.columns.some((each) => each.hasDefault && !given.has(each.name)) ?? true;
+  // A trigger BEFORE INSERT may make another row of it.
+  return isLeft || table?.runsCode !== false ? 'unknown' : 'known';
 }
 
 /** An identity may be set to nothing but DEFAULT itself. */

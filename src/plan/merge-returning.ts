@@ -4,17 +4,18 @@ import { quoteName } from '../base/quote.ts';
 import { depthsOf } from '../sql/clause.ts';
 import type { Column, Expression } from '../sql/expression.ts';
 import type { MergeClauses } from '../sql/merge-clauses.ts';
+import type { ReturningText } from '../sql/modify-text.ts';
 import type { MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { nameOf, placeOf, versionsIn } from './returned.ts';
 import { NoMerge } from './splice.ts';
-import type { MovedPart } from './staged.ts';
+import type { MergeReturned } from './staged.ts';
 
 interface Stand {
   readonly start: number;
   readonly end: number;
-  readonly part: MovedPart;
+  readonly part: MergeReturned;
 }
 
 /** A star by itself would show what carries the rows, too. */
@@ -25,6 +26,51 @@ export function returningOf(
   { input: { sql } }: PlanContext,
 ): string {
   return replaced(sql, clauses, starsOf(clauses, statement, aliases)).join('');
+}
+
+/** The same with items that are found with the rows in their places. */
+export function foundReturning(
+  clauses: MergeClauses,
+  statement: MergeStatement,
+  aliases: readonly string[],
+  items: readonly FoundItem[],
+  { input: { sql } }: PlanContext,
+): readonly MergeReturned[] {
+  return replaced(sql, clauses, [...standsOf(items), ...starsOf(clauses, statement, aliases)]);
+}
+
+/** An item of RETURNING, and where it stands in the statement's text. */
+export interface FoundItem extends ReturningText {
+  readonly expression: Expression;
+}
+
+const standsOf = (items: readonly FoundItem[]): Stand[] =>
+  items.map(({ text, start }, found) => ({ start, end: start + text.length, part: { found } }));
+
+/** The item as a clause's query computes it, which knows what is done. Throws NoMerge. */
+export function itemText(
+  { text, start }: FoundItem,
+  command: string,
+  { input: { sql, tokens } }: PlanContext,
+): string {
+  const end = start + text.length;
+  const stands = actionsOf(tokens, start, end, command);
+  return cut(sql, start, end, stands).join('');
+}
+
+/** merge_action() between two places of the text. */
+function actionsOf(
+  tokens: PlanContext['input']['tokens'],
+  from: number,
+  to: number,
+  command: string,
+): Stand[] {
+  return tokens.flatMap(({ text, start }, i) => {
+    if (start < from || start >= to || text !== 'merge_action') return [];
+    if (tokens[i + 1]?.text !== '(') return [];
+    const part = `'${command.toUpperCase()}'::pg_catalog.text`;
+    return [{ start, end: tokens[i + 2]!.end, part }];
+  });
 }
 
 function starsOf(
@@ -45,14 +91,11 @@ export function movedReturning(
   statement: MergeStatement,
   aliases: readonly string[],
   table: Table | null,
+  items: readonly FoundItem[],
   { input: { sql, tokens } }: PlanContext,
-): readonly MovedPart[] {
-  const stands = starsOf(clauses, statement, aliases);
-  tokens.forEach(({ text, start }, i) => {
-    if (start < clauses.returningStart || text !== 'merge_action') return;
-    if (tokens[i + 1]?.text !== '(') return;
-    stands.push({ start, end: tokens[i + 2]!.end, part: "'UPDATE'::pg_catalog.text" });
-  });
+): readonly MergeReturned[] {
+  const stands = [...standsOf(items), ...starsOf(clauses, statement, aliases)];
+  stands.push(...actionsOf(tokens, clauses.returningStart, sql.length, 'update'));
   const versions = [...versionsIn(tokens)];
   const nameOfVersion = (wanted: 'old' | 'new') =>
     versions.find(([, version]) => version === wanted)![0];
@@ -60,7 +103,11 @@ export function movedReturning(
   const relations = [...aliases, quoteName(statement.alias ?? statement.relation.name)];
   // The name of a relation means that.
   if (relations.includes(quoteName(old))) return replaced(sql, clauses, stands);
-  stands.push(...oldColumns(old, clauses, statement, table, tokens));
+  const found = new Set(items.map(({ expression }) => expression));
+  const shown = statement.returning.flatMap(({ expression }) =>
+    found.has(expression) ? [] : [expression],
+  );
+  stands.push(...oldColumns(old, clauses, shown, table, tokens));
   if (old !== 'old' || fresh !== 'new') {
     const named = fresh === 'new' ? '' : `WITH (NEW AS ${quoteName(fresh)})`;
     stands.push({ ...namesOfVersions(clauses, tokens), part: named });
@@ -77,29 +124,34 @@ function namesOfVersions(
   return { start: behind[0]!.start, end: behind.find(({ text }) => text === ')')!.end };
 }
 
-function replaced(
+const replaced = (
   sql: string,
   { returning, returningStart }: MergeClauses,
   stands: readonly Stand[],
-): MovedPart[] {
-  const parts: MovedPart[] = [];
-  let at = returningStart;
-  for (const { start, end, part } of [...stands].sort((a, b) => a.start - b.start)) {
+): MergeReturned[] => cut(sql, returningStart, returningStart + returning.length, stands);
+
+/** What stands within another is part of that. */
+function cut(sql: string, from: number, to: number, stands: readonly Stand[]): MergeReturned[] {
+  const parts: MergeReturned[] = [];
+  let at = from;
+  for (const { start, end, part } of [...stands].sort(
+    (a, b) => a.start - b.start || b.end - a.end,
+  )) {
+    if (start < at) continue;
     parts.push(sql.slice(at, start), part);
     at = end;
   }
-  parts.push(sql.slice(at, returningStart + returning.length));
+  parts.push(sql.slice(at, to));
   return parts.filter((part) => part !== '');
 }
 
 function oldColumns(
   old: string,
   { returningStart }: MergeClauses,
-  { returning }: MergeStatement,
+  expressions: readonly Expression[],
   table: Table | null,
   tokens: PlanContext['input']['tokens'],
 ): Stand[] {
-  const expressions = returning.map(({ expression }) => expression);
   const isStar = (e: Expression) => e.kind === 'star' && e.path.length === 1 && e.path[0] === old;
   const within = expressions.filter((each) => !isStar(each));
   const stands = columnsIn(within, old, table).map(

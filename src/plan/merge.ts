@@ -110,18 +110,32 @@ export function mergeRows(
   // It would show what carries the rows, and a column of two relations once.
   if (joined !== null && statement.returning.some(isStar)) throw new NoMerge('mergeSource');
   const own = ownSurvey([statement.on, ...statement.parts], scope, survey);
-  checkReturning(statement, scope, survey);
+  // RETURNING sees the new rows, but what other shards have is found with them.
+  const apartItems = statement.returning
+    .map(({ expression }) => expression)
+    .filter((each) => !isOfItsRows(statement, ownSurvey([each], scope, survey)));
   const sharded = table?.kind === 'sharded' ? table : null;
   const splits = sharded !== null && inserts(statement).length > 0;
   const split = splits && !isJoin ? splitOf(statement, sharded, scope, context) : null;
   const isApart = splits && split === null;
   const isFound =
     decides === 'query' ||
+    apartItems.length > 0 ||
     !isOfItsRows(statement, own) ||
     (sharded !== null && movesRows(statement, sharded, scope)) ||
     // The shards would be asked twice what matches.
     (isApart && asksChance(statement.on));
-  const found = isFound ? foundMerge(statement, table, aliases, own, text.with, context) : null;
+  const asked = ownSurvey([statement.on, ...statement.parts, ...apartItems], scope, survey);
+  const found = isFound
+    ? foundMerge(statement, table, {
+        aliases,
+        scope,
+        own: asked,
+        withText: text.with,
+        returned: apartItems,
+        context,
+      })
+    : null;
   const apart = isApart && !isFound ? apartMerge(statement, sharded, aliases, context) : null;
   return {
     how: 'mergeRows',
@@ -195,12 +209,4 @@ function isOfItsRows(statement: MergeStatement, own: Survey): boolean {
   return (
     own.classes.length === 0 && !own.readsHome && !usesWith && own.severalShardsReason === null
   );
-}
-
-/** RETURNING sees the new rows. */
-function checkReturning(statement: MergeStatement, scope: Scope, survey: Survey): void {
-  const shown = statement.returning.map(({ expression }) => expression);
-  const own = ownSurvey(shown, scope, survey);
-  if (isOfItsRows(statement, own)) return;
-  throw new NoMerge(own.severalShardsReason ?? 'subQuery');
 }

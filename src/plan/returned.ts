@@ -60,7 +60,19 @@ export function returnedItems(
 /** What no shard can compute from its row and columns of others is found with the row. */
 function itemOf(expression: Expression, text: ReturningText, cut: Cut): ReturnedItem {
   const parts = partsOfItem(expression, text, cut);
-  if (parts === null) return { shows: 'one', sql: text.text, of: rowOf(expression, cut) };
+  if (parts === null) {
+    const { statement } = cut;
+    const isDeleted = statement.kind === 'delete';
+    const isKnown =
+      isDeleted ||
+      (statement.assignments.every(({ value }) => value?.kind !== 'default') &&
+        !asksChance({ values: statement.assignments, rows: statement.rowSources }));
+    return {
+      shows: 'one',
+      sql: text.text,
+      of: rowVersion(expression, cut, isDeleted ? 'deleted' : isKnown ? 'known' : 'unknown'),
+    };
+  }
   const [only] = parts;
   if (parts.length === 1 && typeof only === 'object') {
     return { shows: 'one', sql: only.found, of: 'found' };
@@ -154,7 +166,10 @@ function partOfVersion(version: 'old' | 'new', column: string, cut: Cut): Return
   return version === 'old' ? { found: `${cut.alias}${column}` } : `${cut.alias}${column}`;
 }
 
-const versionOf = (name: string, { scope, versions }: Cut): 'old' | 'new' | null =>
+const versionOf = (
+  name: string,
+  { scope, versions }: Pick<Cut, 'scope' | 'versions'>,
+): 'old' | 'new' | null =>
   scope.leaves.some((leaf) => leaf.name === name) ? null : (versions.get(name) ?? null);
 
 /** RETURNING WITH (OLD AS before, NEW AS after) */
@@ -175,9 +190,16 @@ export function versionsIn(tokens: readonly Token[]): ReadonlyMap<string, 'old' 
   ]);
 }
 
-/** Whose the table's names are in an item that is computed with the rows that are found. */
-function rowOf(expression: Expression, cut: Cut): RowVersion {
-  const { statement, target, versions } = cut;
+/**
+ * Whose the table's names are in an item that is computed with the rows that are found. `row`: what becomes of
+ * the row; throws NoMerge where the item asks for that and it is not known before.
+ */
+export function rowVersion(
+  expression: Expression,
+  cut: Pick<Cut, 'scope' | 'target' | 'versions'>,
+  row: 'deleted' | 'known' | 'unknown',
+): RowVersion {
+  const { target, versions } = cut;
   const names = namesIn(expression);
   const isNamed = (path: readonly string[], name: string | null) =>
     path.length > 1 ? path.at(-2) === name : path[0] === name;
@@ -185,18 +207,14 @@ function rowOf(expression: Expression, cut: Cut): RowVersion {
     names.some((path) => versionOf(name, cut) !== null && isNamed(path, name)),
   );
   if (named.some((name) => name !== versions.get(name))) throw new NoMerge('returning');
-  if (statement.kind === 'delete') return named.length > 0 ? 'versions' : 'found';
+  if (row === 'deleted') return named.length > 0 ? 'versions' : 'found';
   const isOwn = (path: readonly string[]) =>
     isNamed(path, target.name) ||
     (path.length === 1 && (target.columns === null || target.columns.has(path[0]!)));
   const own = names.filter(isOwn);
   if (named.length === 0 && own.length === 0) return 'found';
-  const { assignments, rowSources } = statement;
-  const isKnown = assignments.every(({ value }) => value?.kind !== 'default');
   // What is computed twice must be the same twice, and known here; what stands for a row has no schema.
-  if (!isKnown || asksChance({ assignments, rowSources }) || own.some((path) => path.length > 2)) {
-    throw new NoMerge('returning');
-  }
+  if (row === 'unknown' || own.some((path) => path.length > 2)) throw new NoMerge('returning');
   return named.length > 0 ? 'versions' : 'written';
 }
 

@@ -229,14 +229,17 @@ export interface FoundMerge {
   /** Chance decides what matches: what is found must not be asked again, but where rows have changed. */
   readonly once: boolean;
   /** RETURNING …, or ''; of a row that moves, which its new shard inserts. */
-  readonly returning: string;
-  readonly returningMoved: readonly MovedPart[];
+  readonly returning: readonly MergeReturned[];
+  readonly returningMoved: readonly MergeReturned[];
   /** null: the table is not sharded. */
   readonly key: RowsKey | null;
 }
 
-/** Text as it is, or a column of the row before it moved; null: all of them. */
-export type MovedPart = string | { readonly old: string | null };
+/**
+ * Text as it is; a column of the row before it moved, null: all of them; or an item that is found with the row, by
+ * its place among those of the clauses.
+ */
+export type MergeReturned = string | { readonly old: string | null } | { readonly found: number };
 
 /** One WHEN. */
 export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {
@@ -246,6 +249,8 @@ export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {
   readonly values: readonly AssignedColumn[];
   /** Those of them that get their column's default, evaluated before; their SQL is NULL. */
   readonly evaluated: readonly string[];
+  /** The items of RETURNING that are found with the row: as many of each clause. */
+  readonly returned: readonly { readonly sql: string; readonly of: RowVersion }[];
   /** INSERT, on both sides of its values. */
   readonly before: string;
   readonly after: string;

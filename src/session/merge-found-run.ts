@@ -1,7 +1,7 @@
 // Merge found run: finds which rows a MERGE matches and what becomes of them, locks and writes them.
 
-import { quoteName } from '../base/quote.ts';
-import { carriedArrays, carriedColumns, carriedRef, checkExact } from '../execute/carried.ts';
+import { SqlError } from '../base/errors.ts';
+import { carriedArrays, carriedColumns, checkExact, RECORD } from '../execute/carried.ts';
 import { defaultValues } from '../execute/default-values.ts';
 import { withIntegers } from '../execute/merge-apart.ts';
 import {
@@ -11,7 +11,13 @@ import {
   NUMBER,
   textOfValues,
 } from '../execute/merge-found.ts';
-import { sourceSql } from '../execute/merge-rows.ts';
+import {
+  foundQuery,
+  isOf,
+  returnedOf,
+  type SourceWrite,
+  type When,
+} from '../execute/merge-found-query.ts';
 import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows } from '../execute/modify-rows.ts';
 import { movingTables } from '../execute/moving-tables.ts';
@@ -19,17 +25,13 @@ import { withArrays } from '../execute/parameters.ts';
 import { integerBytes, integerOf, shardOfKey } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { FoundClause } from '../plan/staged.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { decodeDataRow, encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
 import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { untilLocked } from './place-tries.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
-
-/** The source's rows, and how they are carried. */
-export type SourceWrite = Omit<FoundWrite, 'table' | 'identity' | 'values' | 'pairs' | 'strays'>;
-
-type When = FoundClause['when'];
 
 /** What a query has found; rows of the identity, a position, a clause from 1 on (0: none), the values. */
 interface Found {
@@ -42,6 +44,8 @@ interface FoundRow {
   readonly clause: number;
   readonly identity: readonly (Buffer | null)[];
   readonly values: readonly (Buffer | null)[];
+  /** Items of RETURNING. */
+  readonly returned: readonly (Buffer | null)[];
 }
 
 const NONE: Found = { fields: [], rows: [] };
@@ -159,42 +163,6 @@ const isLeftAlone = ({ clause }: FoundRow, clauses: readonly FoundClause[]): boo
 const mayChange = (row: FoundRow, { write }: Asked): boolean =>
   write.merge.found.chance || !isLeftAlone(row, write.merge.found.clauses);
 
-/** The query for one kind of WHEN. */
-function findText({ write, table }: Asked, when: When): string {
-  const { merge, columns } = write;
-  const { with: clause, target, on, clauses, chance } = merge.found;
-  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
-  const own = clauses.map((each, i) => ({ ...each, number: i + 1 })).filter(isOf(when));
-  const conditions = own.map((each) => `WHEN (${each.condition ?? 'true'}) THEN ${each.number}`);
-  const chosen = conditions.length === 0 ? '0' : `CASE ${conditions.join(' ')} ELSE 0 END`;
-  const position = when === 'notMatchedBySource' ? 'NULL::int4' : carriedRef(columns.length);
-  const identity =
-    when === 'notMatched'
-      ? []
-      : table.identity.map((name) => `${merge.table.alias}.${quoteName(name)}`);
-  const values = own.flatMap((each) =>
-    each.values.flatMap(({ column, sql }) => {
-      if (sql === null) return [];
-      return [`CASE "drive.when" WHEN ${each.number} THEN (${sql})::${types.get(column)} END`];
-    }),
-  );
-  const items = [...identity, position, '"drive.when"', ...values].join(', ');
-  // Evaluated once: which clause it is may depend on chance.
-  const beside = `LATERAL (SELECT ${chosen} AS "drive.when" OFFSET 0) AS "drive.chosen"`;
-  const source = sourceSql(write, [NUMBER]);
-  const select = `${clause}SELECT ${items} FROM`;
-  if (when === 'notMatched') return `${select} ${source}, ${beside} WHERE "drive.when" > 0`;
-  if (when === 'matched') return `${select} ${target}, ${source}, ${beside} WHERE (${on})`;
-  const lacking = `NOT EXISTS (SELECT 1 FROM ${source} WHERE (${on}))`;
-  const some = chance ? '' : ' AND "drive.when" > 0';
-  return `${select} ${target}, ${beside} WHERE ${lacking}${some}`;
-}
-
-const isOf =
-  (when: When) =>
-  (clause: FoundClause): boolean =>
-    clause.when === when;
-
 async function findRows(
   asked: Asked,
   when: When,
@@ -212,7 +180,7 @@ async function findRows(
   };
   const width = when === 'notMatched' ? 0 : table.identity.length;
   const findsPlaces = table.foundBy === 'place' && width > 0;
-  const source = await sourceOf(own, findText(asked, when), findsPlaces);
+  const source = await sourceOf(own, foundQuery(write, table, when), findsPlaces);
   const { set, description } = await readRows(own, source);
   return {
     fields: description.fields ?? [],
@@ -225,6 +193,7 @@ async function findRows(
         clause: number,
         identity: all.slice(0, width),
         values: valuesOf(write.merge.found.clauses, number, when, values),
+        returned: values.slice(values.length - returnedOf(write).length),
       };
     }),
   };
@@ -333,13 +302,13 @@ async function withDefaults(
 function pairOf(asked: Asked, row: FoundRow): FoundPair {
   const { run, write } = asked;
   const { clauses, key } = write.merge.found;
-  const { position, values } = row;
+  const { position, values, returned } = row;
   const clause = clauses[row.clause - 1]!;
   const given = clause.values.filter(({ sql }) => sql !== null);
   const at = given.findIndex(({ column }) => column === key?.column);
   const newKey = key === null || at < 0 ? null : integerOf(values[at]!);
   const { placement } = run.d.context.topology();
-  const rest = { position, clause: row.clause - 1, values, newKey };
+  const rest = { position, clause: row.clause - 1, values, returned, newKey };
   if (clause.when === 'notMatched') {
     const shards = key === null ? shardsOf(asked, []) : [shardOfKey(newKey, key, placement)];
     return { ...rest, identity: null, shards, movesTo: null };
@@ -355,7 +324,7 @@ function pairOf(asked: Asked, row: FoundRow): FoundPair {
 async function columnsOf(
   { run, write, table }: Asked,
   [matched, unmatched, lacking]: readonly [Found, Found, Found],
-): Promise<Pick<FoundWrite, 'identity' | 'values'>> {
+): Promise<Pick<FoundWrite, 'identity' | 'values' | 'returned'>> {
   const { length } = table.identity;
   const some = matched.fields.length > 0 ? matched : lacking;
   const left: Record<When, readonly FieldDescription[]> = {
@@ -371,5 +340,14 @@ async function columnsOf(
   const carried = (fields: readonly FieldDescription[]) =>
     withConnectionOf(run.d.state)(HOME_SHARD, (home) => carriedColumns(home, fields));
   const identity = await carried(some.fields.slice(0, length));
-  return { identity, values: await carried(values) };
+  const acts = ({ command }: FoundClause) => command !== 'nothing';
+  const whens = write.merge.found.clauses.filter(acts).map(({ when }) => when);
+  const count = returnedOf(write).length;
+  const all = { matched, notMatched: unmatched, notMatchedBySource: lacking };
+  const described = whens.map((when) => all[when].fields).find((fields) => fields.length > 0) ?? [];
+  const returned = count === 0 ? [] : described.slice(-count);
+  if (returned.some(({ typeOid }) => typeOid === RECORD)) {
+    throw new SqlError(severalShards('returning'));
+  }
+  return { identity, values: await carried(values), returned: await carried(returned) };
 }

@@ -8,6 +8,7 @@ import {
   carriedFormat,
   checkExact,
   collationsOf,
+  RECORD,
   shownColumn,
 } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
@@ -225,9 +226,6 @@ async function find(
     rows: set.rows,
   };
 }
-
-/** Of rows of no type of their own, which no server can read. */
-const RECORD = 2249;
 
 /** Those of the fields before `first` are never asked for: their values are assigned as they are. */
 async function collationsFrom(

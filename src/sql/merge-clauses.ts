@@ -1,7 +1,7 @@
 // Merge clauses: where the WHENs of a MERGE and what they insert stand in its text.
 
 import { closing, isFree, itemsBetween, nestingOf, type Range } from './clause.ts';
-import { assignmentTexts } from './modify-text.ts';
+import { assignmentTexts, type ReturningText, returningTexts } from './modify-text.ts';
 import type { Token } from './token.ts';
 
 export interface MergeClauses {
@@ -14,7 +14,9 @@ export interface MergeClauses {
   readonly whensStart: number;
   /** RETURNING …, or ''. */
   readonly returning: string;
-  /** The items of it that are a star by itself. */
+  /** Its items; WITH (OLD AS …) is none of them. */
+  readonly items: readonly ReturningText[];
+  /** Those that are a star by itself. */
   readonly stars: readonly Range[];
   /** Where `returning` begins in the statement's text. */
   readonly returningStart: number;
@@ -73,9 +75,14 @@ class ClauseReader {
       whens,
       whensStart: this.#tokens[starts[0]!]!.start,
       returning: this.#text(end, this.#tokens.length),
+      items: returning < 0 ? [] : returningTexts(this.#split, returning),
       stars: returning < 0 ? [] : this.#stars(returning),
       returningStart: this.#tokens[end]?.start ?? this.#sql.length,
     };
+  }
+
+  get #split() {
+    return { sql: this.#sql, tokens: this.#tokens, depths: this.#depths };
   }
 
   #when(start: number, end: number): WhenText | null {
@@ -110,8 +117,7 @@ class ClauseReader {
 
   #assigned(then: number, end: number): readonly string[] | null {
     if (this.#tokens[then + 2]?.text !== 'set') return [];
-    const split = { sql: this.#sql, tokens: this.#tokens, depths: this.#depths };
-    const items = assignmentTexts(split, then + 3, end);
+    const items = assignmentTexts(this.#split, then + 3, end);
     return items?.flatMap(({ values }) => values) ?? null;
   }
 

@@ -67,13 +67,20 @@ export function modifyText(
     assignments,
     from: part(verb === 'update' ? 'from' : 'using', 1),
     where: part('where', 0),
-    returning:
-      returning === undefined
-        ? []
-        : itemsBetween(tokens, depths, behindNames(tokens, returning), tokens.length).map(
-            ([from, to]) => ({ text: text(from, to), start: tokens[from]!.start }),
-          ),
+    returning: returning === undefined ? [] : returningTexts(split, returning),
   };
+}
+
+/** The items behind the token that is RETURNING. */
+export function returningTexts(
+  { sql, tokens, depths }: Split,
+  returning: number,
+): readonly ReturningText[] {
+  const first = behindNames(tokens, returning);
+  return itemsBetween(tokens, depths, first, tokens.length).map(([from, to]) => {
+    const { start } = tokens[from]!;
+    return { text: sql.slice(start, tokens[to - 1]!.end), start };
+  });
 }
 
 /** The first token of RETURNING's items, behind WITH (OLD AS …, NEW AS …). */

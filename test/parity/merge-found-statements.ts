@@ -98,6 +98,62 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN NOT MATCHED AND f.id < 2 THEN INSERT (code, name) VALUES (f.name || f.id, 'new')
       WHEN NOT MATCHED AND f.id = 3 THEN INSERT VALUES ('three', DEFAULT, DEFAULT) RETURNING c.*, f.id`,
   },
+  // RETURNING of what other shards have, of rows as they were and as they become.
+  {
+    sql: `MERGE INTO members m USING files f ON m.user_id = f.user_id AND f.id < 9
+       WHEN MATCHED THEN UPDATE SET name = f.name
+       WHEN NOT MATCHED AND f.id < 3 THEN INSERT (user_id, name) VALUES (f.user_id + 100, 'new')
+       RETURNING merge_action(), m.user_id, (SELECT count(*) FROM files g WHERE g.name = f.name) AS n`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 'x'), (2, 'y'), (77, 'z')) v (k, n) ON m.user_id = v.k
+       WHEN MATCHED AND v.k = 1 THEN DELETE
+       WHEN MATCHED THEN UPDATE SET total = v.k * 10, name = v.n
+       WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (v.k, v.n)
+       RETURNING merge_action(), (SELECT max(id) FROM files WHERE files.user_id <= m.user_id), m.name, (SELECT min(f.name) FROM files f WHERE f.id > old.total), (SELECT merge_action() || count(*) FROM files f WHERE f.id < new.total), v.*`,
+  },
+  {
+    sql: `MERGE INTO members m USING (VALUES (1, 101), (2, 104), (5, 7)) v (k, n) ON m.user_id = v.k
+       WHEN MATCHED THEN UPDATE SET user_id = v.n
+       WHEN NOT MATCHED BY SOURCE AND m.user_id = 0 THEN DELETE
+       WHEN NOT MATCHED BY SOURCE AND m.user_id < 0 THEN UPDATE SET name = 'lacks'
+       RETURNING old.user_id, (SELECT count(*) FROM files f WHERE f.id < m.user_id) AS fewer, (SELECT count(*) FROM members x WHERE x.user_id < old.user_id) + v.n, v.n`,
+  },
+  {
+    sql: `MERGE INTO files t USING members m ON t.user_id = m.user_id AND t.id = m.user_id * 3
+       WHEN MATCHED THEN UPDATE SET note = 'n' || t.id, size = t.size + 1
+       RETURNING *, (SELECT array_agg(n.body ORDER BY n.id) FROM notes n WHERE n.id <= t.twice), (SELECT string_agg(x.name, ',' ORDER BY x.user_id) FROM members x WHERE x.total > new.size OR x.name = m.name)`,
+  },
+  {
+    sql: `MERGE INTO country c USING members m ON c.code = m.country
+       WHEN MATCHED AND m.user_id IN (1, 0) THEN UPDATE SET weight = m.user_id
+       WHEN MATCHED THEN DO NOTHING
+       WHEN NOT MATCHED THEN INSERT (code, name, weight) VALUES ('none', m.name, 3)
+       RETURNING c.*, (SELECT count(*) FROM files WHERE files.user_id = m.user_id)`,
+  },
+  {
+    sql: `WITH w AS (SELECT user_id, count(*) AS n FROM files GROUP BY user_id)
+      MERGE INTO members m USING notes n ON m.user_id = n.owner
+      WHEN MATCHED THEN UPDATE SET total = n.id RETURNING m.user_id, (SELECT w.n FROM w WHERE w.user_id = m.total), (SELECT max(w.n) FROM w)`,
+  },
+  {
+    sql: `MERGE INTO members m USING notes n ON m.user_id = n.owner
+      WHEN MATCHED THEN UPDATE SET total = n.id RETURNING (SELECT x FROM members x WHERE x.user_id = m.total), m IN (SELECT y FROM members y)`,
+  },
+  {
+    sql: `MERGE INTO piles p USING members m ON p.user_id = m.user_id AND p.label = 'a'
+      WHEN MATCHED THEN UPDATE SET n = m.user_id + 5 RETURNING p.*, (SELECT count(*) FROM files f WHERE f.id < p.n + coalesce(old.n, 0))`,
+  },
+  {
+    sql: `MERGE INTO notes n USING files f ON n.id = f.id AND f.id < 4
+      WHEN MATCHED THEN UPDATE SET body = f.name RETURNING n.id, (SELECT count(*) FROM members m WHERE m.name > n.body), (SELECT f)`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT 1 AS k) v ON m.user_id = v.k WHEN MATCHED THEN UPDATE SET name = 'q' RETURNING (SELECT count(*) FROM files WHERE nope = 1)`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT 1 AS k) v ON m.user_id = v.k WHEN MATCHED THEN UPDATE SET name = 'q' RETURNING (SELECT user_id FROM files)`,
+  },
   // Sub-queries over other rows: in ON, in conditions, in values.
   {
     sql: `MERGE INTO members m USING notes n
