@@ -8,20 +8,19 @@ import { parseCommandTag } from '../wire/query.ts';
 import { carriedArrays, carriedSql, carriedValuesSql } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
 import { differs, writeReference } from './reference-write.ts';
-import type { Carriage } from './row-set.ts';
+import { formatsWithKey, inKeyOrder } from './returned-order.ts';
+import type { Carriage, GivenRows } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
 import { inRowOrder, returnsTooMuch, type WriteResult } from './write.ts';
 
-export interface RowsWrite {
+export interface RowsWrite extends GivenRows {
   /** The transaction the statement runs in; it enlists the shards. */
   readonly transaction: Transaction;
   readonly merge: InsertRowsMerge;
   /** DataRow bodies in the formats of the carriage. */
   readonly rows: readonly Buffer[];
   readonly carriage: Carriage;
-  /** The shard of each row; of a table that is not sharded, empty. */
-  readonly rowShards: readonly number[];
   /** The columns of each row, 0-based, that are to get their DEFAULT; null: none of any row. */
   readonly defaults: readonly ReadonlySet<number>[] | null;
   /** All shards, for a reference table. */
@@ -57,16 +56,28 @@ export async function insertRows(write: RowsWrite): Promise<WriteResult> {
   let total = 0n;
   let bytes = 0;
   const shards = rows.length === 0 ? [HOME_SHARD] : [...new Set(rowShards)];
+  const keyReturned = shards.length > 1 ? merge.keyReturned : null;
   for (const shard of shards.sort((a, b) => a - b)) {
     const isOwn = (_: unknown, i: number) => rowShards[i] === shard;
-    const own = { ...write, defaults: write.defaults?.filter(isOwn) ?? null };
+    const asked = keyReturned === null ? write : askingKey(write, keyReturned);
+    const own = { ...asked, defaults: write.defaults?.filter(isOwn) ?? null };
     const answer = await insertOn(own, shard, rows.filter(isOwn), bytes);
     answers.set(shard, answer);
     total += answer.count;
     for (const row of answer.rows) bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
   }
-  return { rows: inRowOrder(rowShards, answers), tag: `INSERT 0 ${total}` };
+  const ordered =
+    keyReturned === null
+      ? inRowOrder(rowShards, answers)
+      : inKeyOrder(write, answers, write.resultFormats);
+  return { rows: ordered, tag: `INSERT 0 ${total}` };
 }
+
+const askingKey = (write: RowsWrite, key: string): RowsWrite => ({
+  ...write,
+  merge: { ...write.merge, after: `${write.merge.after}, ${key}` },
+  resultFormats: formatsWithKey(write.resultFormats),
+});
 
 /** `bytesBefore`: of the rows that other shards have answered. */
 async function insertOn(

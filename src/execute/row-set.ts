@@ -22,6 +22,12 @@ import {
 } from './carried.ts';
 import { openShardStream } from './shard-stream.ts';
 
+/** Rows that are written, by their keys and shards. */
+export interface GivenRows {
+  readonly rowShards: readonly number[];
+  readonly rowKeys: readonly (bigint | null)[];
+}
+
 /** Rows gathered up to a bound. */
 export class RowSet {
   readonly rows: Buffer[] = [];
@@ -103,22 +109,23 @@ const targetsSql = (name: string) => `
   WHERE a.attrelid = ${quoteLiteral(name)}::pg_catalog.regclass AND a.attnum > 0
     AND NOT a.attisdropped ORDER BY a.attnum`;
 
-/** The shard of each row. */
-export async function shardsOfRows(
+/** The key and the shard of each row. */
+export async function placesOfRows(
   home: ServerConnection,
   rows: readonly Buffer[],
   columns: readonly CarriedColumn[],
   key: RowsKey,
   placement: Placement,
-): Promise<readonly number[]> {
-  if (key.index === null) return rows.map(() => HOME_SHARD);
+): Promise<GivenRows> {
+  const none = rows.map(() => null);
+  if (key.index === null) return { rowKeys: none, rowShards: rows.map(() => HOME_SHARD) };
   // Without a list of columns a SELECT may give fewer than the table has: the others are defaults.
   if (key.index >= columns.length) {
     if (key.hasDefault || columns.length === 0) throw new SqlError(refused('insertDefault'));
-    return rows.map(() => shardOfKey(null, key, placement));
+    return { rowKeys: none, rowShards: rows.map(() => shardOfKey(null, key, placement)) };
   }
   const keys = await keysOfRows(home, rows, columns, key.index, key.type);
-  return keys.map((value) => shardOfKey(value, key, placement));
+  return { rowKeys: keys, rowShards: keys.map((value) => shardOfKey(value, key, placement)) };
 }
 
 /** The rows with these keys as one more column. */
@@ -128,11 +135,12 @@ export function withKeys(
   keys: readonly (bigint | null)[],
   key: RowsKey,
   placement: Placement,
-): { rows: readonly Buffer[]; carriage: Carriage; rowShards: readonly number[] } {
+): GivenRows & { readonly rows: readonly Buffer[]; readonly carriage: Carriage } {
   const own = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs: null };
   return {
     rows: rows.map((row, i) => withInteger(row, keys[i] ?? null)),
     carriage: { ...carriage, columns: [...carriage.columns, own] },
+    rowKeys: keys,
     rowShards: keys.map((value) => shardOfKey(value, key, placement)),
   };
 }

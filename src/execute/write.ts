@@ -6,6 +6,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { InsertMerge, WriteMerge } from '../plan/plan.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import type { BoundParameters } from './parameters.ts';
+import { formatsWithKey, inKeyOrder } from './returned-order.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -15,8 +16,9 @@ export interface WriteRequest {
   readonly targets: readonly number[];
   readonly sql: string;
   readonly merge: WriteMerge | InsertMerge;
-  /** INSERT: the shard of each row, in the order of VALUES. */
+  /** INSERT: the shard of each row, in the order of VALUES, and its key. */
   readonly rowShards: readonly number[];
+  readonly rowKeys: readonly (bigint | null)[];
   readonly parameters: BoundParameters;
   readonly resultFormats: readonly number[];
   /** Bound of the RETURNING rows, which are held until every shard has answered. */
@@ -45,10 +47,13 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
   const answers = new Map<number, { rows: Buffer[]; count: bigint }>();
   let verb = '';
   let bytes = 0;
+  const keyReturned = keyOf(request);
+  const resultFormats =
+    keyReturned === null ? request.resultFormats : formatsWithKey(request.resultFormats);
   for (const shard of request.targets) {
     const connection = await request.transaction.enlistWriter(shard);
-    const sql = sqlFor(request, shard);
-    const { parameters, resultFormats } = request;
+    const sql = sqlFor(request, shard) + (keyReturned === null ? '' : `, ${keyReturned}`);
+    const { parameters } = request;
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     const rows: Buffer[] = [];
     for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
@@ -68,9 +73,22 @@ export async function writeShards(request: WriteRequest): Promise<WriteResult> {
   }
   const total = [...answers.values()].reduce((sum, answer) => sum + answer.count, 0n);
   return {
-    rows: request.merge.how === 'insert' ? inRowOrder(request.rowShards, answers) : concat(answers),
+    rows: rowsOf(request, answers),
     tag: verb === 'INSERT' ? `INSERT 0 ${total}` : `${verb} ${total}`,
   };
+}
+
+/** Where one shard has all rows it gives them in order. */
+const keyOf = ({ merge, targets }: WriteRequest): string | null =>
+  merge.how === 'insert' && targets.length > 1 ? merge.keyReturned : null;
+
+function rowsOf(
+  request: WriteRequest,
+  answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] }>,
+): Buffer[] {
+  if (request.merge.how === 'write') return concat(answers);
+  if (keyOf(request) === null) return inRowOrder(request.rowShards, answers);
+  return inKeyOrder(request, answers, request.resultFormats);
 }
 
 function sqlFor({ merge, sql, rowShards }: WriteRequest, shard: number): string {
@@ -92,8 +110,8 @@ function concat(answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] 
 }
 
 /**
- * Each shard answers its rows in the order it was given them. Where a row gave none (ON CONFLICT DO
- * NOTHING, a trigger) the positions are not known, and PostgreSQL promises no order either.
+ * Each shard answers its rows in the order it was given them. Where a row gave none, as by a trigger, the positions
+ * are not known.
  */
 export function inRowOrder(
   rowShards: readonly number[],

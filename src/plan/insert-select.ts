@@ -94,6 +94,7 @@ export function insertRows(
     table: writtenTable(statement, table),
     target: text.target,
     after: text.tail,
+    keyReturned: returnedKey(statement, table),
     defaulted: table?.kind === 'reference' && updates ? defaultedBy(table, rows, text) : null,
     key,
     whole: updates,
@@ -188,6 +189,16 @@ function valuesRows(
     given,
     ignored: null,
   };
+}
+
+/** What tells, in RETURNING, which of the rows it is that ON CONFLICT has not passed over. */
+export function returnedKey(
+  { alias, relation, conflict, returning }: InsertStatement,
+  table: Table | null,
+): string | null {
+  const key = table?.kind === 'sharded' ? table.keyColumn : null;
+  if (key === null || conflict === null || returning.length === 0) return null;
+  return `${quoteName(alias ?? relation.name)}.${quoteName(key)}`;
 }
 
 export function writtenTable(

@@ -13,7 +13,7 @@ import type { InsertStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { rowsKey, writtenTable } from './insert-select.ts';
+import { returnedKey, rowsKey, writtenTable } from './insert-select.ts';
 import { checkIdentities, ignoresKey } from './overriding.ts';
 import type { InsertMerge, KeySource, TimeDefaults } from './plan.ts';
 import { keySourceOf } from './restriction.ts';
@@ -102,6 +102,7 @@ export function insertValues(
       rows: rows.map((row) => row.text),
       keys: known,
       after: text.tail,
+      keyReturned: returnedKey(statement, table),
       computed: null,
       timeDefaults: timeDefaultsOf(statement, table, text, input.tokens, rows[0]!.items.length),
     };
@@ -143,6 +144,7 @@ export function insertValues(
     rows: [],
     keys: [],
     after: text.tail,
+    keyReturned: returnedKey(statement, table),
     computed,
     timeDefaults: null,
   };

@@ -37,6 +37,7 @@ export function planMakeTable(
       target,
       before: `${target} `,
       after: '',
+      keyReturned: null,
       given: null,
       ignored: null,
       defaulted: null,

@@ -175,6 +175,8 @@ export interface InsertMerge {
   readonly rows: readonly string[];
   readonly keys: readonly KeySource[];
   readonly after: string;
+  /** The key, to be asked for behind the items of RETURNING, where ON CONFLICT may pass over rows. */
+  readonly keyReturned: string | null;
   /** Keys that must be computed before the rows can be told apart: `rows` and `keys` are empty. */
   readonly computed: ComputedKeys | null;
   /** Where nothing else tells the time: the columns left to defaults that do. */

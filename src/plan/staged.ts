@@ -29,6 +29,8 @@ export interface InsertRowsMerge {
   /** A shard is sent `before`, a query that gives its rows, `after`. */
   readonly before: string;
   readonly after: string;
+  /** The key, to be asked for behind the items of RETURNING, where ON CONFLICT may pass over rows. */
+  readonly keyReturned: string | null;
   /** The target column of each column of the query, unquoted; null: the table's own order. */
   readonly given: readonly string[] | null;
   /** A column of the query for which there is none, 0-based; null: none. */

@@ -4,7 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { carriedColumns, collationsOf } from '../execute/carried.ts';
 import { mergeApart } from '../execute/merge-apart.ts';
 import { mergeRows } from '../execute/merge-rows.ts';
-import { shardsOfRows } from '../execute/row-set.ts';
+import { placesOfRows } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { MergeRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
@@ -41,8 +41,8 @@ async function write(run: StagedRun, merge: MergeRowsMerge, read: ReadRows): Pro
     const collations = merge.collated ? await collationsOf(home, fields) : [];
     if (split === null) return { columns, collations, rowShards: null };
     const key = { ...split.key, index: names.indexOf(split.column) };
-    const places = await shardsOfRows(home, rows, columns, key, placement);
-    return { columns, collations, rowShards: places };
+    const places = await placesOfRows(home, rows, columns, key, placement);
+    return { columns, collations, rowShards: places.rowShards };
   });
   const written = {
     transaction: state.transaction!,

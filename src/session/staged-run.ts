@@ -8,8 +8,9 @@ import {
   carriageOf,
   carriedFormats,
   columnTypes,
+  type GivenRows,
+  placesOfRows,
   RowSet,
-  shardsOfRows,
   tooManyRows,
   withKeys,
 } from '../execute/row-set.ts';
@@ -150,7 +151,7 @@ export async function writeRows(
   const isByDefault = key !== null && key.index === null && key.hasDefault;
   const keys = isByDefault ? await defaultKeys(d, table.name, key, written.length) : null;
   const defaults = defaultsOf(merge);
-  const { rows, carriage, rowShards, before } = await withConnectionOf(state)(
+  const { rows, carriage, rowShards, rowKeys, before } = await withConnectionOf(state)(
     HOME_SHARD,
     async (home) => {
       const made = await carriageOf(home, fields, table, given);
@@ -163,7 +164,7 @@ export async function writeRows(
         return {
           rows: filled.rows,
           carriage: { ...own, columns },
-          rowShards: [],
+          ...NO_PLACES,
           before: `${list}${merge.defaulted.overriding}`,
         };
       }
@@ -171,9 +172,8 @@ export async function writeRows(
         const keyed = withKeys(own, written, keys, key, placement);
         return { ...keyed, before: beforeKey(merge, fields.length) };
       }
-      if (key === null) return { ...all, rowShards: [] };
-      const places = await shardsOfRows(home, all.rows, made.columns, key, placement);
-      return { ...all, rowShards: places };
+      if (key === null) return { ...all, ...NO_PLACES };
+      return { ...all, ...(await placesOfRows(home, all.rows, made.columns, key, placement)) };
     },
   );
   return insertRows({
@@ -182,6 +182,7 @@ export async function writeRows(
     rows,
     carriage,
     rowShards,
+    rowKeys,
     defaults: merge.defaulted === null ? defaults : null,
     shards: shards.map((shard) => shard.id),
     parameters: { ...execution.parameters, types: description.parameterTypes },
@@ -190,6 +191,9 @@ export async function writeRows(
     bytesMax: context.mergeBytesMax,
   });
 }
+
+/** Of a table that is not sharded. */
+const NO_PLACES: GivenRows = { rowShards: [], rowKeys: [] };
 
 const withoutColumn = (row: Buffer, column: number): Buffer =>
   encodeDataRowBody(decodeDataRow(row).filter((_, i) => i !== column));

@@ -12,7 +12,7 @@ import type {
   RoutedPlan,
   WriteMerge,
 } from '../plan/plan.ts';
-import { targetsOf } from '../plan/route.ts';
+import { keysOf, targetsOf } from '../plan/route.ts';
 import type {
   InsertRowsMerge,
   MakeTableMerge,
@@ -158,8 +158,14 @@ function writeNow(
   }
   const shardOf = (key: KeySource) =>
     targetsOf({ kind: 'keys', keys: [key] }, values, context.topology())[0]!;
-  if (merge.how === 'write') return writeShards({ ...request, merge, targets, rowShards: [] });
+  if (merge.how === 'write') {
+    return writeShards({ ...request, merge, targets, rowShards: [], rowKeys: [] });
+  }
   const rowShards = merge.keys.map(shardOf);
   const own = [...new Set(rowShards)].sort((a, b) => a - b);
-  return writeShards({ ...request, merge, targets: own, rowShards });
+  const rowKeys = merge.keys.map((key) => {
+    const [value] = keysOf([key], values);
+    return value === undefined ? null : BigInt(value);
+  });
+  return writeShards({ ...request, merge, targets: own, rowShards, rowKeys });
 }

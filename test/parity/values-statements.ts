@@ -155,4 +155,31 @@ export const VALUES: readonly Said[] = [
       ON CONFLICT (code) DO UPDATE SET weight = excluded.weight`,
     parameters: [7],
   },
+  // RETURNING in the order of the rows, of which some give none.
+  {
+    sql: `INSERT INTO members (user_id, name) VALUES (1, 'dup'), (300, 'n'), (0, 'dup'), (301, 'o'), (7, 's'), (2, 'd'), (8, 't')
+      ON CONFLICT DO NOTHING RETURNING user_id, name`,
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO members AS own (user_id, name) VALUES (1, 'dup'), (300, 'n'), (0, 'dup'), (301, 'o'), (7, 's'), (2, 'd'), (8, 't')
+      ON CONFLICT (user_id) DO UPDATE SET name = 'met' WHERE own.user_id > 0 RETURNING *, own.name`,
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO files (user_id, id, name) VALUES (1, 90, 'a'), (2, 90, 'b'), (1, 91, 'c'), (4, 5, 'd'), (3, 90, 'e'), (2, 91, $1), (3, 4, 'g'), (1, 92, 'h'), (2, 3, 'i')
+      ON CONFLICT DO NOTHING RETURNING id, user_id, name`,
+    parameters: ['f'],
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO members (user_id, name) SELECT id, name FROM files WHERE id < 14 ORDER BY id DESC
+      ON CONFLICT (user_id) DO NOTHING RETURNING user_id`,
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO members (user_id, name) VALUES (1 + 0, 'dup'), (length('a') + 400, 'x'), (0, 'dup'), (401 + 1, 'y'), (403, 'z')
+      ON CONFLICT DO NOTHING RETURNING user_id`,
+    ordered: true,
+  },
 ];
