@@ -7,7 +7,7 @@ const ONE_SHARD =
   'Restrict every sharded table to one key (WHERE key = …), or choose the shard by hand: SET drive.shard = n.';
 const BY_HAND = 'Run it on each shard: connect to the shard itself, or SET drive.shard = n first.';
 
-interface Entry {
+export interface Entry {
   /** The clause or statement, as the message names it. */
   readonly what: string;
   readonly hint: string;
@@ -346,39 +346,4 @@ export function severalShards(reason: SeveralShardsReason): SqlErrorFields {
 export function refused(reason: RefusedReason): SqlErrorFields {
   const { what, hint } = REFUSED[reason];
   return { code: SQLSTATE.featureNotSupported, message: `not supported: ${what}`, hint };
-}
-
-/** The section of docs/sql.md that lists the refusals; a test compares it. */
-export function printUnsupported(): string {
-  const rows = (entries: Record<string, Entry>) =>
-    Object.values(entries)
-      .map(({ what, hint }) => `| ${what} | ${hint} |`)
-      .join('\n');
-  const copied = Object.values(NOT_STREAMED)
-    .map((what) => `* ${what}`)
-    .join('\n');
-  return `## Computed by shard 0 over copies
-
-For a SELECT with any of these, as for one whose tables, sub-queries or set operations do not stay on
-the shard of a key, shard 0 gets copies of the rows in temporary tables and computes the statement as
-it is:
-
-${copied}
-
-## Refused over several shards
-
-These work where the sharding key restricts the statement to one shard.
-
-| refused | what to do |
-|---|---|
-${rows(SEVERAL_SHARDS)}
-
-## Refused on any shard
-
-Most of these work where the shard is chosen by hand.
-
-| refused | what to do |
-|---|---|
-${rows(REFUSED)}
-`;
 }

@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
-  printUnsupported,
   REFUSED,
   type RefusedReason,
   refused,
@@ -12,6 +11,7 @@ import {
   type SeveralShardsReason,
   severalShards,
 } from '../../src/plan/unsupported.ts';
+import { printUnsupported } from '../../src/plan/unsupported-text.ts';
 import { readCases } from './case-file.ts';
 
 const FOLDER = join(import.meta.dirname, 'cases');
