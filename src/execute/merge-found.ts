@@ -15,7 +15,7 @@ import { type MergeWrite, sourceSql } from './merge-rows.ts';
 import type { ModifiedTable } from './modified-table.ts';
 import { takeRows } from './modify-rows.ts';
 import { differs } from './reference-write.ts';
-import { lend, type Strays, takeHome } from './stray-rows.ts';
+import type { StrayRows } from './stray-rows.ts';
 import type { WriteResult } from './write.ts';
 
 export interface FoundWrite extends Omit<MergeWrite, 'rowShards'> {
@@ -29,7 +29,7 @@ export interface FoundWrite extends Omit<MergeWrite, 'rowShards'> {
   readonly returned: readonly CarriedColumn[];
   readonly pairs: readonly FoundPair[];
   /** Rows that move are updated like others, then taken to their shards; null: deleted and inserted. */
-  readonly strays: Strays | null;
+  readonly strays: StrayRows | null;
 }
 
 /** A row of the source and one of the target, or either alone; and what is to be done. */
@@ -66,17 +66,17 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   const arriving = await takeMoved(write, pairs.filter(leaves));
   const { sql, columns } = stayingStatement(write);
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
-    if (strays !== null) await lend(strays, shard);
     const own = pairs.filter((pair) => !leaves(pair) && pair.shards.includes(shard));
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
     const given = isCopy ? new Answer(write.bytesMax) : answer;
     const alsoWithout = pairs.length === 0 && shard === HOME_SHARD;
     const rows = own.map((pair) => carriedBody(write, pair));
-    await runWithRows({ ...write, alsoWithout }, shard, sql, columns, rows, given);
+    const run = () => runWithRows({ ...write, alsoWithout }, shard, sql, columns, rows, given);
+    await (strays === null ? run() : strays.whileLent(shard, run));
     if (given.count === answer.count) continue;
     throw differs(shard, `MERGE ${given.count}`, `MERGE ${answer.count}`);
   }
-  if (strays !== null) await takeHome(strays);
+  await strays?.takeHome();
   await insertMoved(write, arriving, answer);
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
 }

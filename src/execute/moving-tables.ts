@@ -27,28 +27,30 @@ export interface MovingTable {
   readonly firesOnDelete: boolean;
   readonly firesOnInsert: boolean;
   readonly refersTo: readonly ForeignKey[];
+  /** Rows of it get new keys: it is the written one, or is written along. */
+  readonly moves: boolean;
+  /** Rows with the new keys are referred to by others, or by rows that are referred to. */
+  readonly isLent: boolean;
 }
 
 export interface MovingTables {
   /** What the written one is called. */
   readonly name: string;
-  /** The written one, and those that are written along; each behind those that it refers to. */
+  /** Each behind those that it refers to. */
   readonly tables: readonly MovingTable[];
-  /** Tables whose rows these refer to by their keys alone, or by more; each behind those that it refers to itself. */
-  readonly lent: readonly MovingTable[];
   /** session_replication_role as the session has it: not replica. */
   readonly role: string;
 }
 
 /** Whether the keys that rows have got in the end are told by the statement, or only those that it assigns. */
-type Told = 'final' | 'assigned';
+export type ToldKeys = 'final' | 'assigned';
 
 /** The table of the UPDATE, and whom it is asked of. */
 interface Survey {
   readonly home: ServerConnection;
   readonly catalog: Catalog;
   readonly target: MoveFacts;
-  readonly keys: Told;
+  readonly keys: ToldKeys;
 }
 
 /** A table that gets rows with new keys. */
@@ -67,7 +69,7 @@ export async function movingTables(
   home: ServerConnection,
   table: string,
   catalog: Catalog,
-  keys: Told,
+  keys: ToldKeys,
 ): Promise<MovingTables> {
   const target = await moveFacts(home, table);
   const survey = { home, catalog, target, keys };
@@ -86,8 +88,19 @@ export async function movingTables(
     if (by === 'update') open.push(...(await cascadesOf(next, survey)));
   }
   const lent = await lentTo(found, survey);
-  return { name, tables: await inOrder(found, survey), lent: await inOrder(lent, survey), role };
+  const tables: MovingTable[] = [];
+  for (const each of inOrder([...found, ...lent])) {
+    const isAmong = (all: readonly Moving[]) => all.some(isOf(each.facts.sql));
+    const part = { moves: isAmong(found), isLent: isAmong(lent) };
+    tables.push({ ...(await movingTable(each, survey)), ...part });
+  }
+  return { name, tables, role };
 }
+
+const isOf =
+  (sql: string) =>
+  ({ facts }: Moving): boolean =>
+    facts.sql === sql;
 
 /** A trigger may give a row of the UPDATE another key than is assigned. One whose function cannot be read is taken not to. */
 export async function mayChangeKey(
@@ -136,7 +149,7 @@ const fires =
   ({ type }: TriggerFacts): boolean =>
     (type & event) !== 0;
 
-async function movingTable({ facts, key }: Moving, { home, target }: Survey): Promise<MovingTable> {
+async function movingTable({ facts, key }: Moving, { home, target }: Survey) {
   const { sql, name, triggers, refersTo } = facts;
   const moves = triggers.filter(fires(TRIGGER.insert | TRIGGER.delete));
   // Where others do not fire, those would.
@@ -256,24 +269,24 @@ async function cascadesOf({ facts, key }: Moving, survey: Survey): Promise<reado
 }
 
 /**
- * What rows refer to by their new keys and that does not move along: a row that still lies on its old shard must find
- * it there.
+ * What rows refer to by their new keys: a row that still lies on its old shard must find it there, where it does not
+ * surely move along.
  */
 async function lentTo(found: readonly Moving[], survey: Survey): Promise<readonly Moving[]> {
   const lent: Moving[] = [];
-  const isSame = (sql: string) => (each: Moving) => each.facts.sql === sql;
   const open = found.filter(({ by }) => by !== 'insertOfOld');
+  const isAlong = (sql: string) => found.some((each) => each.by === 'update' && isOf(sql)(each));
   for (let next = open.shift(); next !== undefined; next = open.shift()) {
     const { facts, key } = next;
     for (const { columns, referred, schema, table, sql, name } of facts.refersTo) {
       const at = columns.indexOf(key);
       if (at < 0 || survey.catalog.table(schema, table)?.kind !== 'sharded') continue;
-      const isLent = lent.includes(next);
-      // All rows of a key are lent, those that refer to each other, too.
-      if (isLent ? sql === facts.sql : sql !== facts.sql && isAlong(sql, found)) continue;
-      if (lent.some(isSame(sql))) continue;
-      const other = movingOf(await moveFacts(survey.home, sql), 'update', survey);
-      if (referred[at] !== other.key || found.some(isSame(sql))) {
+      if (lent.some(isOf(sql))) continue;
+      // A child moves with its parent; a row of the same table may stay.
+      if (sql !== facts.sql && !lent.includes(next) && isAlong(sql)) continue;
+      const own = found.find(isOf(sql));
+      const other = own ?? movingOf(await moveFacts(survey.home, sql), 'update', survey);
+      if (referred[at] !== other.key || (own !== undefined && !isAlong(sql))) {
         throw immovable(
           survey.target.name,
           `Triggers or foreign keys act on the rows where they are, and the foreign key ${name} of ${facts.name} refers to rows that may be on the shards of the new keys.`,
@@ -287,22 +300,17 @@ async function lentTo(found: readonly Moving[], survey: Survey): Promise<readonl
   return lent;
 }
 
-const isAlong = (sql: string, found: readonly Moving[]): boolean =>
-  found.some(({ facts, by }) => by === 'update' && facts.sql === sql);
-
 /** Each behind those that it refers to. */
-async function inOrder(moving: readonly Moving[], survey: Survey): Promise<readonly MovingTable[]> {
+function inOrder(moving: readonly Moving[]): readonly Moving[] {
   const left = new Set(new Map(moving.map((each) => [each.facts.sql, each])).values());
-  const ordered: MovingTable[] = [];
+  const ordered: Moving[] = [];
   const refersToLeft = ({ facts }: Moving) =>
-    facts.refersTo.some(
-      ({ sql }) => sql !== facts.sql && [...left].some((each) => each.facts.sql === sql),
-    );
+    facts.refersTo.some(({ sql }) => sql !== facts.sql && [...left].some(isOf(sql)));
   while (left.size > 0) {
     // In a circle of foreign keys any is as good as another: they can only be deferred ones.
     const next = [...left].find((each) => !refersToLeft(each)) ?? [...left][0]!;
     left.delete(next);
-    ordered.push(await movingTable(next, survey));
+    ordered.push(next);
   }
   return ordered;
 }

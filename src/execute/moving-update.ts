@@ -9,7 +9,7 @@ import { checkCycle, type ModifiedRow, type ModifyWrite, stayingSql } from './mo
 import type { MovingTables } from './moving-tables.ts';
 import { formatAt } from './parameters.ts';
 import { integerOf, shardOfKey } from './row-set.ts';
-import { lend, takeHome } from './stray-rows.ts';
+import { StrayRows } from './stray-rows.ts';
 import type { WriteResult } from './write.ts';
 
 export interface MovingUpdate extends ModifyWrite {
@@ -24,7 +24,8 @@ export interface MovingUpdate extends ModifyWrite {
  * triggers have run: whether it moves, and where to.
  */
 export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
-  const { table, rows, merge, columns, columnCount, transaction, placement, bytesMax } = write;
+  const { table, rows, merge, columns, columnCount, transaction, placement, bytesMax, moving } =
+    write;
   const key = merge.key!.column;
   const unique = table.identity.slice(0, table.unique.columns);
   const beside = [
@@ -38,17 +39,18 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
   const sql = stayingSql({ ...write, returning });
   const answer: Buffer[] = [];
   const uniques: (readonly [before: string, after: string])[] = [];
-  const keys = new Map<number, Set<bigint>>();
-  const all = { transaction, placement, bytesMax, moving: write.moving, keys };
+  const shards = [...new Set(rows.flatMap((row) => row.shards))].sort((a, b) => a - b);
+  const onSeveralShards = shards.length > 1;
+  const strays = new StrayRows({ transaction, placement, bytesMax, moving, onSeveralShards });
   const updated = new Answer(bytesMax);
-  for (const shard of [...new Set(rows.flatMap(({ shards }) => shards))].sort((a, b) => a - b)) {
-    const own = rows.filter(({ shards }) => shards.includes(shard));
-    const strays = new Set(own.flatMap((row) => assignedKey(write, row)));
-    keys.set(shard, strays);
-    await lend(all, shard);
+  for (const shard of shards) {
+    const own = rows.filter((row) => row.shards.includes(shard));
+    for (const each of own.flatMap((row) => assignedKey(write, row))) strays.add(shard, each);
     const from = updated.rows.length;
     const bodies = own.map(({ body }) => body);
-    await runWithRows({ ...write, resultFormats }, shard, sql, columns, bodies, updated);
+    await strays.whileLent(shard, () =>
+      runWithRows({ ...write, resultFormats }, shard, sql, columns, bodies, updated),
+    );
     for (const row of updated.rows.slice(from)) {
       const values = decodeDataRow(row);
       answer.push(encodeDataRowBody(values.slice(0, columnCount)));
@@ -58,11 +60,11 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
         textOf(values.slice(after, after + unique.length)),
       ]);
       const value = integerOf(values.at(-1)!);
-      if (shardOfKey(value, merge.key!, placement) !== shard) strays.add(value!);
+      if (shardOfKey(value, merge.key!, placement) !== shard) strays.add(shard, value!);
     }
   }
   checkCycle(table, uniques);
-  await takeHome(all);
+  await strays.takeHome();
   const hasRows = write.returning !== '';
   return { rows: hasRows ? answer : [], tag: `${merge.verb} ${updated.count}` };
 }

@@ -22,90 +22,145 @@ import { NO_PARAMETERS } from './parameters.ts';
 import { integerBytes, integerOf } from './row-set.ts';
 import type { Transaction } from './transaction.ts';
 
-export interface Strays {
+export interface Relocation {
   readonly transaction: Transaction;
   readonly placement: Placement;
   readonly bytesMax: number;
   readonly moving: MovingTables;
-  /** The keys that belong to other shards, by the shard on which rows have got them. */
-  readonly keys: ReadonlyMap<number, ReadonlySet<bigint>>;
-}
-
-/**
- * Before the UPDATE of a shard: gives it copies of the rows that others refer to by the new keys, which their own
- * shards keep locked. They are gone again behind the strays.
- */
-export async function lend(strays: Strays, shard: number): Promise<void> {
-  const { placement, moving, bytesMax } = strays;
-  const keys = [...(strays.keys.get(shard) ?? [])];
-  for (const table of moving.lent) {
-    const copies = new Answer(bytesMax);
-    for (const from of inOrder(new Set(keys.map((key) => placement.shardOf(key))))) {
-      const own = keys.filter((key) => placement.shardOf(key) === from);
-      await copy(strays, from, table, own, copies);
-    }
-    await put(strays, shard, table, copies.rows);
-  }
+  /** The statement changes rows of more than one. */
+  readonly onSeveralShards: boolean;
 }
 
 const KEY: CarriedColumn = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs: null };
 
 /**
- * All rows with such a key are strays: no others lie on a shard that is not theirs. They leave before those
- * that they refer to, and arrive behind them.
+ * All rows of a shard with keys that belong to others are strays, or lent to it: no others lie on a shard that is not
+ * theirs.
  */
-export async function takeHome(strays: Strays): Promise<void> {
-  const { moving, bytesMax } = strays;
-  const taken = new Answer(bytesMax);
-  const arriving = new Map<MovingTable, Map<number, Buffer[]>>();
-  for (const shard of inOrder(strays.keys.keys())) {
-    for (const table of moving.tables.toReversed()) {
-      const from = taken.rows.length;
-      await take(strays, shard, table, taken);
-      const byShard = arriving.get(table) ?? new Map<number, Buffer[]>();
-      arriving.set(table, byShard);
-      for (const row of taken.rows.slice(from)) {
-        const target = strays.placement.shardOf(integerOf(columnAt(row, keyIndex(table)))!);
-        const own = byShard.get(target) ?? [];
-        byShard.set(target, own);
-        own.push(row);
-      }
-    }
-    for (const table of moving.lent.toReversed()) {
-      await take(strays, shard, table, new Answer(bytesMax));
+export class StrayRows {
+  readonly #relocation: Relocation;
+  /** Keys of other shards that rows have got, or may have, by the shard on which they lie. */
+  readonly #keys = new Map<number, Set<bigint>>();
+  /** Rows that are lent, by their shard and table. */
+  readonly #lent = new Map<number, Map<MovingTable, readonly Buffer[]>>();
+
+  constructor(relocation: Relocation) {
+    this.#relocation = relocation;
+  }
+
+  /** Rows of `shard` may have this key; where it is the shard's own, nothing is to be done. */
+  add(shard: number, key: bigint): void {
+    if (this.#relocation.placement.shardOf(key) === shard) return;
+    const keys = this.#keys.get(shard) ?? new Set();
+    this.#keys.set(shard, keys.add(key));
+  }
+
+  /**
+   * Runs the UPDATE of a shard, to which copies are lent of the rows that others refer to by the new keys; their own
+   * shards keep these locked.
+   */
+  async whileLent(shard: number, update: () => Promise<void>): Promise<void> {
+    const { moving, onSeveralShards } = this.#relocation;
+    await this.#lend(shard);
+    try {
+      await update();
+    } catch (error) {
+      const refersToItself = moving.tables.some(({ moves, isLent }) => moves && isLent);
+      if (!refersToItself || !onSeveralShards || !isOf(error, SQLSTATE.foreignKeyViolation))
+        throw error;
+      throw immovable(
+        moving.name,
+        'A foreign key of rows that are moved refers to rows of their own table, which may be moved from another shard by the same statement.',
+        'Move them by a statement of their own first.',
+      );
     }
   }
-  for (const table of moving.tables) {
-    const byShard = arriving.get(table) ?? new Map<number, Buffer[]>();
-    for (const shard of inOrder(byShard.keys()))
-      await put(strays, shard, table, byShard.get(shard)!);
+
+  async #lend(shard: number): Promise<void> {
+    const { placement, moving, bytesMax } = this.#relocation;
+    const keys = [...(this.#keys.get(shard) ?? [])];
+    const lent = new Map<MovingTable, readonly Buffer[]>();
+    for (const table of moving.tables.filter(({ isLent }) => isLent)) {
+      const copies = new Answer(bytesMax);
+      for (const from of inOrder(new Set(keys.map((key) => placement.shardOf(key))))) {
+        const own = keys.filter((key) => placement.shardOf(key) === from);
+        await copy(this.#relocation, from, table, own, copies);
+      }
+      await put(this.#relocation, shard, table, copies.rows);
+      lent.set(table, copies.rows);
+    }
+    this.#lent.set(shard, lent);
+  }
+
+  /**
+   * Behind it: takes strays to the shards of their keys. They leave, and what was lent, before those that they refer
+   * to, and arrive behind them.
+   */
+  async takeHome(): Promise<void> {
+    const { moving, bytesMax, placement } = this.#relocation;
+    const taken = new Answer(bytesMax);
+    const arriving = new Map<MovingTable, Map<number, Buffer[]>>();
+    for (const shard of inOrder(this.#keys.keys())) {
+      for (const table of moving.tables.toReversed()) {
+        const from = taken.rows.length;
+        await take(this.#relocation, shard, table, [...this.#keys.get(shard)!], taken);
+        const byShard = arriving.get(table) ?? new Map<number, Buffer[]>();
+        arriving.set(table, byShard);
+        const lent = this.#lent.get(shard)?.get(table) ?? [];
+        for (const row of without(taken.rows.slice(from), lent)) {
+          const target = placement.shardOf(integerOf(columnAt(row, keyIndex(table)))!);
+          const own = byShard.get(target) ?? [];
+          byShard.set(target, own);
+          own.push(row);
+        }
+      }
+    }
+    for (const table of moving.tables) {
+      const byShard = arriving.get(table) ?? new Map<number, Buffer[]>();
+      for (const shard of inOrder(byShard.keys())) {
+        await put(this.#relocation, shard, table, byShard.get(shard)!);
+      }
+    }
   }
 }
 
+const isOf = (error: unknown, code: string): boolean =>
+  error instanceof ServerError && error.fields.code === code;
+
 const inOrder = (shards: Iterable<number>): number[] => [...shards].sort((a, b) => a - b);
+
+/** The rows but for those others, each as often as it is among them; nobody has changed these. */
+function without(rows: readonly Buffer[], others: readonly Buffer[]): readonly Buffer[] {
+  const left = new Map<string, number>();
+  const nameOf = (row: Buffer) => row.toString('latin1');
+  for (const row of others) left.set(nameOf(row), (left.get(nameOf(row)) ?? 0) + 1);
+  return rows.filter((row) => {
+    const count = left.get(nameOf(row)) ?? 0;
+    if (count > 0) left.set(nameOf(row), count - 1);
+    return count === 0;
+  });
+}
 
 const keyIndex = ({ columns, key }: MovingTable): number =>
   columns.findIndex(({ name }) => name === key);
 
 async function take(
-  strays: Strays,
+  relocation: Relocation,
   shard: number,
   table: MovingTable,
+  keys: readonly bigint[],
   taken: Answer,
 ): Promise<void> {
-  const { transaction, keys, moving } = strays;
-  const own = [...keys.get(shard)!];
-  if (own.length === 0) return;
   const sql =
     `DELETE FROM ${table.sql} AS t USING ${carriedRelation([KEY], 1)} ` +
     `${ofKeys(table)} RETURNING ${itemsOf(table)}`;
-  const run = () => runWithKeys(strays, shard, table, sql, own, taken);
-  await (table.firesOnDelete ? unseen(transaction, shard, moving, run) : run());
+  const run = () => runWithKeys(relocation, shard, table, sql, keys, taken);
+  await (table.firesOnDelete ? unseen(relocation, shard, run) : run());
 }
 
 /** Locked as a foreign key locks what it refers to. */
 async function copy(
-  strays: Strays,
+  relocation: Relocation,
   shard: number,
   table: MovingTable,
   keys: readonly bigint[],
@@ -114,7 +169,7 @@ async function copy(
   const sql =
     `SELECT ${itemsOf(table)} FROM ${table.sql} AS t, ${carriedRelation([KEY], 1)} ` +
     `${ofKeys(table)} FOR KEY SHARE OF t`;
-  await runWithKeys(strays, shard, table, sql, keys, copies);
+  await runWithKeys(relocation, shard, table, sql, keys, copies);
 }
 
 const itemsOf = ({ columns }: MovingTable): string =>
@@ -123,7 +178,7 @@ const itemsOf = ({ columns }: MovingTable): string =>
 const ofKeys = ({ key }: MovingTable): string => `WHERE t.${quoteName(key)} = ${carriedRef(0)}`;
 
 function runWithKeys(
-  { transaction, bytesMax }: Strays,
+  { transaction, bytesMax }: Relocation,
   shard: number,
   { columns }: MovingTable,
   sql: string,
@@ -137,36 +192,36 @@ function runWithKeys(
 }
 
 async function put(
-  { transaction, bytesMax, moving }: Strays,
+  relocation: Relocation,
   shard: number,
   table: MovingTable,
   rows: readonly Buffer[],
 ): Promise<void> {
-  const { sql: name, columns, firesOnInsert } = table;
   if (rows.length === 0) return;
+  const { transaction, bytesMax } = relocation;
+  const { sql: name, columns, firesOnInsert } = table;
   const list = columns.map((column) => quoteName(column.name)).join(', ');
   const sql = `INSERT INTO ${name} (${list}) OVERRIDING SYSTEM VALUE ${carriedSql(columns, 1)}`;
   const write = { transaction, bytesMax, parameters: NO_PARAMETERS, resultFormats: [] };
   const run = () => runWithRows(write, shard, sql, columns, rows, new Answer(bytesMax));
   if (!firesOnInsert) return run();
-  await unseen(transaction, shard, moving, run);
-  for (const foreignKey of table.refersTo)
+  await unseen(relocation, shard, run);
+  for (const foreignKey of table.refersTo) {
     await lockReferred(write, shard, table, foreignKey, rows);
+  }
 }
 
 /** Runs it without triggers, those of foreign keys among them. */
 async function unseen(
-  transaction: Transaction,
+  { transaction, moving: { name, role } }: Relocation,
   shard: number,
-  { name, role }: MovingTables,
   run: () => Promise<void>,
 ): Promise<void> {
   const connection = await transaction.enlistWriter(shard);
   try {
     await query(connection, roleSql('replica'));
   } catch (error) {
-    if (!(error instanceof ServerError) || error.fields.code !== SQLSTATE.insufficientPrivilege)
-      throw error;
+    if (!isOf(error, SQLSTATE.insufficientPrivilege)) throw error;
     throw immovable(
       name,
       'It, or a table that is written along, has triggers for INSERT or DELETE, which an UPDATE does not fire.',

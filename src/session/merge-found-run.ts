@@ -1,7 +1,7 @@
 // Merge found run: finds which rows a MERGE matches and what becomes of them, locks and writes them.
 
 import { SqlError } from '../base/errors.ts';
-import { carriedArrays, carriedColumns, checkExact, RECORD } from '../execute/carried.ts';
+import { carriedArrays, carriedColumns, RECORD } from '../execute/carried.ts';
 import { defaultValues } from '../execute/default-values.ts';
 import { withIntegers } from '../execute/merge-apart.ts';
 import {
@@ -20,9 +20,9 @@ import {
 } from '../execute/merge-found-query.ts';
 import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows } from '../execute/modify-rows.ts';
-import { movingTables } from '../execute/moving-tables.ts';
 import { withArrays } from '../execute/parameters.ts';
 import { integerBytes, integerOf, shardOfKey } from '../execute/row-set.ts';
+import { StrayRows } from '../execute/stray-rows.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { FoundClause } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
@@ -30,6 +30,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { decodeDataRow, encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
 import { defaultKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
+import { movingAlong, triggersMove } from './moving-rows.ts';
 import { untilLocked } from './place-tries.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
@@ -71,35 +72,36 @@ export async function runFound(run: StagedRun, write: SourceWrite): Promise<Writ
     : NONE;
   const taken = [...rows, ...unmatched.rows].filter((row) => !isLeftAlone(row, clauses));
   const pairs = (await withDefaults(asked, taken)).map((row) => pairOf(asked, row));
-  const moved = pairs.filter(({ movesTo }) => movesTo !== null);
-  const strays = moved.length > 0 ? await straysOf(asked, moved) : null;
+  const strays = await straysOf(asked, pairs);
   const columns = await columnsOf(asked, [found[0], unmatched, found[1]]);
   return mergeFound({ ...write, table, ...columns, pairs, strays });
 }
 
-/** null: rows of the table can be moved as they are. Throws 0A000 where they cannot be moved. */
+/**
+ * null: no rows move, or as they are. Throws 0A000 where they cannot be moved, or might by triggers, of which no MERGE
+ * is sure to tell.
+ */
 async function straysOf(
   { run, write, table }: Asked,
-  moved: readonly FoundPair[],
+  pairs: readonly FoundPair[],
 ): Promise<FoundWrite['strays']> {
-  const withHome = withConnectionOf(run.d.state);
-  if (table.movable) {
-    const oids = table.columns.map(({ typeOid }) => typeOid);
-    await withHome(HOME_SHARD, (home) => checkExact(home, oids));
-    return null;
-  }
-  const { catalog, placement } = run.d.context.topology();
-  const { name } = write.merge.table;
-  const moving = await withHome(HOME_SHARD, (home) =>
-    movingTables(home, name, catalog, 'assigned'),
+  const { clauses, key } = write.merge.found;
+  const from = { name: write.merge.table.name, key, table };
+  const changed = pairs.flatMap(({ clause, identity }) =>
+    identity !== null && clauses[clause]!.command === 'update' ? clauses[clause]!.values : [],
   );
-  const keys = new Map<number, Set<bigint>>();
-  for (const { shards, newKey } of moved) {
-    const [shard] = shards as [number];
-    keys.set(shard, (keys.get(shard) ?? new Set()).add(newKey!));
-  }
+  const moves =
+    pairs.some(({ movesTo }) => movesTo !== null) || (await triggersMove(run, from, changed));
+  const moving = moves ? await movingAlong(run, from, 'assigned') : null;
+  if (moving === null) return null;
+  const { placement } = run.d.context.topology();
   const { transaction, bytesMax } = write;
-  return { transaction, bytesMax, placement, moving, keys };
+  const onSeveralShards = new Set(pairs.flatMap(({ shards }) => shards)).size > 1;
+  const strays = new StrayRows({ transaction, bytesMax, placement, moving, onSeveralShards });
+  for (const { shards, movesTo, newKey } of pairs) {
+    if (movesTo !== null) strays.add(shards[0]!, newKey!);
+  }
+  return strays;
 }
 
 interface Locked {

@@ -6,14 +6,12 @@ import {
   type CarriedColumn,
   carriedColumns,
   carriedFormat,
-  checkExact,
   collationsOf,
   RECORD,
   shownColumn,
 } from '../execute/carried.ts';
 import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
-import { mayChangeKey, movingTables } from '../execute/moving-tables.ts';
 import { movingUpdate } from '../execute/moving-update.ts';
 import { formatAt } from '../execute/parameters.ts';
 import { foundItems, returnedColumns } from '../execute/returned-columns.ts';
@@ -25,6 +23,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { columnAt, type FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
+import { movingAlong, triggersMove } from './moving-rows.ts';
 import { untilLocked } from './place-tries.ts';
 import { readRows, type Source, type StagedRun, sourceOf } from './row-source.ts';
 
@@ -61,8 +60,10 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     const shards = shardsOf(run, merge, table, body);
     rows.push({ body, shards, movesTo: newShard(run, merge, table, body, shards) });
   }
+  const from = { name: merge.table.name, key: merge.key, table };
   const moves =
-    rows.some(({ movesTo }) => movesTo !== null) || (await triggersMove(run, merge, table));
+    rows.some(({ movesTo }) => movesTo !== null) ||
+    (await triggersMove(run, from, merge.assignments));
   const write = {
     transaction: state.transaction!,
     merge,
@@ -76,31 +77,11 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     bytesMax: context.mergeBytesMax,
   };
   if (!moves) return modifyRows(write);
-  const { catalog, placement } = context.topology();
-  if (!table.movable) {
-    const moving = await withConnectionOf(state)(HOME_SHARD, (home) =>
-      movingTables(home, merge.table.name, catalog, 'final'),
-    );
-    const columnCount = run.description.fields?.length ?? 0;
-    return movingUpdate({ ...write, moving, placement, columnCount });
-  }
-  const oids = table.columns.map(({ typeOid }) => typeOid);
-  await withConnectionOf(state)(HOME_SHARD, (home) => checkExact(home, oids));
-  return modifyRows(write);
-}
-
-/** Rows whose assigned keys are of their own shards may get others by triggers. */
-async function triggersMove(
-  { d }: StagedRun,
-  { table: { name }, key, assignments }: ModifyRowsMerge,
-  { changesBeside, movable }: ModifiedTable,
-): Promise<boolean> {
-  if (movable || !changesBeside || !assignments.some(({ column }) => column === key?.column))
-    return false;
-  const { catalog } = d.context.topology();
-  return withConnectionOf(d.state)(HOME_SHARD, (home) =>
-    mayChangeKey(home, name, key!.column, catalog),
-  );
+  const moving = await movingAlong(run, from, 'final');
+  if (moving === null) return modifyRows(write);
+  const { placement } = context.topology();
+  const columnCount = run.description.fields?.length ?? 0;
+  return movingUpdate({ ...write, moving, placement, columnCount });
 }
 
 interface Locked {

@@ -116,14 +116,6 @@ it.each([
     'Tables inherit from files',
   ],
   [
-    'a foreign key to the same table',
-    [
-      before('files', 'noted'),
-      'ALTER TABLE files ADD CONSTRAINT own FOREIGN KEY (user_id, n) REFERENCES files',
-    ],
-    'the foreign key own of files refers to rows',
-  ],
-  [
     'a foreign key by the key, which a trigger changes',
     [
       before('files', 'pushed'),

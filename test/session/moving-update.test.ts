@@ -35,10 +35,13 @@ const TABLES = `
   CREATE TABLE people (user_id int8 PRIMARY KEY, name text);
   CREATE TABLE shelves (user_id int8 NOT NULL REFERENCES people, id int, note text DEFAULT 'none', twice int GENERATED ALWAYS AS (id * 2) STORED,
     above int, PRIMARY KEY (user_id, id), FOREIGN KEY (user_id, above) REFERENCES shelves);
+  CREATE TABLE nodes (user_id int8 NOT NULL, id int, above int, changed int DEFAULT 0, PRIMARY KEY (user_id, id),
+    FOREIGN KEY (user_id, above) REFERENCES nodes ON UPDATE CASCADE ON DELETE CASCADE);
   CREATE TABLE books (user_id int8 NOT NULL REFERENCES people, id int, shelf int, title text, changed int DEFAULT 0,
     PRIMARY KEY (user_id, id), FOREIGN KEY (user_id, shelf) REFERENCES shelves ON DELETE CASCADE);
   CREATE TABLE pages (user_id int8 NOT NULL REFERENCES people, book int, n int, PRIMARY KEY (user_id, book, n),
     FOREIGN KEY (user_id, book) REFERENCES books ON UPDATE CASCADE ON DELETE CASCADE);
+  ${trigger('nodes', 'BEFORE UPDATE', `BEGIN NEW.changed := OLD.changed + 1; RETURN NEW; END`)}
   ${trigger('books', 'BEFORE UPDATE', `BEGIN NEW.changed := OLD.changed + 1; NEW.title := OLD.user_id || ' ' || NEW.title; RETURN NEW; END`)}
   ${trigger(
     'stamped',
@@ -81,6 +84,7 @@ const CASCADED = [
   'kept',
   'links',
   'people',
+  'nodes',
   'shelves',
   'books',
   'pages',
@@ -104,6 +108,7 @@ const ROWS = [
   `INSERT INTO papers VALUES (1, 1, 1, 'p'), (1, 2, 2, 'q'), (1, 3, NULL, 'r'), (2, 1, 1, 's')`,
   `INSERT INTO kept VALUES (1, 'one'), (2, 'two'), (3, 'three')`,
   `INSERT INTO links VALUES (1, 1)`,
+  `INSERT INTO nodes VALUES (1, 1, NULL), (1, 2, 1), (1, 3, 2), (1, 4, NULL), (2, 9, NULL), (2, 10, 9)`,
   `INSERT INTO people SELECT * FROM owners`,
   `INSERT INTO shelves (user_id, id, note, above) VALUES (1, 1, 'low', NULL), (2, 1, 'high', NULL), (2, 2, NULL, 1), (3, 1, '', NULL)`,
   `INSERT INTO books VALUES (1, 1, 1, 'a'), (1, 2, NULL, 'b'), (2, 1, 1, 'c')`,
@@ -218,6 +223,13 @@ describe.each([2, 3])('Over %i shards', (shards) => {
       `UPDATE books SET user_id = 2, id = id + 10, shelf = 2 WHERE user_id = 1 AND id = 1 RETURNING *`,
       `UPDATE books SET user_id = 2, id = 7 WHERE id = 2 RETURNING *`,
       `UPDATE books SET user_id = 5 - user_id, id = id + 20, shelf = 1 WHERE id = 1 AND user_id = 2`,
+      // A table that refers to itself.
+      `UPDATE shelves SET user_id = 3, id = id + 10, above = 1 WHERE user_id = 2 AND id = 2 RETURNING *`,
+      `UPDATE shelves SET user_id = 1, id = id + 10 WHERE user_id = 2 AND id = 2 RETURNING *`,
+      `UPDATE nodes SET user_id = 5 WHERE user_id = 1 AND id = 1 RETURNING *`,
+      `UPDATE nodes SET user_id = 2, above = 10 WHERE user_id = 1 AND id = 4 RETURNING *`,
+      `UPDATE nodes SET user_id = 2, above = 10 WHERE user_id = 1 AND id = 1`,
+      `UPDATE nodes SET user_id = user_id + 5 WHERE above IS NULL`,
       `WITH moved AS (UPDATE stamped SET user_id = 6 WHERE user_id = 1 RETURNING *) SELECT count(*), sum(changed) FROM moved`,
     ])('%s', async (sql) => {
       expect(await expectSame(sql)).not.toHaveProperty('code');
@@ -242,8 +254,9 @@ describe.each([2, 3])('Over %i shards', (shards) => {
       expect(await expectSame(sql)).not.toHaveProperty('code');
     });
 
-    it('but where a trigger may change the key', async () => {
-      const sql = `MERGE INTO pushed p USING (VALUES (1, 2)) v (u, k) ON p.user_id = v.u WHEN MATCHED THEN UPDATE SET user_id = v.k`;
+    it.each([2, 13])('but where a trigger may change the key: from 1 to %i', async (key) => {
+      const sql = `MERGE INTO pushed p USING (VALUES (1, ${key})) v (u, k) ON p.user_id = v.u
+        WHEN MATCHED THEN UPDATE SET user_id = v.k`;
       expect(await answerOf(stand.client, sql)).toEqual({ code: '0A000' });
     });
   });
@@ -254,11 +267,21 @@ describe.each([2, 3])('Over %i shards', (shards) => {
       `UPDATE stamped SET user_id = 3 - user_id WHERE id = 1 AND user_id < 3`,
       `UPDATE stamped SET user_id = 2 WHERE id = 1`,
       `UPDATE kept SET user_id = 4 WHERE user_id = 1`,
+      `UPDATE shelves SET user_id = 1, above = 5 WHERE user_id = 2 AND id = 2`,
+      `UPDATE shelves SET user_id = 1, id = 1 WHERE user_id = 2 AND id = 2`,
+      `UPDATE nodes SET user_id = 5 WHERE user_id = 1 AND id = 2`,
+      `UPDATE nodes SET user_id = 2, above = 3 WHERE user_id = 1 AND id = 4`,
       `UPDATE books SET user_id = 3, shelf = 2 WHERE user_id = 1 AND id = 1`,
       `UPDATE books SET user_id = 4 WHERE id = 2`,
     ])('%s', async (sql) => {
       expect(await expectSame(sql)).toHaveProperty('code');
     });
+  });
+
+  it('but not where they refer to each other from several shards', async () => {
+    const sql = 'UPDATE nodes SET user_id = 8, above = 2 WHERE id > 1';
+    expect(await answerOf(stand.client, sql)).toEqual({ code: '0A000' });
+    expect(await expectSame(`${sql} AND user_id = 1`)).toHaveProperty('rowCount', 3);
   });
 
   it('in a transaction, to a savepoint and back', async () => {
