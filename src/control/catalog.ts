@@ -10,6 +10,7 @@ import type {
   TransactionDefaults,
 } from '../topology/table.ts';
 import { timeRoutines } from '../topology/time-routines.ts';
+import { mayGiveValue } from '../topology/trigger-value.ts';
 import type {
   DatabaseCollation,
   Relation,
@@ -229,7 +230,13 @@ function tableOf(
     );
     return as('home', null);
   }
-  return as('sharded', key);
+  return Object.freeze({ ...as('sharded', key), columns: columnsBehind(relation, key) });
+}
+
+/** A NULL that a trigger may replace is not known to be refused: the row would be kept where it is. */
+function columnsBehind({ columns, insertTriggers }: Relation, key: string): Table['columns'] {
+  if (!insertTriggers.some((body) => mayGiveValue(body, key))) return columns;
+  return columns.map((column) => (column.name === key ? { ...column, notNull: false } : column));
 }
 
 const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(WORD) ?? [];

@@ -57,6 +57,10 @@ export interface Relation {
   readonly rowSecurity: boolean;
   /** An INSERT may run code of users: a trigger, a rule, a policy, a function that a default calls. */
   readonly runsCode: boolean;
+  /**
+   * The bodies of its triggers BEFORE INSERT FOR EACH ROW, and of its partitions'; null: not in PL/pgSQL.
+   */
+  readonly insertTriggers: readonly (string | null)[];
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
   /** A foreign key to it may have rows changed along with an UPDATE of its own. */
@@ -154,6 +158,13 @@ SELECT pg_catalog.jsonb_build_object(
   'relations', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
     'rowSecurity', r.row_security,
+    'insertTriggers', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT
+        CASE l.lanname WHEN 'plpgsql' THEN p.prosrc END), '[]')
+      FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+      JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+      WHERE t.tgtype & 7 = 7 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+        AND (t.tgrelid = r.oid OR r.kind = 'p' AND t.tgrelid IN (
+          SELECT relid FROM pg_catalog.pg_partition_tree(r.oid::pg_catalog.regclass)))),
     'runsCode', r.runs_code, 'firesOnTruncate', r.fires_on_truncate,
     'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w

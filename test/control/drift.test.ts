@@ -27,6 +27,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       reads: [],
       rule: null,
       runsCode: false,
+      insertTriggers: [],
       firesOnTruncate: false,
       updatesCascade: false,
       deletesCascade: false,
