@@ -62,6 +62,12 @@ export const WITHOUT_MAX: ReadonlySet<Type> = new Set([
   'tsv',
   'point',
   'hs',
+  'times',
+  'spans',
+  'xml',
+  'tsq',
+  'path',
+  'box',
 ]);
 
 /** What `min` and `max` give of a type, where that is another. */
@@ -142,6 +148,10 @@ export function aggregate(make: Expressions, sight: Sight, depth: number): Typed
           call('text', 'string_agg(', arg('text'), ', ', arg('vc'), ' ORDER BY ', arg('int'), ')'),
         () => call('big', 'count(', wholeRow(make, sight), ')'),
         () => call('big', 'total(', arg('int'), ')'),
+        () => asText(call('times', 'range_agg(', arg('times'), ')')),
+        () => call('spans', 'range_intersect_agg(', arg('spans'), ')'),
+        () => asText(call('xml', 'xmlagg(', arg('xml'), ' ORDER BY ', arg('int'), ')')),
+        () => asText(call('evens', 'array_agg(', arg('even'), ' ORDER BY ', arg('int'), ')')),
         () => call('text', 'chain(', arg('text'), ' ORDER BY ', arg('text'), ' COLLATE "C")'),
       ])();
   }

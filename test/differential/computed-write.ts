@@ -1,11 +1,13 @@
 // Generator of writes whose rows or values come of a query: INSERT … SELECT, UPDATE … FROM, DELETE … USING.
 
+import { WITHOUT_MAX } from './aggregate.ts';
 import { condition } from './condition.ts';
-import type { Column, Sight } from './expression.ts';
+import { type Column, type Sight, WITHOUT_EQUALITY } from './expression.ts';
 import { tableItem } from './from-clause.ts';
 import { keyCondition } from './key-condition.ts';
 import type { QueryWriter } from './query.ts';
 import { returned } from './returning.ts';
+import { referringValue } from './table-rules.ts';
 import { list, type Node, option, type Part, query, text } from './tree.ts';
 import type { Type } from './type.ts';
 import { settableColumns, type WorldTable } from './world.ts';
@@ -26,20 +28,59 @@ export function insertSelect(w: QueryWriter, table: WorldTable): Node {
     bare: true,
   });
   // A key is never NULL; the rest of the rows fail otherwise on all servers.
-  const shown = columns.map(
-    ({ name }, i): Part => (name === table.key ? `coalesce(q.c${i}, 1)` : `q.c${i}`),
-  );
+  const shown = columns.map(({ name, refers }, i): Part => {
+    if (name === table.key) return `coalesce(q.c${i}, 1)`;
+    return refers ? referringValue(random) : `q.c${i}`;
+  });
   const names = columns.map((_, i) => `c${i}`).join(', ');
-  const source = random.chance(0.3)
-    ? made.node
-    : text('SELECT ', list(shown, ', '), ' FROM (', made.node, `) AS q (${names})`);
-  const conflict = random.chance(0.5) ? ' ON CONFLICT DO NOTHING' : '';
+  const skips = random.chance(0.5);
+  const named = text('(', made.node, `) AS q (${names})`);
+  const given = columns.map(({ type }, i) => ({ name: `c${i}`, type }));
+  const source =
+    random.chance(0.3) && !skips
+      ? made.node
+      : text(
+          'SELECT ',
+          list(shown, ', '),
+          ' FROM ',
+          skips ? firstOfEach(named, given, table, shown, columns) : named,
+        );
+  const conflict = skips ? ' ON CONFLICT DO NOTHING' : '';
   const sight: Sight = { own: [{ name: table.name, columns: table.columns }], outer: [] };
   return query(
     `INSERT INTO ${table.name} (${columns.map(({ name }) => name).join(', ')}) `,
     source,
     conflict,
     random.chance(0.5) ? option(' RETURNING ', returned(random, w.make, sight)) : '',
+  );
+}
+
+/**
+ * Of `rows` called d or q, the first of those that would be one row of the table: which of them ON CONFLICT
+ * takes is open.
+ */
+function firstOfEach(
+  rows: Part,
+  given: readonly Column[],
+  table: WorldTable,
+  values: readonly Part[],
+  columns: readonly Column[],
+): Node {
+  const name = rows === 'd' ? 'd' : 'q';
+  const identity = columns.flatMap((column, i): Part[] =>
+    column.name === table.key || column.name === 'id' ? [values[i]!] : [],
+  );
+  const order = given.map(({ name: own, type }) =>
+    WITHOUT_EQUALITY.has(type) ? `${name}.${own}::text` : `${name}.${own}`,
+  );
+  return text(
+    '(SELECT DISTINCT ON (',
+    list(identity),
+    `) ${name}.* FROM `,
+    rows,
+    ' ORDER BY ',
+    list([...identity, ...order]),
+    `) AS ${name}`,
   );
 }
 
@@ -74,7 +115,9 @@ export function updateFrom(w: QueryWriter, table: WorldTable): Node {
   const { own, other } = pairOf(w, { name: 'u', table }, source);
   const free = settableColumns(table).filter(({ name }) => name !== table.key && name !== 'id');
   const column = random.pick(free);
-  const value = random.pick(source.columns);
+  const value = random.pick(
+    source.columns.filter(({ type, name }) => !WITHOUT_MAX.has(type) || name === other.name),
+  );
   const sight: Sight = { own: [{ name: 'u', columns: table.columns }], outer: [] };
   const grouped = text(
     `(SELECT ${source.name}.${other.name} AS k, max(${source.name}.${value.name}) AS m, count(*) AS n FROM `,
@@ -108,8 +151,9 @@ export function updateFrom(w: QueryWriter, table: WorldTable): Node {
 export function deleteUsing(w: QueryWriter, table: WorldTable): Node {
   const random = w.random;
   const { item, source } = tableItem(w);
-  const sight: Sight = { own: [{ name: 'u', columns: table.columns }], outer: [] };
-  const both: Sight = { own: [...sight.own, source], outer: [] };
+  // Which of several partners is met is open: only the table's own columns are shown.
+  const shown = table.columns.map((column) => ({ ...column, part: `u.${column.name}` }));
+  const both: Sight = { own: [{ name: 'u', columns: table.columns }, source], outer: [] };
   const isJoined = source.columns.some(({ type }) => INTEGERS.includes(type));
   const { own, other } = isJoined
     ? pairOf(w, { name: 'u', table }, source)
@@ -119,7 +163,12 @@ export function deleteUsing(w: QueryWriter, table: WorldTable): Node {
     item,
     isJoined ? ` WHERE ${own} = ${source.name}.${other.name}` : ' WHERE u.id < 5',
     restriction(w, table, both),
-    random.chance(0.5) ? option(' RETURNING ', returned(random, w.make, sight)) : '',
+    random.chance(0.5)
+      ? option(
+          ' RETURNING ',
+          returned(random, w.make, { own: [{ name: 'u', columns: shown }], outer: [] }),
+        )
+      : '',
   );
 }
 
@@ -182,14 +231,17 @@ function archive(w: QueryWriter, rows: Returned, target: WorldTable): Node {
   const random = w.random;
   const sight: Sight = { own: [rows], outer: [] };
   const columns = givenColumns(w, target);
-  const values = columns.map(({ name, type }): Part => {
+  const values = columns.map(({ name, type, refers }): Part => {
+    if (refers) return referringValue(random);
     if (name === target.key) return random.chance(0.7) ? `d.${rows.key}` : 'd.id';
     return name === 'id' ? 'd.id + 1000' : w.make.of(type, sight, 0);
   });
+  const skips = random.chance(0.5);
   return text(
     `INSERT INTO ${target.name} (${columns.map(({ name }) => name).join(', ')}) SELECT `,
     list(values),
-    ' FROM d',
-    random.chance(0.5) ? ' ON CONFLICT DO NOTHING' : '',
+    ' FROM ',
+    skips ? firstOfEach('d', rows.columns, target, values, columns) : 'd',
+    skips ? ' ON CONFLICT DO NOTHING' : '',
   );
 }

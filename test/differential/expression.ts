@@ -11,8 +11,10 @@ export interface Column {
   readonly type: Type;
   /** What stands for it where it is no column but a group or an aggregate. */
   readonly part?: Part;
-  /** The table computes it: no statement gives it a value. */
-  readonly generated?: boolean;
+  /** What the table computes it of: no statement gives it a value. */
+  readonly generated?: string;
+  /** A value given to it is looked for in another table. */
+  readonly refers?: boolean;
 }
 
 export interface Relation {
@@ -31,7 +33,7 @@ export const TYPES = Object.keys(LITERALS) as readonly Type[];
 export const TEXT_TYPES: readonly Type[] = ['text', 'vc', 'bp', 'ci', 'de', 'cc', 'label', 'named'];
 export const ORDERED_TYPES = TYPES.filter((type) => type !== 'jsonb');
 /** Types whose values PostgreSQL cannot compare. */
-export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set(['json', 'point']);
+export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set(['json', 'point', 'xml', 'path', 'box']);
 
 /** What gives queries to expressions. */
 export interface Queries {
@@ -91,9 +93,12 @@ export class Expressions {
 
   typeInSight(sight: Sight): Type {
     const types = sight.own.flatMap((relation) => relation.columns.map(({ type }) => type));
-    return types.length === 0 || this.random.chance(0.15)
-      ? this.random.pick(TYPES)
-      : this.random.pick(types);
+    const type =
+      types.length === 0 || this.random.chance(0.15)
+        ? this.random.pick(TYPES)
+        : this.random.pick(types);
+    // What most is done with a type fails on those.
+    return WITHOUT_EQUALITY.has(type) && this.random.chance(0.7) ? 'int' : type;
   }
 
   of(type: Type, sight: Sight, depth: number): Node {

@@ -258,6 +258,17 @@ function functionOfRow(
       [{ name: 'v', type: 'tsp' }],
     ],
     (): [Node, Column[]] => [
+      from(
+        "XMLTABLE('/a/b' PASSING ",
+        of('xml'),
+        ` COLUMNS at FOR ORDINALITY, w text PATH '.') AS ${name}`,
+      ),
+      [
+        { name: 'at', type: 'int' },
+        { name: 'w', type: 'text' },
+      ],
+    ],
+    (): [Node, Column[]] => [
       from('LATERAL string_to_table(', of('text'), `, 'a') ${name} (w)`),
       [{ name: 'w', type: 'text' }],
     ],

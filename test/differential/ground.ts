@@ -9,7 +9,7 @@ import { startProxy } from '../../src/proxy.ts';
 import type { Shard } from '../../src/topology/shard.ts';
 import { connect } from '../parity/answer.ts';
 import type { runServers, superusers } from '../support/cluster.ts';
-import { BEFORE, insertOf, type World } from './world.ts';
+import { BEFORE, insertionOrder, insertOf, type World } from './world.ts';
 
 type Superuser = ReturnType<typeof superusers>['plain'];
 
@@ -65,6 +65,10 @@ export async function makeGround(
     closers.unshift(() => client.end());
     return { name: called, client };
   };
+  // Rows of one PostgreSQL are laid in other orders without what that would set off.
+  const admin = await connect({ ...plain, ...superusers.plain, database: 'postgres' });
+  await admin.query(`GRANT SET ON PARAMETER session_replication_role TO ${plain.user}`);
+  await admin.end();
   const plains = await Promise.all(
     ['plain', 'witness 1', 'witness 2', 'witness 3'].map(async (called, i) =>
       side(called, await database(plain, superusers.plain, `${name}_p${i}`)),
@@ -131,7 +135,7 @@ export async function makeGround(
           const at = plains.indexOf(each);
           for (const { sql, proxyOnly } of world.make)
             if (!proxyOnly || at < 0) await run(each, sql);
-          for (const table of world.tables) {
+          for (const table of insertionOrder(world)) {
             const insert = insertOf(table, ORDERS[at] ?? 'as made');
             if (insert !== null) await run(each, insert);
           }
@@ -148,7 +152,9 @@ export async function makeGround(
       // Tables of several kinds are dropped one by one.
       const drops = [
         ...world.views.toReversed().map((view) => `DROP VIEW IF EXISTS ${view.name}`),
-        ...world.tables.map((table) => `DROP TABLE IF EXISTS ${table.name}`),
+        ...insertionOrder(world)
+          .toReversed()
+          .map((table) => `DROP TABLE IF EXISTS ${table.name}`),
       ];
       await Promise.all(
         all.map(async (each) => {

@@ -3,6 +3,7 @@
 import { condition } from './condition.ts';
 import type { Relation, Sight } from './expression.ts';
 import { type Joined, oneOfEach, returned } from './joined-write.ts';
+import { referringValue } from './table-rules.ts';
 import { list, type Node, option, type Part, query, text } from './tree.ts';
 import { settableColumns } from './world.ts';
 
@@ -26,13 +27,15 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     ],
     ' AND ',
   );
-  const when = (words: string, sight: Sight, action: Part): Part =>
-    text(
-      ` WHEN ${words}`,
-      random.chance(0.5) ? text(' AND ', condition(make, sight, 0)) : '',
-      ' THEN ',
-      action,
-    );
+  // Behind a clause without a condition no other of its kind is taken.
+  const isOver = new Set<string>();
+  const when = (words: string, sight: Sight, action: () => Part, isLast = false): Part[] => {
+    if (isOver.has(words)) return [];
+    const isConditional = !isLast && random.chance(0.6);
+    if (!isConditional) isOver.add(words);
+    const also = isConditional ? text(' AND ', condition(make, sight, 0)) : '';
+    return [text(` WHEN ${words}`, also, ' THEN ', action())];
+  };
   const update = (sight: Sight): Part =>
     text(
       'UPDATE SET ',
@@ -55,6 +58,7 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     const values = columns.map((column): Part => {
       if (column.name === 'id') return random.pick(['s.id', 's.id', 's.id + 300']);
       if (column.name === table.key) return random.pick(keys);
+      if (column.refers) return referringValue(random);
       return make.of(column.type, ofSource!, 1);
     });
     return text(
@@ -66,12 +70,12 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     );
   };
   const clauses = [
-    ...(random.chance(0.7) ? [when('MATCHED', both!, action(both!))] : []),
-    ...(random.chance(0.4) ? [when('MATCHED', both!, action(both!))] : []),
-    ...(random.chance(0.3) ? [when('NOT MATCHED BY SOURCE', ofTarget, action(ofTarget))] : []),
-    ...(random.chance(0.4) ? [when('NOT MATCHED', ofSource!, insert())] : []),
-    ...(random.chance(0.15) ? [when('NOT MATCHED', ofSource!, 'DO NOTHING')] : []),
-    when('NOT MATCHED', ofSource!, insert()),
+    ...(random.chance(0.7) ? when('MATCHED', both!, () => action(both!)) : []),
+    ...(random.chance(0.4) ? when('MATCHED', both!, () => action(both!)) : []),
+    ...(random.chance(0.3) ? when('NOT MATCHED BY SOURCE', ofTarget, () => action(ofTarget)) : []),
+    ...(random.chance(0.4) ? when('NOT MATCHED', ofSource!, insert) : []),
+    ...(random.chance(0.15) ? when('NOT MATCHED', ofSource!, () => 'DO NOTHING') : []),
+    ...when('NOT MATCHED', ofSource!, insert, true),
   ];
   const all = clauses.map((clause, i) => (i === 0 ? clause : option(clause)));
   // A join by itself, of which a second relation adds nothing. PostgreSQL takes a value that it knows before

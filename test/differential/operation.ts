@@ -43,6 +43,9 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('(', of('pairs'), ')[1].n'),
         () => jsonValue(make, 'int', sight, depth),
         () => e('width_bucket(', of('price'), ', 0, 10, 3)'),
+        () => e('(', of('evens'), ')[1]'),
+        () => e('numnode(', of('tsq'), ')'),
+        () => e('cardinality(', "xpath('//b/text()', ", of('xml'), '))'),
       ])();
     case 'big':
       return random.pick([
@@ -118,6 +121,7 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
         () => e('(', of('texts'), ')[1]'),
         () => e('to_char(', of('price'), ", 'FM9G990D00')"),
         () => e('host(', of('inet'), ')'),
+        () => e('pg_typeof(', of(random.pick(TYPES)), ')::text'),
         () => jsonValue(make, 'text', sight, depth),
         () => listedRows(make, type, sight, depth),
       ])();
@@ -160,7 +164,41 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
     case 'pairs':
       return e('ARRAY[', list([of('pair')]), ']');
     case 'tsv':
-      return e("to_tsvector('simple', ", of('text'), ')');
+      return random.pick([
+        () => e("to_tsvector('simple', ", of('text'), ')'),
+        () => e("to_tsvector('english', ", of('text'), ')'),
+        () => e('(', of('tsv'), ' || ', of('tsv'), ')'),
+      ])();
+    case 'real':
+      return e('ts_rank(', list([of('tsv'), of('tsq')]), ')');
+    case 'tsq':
+      return random.pick([
+        () => e("plainto_tsquery('simple', ", of('text'), ')'),
+        () => e('(', of('tsq'), random.pick([' && ', ' || ', ' <-> ']), of('tsq'), ')'),
+      ])();
+    case 'times':
+      return random.pick([
+        () => e('tstzrange(least(', list([of('ts'), "'2026-06-01'"]), "), '2026-06-01', '[]')"),
+        () => e('(', of('times'), ' * ', of('times'), ')'),
+      ])();
+    case 'spans':
+      return random.pick([
+        () => e('numrange(least(', list([of('num'), '3']), '), 3)'),
+        () => e('(', of('spans'), ' * ', of('spans'), ')'),
+      ])();
+    case 'evens':
+      return random.pick([
+        () => e('ARRAY[', list([of('even'), of('even')]), ']'),
+        () => e('(', of('evens'), ' || ', of('even'), ')'),
+      ])();
+    case 'xml':
+      return random.pick([
+        () => e('xmlelement(name a, xmlattributes(', of('int'), ' AS b), ', of('text'), ')'),
+        () => e('xmlforest(', of('text'), ' AS a, ', of('int'), ' AS b)'),
+        () => e('xmlconcat(', list([of('xml'), of('xml')]), ')'),
+      ])();
+    case 'box':
+      return e('box(', list([of('point'), of('point')]), ')');
     case 'dates':
       return e('daterange(least(', list([of('date'), "'2026-01-01'"]), "), 'infinity')");
     case 'point':

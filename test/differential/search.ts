@@ -19,6 +19,8 @@ export interface Found {
   readonly reason: string;
   /** What makes the tables that the statement names, and their rows. */
   readonly tables: readonly string[];
+  /** What has been written before, in the same transaction. */
+  readonly after: readonly string[];
 }
 
 export interface Tally {
@@ -130,6 +132,7 @@ class Turn {
   readonly #random: Random;
   readonly #tally: Tally;
   readonly #asked: string[] = [];
+  readonly #written: string[] = [];
 
   constructor(ground: Ground, world: World, random: Random, tally: Tally) {
     this.#ground = ground;
@@ -210,7 +213,9 @@ class Turn {
     const judged = await judge(this.#ground, sides, question);
     if (judged.length === 0) return false;
     tally.asked += 1;
-    this.#asked.push(`${how.protocol}: ${question.rendered.sql}`);
+    const told = `${how.protocol}: ${question.rendered.sql}`;
+    this.#asked.push(told);
+    if (how.keeping === 'kept') this.#written.push(told);
     const [first] = judged;
     if (first!.error !== null) count(tally.errors, first!.error);
     for (const { verdict, reason } of judged) {
@@ -233,7 +238,8 @@ class Turn {
     const { reason } = small.judged;
     const { protocol, keeping } = how;
     const tables = making(this.#world, tablesIn(this.#world, rendered.sql));
-    const found = { ...rendered, protocol, keeping, side: side.name, reason, tables };
+    const after = this.#written;
+    const found = { ...rendered, protocol, keeping, side: side.name, reason, tables, after };
     this.#tally.found.push(found);
     console.log(found);
   }

@@ -1,5 +1,16 @@
 // Types of generated tables: literals of statements, values of rows, and what can be done with each.
 
+import {
+  DATES,
+  INTERVALS,
+  LOCAL_TIMES,
+  quoted,
+  TIMES,
+  typed,
+  UUIDS,
+  WORDS,
+} from './sample-value.ts';
+
 export type Type =
   | 'int'
   | 'small'
@@ -49,7 +60,14 @@ export type Type =
   | 'citext'
   | 'hs'
   | 'tsv'
-  | 'point';
+  | 'point'
+  | 'times'
+  | 'spans'
+  | 'evens'
+  | 'xml'
+  | 'tsq'
+  | 'path'
+  | 'box';
 
 export interface TypeFacts {
   /** The type's name in SQL. */
@@ -63,78 +81,6 @@ export interface TypeFacts {
   /** Values of rows where these are at the ends of what the type holds. */
   readonly extremes?: readonly string[];
 }
-
-const quoted = (...values: readonly string[]) =>
-  values.map((value) => `'${value.replaceAll("'", "''")}'`);
-const typed = (type: string, ...values: readonly string[]) =>
-  quoted(...values).map((value) => `${value}::${type}`);
-
-const WORDS = quoted(
-  '',
-  'a',
-  'A',
-  'b',
-  'ab',
-  'Ab',
-  'ä',
-  'Ä',
-  'z',
-  'Z',
-  'a b',
-  'a-b',
-  'ab1',
-  'ß',
-  'ss',
-  '_',
-  '10',
-  '9',
-  'é',
-  "o'x",
-  'a\\b',
-  '%',
-);
-const DATES = [
-  '2026-01-01',
-  '2026-03-29',
-  '2025-12-31',
-  '1999-02-28',
-  '2024-02-29',
-  'infinity',
-  '-infinity',
-  '0044-03-15 BC',
-];
-const TIMES = [
-  '2026-03-29 01:30:00+00',
-  '2026-03-29 03:30:00+02',
-  '2026-10-25 02:30:00+01',
-  '2025-12-31 23:59:59.999999+00',
-  '1970-01-01 00:00:00-08',
-  '2026-01-01 00:00:00+00',
-  '2026-01-01 05:30:00+05:30',
-];
-const LOCAL_TIMES = [
-  '2026-03-29 01:30:00',
-  '2026-03-29 03:30:00',
-  '2025-12-31 23:59:59.5',
-  '2026-01-01',
-  'infinity',
-];
-const INTERVALS = [
-  '1 day',
-  '24 hours',
-  '1 month',
-  '30 days',
-  '-1 year',
-  '0',
-  '1 day 02:03:04.5',
-  '-00:00:01',
-];
-const UUIDS = [
-  '00000000-0000-0000-0000-000000000000',
-  'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
-  'ffffffff-ffff-ffff-ffff-ffffffffffff',
-  '7f000000-0000-4000-8000-000000000001',
-];
 
 export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
   int: {
@@ -384,4 +330,45 @@ export const LITERALS: Readonly<Record<Type, TypeFacts>> = {
     rows: quoted('a:1 b', '', "'x y':2A"),
   },
   point: { sql: 'point', values: typed('point', '(1,2)'), rows: quoted('(1,2)', '(0,-1)') },
+  times: {
+    sql: 'tstzrange',
+    values: typed('tstzrange', 'empty', '[2026-01-01 00:00+00,2026-06-01 00:00+00)'),
+    rows: quoted(
+      'empty',
+      '[2026-01-01 00:00+00,2026-06-01 00:00+00)',
+      '(2026-03-29 01:30+00,)',
+      '[2026-03-29 03:30+02,2026-03-29 03:30+02]',
+      '(,infinity]',
+    ),
+  },
+  spans: {
+    sql: 'numrange',
+    values: typed('numrange', 'empty', '[1.5,3)'),
+    rows: quoted('empty', '[1.5,3)', '[1.50,3.0)', '(,0]', '(-1,NaN]'),
+  },
+  evens: {
+    sql: 'even[]',
+    values: typed('even[]', '{}', '{2,42}'),
+    rows: quoted('{}', '{0,2}', '{NULL}', '{{2,4},{6,8}}'),
+  },
+  xml: {
+    sql: 'xml',
+    values: typed('xml', '<a/>', '<a b="1">x</a>'),
+    rows: quoted('<a/>', '<a b="1">x</a>', 'no element', '<a><b>1</b><b>2</b></a>'),
+  },
+  tsq: {
+    sql: 'tsquery',
+    values: typed('tsquery', 'a', 'a & !b'),
+    rows: quoted('a', 'a & !b', 'x <-> y', 'a:*A | b'),
+  },
+  path: {
+    sql: 'jsonpath',
+    values: typed('jsonpath', '$.a', '$[*] ? (@ > 1)'),
+    rows: quoted('$.a', 'strict $[*]', '$.* ? (@ == null)'),
+  },
+  box: {
+    sql: 'box',
+    values: typed('box', '(1,2),(0,0)'),
+    rows: quoted('(1,2),(0,0)', '(0,0),(0,0)', '(-1,3),(2,-2)'),
+  },
 };

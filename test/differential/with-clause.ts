@@ -1,5 +1,6 @@
 // Generator of WITH, also RECURSIVE.
 
+import { WITHOUT_EQUALITY } from './expression.ts';
 import { tableItem } from './from-clause.ts';
 import type { QueryWriter } from './query.ts';
 import { list, type Node, option, type Part, text } from './tree.ts';
@@ -95,5 +96,14 @@ function linkedRows(w: QueryWriter, wish: Wish): Node {
   );
   const start = text(`SELECT first.*, 0 FROM (`, first.node, `) AS first`);
   w.ctes = [...w.ctes, { name, columns, key: null }];
-  return text(name, ' (n, v, far) AS (', start, ' UNION ', step, ')');
+  const traced = WITHOUT_EQUALITY.has(own.type)
+    ? ''
+    : random.pick([
+        '',
+        '',
+        ' SEARCH BREADTH FIRST BY n SET o',
+        ' CYCLE n, v SET looped USING path',
+      ]);
+  const union = traced === '' ? ' UNION ' : ' UNION ALL ';
+  return text(name, ' (n, v, far) AS (', start, union, step, ')', option(traced));
 }

@@ -9,6 +9,7 @@ import { keyCondition } from './key-condition.ts';
 import { merge } from './merge.ts';
 import { QueryWriter } from './query.ts';
 import { returned } from './returning.ts';
+import { referringValue } from './table-rules.ts';
 import { list, literal, type Node, option, type Part, query, text } from './tree.ts';
 import { LITERALS } from './type.ts';
 import { settableColumns, type World, type WorldTable } from './world.ts';
@@ -20,9 +21,22 @@ export interface Write {
 }
 
 export function writeStatement(random: Random, world: World): Write {
-  const table = random.chance(0.75)
+  const write = oneOf(random, world);
+  return { ...write, tables: changedBy(write.tables, world) };
+}
+
+/** With what a view shows, and what refers to any of them. */
+function changedBy(tables: readonly WorldTable[], world: World): WorldTable[] {
+  const all = new Set(tables.map((table) => table.shows ?? table));
+  for (const table of world.tables)
+    if ([...all].some(({ name }) => name === table.refersTo)) all.add(table);
+  return [...all];
+}
+
+function oneOf(random: Random, world: World): Write {
+  const table = random.chance(0.7)
     ? random.pick(world.tables.filter(({ kind }) => kind === 'sharded'))
-    : random.pick(world.tables);
+    : random.pick([...world.tables, world.views.find(({ shows }) => shows !== null)!]);
   const writer = new QueryWriter(random, world);
   const { make } = writer;
   if (random.chance(0.4)) {
@@ -73,6 +87,7 @@ function assignments(
   }
   return columns.map((column): Part => {
     const { name, type } = column;
+    if (column.refers) return `${name} = ${referringValue(random)}`;
     if (type === 'ints' && random.chance(0.3))
       return text(`${name}[2] = `, make.of('int', sight, 1));
     if (type === 'pair' && random.chance(0.3))
@@ -117,6 +132,7 @@ function insert(random: Random, make: Expressions, table: WorldTable): Node {
       list(
         columns.map((column): Part => {
           if (column.name === 'id') return String(random.int(0, 200));
+          if (column.refers) return referringValue(random);
           if (column.name === table.key)
             return random.chance(0.3)
               ? literal('int', random.pick(LITERALS.int.values), true)
@@ -129,11 +145,12 @@ function insert(random: Random, make: Expressions, table: WorldTable): Node {
       ')',
     ),
   );
+  const [set] = changed(random, table);
   const conflict = random.chance(0.3)
     ? table.key !== null && random.chance(0.5)
       ? option(
-          ` ON CONFLICT (${table.key}, id) DO UPDATE SET `,
-          `${changed(random, table)[0]!.name} = excluded.${changed(random, table)[0]!.name}`,
+          ` ON CONFLICT ${table.arbiter ?? `(${table.key}, id)`} DO UPDATE SET `,
+          `${set!.name} = excluded.${set!.name}`,
           random.chance(0.3) ? option(` WHERE ${table.name}.id < excluded.id + 100`) : '',
         )
       : option(' ON CONFLICT DO NOTHING')

@@ -32,6 +32,10 @@ export const FOUND: readonly string[] = [
   // FOR UPDATE of nothing that can be locked.
   'WITH few AS (SELECT max(id) AS m FROM members JOIN files USING (user_id)) SELECT m FROM few FOR KEY SHARE NOWAIT',
   'WITH few AS MATERIALIZED (SELECT id FROM files) SELECT id FROM few ORDER BY id LIMIT 3 FOR UPDATE',
+  // The type of what is copied.
+  'SELECT pg_typeof(f.size), pg_typeof(n.mood), pg_typeof(f.price), f.id FROM files f JOIN narrow n ON n.user_id = f.id',
+  'SELECT pg_typeof(max(mood)), pg_typeof(avg(part)), pg_typeof(array_agg(mood ORDER BY mood)) FROM thirds',
+  "SELECT pg_typeof((SELECT tag::german FROM files WHERE id = 1)), pg_typeof(NULL), pg_typeof('x'), rank() OVER (ORDER BY user_id) FROM members",
 ];
 
 /** The same, under settings of the session. */
