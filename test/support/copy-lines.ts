@@ -9,7 +9,9 @@ export async function copyLines(client: pg.Client, sql: string): Promise<string[
     // The driver tells its queries of each message, by these names.
     const copy = {
       submit: (connection: { query(text: string): void }) => connection.query(sql),
-      handleCopyData: ({ chunk }: { readonly chunk: Buffer }) => void chunks.push(chunk),
+      // It is a part of the driver's buffer, which the next data are written to.
+      handleCopyData: ({ chunk }: { readonly chunk: Buffer }) =>
+        void chunks.push(Buffer.from(chunk)),
       handleCommandComplete: () => undefined,
       handleReadyForQuery: () => resolve(),
       handleError: reject,
