@@ -44,7 +44,7 @@ export function modifyRows(
   const cut = { sql, tokens, scope, stays: !isMoved };
   const returning = returnedItems(statement, text.returning, cut);
   const byDefault = ({ column, sql }: AssignedColumn) => column === key?.column && sql === null;
-  if (assignments.some(byDefault)) throw new NoMerge('text');
+  if (assignments.some(byDefault)) throw new Refusal(refused('insertDefault'));
   // Every copy would evaluate the default by itself.
   if (table?.kind === 'reference' && assignments.some(({ sql }) => sql === null)) {
     throw new Refusal(refused('referenceUnsteady'));

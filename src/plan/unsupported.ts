@@ -188,7 +188,7 @@ export const REFUSED = {
     hint: 'Its copies must stay equal: send values instead of random(), LIMIT and functions of your own, and of DEFAULT in what UPDATE or ON CONFLICT sets; leave OVERRIDING USER VALUE away.',
   },
   insertDefault: {
-    what: 'a row without a value for its sharding key',
+    what: 'a row without a value for its sharding key, or one that is set to DEFAULT',
     hint: 'List the key column and give it a value.',
   },
   routine: {

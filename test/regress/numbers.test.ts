@@ -31,6 +31,15 @@ describe('An answer differs in numbers only', () => {
     );
   });
 
+  it('where rows are told apart by what is no number', () => {
+    const moved = answer(['2', null], ['10', 'x'], ['3', 'x'], ['101', null]);
+    const other = answer(['17', null], ['19', null], ['10', 'x'], ['33', 'x']);
+    const proxy = answer(['1024', null], ['10', 'x'], ['101', null], ['1025', 'x']);
+    expect(differInNumbers(moved, other, proxy)).toBe(true);
+    const wrong = answer(['1024', null], ['10', 'x'], ['101', null], ['1025', 'y']);
+    expect(differInNumbers(moved, other, wrong)).toBe(false);
+  });
+
   it.each([
     ['a value differs that no sequence gave', answer(['1', 'a'], ['1024', 'b'], ['11', 'c'])],
     ['another column differs', answer(['1', 'a'], ['1024', 'x'], ['10', 'c'])],

@@ -35,17 +35,23 @@ export function differInNumbers(plain: Answer, beside: Answer, proxy: Answer): b
 }
 
 /**
- * Rows that are the same on both stand beside each other, and the others as they come: a statement about
- * a number that only one of them has given may have changed their order.
+ * Rows that are the same on both stand beside each other, then those that are but for numbers, and the others as
+ * they come: a statement about a number that only one of them has given may have changed their order.
  */
 function alignedTo(rows: Rows['rows'], others: Rows['rows']): Rows['rows'] {
   const left = [...others];
-  const found = rows.map((row) => {
-    const at = left.findIndex((other) => row.every((value, c) => value === other[c]));
+  const take = (row: Rows['rows'][number], isAlike: typeof isSame) => {
+    const at = left.findIndex((other) => row.every((value, c) => isAlike(value, other[c]!)));
     return at < 0 ? null : left.splice(at, 1)[0]!;
-  });
-  return found.map((row) => row ?? left.shift()!);
+  };
+  const same = rows.map((row) => take(row, isSame));
+  const alike = rows.map((row, i) => same[i] ?? take(row, isSameOrNumber));
+  return alike.map((row) => row ?? left.shift()!);
 }
+
+const isSame = (a: string | null, b: string | null): boolean => a === b;
+const isSameOrNumber = (a: string | null, b: string | null): boolean =>
+  a === b || (NUMBER.test(a ?? '') && NUMBER.test(b ?? ''));
 
 /** Pairs the rows, those with the fewest numbers given by sequences first. */
 function pairs(plain: Rows, given: readonly boolean[][], proxy: Rows): boolean {
