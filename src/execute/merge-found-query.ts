@@ -53,9 +53,9 @@ export function foundQuery(write: SourceWrite, table: ModifiedTable, when: When)
   if (when === 'matched') return `${select} ${target}, ${source}, ${beside} WHERE (${on})`;
   const lacking = `NOT EXISTS (SELECT 1 FROM ${source} WHERE (${on}))`;
   const some = chance ? '' : ' AND "drive.when" > 0';
-  // RETURNING may ask for columns of the source, of which there is no row.
-  const from = returnedOf(write).length > 0 ? `${target} LEFT JOIN (${source}) ON false` : target;
-  return `${select} ${from}, ${beside} WHERE ${lacking}${some}`;
+  // RETURNING may ask for columns of the source, of which there is no row; the clauses' conditions do not see any.
+  const empty = returnedOf(write).length > 0 ? ` LEFT JOIN (${source}) ON false` : '';
+  return `${select} ${target} CROSS JOIN ${beside}${empty} WHERE ${lacking}${some}`;
 }
 
 export const isOf =

@@ -211,4 +211,11 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN NOT MATCHED BY SOURCE AND (SELECT count(*) FROM files) > 3 THEN UPDATE SET name = 'left'
       RETURNING merge_action(), c.code`,
   },
+  // A condition sees the source's columns only where there is a row of it: their names are no others'.
+  {
+    sql: `MERGE INTO members m USING (SELECT user_id AS k, name FROM members) v ON m.user_id = v.k + 1
+      WHEN MATCHED THEN UPDATE SET user_id = m.user_id + 70000
+      WHEN NOT MATCHED BY SOURCE AND name <> 'five' THEN DELETE
+      RETURNING merge_action(), m.user_id, m.name, v.k, cardinality(xpath('/a', '<a/>'::xml)) + (SELECT count(*) FROM files)`,
+  },
 ];
