@@ -113,7 +113,7 @@ async function timed(run: WriteRun): Promise<WriteRun> {
 async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {
   const { merge } = run;
   const { d, description } = staged;
-  if (computesFirst(merge)) await refuseReadOnly(staged);
+  if (computesFirst(merge)) await refuseReadOnly(staged, tableOf(merge));
   if (merge.how === 'insertRows') return runStaged(staged, merge);
   if (merge.how === 'modifyRows') return runModify(staged, merge);
   if (merge.how === 'mergeRows') return runMerge(staged, merge);
@@ -122,6 +122,12 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
   return d.state.inTransaction(() => writeNow(run, known, description));
+}
+
+/** What it writes, as SQL, where rows are computed first; null: several tables, or a new one. */
+function tableOf(merge: WritingMerge): string | null {
+  if (merge.how === 'insert') return merge.computed!.table;
+  return 'table' in merge && typeof merge.table === 'object' ? merge.table.name : null;
 }
 
 /** Any other is sent to the shards, which refuse what they may not write themselves. */

@@ -28,6 +28,16 @@ const STATEMENTS = [
   'DELETE FROM files WHERE id IN (SELECT id FROM files WHERE id < 0 ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED)',
 ];
 
+/** A temporary table may be written all the same. */
+const OF_TEMPORARY = [
+  'INSERT INTO kept SELECT user_id, name FROM members RETURNING *',
+  'UPDATE kept SET name = m.name FROM members m WHERE m.user_id = kept.id RETURNING kept.*',
+  "UPDATE kept SET name = 'none' FROM members m WHERE m.user_id = kept.id AND m.name = 'nobody'",
+  'DELETE FROM kept WHERE id IN (SELECT user_id FROM members) RETURNING *',
+  'INSERT INTO members SELECT id, name FROM kept',
+  'UPDATE files SET size = 1 / (size - size) FROM kept WHERE kept.id = files.id',
+];
+
 /** How a session comes to only read, and back. */
 const WAYS = [
   { begin: ['BEGIN READ ONLY'], end: 'ROLLBACK' },
@@ -49,15 +59,30 @@ describe.each([1, 3])('over %i shards', (shardCount) => {
 
   afterAll(() => servers.close());
 
-  describe.each(WAYS)('behind $begin', ({ begin, end }) => {
-    const each = async (sql: string) => {
-      for (const client of [servers.plain, servers.proxy, servers.engine]) await client.query(sql);
-    };
+  const each = async (sql: string) => {
+    for (const client of [servers.plain, servers.proxy, servers.engine]) await client.query(sql);
+  };
 
+  describe.each(WAYS)('behind $begin', ({ begin, end }) => {
     afterEach(() => each(end));
 
     test.each(STATEMENTS)('%s', async (sql) => {
       for (const first of begin) await each(first);
+      const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+      expect(proxy).toEqual(plain);
+      expect(engine).toEqual(plain);
+    });
+  });
+
+  describe('with a temporary table', () => {
+    beforeAll(() => each("CREATE TEMPORARY TABLE kept AS SELECT 1 AS id, 'one'::text AS name"));
+
+    afterAll(() => each('DROP TABLE kept'));
+
+    afterEach(() => each('ROLLBACK'));
+
+    test.each(OF_TEMPORARY)('%s', async (sql) => {
+      await each('BEGIN READ ONLY');
       const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
       expect(proxy).toEqual(plain);
       expect(engine).toEqual(plain);
