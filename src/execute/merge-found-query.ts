@@ -55,7 +55,7 @@ export function foundQuery(write: SourceWrite, table: ModifiedTable, when: When)
   const some = chance ? '' : ' AND "drive.when" > 0';
   // RETURNING may ask for columns of the source, of which there is no row; the clauses' conditions do not see any.
   const empty = returnedOf(write).length > 0 ? ` LEFT JOIN (${source}) ON false` : '';
-  return `${select} ${target} CROSS JOIN ${beside}${empty} WHERE ${lacking}${some}`;
+  return `${select} ${target}, ${beside}${empty} WHERE ${lacking}${some}`;
 }
 
 export const isOf =
