@@ -30,7 +30,7 @@ import { poolOf, reloaded, type Share, WHOLE } from './control/reload.ts';
 import { SchemaNews } from './control/schema-news.ts';
 import { TopologyStore } from './control/topology-store.ts';
 import { TRANSACTIONS, toldOf, transactionsElsewhere } from './control/transactions-elsewhere.ts';
-import { firstLoad, housekeeping } from './control/upkeep.ts';
+import { firstLoad, housekeeping, loadCommitted } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
 import { DecisionHold } from './execute/decision-hold.ts';
 import { SchemaHold } from './execute/schema-hold.ts';
@@ -297,7 +297,7 @@ function makeContext(
     hold,
     holdPlanning: () => news.hold(),
     schemaChanged: async () => {
-      await Promise.all([topology.loadNow(), siblings.schemaChanged(), news.announce()]);
+      await Promise.all([loadCommitted(topology, log), siblings.schemaChanged(), news.announce()]);
     },
     refreshSchema: () => topology.load(),
     topologyWithin: (participants) => topology.within(participants),

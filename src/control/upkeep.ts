@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SqlError } from '../base/errors.ts';
-import { HOME_SHARD_POLL_MS, HOME_SHARD_START_MS } from '../base/limits.ts';
+import { HOME_SHARD_POLL_MS, HOME_SHARD_START_MS, SCHEMA_TOLD_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { ServerError } from '../pool/query.ts';
 import type { ProxyChannel } from './proxy-channel.ts';
@@ -27,6 +27,27 @@ export async function firstLoad(
     } catch (error) {
       if (!isPassing(error) || performance.now() > deadlineMs) throw error;
       if (first) log.warn(`waiting for the home shard: ${error.message}`);
+      await sleep(HOME_SHARD_POLL_MS);
+    }
+  }
+}
+
+/**
+ * Resolves when a change of the schema that is committed is known. Where the home shard cannot be asked it
+ * is tried again for some time, and then left to housekeeping: what was committed has not failed. Never
+ * rejects.
+ */
+export async function loadCommitted(topology: TopologyStore, log: Logger): Promise<void> {
+  const deadlineMs = performance.now() + SCHEMA_TOLD_MS;
+  for (;;) {
+    try {
+      await topology.loadNow();
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) {
+        log.warn({ err: error }, 'a change of the schema could not be read again');
+        return;
+      }
       await sleep(HOME_SHARD_POLL_MS);
     }
   }

@@ -261,7 +261,10 @@ export async function settleDecision(
       `INSERT INTO drive.txlog (gid, state) VALUES (${name}, 'abort') ON CONFLICT DO NOTHING`,
     );
     const { rows } = await query(connection, `SELECT state FROM drive.txlog WHERE gid = ${name}`);
-    return rows[0]?.[0] === 'commit' ? 'commit' : 'abort';
+    const [row] = rows;
+    // Whoever has made the decision has seen it carried out everywhere.
+    if (row === undefined) throw new Error(`the decision on ${gid} is not kept any more`);
+    return row[0] === 'commit' ? 'commit' : 'abort';
   } finally {
     giveBack(cluster, connection);
   }

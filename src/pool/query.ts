@@ -1,6 +1,8 @@
 // query: runs one statement of the proxy's own on a leased connection and gathers what comes back.
 
 import type { SqlError } from '../base/errors.ts';
+import { CANCEL_TRIES } from '../base/limits.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import { BACKEND } from '../wire/message-type.ts';
@@ -46,7 +48,22 @@ export function query(
   return exchange(connection, encodeQuery(sql), onNotice);
 }
 
-/** The same for bytes that end in one message answered by ReadyForQuery. */
+/**
+ * As `query`, for a question that comes behind what is done: a cancel that comes late for that may hit the
+ * question, which is then asked again.
+ */
+export async function queryBehind(connection: ServerConnection, sql: string): Promise<QueryResult> {
+  for (let left = CANCEL_TRIES; ; left--) {
+    try {
+      return await query(connection, sql);
+    } catch (error) {
+      const code = error instanceof ServerError ? error.fields.code : '';
+      if (code !== SQLSTATE.queryCanceled || left === 0) throw error;
+    }
+  }
+}
+
+/** As `query`, for bytes that end in one message answered by ReadyForQuery. */
 export function exchange(
   connection: ServerConnection,
   bytes: Buffer,

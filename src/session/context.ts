@@ -28,7 +28,7 @@ export interface SessionContext {
   readonly clock: CoarseClock;
   /** ParameterStatus values of a server connection without settings. */
   serverParameters(): ReadonlyMap<string, string>;
-  /** After DDL: resolves when every process of the proxy plans with the schema of now. */
+  /** Behind DDL that is committed: resolves when every process of the proxy plans with it. Never rejects. */
   schemaChanged(): Promise<void>;
   /** Of this process: whoever is about to plan waits while it is on. */
   readonly hold: SchemaHold;

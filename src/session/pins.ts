@@ -3,7 +3,7 @@
 import type { Cluster } from '../execute/cluster.ts';
 import { giveBack } from '../execute/cluster.ts';
 import type { PinReason } from '../plan/plan.ts';
-import { query } from '../pool/query.ts';
+import { queryBehind } from '../pool/query.ts';
 import type { ConnectionOwner } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
@@ -97,16 +97,26 @@ export class Pins {
       const { reasons } = this.#pins.get(connection.shard.id)!;
       const asked = doubted.filter((reason) => reasons.has(reason) && HOLDS[reason] !== undefined);
       if (asked.length === 0) continue;
-      const list = asked.map((reason) => `EXISTS (${HOLDS[reason]})`);
-      const { rows } = await query(connection, `SELECT ${list.join(', ')}`);
-      for (const [i, reason] of asked.entries()) if (rows[0]![i] === 'f') reasons.delete(reason);
-      if (reasons.size === 0) await this.#free(connection);
+      try {
+        await this.#settleOn(connection, asked);
+      } catch (error) {
+        // A server that is gone has taken what was left there with it.
+        if (!connection.closed) throw error;
+      }
     }
+  }
+
+  async #settleOn(connection: ServerConnection, asked: readonly PinReason[]): Promise<void> {
+    const { reasons } = this.#pins.get(connection.shard.id)!;
+    const list = asked.map((reason) => `EXISTS (${HOLDS[reason]})`);
+    const { rows } = await queryBehind(connection, `SELECT ${list.join(', ')}`);
+    for (const [i, reason] of asked.entries()) if (rows[0]![i] === 'f') reasons.delete(reason);
+    if (reasons.size === 0) await this.#free(connection);
   }
 
   /** Also what no reason speaks of (a temporary function) must not reach the next borrower. */
   async #free(connection: ServerConnection): Promise<void> {
-    await query(connection, 'DISCARD ALL');
+    await queryBehind(connection, 'DISCARD ALL');
     connection.statements.clear();
     connection.settings = NO_SETTINGS;
     this.#pins.delete(connection.shard.id);

@@ -7,7 +7,7 @@ import { type BoundParameters, formatAt } from '../execute/parameters.ts';
 import type { Transaction } from '../execute/transaction.ts';
 import type { ArgumentSource, ConfigCall } from '../plan/action.ts';
 import { isRefusedSetting } from '../plan/set-config.ts';
-import { query } from '../pool/query.ts';
+import { query, queryBehind } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { assignmentOf, isReadWith } from '../pool/settings.ts';
 import { pathOf, roleOf } from './search-path.ts';
@@ -84,7 +84,7 @@ export async function learnPath(
   const connection = pathKnownBy === null ? null : pins.connection(pathKnownBy);
   if (connection === null) return;
   try {
-    const { rows } = await query(connection, 'SHOW search_path');
+    const { rows } = await queryBehind(connection, 'SHOW search_path');
     settings.set('search_path', assignmentOf('search_path', rows[0]![0]!));
   } catch (error) {
     if (!connection.closed) throw error;

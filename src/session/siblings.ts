@@ -19,7 +19,7 @@ export interface Siblings extends Seating {
   cancel(key: BackendKey): Promise<void>;
   /** Signals another's client; null: there is none. Rejects with 42501 when it is another user's. */
   signal(signal: Signal): Promise<true | null>;
-  /** Resolves when all others plan with the schema of now. */
+  /** Resolves when all others plan with the schema of now. Never rejects: the change is committed. */
   schemaChanged(): Promise<void>;
   /** The names of all that are alive, this process's own among them: parts of their gids. */
   living(): Promise<readonly string[]>;

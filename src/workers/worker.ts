@@ -1,7 +1,7 @@
 // Worker: a process that serves clients and asks the primary for what concerns all workers.
 
 import { CANCEL_PASS_MS, CHANNEL_DEADLINE_MS, RESTART_MS, SCHEMA_TOLD_MS } from '../base/limits.ts';
-import { createLog } from '../base/log.ts';
+import { createLog, type Logger } from '../base/log.ts';
 import { commandNamed } from '../commands/commands.ts';
 import { type ProxyWorker, startProxy } from '../proxy.ts';
 import type { Siblings } from '../session/siblings.ts';
@@ -82,7 +82,7 @@ function startWorker(
     shutdown: () => primary.tell('shutdown', null),
     worker: {
       ...{ name, share, fd: LISTENING_FD },
-      siblings: siblingsOf(number, primary),
+      siblings: siblingsOf(number, primary, log),
       async beforeClients(operations, loadSchema) {
         // PAUSE answers once all is quiet, which it is.
         for (const { command, argument } of orders) {
@@ -106,7 +106,7 @@ function startWorker(
   });
 }
 
-function siblingsOf(number: number, primary: Primary): Siblings {
+function siblingsOf(number: number, primary: Primary, log: Logger): Siblings {
   let lastSeat = 0;
   return {
     number,
@@ -133,7 +133,13 @@ function siblingsOf(number: number, primary: Primary): Siblings {
     cancel: (key) => primary.ask('cancel', key, CANCEL_PASS_MS),
     signal: (signal) => primary.ask('signal', signal, CANCEL_PASS_MS),
     // The primary ends who cannot be told, so this is bounded there.
-    schemaChanged: () => primary.ask('schemaChanged', null, 2 * SCHEMA_TOLD_MS),
+    async schemaChanged() {
+      try {
+        await primary.ask('schemaChanged', null, 2 * SCHEMA_TOLD_MS);
+      } catch (error) {
+        log.warn({ err: error }, 'other workers could not be told of a new schema');
+      }
+    },
     living: () => primary.ask('living', null, CHANNEL_DEADLINE_MS),
   };
 }

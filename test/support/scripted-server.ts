@@ -1,0 +1,38 @@
+// A server that has logged a proxy in and answers every message with what the test says.
+
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { SERVER_MESSAGE_BYTES_MAX } from '../../src/base/limits.ts';
+import { ServerConnection } from '../../src/pool/server-connection.ts';
+import { FrameReader } from '../../src/wire/frame.ts';
+
+/** Nobody logs in: both sides behave as if that had been done. */
+const LOGIN = { database: '', user: '', password: '', tls: null };
+
+/** For one connection, `answer` being told what it has been sent. */
+export class ScriptedServer {
+  #server: Server;
+
+  constructor(answer: (message: Buffer, socket: Socket) => void) {
+    this.#server = createServer({ noDelay: true }, (socket) => {
+      socket.on('data', (message: Buffer) => answer(message, socket));
+    });
+  }
+
+  /** The proxy's connection to it. */
+  async connect(): Promise<ServerConnection> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen({ host: '127.0.0.1', port: 0 }, resolve);
+    });
+    const { port } = this.#server.address() as AddressInfo;
+    const shard = { ...LOGIN, id: 0, host: '127.0.0.1', port };
+    const socket = connect({ host: shard.host, port, noDelay: true });
+    const identity = { processId: 1, secret: Buffer.alloc(4), parameters: new Map() };
+    const reader = new FrameReader(SERVER_MESSAGE_BYTES_MAX);
+    return new ServerConnection(shard, socket, reader, identity, 0);
+  }
+
+  /** Resolves when its connections are closed, too. */
+  async close(): Promise<void> {
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
