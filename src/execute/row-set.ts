@@ -28,6 +28,13 @@ export interface GivenRows {
   readonly rowKeys: readonly (bigint | null)[];
 }
 
+export interface RowSetOptions {
+  /** What becomes of more rows than it may hold. */
+  readonly overflow?: 'throw' | 'stop';
+  /** Of rows with one identity the first is kept. */
+  readonly identityOf?: (row: Buffer) => string;
+}
+
 /** Rows gathered up to a bound. */
 export class RowSet {
   readonly rows: Buffer[] = [];
@@ -35,23 +42,34 @@ export class RowSet {
   /** There are more rows than it may hold, and `overflow` says that this is no error. */
   isFull = false;
   readonly #bytesMax: number;
-  readonly #overflow: 'throw' | 'stop';
+  readonly #options: RowSetOptions;
+  readonly #identities = new Set<string>();
 
-  constructor(bytesMax: number, overflow: 'throw' | 'stop' = 'throw') {
+  constructor(bytesMax: number, options: RowSetOptions = {}) {
     this.#bytesMax = bytesMax;
-    this.#overflow = overflow;
+    this.#options = options;
   }
 
   /** DataRow bodies, kept. Throws 53400. */
   add(rows: readonly Buffer[]): void {
     for (const row of rows) {
+      if (!this.#isNew(row)) continue;
       this.bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
       this.rows.push(row);
     }
     if (this.bytes <= this.#bytesMax) return;
     this.isFull = true;
-    if (this.#overflow === 'stop') return;
+    if (this.#options.overflow === 'stop') return;
     throw tooManyRows(this.#bytesMax);
+  }
+
+  #isNew(row: Buffer): boolean {
+    const identity = this.#options.identityOf?.(row);
+    if (identity === undefined) return true;
+    if (this.#identities.has(identity)) return false;
+    this.#identities.add(identity);
+    this.bytes += identity.length;
+    return true;
   }
 }
 

@@ -74,6 +74,21 @@ export function elementOf({ typeOid, collation }: Column): LeafElement | null {
   return cast === undefined ? null : { type: 'text', typeOid: TEXT_OID, cast };
 }
 
+/**
+ * Types, and their arrays, that PostgreSQL does not read in binary as it writes them: aclitem has no such
+ * form, an empty tsquery is malformed to tsqueryrecv(), and regclass and its kin are numbers in it, which
+ * mean something else on another server. Source: src/include/catalog/pg_type.dat.
+ */
+const TEXT_ONLY: ReadonlySet<number> = new Set([
+  ...[1033, 1034, 3615, 3645],
+  ...[24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191],
+  ...[1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4090, 4097, 4192],
+]);
+
+/** Whether any server reads it: types made by users have other oids on each, which binary values hold. */
+export const hasBinaryForm = ({ typeOid }: Column): boolean =>
+  typeOid < FIRST_USER_TYPE_OID && !TEXT_ONLY.has(typeOid);
+
 /** Floats, times with a zone, and what is made of them: float4, float8, timestamptz, timetz, tstzrange. */
 const UNSTEADY: ReadonlySet<number> = new Set([
   700, 701, 1021, 1022, 1184, 1185, 1266, 1270, 3910, 3911, 4534,

@@ -4,10 +4,9 @@ import { quoteName } from '../base/quote.ts';
 import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Column, Table } from '../topology/table.ts';
-import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import { broadcastsOf, orNone, type SpreadPlace, type StreamPlanner } from './broadcast.ts';
 import { isSystem, type PlanContext } from './context.ts';
-import { elementOf, isUnsteady } from './engine-element.ts';
+import { elementOf, hasBinaryForm, isUnsteady } from './engine-element.ts';
 import { filterText } from './engine-filter.ts';
 import type { EngineLocking } from './engine-locks.ts';
 import {
@@ -337,7 +336,7 @@ function leafOf(
   const named = all.filter(({ name }) => needed(name, keyColumn));
   // None at all would mean that they are not known.
   const columns = named.length === 0 && more.named ? all.slice(0, 1) : named;
-  const isPlain = columns.length > 0 && columns.every((c) => c.typeOid < FIRST_USER_TYPE_OID);
+  const isPlain = columns.length > 0 && columns.every(hasBinaryForm);
   return {
     // A temporary table may stand before a home table of that name, and is read on the same server.
     table:
@@ -347,7 +346,6 @@ function leafOf(
     only: item.only,
     sample,
     columns: columns.map((column) => quoteName(column.name)),
-    // Types made by users have other oids on every server, which binary arrays and rows contain.
     format: isPlain ? 'binary' : 'text',
     unsteady: new Set(isPlain ? [] : columns.filter(isUnsteady).map(({ name }) => quoteName(name))),
     isSharded: key !== null,

@@ -35,7 +35,7 @@ export function runModify(run: StagedRun, merge: ModifyRowsMerge): Promise<Write
   return run.d.state.inTransaction(() => modify(run, merge));
 }
 
-/** Rows of the target, by their identity, with the shards that have them. */
+/** Rows of the target, each once. */
 interface Found {
   /** RETURNING as the rows' shards compute it. */
   readonly returning: string;
@@ -55,8 +55,7 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   );
   const rows: ModifiedRow[] = [];
   for (const body of found.rows) {
-    // Of several matches of one row PostgreSQL takes any, too.
-    if (!locked.delete(prefixOf(body, identity.length))) continue;
+    if (!locked.has(prefixOf(body, identity.length))) continue;
     const shards = shardsOf(run, merge, table, body);
     rows.push({ body, shards, movesTo: newShard(run, merge, table, body, shards) });
   }
@@ -180,13 +179,16 @@ async function find(
   const { resultFormats } = run.execution;
   const shownIn = (fields: readonly FieldDescription[]) =>
     returnedColumns(returning, fields, items.length, table);
-  const { set, description } = await readRows(run, source, (fields) => {
+  const formats = (fields: readonly FieldDescription[]) => {
     const { shown } = shownIn(fields);
     return fields.map(({ typeOid }, i) => {
       const column = shown.get(i);
       return column === undefined ? carriedFormat(typeOid) : formatAt(resultFormats, column);
     });
-  });
+  };
+  // Of several matches of one row PostgreSQL takes any, too.
+  const identityOf = (row: Buffer) => prefixOf(row, identity.length);
+  const { set, description } = await readRows(run, source, { formats, identityOf });
   const fields = description.fields ?? [];
   const { sql, shown } = shownIn(fields);
   const read = fields.filter((_, i) => !shown.has(i));

@@ -5,7 +5,7 @@ import { MERGE_BATCH_ROWS } from '../base/limits.ts';
 import { isUserType, typeNames } from '../execute/carried.ts';
 import type { Description } from '../execute/describe.ts';
 import { openPortalStream } from '../execute/portal-stream.ts';
-import { carriedFormats, RowSet } from '../execute/row-set.ts';
+import { carriedFormats, RowSet, type RowSetOptions } from '../execute/row-set.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
 import { severalShards } from '../plan/unsupported.ts';
@@ -74,19 +74,21 @@ export interface ReadRows {
   readonly tag: string;
 }
 
-type Formats = (fields: readonly FieldDescription[]) => readonly number[];
+export interface ReadOptions extends RowSetOptions {
+  /** Those in which rows are carried unless others are given. */
+  readonly formats?: (fields: readonly FieldDescription[]) => readonly number[];
+}
 
-/** All rows of the query, in the formats in which they are carried unless others are given. */
+/** All rows of the query, as the options have it. */
 export async function readRows(
   run: StagedRun,
   source: Source,
-  formats: Formats = carriedFormats,
-  overflow: 'throw' | 'stop' = 'throw',
+  { formats = carriedFormats, ...options }: ReadOptions = {},
 ): Promise<ReadRows> {
   const { d, runner } = run;
   const { plan, sql, parameters } = source;
   const description = await runner.description(plan, sql, parameters.types);
-  const set = new RowSet(d.context.mergeBytesMax, overflow);
+  const set = new RowSet(d.context.mergeBytesMax, options);
   const execution = {
     ...source,
     resultFormats: formats(description.fields ?? []),

@@ -14,7 +14,7 @@ const TEXT = [0];
 /** Answers as setval() does. Rejects with SqlError and ServerError. */
 export async function runSetval(run: StagedRun, { query, call }: SetvalMerge): Promise<void> {
   const { d, execution, description } = run;
-  const { set } = await readRows(run, await sourceOf(run, query), () => TEXT);
+  const { set } = await readRows(run, await sourceOf(run, query), { formats: () => TEXT });
   const answers: Buffer[] = [];
   for (const row of set.rows) {
     const values = decodeDataRow(row).map((value) => value?.toString() ?? null);

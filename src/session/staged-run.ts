@@ -6,7 +6,6 @@ import { filledRows } from '../execute/filled-rows.ts';
 import { insertRows } from '../execute/insert-rows.ts';
 import {
   carriageOf,
-  carriedFormats,
   columnTypes,
   type GivenRows,
   placesOfRows,
@@ -41,7 +40,7 @@ export async function runStaged(run: StagedRun, merge: InsertRowsMerge): Promise
   if (source.plan.effect !== 'read' || isWhole(merge)) {
     return state.inTransaction(async () => writeRows(run, merge, await readRows(run, source)));
   }
-  const read = await readRows(run, source, carriedFormats, 'stop');
+  const read = await readRows(run, source, { overflow: 'stop' });
   if (!read.set.isFull) return state.inTransaction(() => writeRows(run, merge, read));
   return state.inTransaction(() => writeStreamed(run, merge, source, read));
 }
@@ -93,12 +92,12 @@ async function writeStreamed(
     if (result.bytes > context.mergeBytesMax) throw returnsTooMuch(context.mergeBytesMax);
     result.rows.push(...rows);
   };
-  let set = new RowSet(batchBytes, 'stop');
+  let set = new RowSet(batchBytes, { overflow: 'stop' });
   for await (const rows of rowBatches(run, source)) {
     set.add(rows);
     if (!set.isFull) continue;
     await write(set);
-    set = new RowSet(batchBytes, 'stop');
+    set = new RowSet(batchBytes, { overflow: 'stop' });
   }
   if (set.rows.length > 0) await write(set);
   return { rows: result.rows, tag: `INSERT 0 ${result.count}` };

@@ -167,6 +167,6 @@ async function runPart(
     const staged = { d, runner, execution, description };
     return { ...(await writeSeveral(staged, execution, targets)), fields };
   }
-  const { set, tag } = await readRows(run, source, () => resultFormats);
+  const { set, tag } = await readRows(run, source, { formats: () => resultFormats });
   return { rows: set.rows, fields, tag };
 }

@@ -5,7 +5,7 @@ import Cursor from 'pg-cursor';
 import { copyLines } from '../support/copy-lines.ts';
 import type { Parameter, Rendered } from './tree.ts';
 
-/** From `copy` on they wrap the statement; it must be one query without parameters. */
+/** From `copy` to `made` they wrap the statement; it must be one query without parameters. */
 export type Protocol =
   | 'simple'
   | 'extended'
@@ -17,7 +17,9 @@ export type Protocol =
   | 'cursor'
   | 'scroll'
   | 'held'
-  | 'view';
+  | 'view'
+  | 'made'
+  | 'named';
 
 /** Those that send literals apart from the text. */
 export const TAKES_PARAMETERS: ReadonlySet<Protocol> = new Set([
@@ -25,6 +27,7 @@ export const TAKES_PARAMETERS: ReadonlySet<Protocol> = new Set([
   'binary',
   'portal',
   'execute',
+  'named',
 ]);
 
 /** What a statement has given, its values as the server sent them. */
@@ -100,6 +103,25 @@ export async function send(
       } finally {
         await (within ? run(`CLOSE ${name}`).catch(() => undefined) : run('ROLLBACK'));
       }
+    case 'named':
+      try {
+        const asked = { name, values: parameters.map(({ value }) => value) };
+        return [...(await run(sql, asked)), ...(await run(sql, asked))];
+      } finally {
+        // In a transaction that has failed it stays, which is no harm: its name is of its own.
+        await run(`DEALLOCATE ${name}`).catch(() => undefined);
+      }
+    case 'made': {
+      const made = await run(
+        `CREATE ${named % 2 === 0 ? 'TEMP ' : ''}TABLE ${name} AS ${queryOf(sql)}`,
+      );
+      try {
+        return [...made, ...(await run(`SELECT * FROM ${name}`))];
+      } finally {
+        const dropped = run(`DROP TABLE ${name}`);
+        await (within ? dropped.catch(() => undefined) : dropped);
+      }
+    }
     case 'view':
       await run(`CREATE VIEW ${name} AS ${queryOf(sql)}`);
       try {

@@ -45,14 +45,36 @@ export function insertSelect(w: QueryWriter, table: WorldTable): Node {
           ' FROM ',
           skips ? firstOfEach(named, given, table, shown, columns) : named,
         );
-  const conflict = skips ? ' ON CONFLICT DO NOTHING' : '';
   const sight: Sight = { own: [{ name: table.name, columns: table.columns }], outer: [] };
+  const conflict = skips ? onConflict(w, table, columns) : '';
   return query(
     `INSERT INTO ${table.name} (${columns.map(({ name }) => name).join(', ')}) `,
     source,
     conflict,
     random.chance(0.5) ? option(' RETURNING ', returned(random, w.make, sight)) : '',
   );
+}
+
+/** Of rows that are each of their own. */
+function onConflict(
+  { random, make }: QueryWriter,
+  table: WorldTable,
+  given: readonly Column[],
+): Part {
+  const free = given.filter(({ name }) => name !== table.key && name !== 'id');
+  if (table.arbiter === null || free.length === 0 || random.chance(0.5))
+    return ' ON CONFLICT DO NOTHING';
+  const both: Sight = {
+    own: [
+      { name: table.name, columns: table.columns },
+      { name: 'excluded', columns: table.columns },
+    ],
+    outer: [],
+  };
+  const column = random.pick(free);
+  const value = column.refers ? 'excluded.ref' : make.of(column.type, both, 1);
+  const where = random.chance(0.3) ? option(' WHERE ', condition(make, both, 1)) : '';
+  return text(` ON CONFLICT ${table.arbiter} DO UPDATE SET ${column.name} = `, value, where);
 }
 
 /**

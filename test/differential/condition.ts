@@ -2,8 +2,8 @@
 
 import { type Expressions, type Sight, TEXT_TYPES } from './expression.ts';
 import { predicate } from './predicate.ts';
-import { expression, list, type Node, option, type Part } from './tree.ts';
-import type { Type } from './type.ts';
+import { expression, list, type Node, option, type Part, untyped } from './tree.ts';
+import { LITERALS, type Type } from './type.ts';
 
 export function condition(make: Expressions, sight: Sight, depth: number): Node {
   const { random } = make;
@@ -86,7 +86,9 @@ function comparison(make: Expressions, sight: Sight, depth: number): Node {
   ]);
   const left = make.of(type, sight, depth);
   const right = random.chance(0.6)
-    ? make.literal(type)
+    ? random.chance(0.2)
+      ? untyped(type, random.pick(LITERALS[type].values))
+      : make.literal(type)
     : make.of(comparableType(make, type), sight, depth);
   return expression('bool', '(', left, operator, right, ')');
 }

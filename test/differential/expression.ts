@@ -39,6 +39,8 @@ export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set(['json', 'point', 'xm
 export interface Queries {
   /** `SELECT …` of one row at most and one column of that type. */
   value(type: Type, sight: Sight, depth: number): Part;
+  /** The same of several columns. */
+  row(types: readonly Type[], sight: Sight, depth: number): Part;
   /** Any number of rows. */
   rows(types: readonly Type[], sight: Sight, depth: number): Part;
 }

@@ -9,6 +9,7 @@ import { startProxy } from '../../src/proxy.ts';
 import type { Shard } from '../../src/topology/shard.ts';
 import { connect } from '../parity/answer.ts';
 import type { runServers, superusers } from '../support/cluster.ts';
+import { MAKE_MEAN } from './mean.ts';
 import { BEFORE, insertionOrder, insertOf, type World } from './world.ts';
 
 type Superuser = ReturnType<typeof superusers>['plain'];
@@ -17,6 +18,7 @@ type Superuser = ReturnType<typeof superusers>['plain'];
 export interface Side {
   readonly name: string;
   readonly client: pg.Client;
+  readonly shards: number;
 }
 
 export interface Ground {
@@ -57,13 +59,17 @@ export async function makeGround(
     });
     return { ...server, database: called };
   };
-  const side = async (called: string, login: Parameters<typeof connect>[0]): Promise<Side> => {
+  const side = async (
+    called: string,
+    login: Parameters<typeof connect>[0],
+    shards = 1,
+  ): Promise<Side> => {
     const client = await connect(login);
     // What one server answers soon may take others long, which have no statistics.
     await client.query("SET statement_timeout = '30s'");
     client.on('error', (error) => console.error(called, error.message));
     closers.unshift(() => client.end());
-    return { name: called, client };
+    return { name: called, client, shards };
   };
   // Rows of one PostgreSQL are laid in other orders without what that would set off.
   const admin = await connect({ ...plain, ...superusers.plain, database: 'postgres' });
@@ -111,14 +117,15 @@ export async function makeGround(
       };
     };
     proxies.set(count, {
-      proxy: await side(`${count} shards`, await start(false)),
-      engine: await side(`${count} shards, engine`, await start(true)),
+      proxy: await side(`${count} shards`, await start(false), count),
+      engine: await side(`${count} shards, engine`, await start(true), count),
     });
   }
   const main = [...proxies.values()].map(({ proxy }) => proxy);
   for (const { client } of [...plains, ...main]) {
     for (const sql of BEFORE) await client.query(sql);
   }
+  for (const sql of MAKE_MEAN) await plains[0]!.client.query(sql);
   const run = ({ client, name: called }: Side, sql: string) =>
     client.query(sql).catch((error: Error) => {
       throw new Error(`${called}: ${sql}: ${error.message}`, { cause: error });

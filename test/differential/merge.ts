@@ -36,11 +36,14 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     const also = isConditional ? text(' AND ', condition(make, sight, 0)) : '';
     return [text(` WHEN ${words}`, also, ' THEN ', action())];
   };
-  const update = (sight: Sight): Part =>
-    text(
-      'UPDATE SET ',
-      list(changed.map((column): Part => text(column.name, ' = ', make.of(column.type, sight, 1)))),
+  const moves = table.key !== null && random.chance(0.12);
+  const update = (sight: Sight): Part => {
+    const set = changed.map(
+      (column): Part => text(column.name, ' = ', make.of(column.type, sight, 1)),
     );
+    const move = moves && random.chance(0.5) ? [`${table.key} = ${random.int(-3, 60)}`] : [];
+    return text('UPDATE SET ', list([...set, ...move]));
+  };
   const action = (sight: Sight) =>
     random.pick([update(sight), update(sight), 'DELETE', 'DO NOTHING']);
   const ofTarget: Sight = { own: [target!], outer: [] };
@@ -72,7 +75,7 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
   const clauses = [
     ...(random.chance(0.7) ? when('MATCHED', both!, () => action(both!)) : []),
     ...(random.chance(0.4) ? when('MATCHED', both!, () => action(both!)) : []),
-    ...(random.chance(0.3) ? when('NOT MATCHED BY SOURCE', ofTarget, () => action(ofTarget)) : []),
+    ...(random.chance(0.4) ? when('NOT MATCHED BY SOURCE', ofTarget, () => action(ofTarget)) : []),
     ...(random.chance(0.4) ? when('NOT MATCHED', ofSource!, insert) : []),
     ...(random.chance(0.15) ? when('NOT MATCHED', ofSource!, () => 'DO NOTHING') : []),
     ...when('NOT MATCHED', ofSource!, insert, true),
@@ -84,12 +87,21 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
   const returning = random.chance(0.7)
     ? option(' RETURNING ', list(['merge_action()', returned(random, make, both!)]))
     : '';
+  const rows = oneOfEach(random, source);
+  // A row that matches twice is an error, whichever of the two is met first.
+  const [before, using]: readonly (readonly Part[])[] = random.pick([
+    [[], [rows, ' AS s']],
+    [[], [rows, ' AS s']],
+    [['WITH s AS MATERIALIZED ', rows, ' '], ['s']],
+    [['WITH w1 AS ', rows, ' '], ['w1 AS s']],
+    [[], [source.name, ' s']],
+  ]);
   return query(
+    ...before!,
     'MERGE INTO ',
     table.name,
     ' u USING ',
-    oneOfEach(random, source),
-    ' AS s',
+    ...using!,
     beside,
     ' ON ',
     on,

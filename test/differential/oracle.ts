@@ -1,12 +1,21 @@
 // Oracle: says whether a proxy's answer is the one that PostgreSQL gives.
 
 import pg from 'pg';
-import { type Given, isAnswered, isPossible } from '../support/possibility.ts';
+import {
+  type Failure,
+  type Given,
+  isAnswered,
+  isPossible,
+  type Rows,
+} from '../support/possibility.ts';
 import { type Protocol, send } from './asking.ts';
+import { isErrorOfPart } from './error-of-part.ts';
 import type { Ground, Side } from './ground.ts';
+import { withMean } from './mean.ts';
 import { type Order, orderedColumns, orderOf } from './outer-order.ts';
 import type { Rendered } from './tree.ts';
 import { inVariation } from './variation.ts';
+import type { WorldTable } from './world.ts';
 
 /**
  * PostgreSQL itself answers in more than one way: 'given', also in this one; 'possible', in others that
@@ -57,6 +66,9 @@ function rowsOf(
     row.map((value, i) => (isNumbered[i] && value !== null ? 'given' : value));
   return rows.map((row) => JSON.stringify(shown(row)));
 }
+
+/** Of which ORDER BY says nothing: two answers, and a table's rows. */
+const UNORDERED: ReadonlySet<Protocol> = new Set(['twice', 'named', 'made']);
 
 const CURSORS: ReadonlySet<Protocol> = new Set(['cursor', 'scroll', 'held']);
 
@@ -140,7 +152,9 @@ export interface Question {
   readonly protocol: Protocol;
   readonly keeping: Keeping;
   /** The tables that it reads or writes, by whatever view. */
-  readonly tables: readonly string[];
+  readonly tables: readonly WorldTable[];
+  /** The statement with each of the rows that it inserts alone. */
+  readonly apart: readonly Rendered[];
 }
 
 const ROWS_MAX = 5_000;
@@ -149,18 +163,9 @@ const QUERY_CANCELED = '57014';
 /** An error of a value, not of the statement. */
 const COMPUTED =
   /^nondeterministic collations are not supported for|^cannot subtract infinite dates$/;
-/** By the order of what is added up, or of a variance that avg() computes for nothing. */
+/** Of a variance that avg() computes for nothing. */
 const OVERFLOW = /^value out of range: overflow$/;
-const ADDS_UP = /\b(?:avg|sum|stddev|var|variance|covar|corr|regr)(?:_\w+)?\(/;
 const IN_FAILED_TRANSACTION = '25P02';
-/** Of foreign keys, and of triggers AFTER. */
-const AT_END: ReadonlySet<string> = new Set(['23503', 'P0001']);
-/** Of a value, a constraint, a view's check, a row that is met twice, a trigger. */
-const OF_ROWS = /^(?:22|23|44|21|P0001)/;
-
-const isMetAtEnd = (...failures: readonly { readonly error: string }[]): boolean =>
-  failures.some(({ error }) => AT_END.has(error)) &&
-  failures.every(({ error }) => OF_ROWS.test(error));
 
 /** Not worth the time: what shows in many rows shows in fewer. */
 const isTooMuch = (given: Given) =>
@@ -173,7 +178,7 @@ export async function judge(
 ): Promise<Judged[]> {
   const { rendered, protocol, keeping } = question;
   const ask = (side: Side) => give(side, rendered, protocol, keeping);
-  const order = protocol === 'twice' ? null : orderOf(rendered.sql);
+  const order = UNORDERED.has(protocol) ? null : orderOf(rendered.sql);
   const ordered = order !== null;
   const all = keeping === 'kept' ? [...sides, ...ground.witnesses] : sides;
   const plain = await ask(ground.plain);
@@ -190,7 +195,7 @@ export async function judge(
     else if (other.error === '0A000')
       judged.push({ verdict: 'refused', side: side.name, reason: other.message, error });
     else {
-      const verdict = keeping === 'kept' ? 'different' : await variations.judge(other);
+      const verdict = keeping === 'kept' ? 'different' : await variations.judge(other, side.shards);
       judged.push({ verdict, side: side.name, reason, error });
     }
   }
@@ -217,17 +222,15 @@ class Variations {
   }
 
   /** As soon as one of them is the answer, it is given; else what all of them have in common counts. */
-  async judge(other: Given): Promise<Verdict> {
+  async judge(other: Given, shards: number): Promise<Verdict> {
     const { sql } = this.#question.rendered;
     const [plain] = this.#answers;
-    // Whether a value is computed for rows that a condition has ruled out is open.
     if (!isAnswered(plain!) && isAnswered(other)) {
       const { message } = plain!;
-      if (COMPUTED.test(message) || (OVERFLOW.test(message) && ADDS_UP.test(sql)))
-        return 'possible';
+      // Whether a value is computed for rows that a condition has ruled out is open.
+      if (COMPUTED.test(message)) return 'possible';
+      if (OVERFLOW.test(message) && (await this.#isMean(other))) return 'possible';
     }
-    // One server meets these behind all rows, a shard behind its own.
-    if (!isAnswered(plain!) && !isAnswered(other) && isMetAtEnd(plain!, other)) return 'possible';
     const answers = this.#answers;
     const isOrdered = this.#order !== null;
     const inOrder = isAnswered(plain!) ? orderedColumns(this.#order, plain!.columns.length) : [];
@@ -242,7 +245,31 @@ class Variations {
       const vary = (each: Given) => difference(plain!, each, isOrdered, sql) !== null;
       if (!answers.some(vary)) break;
     }
-    return 'different';
+    return !isAnswered(plain!) && !isAnswered(other) && (await this.#isOfPart(other, shards))
+      ? 'possible'
+      : 'different';
+  }
+
+  /** What PostgreSQL gives where averages are computed without a variance. */
+  async #isMean(other: Rows): Promise<boolean> {
+    const { rendered, protocol, keeping } = this.#question;
+    const sql = withMean(rendered.sql);
+    if (sql === null) return false;
+    const given = await give(this.#ground.plain, { ...rendered, sql }, protocol, keeping);
+    if (!isAnswered(given)) return false;
+    // The columns may be called after the aggregate.
+    const { columns } = other;
+    return difference({ ...given, columns }, other, this.#order !== null, sql) === null;
+  }
+
+  #isOfPart({ error }: Failure, shards: number): Promise<boolean> {
+    const { plain } = this.#ground;
+    const { rendered, apart, protocol, keeping, tables } = this.#question;
+    const asks = [rendered, ...apart].map((each) => async () => {
+      const given = await give(plain, each, protocol, 'undone');
+      return given.error;
+    });
+    return isErrorOfPart(plain, shards, tables, keeping !== 'alone', asks, error);
   }
 
   async #ask(number: number): Promise<Given> {
@@ -252,8 +279,12 @@ class Variations {
     const within = keeping !== 'alone';
     const answer =
       witness === undefined
-        ? await inVariation(plain, tables, within, number, () =>
-            give(plain, rendered, protocol, 'undone'),
+        ? await inVariation(
+            plain,
+            tables.map(({ name }) => name),
+            within,
+            number,
+            () => give(plain, rendered, protocol, 'undone'),
           )
         : await give(witness, rendered, protocol, keeping);
     this.#answers.push(answer);

@@ -39,8 +39,12 @@ export class QueryWriter implements Queries {
   }
 
   value(type: Type, sight: Sight, depth: number): Part {
+    return this.row([type], sight, depth);
+  }
+
+  row(types: readonly Type[], sight: Sight, depth: number): Part {
     return this.select({
-      types: [type],
+      types,
       outer: [...sight.own, ...sight.outer],
       depth: Math.min(depth, 1),
       single: true,

@@ -6,7 +6,7 @@ import type { Ground, Side } from './ground.ts';
 import { type Judged, judge, type Keeping, type Question } from './oracle.ts';
 import { orderOf } from './outer-order.ts';
 import { QueryWriter } from './query.ts';
-import { type Node, type Parameter, render, smaller, text, varied } from './tree.ts';
+import { type Node, type Parameter, render, rowByRow, smaller, text, varied } from './tree.ts';
 import { insertOf, makeWorld, type World, type WorldTable } from './world.ts';
 import { writeStatement } from './write.ts';
 
@@ -99,6 +99,8 @@ const PROTOCOLS = [
   'scroll',
   'held',
   'view',
+  'made',
+  'named',
 ] as const;
 
 /** Two sides of one database would wait for each other. */
@@ -195,7 +197,7 @@ class Turn {
   async #write(sides: readonly Side[]): Promise<boolean> {
     const random = this.#random;
     const { node, tables } = writeStatement(random, this.#world);
-    const protocol = random.pick(['simple', 'extended', 'execute', 'binary'] as const);
+    const protocol = random.pick(['simple', 'extended', 'execute', 'binary', 'portal'] as const);
     const how = { parameters: protocol !== 'simple', protocol };
     if (!(await this.#ask(node, sides, { ...how, keeping: 'undone' }))) return true;
     let isAlike = await this.#ask(node, sides, { ...how, keeping: 'kept' });
@@ -275,8 +277,9 @@ const contents = (table: WorldTable): Node => text(`SELECT * FROM ${table.name}`
 function questionOf(world: World, tree: Node, how: How): Question {
   const { parameters, protocol, keeping } = how;
   const rendered = render(tree, parameters);
-  const tables = tablesIn(world, rendered.sql).map(({ name }) => name);
-  return { rendered, protocol, keeping, tables };
+  const tables = tablesIn(world, rendered.sql);
+  const apart = rowByRow(tree).map((each) => render(each, parameters));
+  return { rendered, protocol, keeping, tables, apart };
 }
 
 const SHRINK_TRIES = 600;

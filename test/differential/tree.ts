@@ -108,6 +108,18 @@ export function smaller(tree: Node): Node[] {
     .map(({ each }) => each);
 }
 
+/** An INSERT of several rows with each of them alone. */
+export function rowByRow(tree: Node): Node[] {
+  const at = tree.parts.indexOf(') VALUES ') + 1;
+  const rows = tree.parts[at];
+  if (at === 0 || rows === undefined || typeof rows === 'string' || rows.parts.length < 2)
+    return [];
+  return rows.parts.map((row) => ({
+    ...tree,
+    parts: tree.parts.with(at, { ...rows, parts: [row] }),
+  }));
+}
+
 const EMPTY = text('');
 
 function replacements(at: Node): Node[] {

@@ -82,6 +82,10 @@ function assignments(
   const value = ({ type }: Column): Part => make.of(type, sight, random.int(0, 2));
   if (columns.length > 1 && random.chance(0.15)) {
     const names = columns.map(({ name }) => name).join(', ');
+    if (random.chance(0.3)) {
+      const types = columns.map(({ type }) => type);
+      return [text(`(${names}) = (`, make.queries.row(types, sight, 1), ')')];
+    }
     const opening = random.pick(['(', 'ROW(', '(SELECT ']);
     return [text(`(${names}) = ${opening}`, list(columns.map(value)), ')')];
   }

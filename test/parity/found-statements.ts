@@ -32,6 +32,11 @@ export const FOUND: readonly string[] = [
   // FOR UPDATE of nothing that can be locked.
   'WITH few AS (SELECT max(id) AS m FROM members JOIN files USING (user_id)) SELECT m FROM few FOR KEY SHARE NOWAIT',
   'WITH few AS MATERIALIZED (SELECT id FROM files) SELECT id FROM few ORDER BY id LIMIT 3 FOR UPDATE',
+  // What PostgreSQL does not read in binary as it writes it.
+  'SELECT what, rank() OVER (ORDER BY user_id) FROM sought',
+  'SELECT kept_in, count(*), array_agg(DISTINCT made_by::text) FROM sought GROUP BY 1',
+  'SELECT DISTINCT made_by FROM sought',
+  'SELECT a.user_id, b.user_id FROM sought a JOIN sought b ON a.kept_in = b.kept_in',
   // The type of what is copied.
   'SELECT pg_typeof(f.size), pg_typeof(n.mood), pg_typeof(f.price), f.id FROM files f JOIN narrow n ON n.user_id = f.id',
   'SELECT pg_typeof(max(mood)), pg_typeof(avg(part)), pg_typeof(array_agg(mood ORDER BY mood)) FROM thirds',
