@@ -28,6 +28,8 @@ export interface Transfer {
   readonly outcome: 'committed' | 'failed' | 'unknown';
   /** What it was told when it did not succeed. */
   readonly told?: string;
+  /** An answer that is none of its statement. */
+  readonly odd?: string;
 }
 
 /** As whom a client transfers: what it says when it has logged in, and behind each BEGIN. */
@@ -122,23 +124,34 @@ async function transfer(
   // Neighbours are on different shards; one pays, the others share.
   const amounts = [-amount * (legs - 1), ...Array.from({ length: legs - 1 }, () => amount)];
   const statements = amounts.flatMap((change, i) => [
-    `UPDATE account SET balance = balance + ${change} WHERE user_id = ${first + i}`,
-    `INSERT INTO entry (user_id, transfer, amount) VALUES (${first + i}, ${id}, ${change})`,
+    [`UPDATE account SET balance = balance + ${change} WHERE user_id = ${first + i}`, 'UPDATE 1'],
+    [
+      `INSERT INTO entry (user_id, transfer, amount) VALUES (${first + i}, ${id}, ${change})`,
+      'INSERT 0 1',
+    ],
   ]);
+  const settings = block.map((sql) => [sql, 'SET']);
   let committing = false;
   try {
-    for (const sql of ['BEGIN', ...block, ...statements]) {
-      const messages = await client.query(sql);
-      if (errorCode(messages) === '') continue;
-      await client.query('ROLLBACK');
-      return { id, legs, outcome: 'failed', told: `${sql}: ${answerOf(messages)}` };
+    for (const [sql, tag] of [['BEGIN', 'BEGIN'], ...settings, ...statements]) {
+      const messages = await client.query(sql!);
+      const answer = answerOf(messages);
+      if (answer === tag) continue;
+      const told = `${sql}: ${answer}`;
+      const end = answerOf(await client.query('ROLLBACK'));
+      const failed = { id, legs, outcome: 'failed', told } as const;
+      if (errorCode(messages) === '') return { ...failed, odd: told };
+      return end === 'ROLLBACK' ? failed : { ...failed, odd: `ROLLBACK: ${end}` };
     }
     committing = true;
     const messages = await client.query('COMMIT');
+    const answer = answerOf(messages);
+    if (answer === 'COMMIT') return { id, legs, outcome: 'committed' };
     const code = errorCode(messages);
-    if (code === '' && tagsOf(messages)[0] === 'COMMIT') return { id, legs, outcome: 'committed' };
-    const outcome = code === OUTCOME_UNKNOWN ? 'unknown' : 'failed';
-    return { id, legs, outcome, told: `COMMIT: ${answerOf(messages)}` };
+    const told = `COMMIT: ${answer}`;
+    if (code === OUTCOME_UNKNOWN) return { id, legs, outcome: 'unknown', told };
+    const failed = { id, legs, outcome: 'failed', told } as const;
+    return code === '' && answer !== 'ROLLBACK' ? { ...failed, odd: told } : failed;
   } catch (error) {
     if (!client.ended) throw error;
     return { id, legs, outcome: committing ? 'unknown' : 'failed', told: String(error) };
@@ -147,15 +160,16 @@ async function transfer(
 
 /** Its errors and command tags, in their order. */
 const answerOf = (messages: readonly RawMessage[]): string =>
-  messages.map((message) => errorText([message]) || tagsOf([message]).join()).join(' ');
+  messages.flatMap((message) => errorText([message]) || tagsOf([message])).join('; ');
 
 /** Entries of all shards: how many legs of each transfer are there. */
 export type Legs = ReadonlyMap<number, number>;
 
 /** What the books and the shards do not agree on, in words; nothing when all is right. */
 export function disagreements(books: readonly Transfer[], legsFound: Legs): string[] {
-  return books.flatMap(({ id, legs, outcome, told }) => {
+  return books.flatMap(({ id, legs, outcome, told, odd }) => {
     const found = legsFound.get(id) ?? 0;
+    if (odd !== undefined) return [`transfer ${id}: not its answer, and ${found} legs (${odd})`];
     if (found !== 0 && found !== legs) return [`transfer ${id}: ${found} of ${legs} legs`];
     if (outcome === 'committed' && found === 0) return [`transfer ${id}: acknowledged, and lost`];
     if (outcome === 'failed' && found > 0) return [`transfer ${id}: refused, and there (${told})`];
