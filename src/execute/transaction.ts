@@ -1,12 +1,14 @@
 // Transaction: one session's open transaction over the shards that have been enlisted in it.
 
 import type { SqlError } from '../base/errors.ts';
-import { query, ServerError } from '../pool/query.ts';
+import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { mayBeSomebodyElse } from './as-login.ts';
+import { commit } from './commit.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
+import { Participants } from './participants.ts';
 import {
   type LocalNames,
   NO_MODES,
@@ -16,15 +18,7 @@ import {
   TransactionScript,
   tellsReadOnly,
 } from './transaction-script.ts';
-import {
-  commitTwoPhase,
-  hasWritten,
-  rollBack,
-  rolledBack,
-  type TwoPhase,
-  type UnfinishedPart,
-  unknownOutcome,
-} from './two-phase.ts';
+import type { TwoPhase, UnfinishedPart } from './two-phase.ts';
 
 export interface TransactionDependencies {
   readonly twoPhase: TwoPhase;
@@ -58,12 +52,6 @@ export class Transaction {
   pathKnownBy: number | null = null;
   /** The modes that AND CHAIN of the transaction before it has handed on. */
   inherited = NO_MODES;
-  readonly participants = new Map<number, ServerConnection>();
-  /**
-   * Beside the transaction: a connection of the home shard with its settings and savepoints, for
-   * what can never be prepared. It is committed first.
-   */
-  apart: ServerConnection | null = null;
   /**
    * What its statements have been answered by so far: each shard's own snapshot, taken when it was first
    * asked, or those of all shards, of one moment.
@@ -78,6 +66,7 @@ export class Transaction {
   /** Cursors declared in it, and where they live. */
   cursors: ReadonlyMap<string, DeclaredCursor> = new Map();
 
+  #participants: Participants;
   #script = new TransactionScript();
   #lost: SqlError | null = null;
   #dependencies: TransactionDependencies;
@@ -92,6 +81,17 @@ export class Transaction {
     this.implicit = implicit;
     this.settingsBefore = settings;
     this.#dependencies = dependencies;
+    this.#participants = new Participants(settings, dependencies);
+  }
+
+  /** By shard. */
+  get participants(): ReadonlyMap<number, ServerConnection> {
+    return this.#participants.connections;
+  }
+
+  /** The connection beside the transaction, once it is enlisted. */
+  get apart(): ServerConnection | null {
+    return this.#participants.apart;
   }
 
   /** The statements by which a new participant catches up. */
@@ -144,14 +144,12 @@ export class Transaction {
 
   /** The connection, of settingsBefore, is in the transaction as soon as BEGIN is sent on it. */
   join(connection: ServerConnection): void {
-    // The servers report alike: one of them is enough to hear.
-    if (this.participants.size === 0) connection.onParameterStatus = this.#dependencies.report;
-    this.participants.set(connection.shard.id, connection);
+    this.#participants.join(connection);
   }
 
   /** The server has no transaction any more, or never began it. */
   leave(connection: ServerConnection): void {
-    this.#settle(connection.shard.id, this.settingsBefore);
+    this.#participants.leave(connection, this.settingsBefore);
   }
 
   /** The connection of `shard` in this transaction; enlists the shard if need be. */
@@ -193,7 +191,7 @@ export class Transaction {
     if (this.apart !== null) return this.apart;
     const connection = await this.#dependencies.borrow(HOME_SHARD, this.settingsBefore, true);
     await this.#catchUp(connection, this.#script.writable(this.begin).join('\n;'));
-    this.apart = connection;
+    this.#participants.apart = connection;
     return connection;
   }
 
@@ -248,7 +246,7 @@ export class Transaction {
 
   /** The connection of a participant is gone: the transaction can only be rolled back. */
   participantLost(connection: ServerConnection, error: SqlError): void {
-    if (connection !== this.apart) this.participants.delete(connection.shard.id);
+    if (connection !== this.apart) this.#participants.remove(connection);
     this.#lost = error;
     this.state = 'failed';
   }
@@ -268,62 +266,24 @@ export class Transaction {
   }
 
   /** Runs `sql` on every participant, in shard order; the first error is thrown. */
-  async onEveryParticipant(sql: string): Promise<void> {
-    for (const shard of [...this.participants.keys()].sort((a, b) => a - b)) {
-      await query(this.participants.get(shard)!, sql);
-    }
-    if (this.apart !== null) await query(this.apart, sql);
+  onEveryParticipant(sql: string): Promise<void> {
+    return this.#participants.onEvery(sql);
   }
 
   /**
-   * Commits on every participant, `settings` being the session's from here on. One writer at most:
-   * one phase. Several: two phases. Throws what made it fail, after rolling back.
+   * Commits on every participant, `settings` being the session's from here on. Throws what made it fail,
+   * after rolling back.
    */
-  async commit(settings: Settings): Promise<void> {
-    const shards = [...this.participants.keys()].sort((a, b) => a - b);
-    try {
-      await this.#commitApart(settings);
-      const writers = shards.length < 2 ? shards : await this.#writersAmong(shards);
-      if (writers.length > 1) {
-        const connections = writers.map((shard) => this.participants.get(shard)!);
-        for (const part of await this.#commitTwoPhase(connections, settings)) {
-          this.#dependencies.unfinished(part);
-        }
-      } else {
-        for (const shard of writers) await this.#commitOne(shard, settings);
-      }
-      const readers = shards.filter((shard) => this.participants.has(shard));
-      for (const shard of readers) {
-        const ended = this.#commitOne(shard, settings);
-        await (writers.length > 0 ? ended.catch((error) => this.#readerLost(shard, error)) : ended);
-      }
-    } catch (error) {
-      await this.rollback();
-      throw error;
-    }
-  }
-
-  /** The writers' parts are over with it, however it ends. */
-  async #commitTwoPhase(
-    connections: readonly ServerConnection[],
-    settings: Settings,
-  ): Promise<readonly UnfinishedPart[]> {
-    const over: ServerConnection[] = [];
-    const prepared = (connection: ServerConnection): void => {
-      over.push(connection);
-      this.participants.delete(connection.shard.id);
-      connection.onParameterStatus = null;
-    };
-    try {
-      const asLogin = mayBeSomebodyElse(this.settingsBefore, this.recorded);
-      const mayBeReadOnly = this.mayBeReadOnly(settings);
-      const commit = { connections, settings, asLogin, mayBeReadOnly, prepared };
-      const unfinished = await commitTwoPhase(this.#dependencies.twoPhase, commit);
-      this.#settle(connections[0]!.shard.id, settings);
-      return unfinished;
-    } finally {
-      for (const connection of over) this.#dependencies.giveBack(connection);
-    }
+  commit(settings: Settings): Promise<void> {
+    const { twoPhase, giveBack, unfinished } = this.#dependencies;
+    return commit({
+      participants: this.#participants,
+      writers: this.writers,
+      settings,
+      asLogin: mayBeSomebodyElse(this.settingsBefore, this.recorded),
+      mayBeReadOnly: this.mayBeReadOnly(settings),
+      ...{ twoPhase, giveBack, unfinished },
+    });
   }
 
   /** By what it has been told, or its connections will be, from `settings` on. */
@@ -331,70 +291,8 @@ export class Transaction {
     return [this.begin, ...this.recorded, ...assignments.values()].some(tellsReadOnly);
   }
 
-  /** Ends the transaction everywhere without effect. Never throws: a lost server rolls back too. */
-  async rollback(): Promise<void> {
-    const ends = [...this.participants].map(async ([shard, connection]) => {
-      await rollBack(connection);
-      this.#settle(shard, this.settingsBefore);
-    });
-    await Promise.all([...ends, this.#rollbackApart()]);
-  }
-
-  /** Cursors WITH HOLD are computed to their end now, and may fail. */
-  async #commitApart(settings: Settings): Promise<void> {
-    if (this.apart === null) return;
-    const { tag } = await query(this.apart, 'COMMIT');
-    if (tag !== 'COMMIT') throw rolledBack(this.apart);
-    const connection = this.apart;
-    this.apart = null;
-    connection.settings = settings;
-    this.#dependencies.giveBack(connection);
-  }
-
-  async #rollbackApart(): Promise<void> {
-    const connection = this.apart;
-    if (connection === null) return;
-    this.apart = null;
-    await rollBack(connection);
-    connection.settings = this.settingsBefore;
-    this.#dependencies.giveBack(connection);
-  }
-
-  #settle(shard: number, settings: Settings, fate: 'reuse' | 'close' = 'reuse'): void {
-    const connection = this.participants.get(shard);
-    if (connection === undefined) return;
-    if (fate === 'close') connection.tainted = true;
-    this.participants.delete(shard);
-    connection.onParameterStatus = null;
-    connection.settings = settings;
-    this.#dependencies.giveBack(connection);
-  }
-
-  async #commitOne(shard: number, settings: Settings): Promise<void> {
-    const connection = this.participants.get(shard)!;
-    let tag: string;
-    try {
-      ({ tag } = await query(connection, 'COMMIT'));
-    } catch (error) {
-      throw error instanceof ServerError ? error : unknownOutcome(error);
-    }
-    this.#settle(shard, settings);
-    if (tag !== 'COMMIT') throw rolledBack(connection);
-  }
-
-  /** What others have written is committed, whatever becomes of a shard that was only read. */
-  #readerLost(shard: number, error: unknown): void {
-    this.#dependencies.twoPhase.log.warn({ shard, err: error }, 'a shard did not end its reading');
-    this.#settle(shard, this.settingsBefore, 'close');
-  }
-
-  /** A function may write without our knowing. */
-  async #writersAmong(shards: readonly number[]): Promise<number[]> {
-    const writers: number[] = [];
-    for (const shard of shards) {
-      const isKnown = this.writers.has(shard);
-      if (isKnown || (await hasWritten(this.participants.get(shard)!))) writers.push(shard);
-    }
-    return writers;
+  /** Ends the transaction everywhere without effect. Never throws. */
+  rollback(): Promise<void> {
+    return this.#participants.rollback();
   }
 }
