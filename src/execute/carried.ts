@@ -30,6 +30,15 @@ export const shownColumn = (format: 0 | 1): CarriedColumn =>
     ? { typeOid: TYPE.bytea, type: 'pg_catalog.bytea', readAs: null }
     : { typeOid: TYPE.text, type: 'pg_catalog.text', readAs: null };
 
+/** A number of the proxy's own behind what is carried: a row's position, or what is known of it. */
+export const NUMBER: CarriedColumn = { typeOid: TYPE.int4, type: 'pg_catalog.int4', readAs: null };
+
+export function numberBytes(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
 /** Of rows of no type of their own, which no server can read. */
 export const RECORD = 2249;
 

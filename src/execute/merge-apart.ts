@@ -5,7 +5,7 @@ import type { Placement } from '../topology/placement.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { TYPE } from '../value/type-oid.ts';
 import { columnAt } from '../wire/row.ts';
-import { type CarriedColumn, carriedArrays, carriedRef } from './carried.ts';
+import { type CarriedColumn, carriedArrays, carriedRef, NUMBER } from './carried.ts';
 import { Answer, runWithRows } from './carried-statement.ts';
 import { type MergeWrite, sourceSql } from './merge-rows.ts';
 import { withArrays } from './parameters.ts';
@@ -20,8 +20,7 @@ export interface ApartWrite extends Omit<MergeWrite, 'rowShards'> {
   defaultKeys(this: void, count: number): Promise<readonly (bigint | null)[]>;
 }
 
-/** A column of the proxy's own behind those of the source: a row's position, or what is known of it. */
-const NUMBER: CarriedColumn = { typeOid: TYPE.int4, type: 'pg_catalog.int4', readAs: null };
+/** Behind a row's number. */
 const KEY: CarriedColumn = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs: null };
 
 /**

@@ -2,8 +2,8 @@
 
 import { quoteName } from '../base/quote.ts';
 import type { FoundClause } from '../plan/staged.ts';
-import { carriedRef } from './carried.ts';
-import { type FoundWrite, NUMBER } from './merge-found.ts';
+import { carriedRef, NUMBER } from './carried.ts';
+import type { FoundWrite } from './merge-found.ts';
 import { sourceSql } from './merge-rows.ts';
 import type { ModifiedTable } from './modified-table.ts';
 import { rowItem } from './written-row.ts';

@@ -6,14 +6,14 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { FoundClause, FoundMerge, MergeReturned, MergeRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { TYPE } from '../value/type-oid.ts';
 import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
-import { type CarriedColumn, carriedRef } from './carried.ts';
+import { type CarriedColumn, carriedRef, NUMBER, numberBytes } from './carried.ts';
 import { Answer, runWithRows } from './carried-statement.ts';
 import { haveCycle } from './key-cycle.ts';
 import { type MergeWrite, sourceSql } from './merge-rows.ts';
 import type { ModifiedTable } from './modified-table.ts';
 import { takeRows } from './modify-rows.ts';
+import { liesApart, placesOnCopies } from './reference-places.ts';
 import { differs } from './reference-write.ts';
 import type { StrayRows } from './stray-rows.ts';
 import type { WriteResult } from './write.ts';
@@ -50,9 +50,6 @@ export interface FoundPair {
   readonly newKey: bigint | null;
 }
 
-/** A position, or the number of a clause. */
-export const NUMBER: CarriedColumn = { typeOid: TYPE.int4, type: 'pg_catalog.int4', readAs: null };
-
 /**
  * Rows that move leave first and arrive last, so that keys are free for others and nobody finds them twice. Without
  * any pair the home shard is told all the same: the statement may have triggers, or be forbidden.
@@ -65,12 +62,14 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   const answer = new Answer(write.bytesMax);
   const arriving = await takeMoved(write, pairs.filter(leaves));
   const { sql, columns } = stayingStatement(write);
+  const pairsOn = liesApart(merge.table, write.table) ? await pairsOnCopies(write) : null;
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
     const own = pairs.filter((pair) => !leaves(pair) && pair.shards.includes(shard));
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
     const given = isCopy ? new Answer(write.bytesMax) : answer;
     const alsoWithout = pairs.length === 0 && shard === HOME_SHARD;
-    const rows = own.map((pair) => carriedBody(write, pair));
+    const there = isCopy && pairsOn !== null ? await pairsOn(shard) : own;
+    const rows = there.map((pair) => carriedBody(write, pair));
     const run = () => runWithRows({ ...write, alsoWithout }, shard, sql, columns, rows, given);
     await (strays === null ? run() : strays.whileLent(shard, run));
     if (given.count === answer.count) continue;
@@ -79,6 +78,28 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   await strays?.takeHome();
   await insertMoved(write, arriving, answer);
   return { rows: answer.rows, tag: `MERGE ${answer.count}` };
+}
+
+/** The pairs with the rows as they lie on another shard. */
+async function pairsOnCopies(
+  write: FoundWrite,
+): Promise<(shard: number) => Promise<readonly FoundPair[]>> {
+  const { transaction, merge, identity, pairs, bytesMax } = write;
+  const { table, found } = merge;
+  const places = pairs.flatMap((pair) => (pair.identity === null ? [] : [pair.identity]));
+  const placesOn = await placesOnCopies({
+    transaction,
+    merge: { target: found.target, table },
+    identity,
+    places,
+    bytesMax,
+  });
+  return async (shard) => {
+    const left = [...(await placesOn(shard))];
+    return pairs.map((pair) =>
+      pair.identity === null ? pair : { ...pair, identity: left.shift()! },
+    );
+  };
 }
 
 const assigned = ({ values }: FoundClause) => values.filter(({ sql }) => sql !== null);
@@ -131,8 +152,8 @@ function carriedBody({ rows, columns, identity, merge }: FoundWrite, pair: Found
   );
   return encodeDataRowBody([
     ...sourceValues(rows, columns, pair),
-    pair.position === null ? null : int4(pair.position),
-    int4(pair.clause + 1),
+    pair.position === null ? null : numberBytes(pair.position),
+    numberBytes(pair.clause + 1),
     ...(pair.identity ?? identity.map(() => null)),
     ...given,
     ...pair.returned,
@@ -145,12 +166,6 @@ const sourceValues = (
   { position }: FoundPair,
 ): readonly (Buffer | null)[] =>
   position === null ? columns.map(() => null) : decodeDataRow(rows[position]!);
-
-function int4(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
-}
 
 interface CarriedStatement {
   readonly sql: string;
@@ -250,7 +265,7 @@ async function insertMoved(
       const bodies = own.map(({ pair, old, values }) =>
         encodeDataRowBody([
           ...sourceValues(rows, columns, pair),
-          pair.position === null ? null : int4(pair.position),
+          pair.position === null ? null : numberBytes(pair.position),
           ...statement.names.map((name) => values.get(name) ?? null),
           ...(statement.showsOld ? old : []),
           ...pair.returned,

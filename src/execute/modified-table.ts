@@ -42,7 +42,7 @@ export interface ModifiedColumn extends CarriedColumn {
 /** Throws 0A000 where nothing tells its rows on several servers apart. */
 export async function modifiedTable(
   home: ServerConnection,
-  { name: table, kind, shown }: WrittenTable,
+  { name: table, shown }: Pick<WrittenTable, 'name' | 'shown'>,
   keyColumn: string | null,
 ): Promise<ModifiedTable> {
   const { rows: own } = await query(home, columnsSql(table));
@@ -51,15 +51,6 @@ export async function modifiedTable(
   const foundBy = unique.length > 0 ? 'key' : 'place';
   // A temporary one, which the planner does not know. Its rows have no places.
   if (foundBy === 'place' && own[0]?.[10] === 't') throw viewWithoutKey(table);
-  // Its copies have their rows at places of their own.
-  if (foundBy === 'place' && kind === 'reference') {
-    throw new SqlError({
-      code: SQLSTATE.featureNotSupported,
-      message: `not supported without a primary key: writing rows of the reference table ${table} that are computed first`,
-      detail: 'It has no UNIQUE constraint of columns that are NOT NULL, either.',
-      hint: 'Give the table a primary key.',
-    });
-  }
   const beside = keyColumn === null || unique.includes(keyColumn) ? [] : [keyColumn];
   const all = rows.map(
     ([name, type, , , , oid]): ModifiedColumn => ({

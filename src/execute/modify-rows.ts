@@ -1,4 +1,4 @@
-// Modify rows: updates, deletes and moves rows that were found before, by their primary keys.
+// Modify rows: updates, deletes and moves rows that were found before, by their primary keys or places.
 
 import { SqlError } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
@@ -6,8 +6,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { ModifyRowsMerge } from '../plan/staged.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { TYPE } from '../value/type-oid.ts';
-import { decodeDataRow, encodeDataRow } from '../wire/row.ts';
+import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import {
   type CarriedColumn,
   carriedArrays,
@@ -15,10 +14,13 @@ import {
   carriedRef,
   carriedRelation,
   carriedSql,
+  NUMBER,
+  numberBytes,
 } from './carried.ts';
 import { Answer, type CarriedWrite, runWithRows } from './carried-statement.ts';
 import { haveCycle } from './key-cycle.ts';
 import type { ModifiedColumn, ModifiedTable } from './modified-table.ts';
+import { liesApart, placesOnCopies, type RowPlace } from './reference-places.ts';
 import { differs } from './reference-write.ts';
 import { arrivalSql, showsFound } from './returned-columns.ts';
 import { openShardStream } from './shard-stream.ts';
@@ -57,12 +59,15 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   const alsoWithout = rows.length === 0;
   const all = alsoWithout ? [HOME_SHARD] : [...new Set(rows.flatMap((row) => row.shards))];
   const shards = all.sort((a, b) => a - b);
+  const placesOn = liesApart(merge.table, write.table) ? await placesOf(write) : null;
   for (const shard of shards) {
     const own = rows.filter((row) => row.shards.includes(shard) && row.movesTo === null);
     const isCopy = merge.table.kind === 'reference' && shard !== shards[0];
     const given = isCopy ? new Answer(write.bytesMax) : answer;
     const staying = { ...write, alsoWithout };
-    await runWithRows(staying, shard, stayingSql(write), write.columns, bodies(own), given);
+    const found = bodies(own);
+    const there = isCopy && placesOn !== null ? relocated(found, await placesOn(shard)) : found;
+    await runWithRows(staying, shard, stayingSql(write), write.columns, there, given);
     if (given.count === answer.count) continue;
     throw differs(shard, `${merge.verb} ${given.count}`, `${merge.verb} ${answer.count}`);
   }
@@ -103,6 +108,24 @@ export function checkCycle(
   });
 }
 
+function placesOf({ transaction, merge, table, columns, rows, bytesMax }: ModifyWrite) {
+  const { length } = table.identity;
+  return placesOnCopies({
+    transaction,
+    merge,
+    identity: columns.slice(0, length),
+    places: rows.map(({ body }) => decodeDataRow(body).slice(0, length)),
+    bytesMax,
+  });
+}
+
+/** The rows with other places in front. */
+const relocated = (found: readonly Buffer[], places: readonly RowPlace[]): readonly Buffer[] =>
+  found.map((body, i) => {
+    const place = places[i]!;
+    return encodeDataRowBody([...place, ...decodeDataRow(body).slice(place.length)]);
+  });
+
 const bodies = (rows: readonly ModifiedRow[]) => rows.map(({ body }) => body);
 
 /** The statement for rows that stay where they are. */
@@ -138,9 +161,9 @@ export async function lockRows(
   rows: readonly Buffer[],
 ): Promise<ReadonlySet<number>> {
   const { target, table: named } = merge;
-  const own = [...columns, POSITION];
+  const own = [...columns, NUMBER];
   const numbered = rows.map((row, i) =>
-    withPosition(bodyOf(decodeDataRow(row).slice(0, columns.length)), i),
+    withPosition(encodeDataRowBody(decodeDataRow(row).slice(0, columns.length)), i),
   );
   const stream = await openShardStream(connection, {
     sql:
@@ -161,18 +184,8 @@ export async function lockRows(
   return found;
 }
 
-const POSITION: CarriedColumn = { typeOid: TYPE.int4, type: 'pg_catalog.int4', readAs: null };
-
-function withPosition(row: Buffer, position: number): Buffer {
-  const value = Buffer.alloc(4);
-  value.writeInt32BE(position);
-  return bodyOf([...decodeDataRow(row), value]);
-}
-
-const DATA_ROW_HEADER_BYTES = 5;
-
-const bodyOf = (values: readonly (Buffer | null)[]): Buffer =>
-  encodeDataRow(values).subarray(DATA_ROW_HEADER_BYTES);
+const withPosition = (row: Buffer, position: number): Buffer =>
+  encodeDataRowBody([...decodeDataRow(row), numberBytes(position)]);
 
 /** A row whose key changes its shard is deleted there and inserted where it belongs. */
 async function moveRows(
@@ -234,9 +247,9 @@ function arrivalOf(write: ModifyWrite, kept: readonly ModifiedColumn[]): Arrival
   if (!showsFound(merge.returning)) {
     const tail = returning === '' ? '' : ` RETURNING ${returning}`;
     const sql = `${insert} ${carriedSql(kept, first)}${tail}`;
-    return { sql, columns: kept, bodyOf: ({ row }) => bodyOf(row) };
+    return { sql, columns: kept, bodyOf: ({ row }) => encodeDataRowBody(row) };
   }
-  const all = [...columns, ...kept, POSITION];
+  const all = [...columns, ...kept, NUMBER];
   const sql = arrivalSql({
     carried: carriedSql(all, first, collations),
     columns: all.length,
@@ -249,7 +262,8 @@ function arrivalOf(write: ModifyWrite, kept: readonly ModifiedColumn[]): Arrival
   return {
     sql,
     columns: all,
-    bodyOf: ({ row, body }, i) => withPosition(bodyOf([...decodeDataRow(body), ...row]), i + 1),
+    bodyOf: ({ row, body }, i) =>
+      withPosition(encodeDataRowBody([...decodeDataRow(body), ...row]), i + 1),
   };
 }
 
@@ -265,7 +279,7 @@ export async function takeRows(
   kept: readonly ModifiedColumn[],
 ): Promise<readonly Buffer[]> {
   const { merge, table, columns, bytesMax } = write;
-  const own = [...columns, POSITION];
+  const own = [...columns, NUMBER];
   const { alias } = merge.table;
   const returned = kept.map(({ name }) => `${alias}.${quoteName(name)}`);
   const sql =

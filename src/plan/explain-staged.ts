@@ -47,7 +47,7 @@ export function modifyLines(merge: ModifyRowsMerge): string[] {
   const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
   return [
     `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
-    `merge: ${verb} rows of ${table.kind} ${table.name} by key or place${returnedText(merge.returning)}`,
+    `merge: ${verb} rows of ${table.kind} ${table.name} by ${merge.once ? 'place' : 'key or place'}${returnedText(merge.returning)}`,
   ];
 }
 

@@ -85,7 +85,7 @@ export function foundMerge(
 }
 
 /**
- * Rows are found by their places then: a copy, and a view, has none; nothing tells which would swap keys; and what
+ * Rows are found by their places then: a view has none; nothing tells which would swap keys; and what
  * the source lacks is asked by itself.
  */
 function isAskedOnce(
@@ -94,7 +94,7 @@ function isAskedOnce(
   movesRows: boolean,
 ): boolean {
   const asksApart = actions.some(({ when }) => when === 'notMatchedBySource');
-  return table?.kind !== 'reference' && table?.view === undefined && !movesRows && !asksApart;
+  return table?.view === undefined && !movesRows && !asksApart;
 }
 
 function foundClause(

@@ -4,7 +4,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import { keyOfLiteral } from './key.ts';
 import { keyOfParameter, keysOfArray } from './parameter-key.ts';
-import type { KeySource, Route } from './plan.ts';
+import type { KeySource, Route, RoutedPlan } from './plan.ts';
 
 /** What a statement is run with. Parameters are 0-based views on the Bind message. */
 export interface BoundValues {
@@ -80,6 +80,16 @@ function manyKeys(
   }
   if (shards.size === 0) return [preferred];
   return [...shards].sort((a, b) => a - b);
+}
+
+/** The shard that is sent the statement as it is; null: none, for the answer of that one would be another. */
+export function onlyTarget(
+  { asIsAtHome }: Pick<RoutedPlan, 'asIsAtHome'>,
+  targets: readonly number[],
+): number | null {
+  const [only, ...others] = targets;
+  if (only === undefined || others.length > 0) return null;
+  return asIsAtHome && only !== HOME_SHARD ? null : only;
 }
 
 /** The keys themselves, without NULLs. Throws as targetsOf. */

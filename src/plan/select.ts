@@ -27,6 +27,7 @@ import { surveyUnused } from './with.ts';
 export function planSelect(select: SelectStatement, survey: Survey, context: PlanContext): Plan {
   const level = surveySelect(select, survey, null, new CommonTables(), 'top');
   surveyUnused(survey);
+  if (findsPlacesOfCopies(select, context)) survey.locked.add('reference');
   const verb = 'SELECT';
   const into = select.body.kind === 'simple' ? select.body.into : null;
   if (into !== null) {
@@ -58,6 +59,13 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
             return planEngine(survey, context, streamPlanner(survey, context), locking, stars);
           },
   });
+}
+
+/** What is found where it lies is locked there next: as all do who lock such rows, on the home shard. */
+function findsPlacesOfCopies({ body }: SelectStatement, context: PlanContext): boolean {
+  if (!context.input.findsPlaces || body.kind !== 'simple') return false;
+  const [target] = body.from;
+  return target?.kind === 'table' && context.table(target.relation)?.kind === 'reference';
 }
 
 function lockingOf(
@@ -103,7 +111,8 @@ export function planUnsharded(
   effect: Effect,
 ): Plan {
   const pins = [...context.pins];
-  const isAny = !survey.readsHome && !survey.needsHome && pins.length === 0 && effect === 'read';
+  const isOfHome = survey.readsHome || survey.needsHome || survey.locksReference;
+  const isAny = !isOfHome && pins.length === 0 && effect === 'read';
   return routedPlan(verb, { kind: isAny ? 'any' : 'home' }, effect, { pins });
 }
 

@@ -107,6 +107,8 @@ export interface ModifyRowsMerge {
   readonly returning: readonly ReturnedItem[];
   /** Some column has a collation of its own, which what is found must keep. */
   readonly collated: boolean;
+  /** Chance decides which rows of a reference table: what is found must not be asked again. */
+  readonly once: boolean;
   /** The sharding key's column; null: the table is not sharded. */
   readonly key: RowsKey | null;
 }

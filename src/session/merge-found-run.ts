@@ -1,14 +1,13 @@
 // Merge found run: finds which rows a MERGE matches and what becomes of them, locks and writes them.
 
 import { SqlError } from '../base/errors.ts';
-import { carriedArrays, carriedColumns, RECORD } from '../execute/carried.ts';
+import { carriedArrays, carriedColumns, NUMBER, RECORD } from '../execute/carried.ts';
 import { defaultValues } from '../execute/default-values.ts';
 import { withIntegers } from '../execute/merge-apart.ts';
 import {
   type FoundPair,
   type FoundWrite,
   mergeFound,
-  NUMBER,
   textOfValues,
 } from '../execute/merge-found.ts';
 import {
@@ -21,6 +20,7 @@ import {
 import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows } from '../execute/modify-rows.ts';
 import { withArrays } from '../execute/parameters.ts';
+import { liesApart, lockCopies } from '../execute/reference-places.ts';
 import { integerBytes, integerOf, shardOfKey } from '../execute/row-set.ts';
 import { StrayRows } from '../execute/stray-rows.ts';
 import type { WriteResult } from '../execute/write.ts';
@@ -63,6 +63,8 @@ export async function runFound(run: StagedRun, write: SourceWrite): Promise<Writ
     modifiedTable(home, merge.table, keyColumn),
   );
   const table = merge.found.once ? foundByPlace(known, keyColumn) : known;
+  if (liesApart(merge.table, table))
+    await lockCopies(write.transaction, write.shards, merge.table.name);
   const asked = { run, write, table };
   const lock = table.foundBy === 'key' ? lockByKey : lockByPlace;
   const { found, rows, matched } = await lock(asked);

@@ -10,10 +10,11 @@ import {
   RECORD,
   shownColumn,
 } from '../execute/carried.ts';
-import { type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
+import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modified-table.ts';
 import { lockRows, type ModifiedRow, modifyRows } from '../execute/modify-rows.ts';
 import { movingUpdate } from '../execute/moving-update.ts';
 import { formatAt } from '../execute/parameters.ts';
+import { liesApart, lockCopies } from '../execute/reference-places.ts';
 import { foundItems, returnedColumns } from '../execute/returned-columns.ts';
 import { integerOf, shardOfKey } from '../execute/row-set.ts';
 import type { WriteResult } from '../execute/write.ts';
@@ -48,6 +49,10 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   const { context, state } = run.d;
   const table = await tableOf(run, merge);
   const { identity } = table;
+  if (liesApart(merge.table, table)) {
+    const shards = context.topology().shards.map(({ id }) => id);
+    await lockCopies(state.transaction!, shards, merge.table.name);
+  }
   const { found, locked } = await (table.foundBy === 'key' ? lockByKey : lockByPlace)(
     run,
     merge,
@@ -127,8 +132,16 @@ async function lockByPlace(
   });
 }
 
-const tableOf = ({ d }: StagedRun, { table, key }: ModifyRowsMerge): Promise<ModifiedTable> =>
-  withConnectionOf(d.state)(HOME_SHARD, (home) => modifiedTable(home, table, key?.column ?? null));
+async function tableOf(
+  { d }: StagedRun,
+  { table, key, once }: ModifyRowsMerge,
+): Promise<ModifiedTable> {
+  const keyColumn = key?.column ?? null;
+  const known = await withConnectionOf(d.state)(HOME_SHARD, (home) =>
+    modifiedTable(home, table, keyColumn),
+  );
+  return once ? foundByPlace(known, keyColumn) : known;
+}
 
 /** What tells rows apart, the values that they are given, and what else is returned with them, as SQL. */
 function itemsOf(merge: ModifyRowsMerge, table: ModifiedTable) {

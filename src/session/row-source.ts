@@ -8,6 +8,7 @@ import { openPortalStream } from '../execute/portal-stream.ts';
 import { carriedFormats, RowSet, type RowSetOptions } from '../execute/row-set.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
 import type { RoutedPlan } from '../plan/plan.ts';
+import { onlyTarget } from '../plan/route.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { castParameters } from '../sql/cast-parameters.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -96,8 +97,9 @@ export async function readRows(
   const targets = runner.targets(execution, plan);
   // The types as they are to be sent, by which no server's own number for a type gets elsewhere.
   const sent = { ...description, parameterTypes: parameters.types };
-  if (targets.length === 1) {
-    const tag = await readOne(run, execution, targets[0]!, set);
+  const only = onlyTarget(plan, targets);
+  if (only !== null) {
+    const tag = await readOne(run, execution, only, set);
     return { set, description, tag };
   }
   await readSeveral(run, execution, targets, sent, set);
@@ -144,8 +146,9 @@ export async function* rowBatches(
   const resultFormats = carriedFormats(description.fields ?? []);
   const execution = { ...source, resultFormats, isBatched: true };
   const targets = runner.targets(execution, plan);
-  if (targets.length === 1) {
-    const connection = await d.state.transaction!.enlist(targets[0]!);
+  const only = onlyTarget(plan, targets);
+  if (only !== null) {
+    const connection = await d.state.transaction!.enlist(only);
     const stream = await openPortalStream(
       connection,
       { sql, parameters, resultFormats },

@@ -5,7 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
 import type { AggregateMerge, ConcatMerge, EngineMerge, Plan, RoutedPlan } from '../plan/plan.ts';
-import { targetsOf } from '../plan/route.ts';
+import { onlyTarget, targetsOf } from '../plan/route.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -159,8 +159,7 @@ export class Runner {
     const targets = this.targets(execution, plan);
     const how = plan.merge?.how;
     const alone =
-      targets.length === 1 &&
-      !(plan.asIsAtHome && targets[0] !== HOME_SHARD) &&
+      onlyTarget(plan, targets) !== null &&
       !MORE_THAN_TEXT.has(how ?? '') &&
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
     await takeSnapshot(plan, !alone, state, this.#d.context);

@@ -5,11 +5,17 @@ import pgDriver from 'pg';
 import { startTestProxy } from '../support/proxy.ts';
 import { type Answer, connect, REFUSED, unordered } from './answer.ts';
 
-const TABLE_RULES = { country: { kind: 'reference' } } as const;
+const REFERENCE_TABLES = ['country', 'tariff'];
+const TABLE_RULES = Object.fromEntries(
+  REFERENCE_TABLES.map((table) => [table, { kind: 'reference' as const }]),
+);
 
 const SPREAD_DDL = `
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
   CREATE TABLE country (code text PRIMARY KEY, name text, weight int4 DEFAULT 7);
+  CREATE TABLE tariff (
+    code text, rate numeric, share float8, note text DEFAULT 'none', feels mood, at timestamptz,
+    loud text GENERATED ALWAYS AS (upper(code)) STORED, UNIQUE (code, at));
   CREATE TABLE files (
     user_id int8 NOT NULL, id int4 NOT NULL, name varchar(20), size numeric(9,2), feels mood,
     tags text[], made timestamptz, note text DEFAULT 'none',
@@ -40,11 +46,22 @@ const ROWS = [
   `INSERT INTO piles VALUES (0, 'a', 1, 'sad', NULL), (1, 'a', 1, 'ok', '2026-01-01T00:00Z'), (1, 'a', 1, 'ok', '2026-01-01T00:00Z'),
     (1, 'a', 1, 'ok', '2026-01-01T00:00Z'), (2, 'b', 2, NULL, NULL), (2, 'b', 2, NULL, NULL), (3, NULL, 3, 'happy', NULL), (4, 'c', NULL, NULL, NULL)`,
   `INSERT INTO parts VALUES (1, 1, 'x'), (1, 1, 'x'), (2, 11, 'y'), (3, 3, 'z'), (3, 33, NULL)`,
+  `INSERT INTO tariff VALUES ('de', 1, 0.1, 'a', 'ok', NULL), ('de', 1, 0.1, 'a', 'ok', NULL), ('de', 1.0, 0.1, 'a', 'ok', NULL),
+    ('de', 1, 0.1, 'a', 'ok', NULL), ('fr', 2, 'NaN', '', NULL, NULL), ('fr', 2, 'NaN', NULL, NULL, NULL),
+    (NULL, NULL, -0.0, 'b "q" \\ ''', 'sad', '2026-01-01T00:00Z'), ('us', 3, 1e-300, 'c,d', 'happy', '2026-01-02T00:00Z')`,
   `INSERT INTO heap VALUES (1, 'h'), (1, 'h'), (2, 'i')`,
 ];
 
 const HOME_TABLES = ['notes', 'heap'];
-const TABLES = ['country', 'files', 'members', 'picked', 'piles', 'parts', ...HOME_TABLES];
+const TABLES = [
+  ...REFERENCE_TABLES,
+  'files',
+  'members',
+  'picked',
+  'piles',
+  'parts',
+  ...HOME_TABLES,
+];
 
 export interface Said {
   readonly sql: string;
@@ -109,6 +126,12 @@ export class WriteServers {
       await shard.query(`TRUNCATE ${own.join(', ')}`);
     }
     for (const sql of ROWS) for (const client of [this.plain, this.proxy]) await client.query(sql);
+    // The copies of its rows, some of them equal, lie in other orders.
+    for (const [i, shard] of this.shards.entries()) {
+      const columns = 'code, rate, share, note, feels, at';
+      await shard.query(`WITH own AS (DELETE FROM tariff RETURNING *)
+        INSERT INTO tariff SELECT ${columns} FROM own ORDER BY md5(own::text || ${i})`);
+    }
   }
 
   /** The same statement on both sides. */
@@ -129,7 +152,7 @@ export class WriteServers {
           HOME_TABLES.includes(table) && i > 0 ? [] : rowsOf(shard, table, i, this.shards.length),
         ),
       );
-      shards[table] = table === 'country' ? sameOnAll(own) : own.flat().sort();
+      shards[table] = REFERENCE_TABLES.includes(table) ? sameOnAll(own) : own.flat().sort();
     }
     return { plain, shards };
   }
@@ -148,7 +171,7 @@ async function rowsOf(
   shard = 0,
   shardCount = 1,
 ): Promise<string[]> {
-  const sharded = !['country', ...HOME_TABLES].includes(table);
+  const sharded = ![...REFERENCE_TABLES, ...HOME_TABLES].includes(table);
   const wrong = sharded
     ? `mod(mod(user_id, ${shardCount}) + ${shardCount}, ${shardCount}) <> ${shard}`
     : 'false';

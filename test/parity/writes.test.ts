@@ -5,6 +5,7 @@ import { APART, LOCKING } from './apart-statements.ts';
 import { MERGES_FOUND } from './merge-found-statements.ts';
 import { MERGES_APART } from './merge-statements.ts';
 import { PLACES } from './place-statements.ts';
+import { REFERENCE_PLACES } from './reference-place-statements.ts';
 import { RETURNED, RETURNED_QUERIES } from './returning-statements.ts';
 import { VALUES } from './values-statements.ts';
 import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
@@ -37,6 +38,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['INSERT of VALUES to be computed', VALUES],
     ['UPDATE and DELETE of rows found first', CHANGES],
     ['UPDATE and DELETE without a primary key', PLACES],
+    ['UPDATE, DELETE and MERGE of a reference table without a primary key', REFERENCE_PLACES],
     ['RETURNING of other tables', RETURNED],
     ['RETURNING of queries and rows', RETURNED_QUERIES],
     ['MERGE', MERGES],

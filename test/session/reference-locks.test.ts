@@ -48,6 +48,7 @@ const LOCKERS = [
   "UPDATE rate SET value = value WHERE code = 'b'",
   "UPDATE orders SET code = 'b' WHERE user_id = 1 AND code IN (SELECT code FROM rate WHERE value = 2 FOR UPDATE)",
   'DELETE FROM orders WHERE code IN (SELECT code FROM rate WHERE value = 2 FOR UPDATE)',
+  'INSERT INTO orders SELECT o.user_id + 3, o.id + 50, r.code FROM orders o JOIN rate r ON r.code = o.code WHERE o.user_id = 1 FOR UPDATE OF r',
 ];
 
 describe.each(LOCKERS)('Whoever has locked by %s', (held) => {
