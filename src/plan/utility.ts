@@ -183,15 +183,15 @@ function planMade(
   if (isView && showsReference(inner, context)) return refusedFor(traits.verb, 'temporaryView');
   context.mergeable = false;
   const plan = planRows(inner, context);
-  if (plan.op !== 'routed') return plan;
-  const { kind } = plan.route;
-  if (kind !== 'keys' && kind !== 'all') return traits;
   const [target] = relations;
+  // The query of a table has a plan of its own: what is refused here may be computed over copies.
+  const isTable = objectType === 'OBJECT_TABLE' && target !== undefined;
+  if (plan.op !== 'routed' && !(isTable && plan.op === 'refused')) return plan;
+  const kind = plan.op === 'routed' ? plan.route.kind : 'all';
+  if (kind !== 'keys' && kind !== 'all') return traits;
   if (isView) return refusedFor(traits.verb, 'temporaryView');
   if (objectType === 'OBJECT_MATVIEW') return refusedFor(traits.verb, 'viewKept');
-  if (objectType !== 'OBJECT_TABLE' || target === undefined) {
-    return refusedFor(traits.verb, 'createAs');
-  }
+  if (!isTable) return refusedFor(traits.verb, 'createAs');
   return planMakeTable(createAs(context), target, temporary, traits);
 }
 
