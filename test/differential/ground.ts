@@ -9,7 +9,7 @@ import { startProxy } from '../../src/proxy.ts';
 import type { Shard } from '../../src/topology/shard.ts';
 import { connect } from '../parity/answer.ts';
 import type { runServers, superusers } from '../support/cluster.ts';
-import { MAKE_MEAN } from './mean.ts';
+import { MAKE_MEAN } from './rewording.ts';
 import { BEFORE, insertionOrder, insertOf, type World } from './world.ts';
 
 type Superuser = ReturnType<typeof superusers>['plain'];

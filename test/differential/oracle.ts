@@ -11,8 +11,8 @@ import {
 import { type Protocol, send } from './asking.ts';
 import { isErrorOfPart } from './error-of-part.ts';
 import type { Ground, Side } from './ground.ts';
-import { withMean } from './mean.ts';
 import { type Order, orderedColumns, orderOf } from './outer-order.ts';
+import { reworded } from './rewording.ts';
 import type { Rendered } from './tree.ts';
 import { inVariation } from './variation.ts';
 import type { WorldTable } from './world.ts';
@@ -163,8 +163,6 @@ const QUERY_CANCELED = '57014';
 /** An error of a value, not of the statement. */
 const COMPUTED =
   /^nondeterministic collations are not supported for|^cannot subtract infinite dates$/;
-/** Of a variance that avg() computes for nothing. */
-const OVERFLOW = /^value out of range: overflow$/;
 const IN_FAILED_TRANSACTION = '25P02';
 
 /** Not worth the time: what shows in many rows shows in fewer. */
@@ -229,7 +227,7 @@ class Variations {
       const { message } = plain!;
       // Whether a value is computed for rows that a condition has ruled out is open.
       if (COMPUTED.test(message)) return 'possible';
-      if (OVERFLOW.test(message) && (await this.#isMean(other))) return 'possible';
+      if (await this.#isReworded(message, other)) return 'possible';
     }
     const answers = this.#answers;
     const isOrdered = this.#order !== null;
@@ -250,14 +248,14 @@ class Variations {
       : 'different';
   }
 
-  /** What PostgreSQL gives where averages are computed without a variance. */
-  async #isMean(other: Rows): Promise<boolean> {
+  /** What PostgreSQL gives in other words. */
+  async #isReworded(failure: string, other: Rows): Promise<boolean> {
     const { rendered, protocol, keeping } = this.#question;
-    const sql = withMean(rendered.sql);
+    const sql = reworded(rendered.sql, failure);
     if (sql === null) return false;
     const given = await give(this.#ground.plain, { ...rendered, sql }, protocol, keeping);
     if (!isAnswered(given)) return false;
-    // The columns may be called after the aggregate.
+    // The columns may be called after an aggregate.
     const { columns } = other;
     return difference({ ...given, columns }, other, this.#order !== null, sql) === null;
   }
