@@ -68,6 +68,10 @@ export const WITHOUT_MAX: ReadonlySet<Type> = new Set([
   'tsq',
   'path',
   'box',
+  'circle',
+  'mac8',
+  'cidr',
+  'kind',
 ]);
 
 /** What `min` and `max` give of a type, where that is another. */

@@ -33,7 +33,14 @@ export const TYPES = Object.keys(LITERALS) as readonly Type[];
 export const TEXT_TYPES: readonly Type[] = ['text', 'vc', 'bp', 'ci', 'de', 'cc', 'label', 'named'];
 export const ORDERED_TYPES = TYPES.filter((type) => type !== 'jsonb');
 /** Types whose values PostgreSQL cannot compare. */
-export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set(['json', 'point', 'xml', 'path', 'box']);
+export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set([
+  'json',
+  'point',
+  'xml',
+  'path',
+  'box',
+  'circle',
+]);
 
 /** What gives queries to expressions. */
 export interface Queries {

@@ -159,6 +159,24 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
       return e('(', of('hs'), " || hstore('b', ", of('text'), '))');
     case 'nums':
       return e('ARRAY[', list([of('num'), of('price')]), ']');
+    case 'flts':
+      return e('ARRAY[', list([of('flt'), of('real')]), ']::float8[]');
+    case 'stamps':
+      return e('(', of('stamps'), ' || ', of('ts'), ')');
+    case 'bools':
+      return e('ARRAY[', list([of('bool'), of('bool')]), ']');
+    case 'docs':
+      return e('ARRAY[', list([of('jsonb')]), ']');
+    case 'days':
+      return e('array_append(', list([of('days'), of('date')]), ')');
+    case 'kind':
+      return e('pg_typeof(', of(random.pick(TYPES)), ')');
+    case 'lsn':
+      return e('greatest(', list([of('lsn'), of('lsn')]), ')');
+    case 'cidr':
+      return e('(', of('cidr'), ')::cidr');
+    case 'circle':
+      return e('circle(', list([of('point'), of('flt')]), ')');
     case 'moods':
       return e('ARRAY[', list([of('mood'), of('mood')]), ']');
     case 'pairs':

@@ -49,8 +49,10 @@ function columnOf(field: pg.FieldDef, protocol: Protocol): string {
   return JSON.stringify([name, type, dataTypeSize, format, isCursor ? null : origin]);
 }
 
+const REGTYPE = 2206;
+
 /**
- * Arrays and rows of users' types have the number of the type in their binary form, which is another on
+ * A regtype, and arrays and rows of users' types, have the number of the type in their binary form, which is another on
  * every server: of these the binary form only tells which are NULL.
  */
 function rowsOf(
@@ -60,7 +62,10 @@ function rowsOf(
   const sizeOf = (field: pg.FieldDef) =>
     (field as unknown as { dataTypeSize: number }).dataTypeSize;
   const isNumbered = fields.map(
-    (field) => protocol === 'binary' && field.dataTypeID >= FIRST_USER_OID && sizeOf(field) === -1,
+    (field) =>
+      protocol === 'binary' &&
+      ((field.dataTypeID >= FIRST_USER_OID && sizeOf(field) === -1) ||
+        field.dataTypeID === REGTYPE),
   );
   const shown = (row: readonly unknown[]) =>
     row.map((value, i) => (isNumbered[i] && value !== null ? 'given' : value));
