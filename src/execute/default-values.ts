@@ -14,6 +14,13 @@ interface DefaultColumn extends CarriedColumn {
   readonly expression: string;
 }
 
+/** What values of a domain are described and sent as. Source: getBaseType() of lsyscache.c. */
+const BASE_TYPE = `WITH RECURSIVE base (oid) AS (
+    SELECT a.atttypid
+    UNION ALL SELECT t.typbasetype FROM base
+    JOIN pg_catalog.pg_type t ON t.oid = base.oid AND t.typtype = 'd')
+  SELECT t.oid FROM base JOIN pg_catalog.pg_type t ON t.oid = base.oid AND t.typtype <> 'd'`;
+
 /** The columns of `table`, which is SQL, by their names. */
 async function defaultColumns(
   connection: ServerConnection,
@@ -22,11 +29,11 @@ async function defaultColumns(
   const name = quoteLiteral(table);
   const { rows } = await query(
     connection,
-    `SELECT a.attname, pg_catalog.format_type(a.atttypid, -1), a.atttypid::pg_catalog.int8,
+    `SELECT a.attname, pg_catalog.format_type(own.oid, -1), own.oid::pg_catalog.int8,
        CASE WHEN a.attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)',
          pg_catalog.pg_get_serial_sequence(${name}, a.attname))
        ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
-     FROM pg_catalog.pg_attribute a
+     FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL (${BASE_TYPE}) AS own
      LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = ${name}::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped`,
   );

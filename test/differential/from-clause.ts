@@ -231,8 +231,13 @@ function functionOfRow(
       from('jsonb_path_query(', of('jsonb'), `, '$.*') ${name} (doc)`),
       [{ name: 'doc', type: 'jsonb' }],
     ],
+    // A row that is no object would be met or not by the order of the join.
     (): [Node, Column[]] => [
-      from('jsonb_to_recordset(jsonb_build_array(', of('jsonb'), `)) AS ${name} (a int, b text)`),
+      from(
+        "jsonb_to_recordset(jsonb_build_array(jsonb_build_object('a', 7, 'b', ",
+        of('jsonb'),
+        `))) AS ${name} (a int, b text)`,
+      ),
       [
         { name: 'a', type: 'int' },
         { name: 'b', type: 'text' },

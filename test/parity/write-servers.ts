@@ -12,7 +12,9 @@ const TABLE_RULES = Object.fromEntries(
 
 const SPREAD_DDL = `
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
-  CREATE TABLE country (code text PRIMARY KEY, name text, weight int4 DEFAULT 7);
+  CREATE DOMAIN small AS int4 CHECK (VALUE < 1000000);
+  CREATE DOMAIN weighed AS small;
+  CREATE TABLE country (code text PRIMARY KEY, name text, weight weighed DEFAULT 7);
   CREATE TABLE tariff (
     code text, rate numeric, share float8, note text DEFAULT 'none', feels mood, at timestamptz,
     loud text GENERATED ALWAYS AS (upper(code)) STORED, UNIQUE (code, at));
