@@ -300,7 +300,7 @@ function planFromQuery(
   }
   if (places.sharded && places.home) return refusedFor(traits.verb, 'mixed');
   if (places.sharded) {
-    return isView ? everywhere(traits) : refusedFor(traits.verb, 'createAs');
+    return isView ? everywhere(traits) : refusedFor(traits.verb, 'viewKept');
   }
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
   const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };

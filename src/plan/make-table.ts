@@ -11,10 +11,11 @@ import type { MakeTableMerge } from './staged.ts';
 
 interface Made {
   readonly create: string;
-  readonly source: string;
+  /** null: WITH NO DATA, which is all of the statement. */
+  readonly source: string | null;
 }
 
-/** `traits`: what the statement is apart from its rows. */
+/** `traits`: what the statement is apart from its rows, on the home shard. */
 export function planMakeTable(
   made: Made | null,
   relation: RelationName,
@@ -22,6 +23,7 @@ export function planMakeTable(
   traits: RoutedPlan,
 ): Plan {
   if (made === null) return refusedFor(traits.verb, 'createAs');
+  if (made.source === null) return traits;
   const { schema } = relation;
   const name =
     schema === null ? quoteName(relation.name) : `${quoteName(schema)}.${quoteName(relation.name)}`;
@@ -51,7 +53,7 @@ export function planMakeTable(
 const isWord = (token: Token | undefined, text: string): boolean =>
   token?.kind === 'word' && token.text === text;
 
-/** CREATE TABLE … AS query [WITH [NO] DATA]; null where that is not certain, or without rows. */
+/** CREATE TABLE … AS query [WITH [NO] DATA]; null where that is not certain. */
 export function createAs({ input }: PlanContext): Made | null {
   const { sql, tokens } = input;
   const depths = depthsOf(tokens);
@@ -59,7 +61,8 @@ export function createAs({ input }: PlanContext): Made | null {
   if (as < 0 || as + 1 >= tokens.length) return null;
   let end = tokens.length;
   if (isWord(tokens[end - 1], 'data')) {
-    if (isWord(tokens[end - 2], 'no') || !isWord(tokens[end - 2], 'with')) return null;
+    if (isWord(tokens[end - 2], 'no')) return { create: sql, source: null };
+    if (!isWord(tokens[end - 2], 'with')) return null;
     end -= 2;
   }
   const head = sql.slice(0, tokens[as]!.end);

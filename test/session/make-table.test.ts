@@ -45,6 +45,8 @@ describe.each([
   'SELECT user_id, name INTO made FROM files WHERE id > 3 ORDER BY id',
   'SELECT size INTO TEMP TABLE made FROM files',
   'CREATE TABLE made AS TABLE files',
+  'CREATE TABLE made AS SELECT user_id, count(*) AS n FROM files GROUP BY user_id WITH NO DATA',
+  'CREATE TEMP TABLE made AS SELECT user_id, size FROM files WHERE user_id = 3 WITH NO DATA',
 ])('%s', (sql) => {
   it.each(['by itself', 'in a transaction'])('makes the same table %s', async (how) => {
     const begins = how === 'by itself' ? [] : ['BEGIN'];
