@@ -10,6 +10,7 @@ import type {
   ReturnedItem,
   ValuesQuery,
   WithPart,
+  WithWritesMerge,
 } from './staged.ts';
 
 export function insertLines(merge: InsertRowsMerge): string[] {
@@ -25,14 +26,23 @@ export function insertLines(merge: InsertRowsMerge): string[] {
 export function mergeRowsLines(merge: MergeRowsMerge): string[] {
   const { source, split, bySource, table, before, aliases, after, apart, found } = merge;
   if (apart !== null) return apartLines(merge, apart);
-  if (found !== null) return foundLines(merge, found);
+  if (found !== null) return [...foundLines(merge, found), ...behindLines(merge)];
   const to = split === null ? 'everywhere' : `by ${split.column}`;
   const words = table.kind === 'home' ? 'to home' : bySource ? `${to}, on all shards` : to;
   return [`rows: ${source}`, `merge: rows ${words}: ${before}… AS ${aliases.join(', ')}${after}`];
 }
 
-/** One part of a WITH that writes. */
-export function withPartText({ defs, body }: WithPart, i: number, isMain: boolean): string {
+/** A WITH that writes, part by part. */
+export const withLines = ({ parts, main }: WithWritesMerge): string[] =>
+  parts.map((part, i) => withPartText(part, i, i === main));
+
+function behindLines({ behind }: ModifyRowsMerge | MergeRowsMerge): string[] {
+  if (behind === null) return [];
+  const lines = withLines(behind).map((line) => `  ${line}`);
+  return ['or, where something else may change a new row:', ...lines];
+}
+
+function withPartText({ defs, body }: WithPart, i: number, isMain: boolean): string {
   const texts = defs.map((each) =>
     typeof each === 'string' ? each : `${each.name} of ${each.part + 1}`,
   );
@@ -48,6 +58,7 @@ export function modifyLines(merge: ModifyRowsMerge): string[] {
   return [
     `rows:${items} ${source}${where === '' ? '' : ` ${where}`}`,
     `merge: ${verb} rows of ${table.kind} ${table.name} by ${merge.once ? 'place' : 'key or place'}${returnedText(merge.returning)}`,
+    ...behindLines(merge),
   ];
 }
 

@@ -3,7 +3,7 @@
 import type { SqlErrorFields } from '../base/errors.ts';
 import { filterText } from './engine-filter.ts';
 import { withLeaves } from './engine-plan.ts';
-import { insertLines, mergeRowsLines, modifyLines, withPartText } from './explain-staged.ts';
+import { insertLines, mergeRowsLines, modifyLines, withLines } from './explain-staged.ts';
 import type {
   Condition,
   ConditionOperand,
@@ -170,7 +170,7 @@ function mergeLines(merge: Merge): string[] {
     case 'makeTable':
       return [`home: ${merge.create}`, ...mergeLines(merge.rows)];
     case 'withWrites':
-      return merge.parts.map((part, i) => withPartText(part, i, i === merge.main));
+      return withLines(merge);
     case 'mergeRows':
       return mergeRowsLines(merge);
     case 'concat': {

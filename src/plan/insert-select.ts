@@ -1,8 +1,7 @@
 // INSERT … SELECT: run on each shard as it is, or its rows computed first.
 
 import { quoteName } from '../base/quote.ts';
-import type { Expression, SubQuery } from '../sql/expression.ts';
-import { partsOf } from '../sql/expression.ts';
+import { type Expression, hasQuery } from '../sql/expression.ts';
 import { type InsertText, insertText, overridingOf, valuesText } from '../sql/insert-text.ts';
 import type { InsertStatement, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
@@ -275,13 +274,6 @@ export function tailParts({ returning, conflict }: InsertStatement): readonly Ex
   const parts = returning.map(({ expression }) => expression);
   for (const { value } of conflict?.assignments ?? []) if (value !== null) parts.push(value);
   return [...parts, ...(conflict?.parts ?? [])];
-}
-
-const isQuery = (part: Expression): part is SubQuery => part.kind === 'query';
-
-function hasQuery(expression: Expression): boolean {
-  for (const part of partsOf(expression)) if (isQuery(part)) return true;
-  return false;
 }
 
 /** What ON CONFLICT sets the sharding key to; undefined: nothing, or the key that it has there. */

@@ -149,6 +149,7 @@ export function mergeRows(
     bySource: actions.some(({ when }) => when === 'notMatchedBySource'),
     apart,
     found,
+    behind: null,
     collated: readsCollated(survey),
   };
 }

@@ -63,6 +63,7 @@ export function modifyRows(
     returning,
     collated: readsCollated(survey),
     once,
+    behind: null,
     key,
   };
 }

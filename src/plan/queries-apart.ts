@@ -75,7 +75,8 @@ export function queriesApart(
   return { ...made, alone };
 }
 
-function parsed(sql: string, { input, forceEngine }: PlanContext): Planned | null {
+/** A statement that stands for the one of `context`; null: it is none. */
+export function parsed(sql: string, { input, forceEngine }: PlanContext): Planned | null {
   const found = parseSql(sql);
   const [only, ...others] = found?.statements ?? [];
   if (found === null || only === undefined || others.length > 0) return null;

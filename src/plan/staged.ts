@@ -109,6 +109,8 @@ export interface ModifyRowsMerge {
   readonly collated: boolean;
   /** Chance decides which rows of a reference table: what is found must not be asked again. */
   readonly once: boolean;
+  /** Instead, where items of RETURNING ask for the new row and something beside it may change that. */
+  readonly behind: WithWritesMerge | null;
   /** The sharding key's column; null: the table is not sharded. */
   readonly key: RowsKey | null;
 }
@@ -185,6 +187,8 @@ export interface MergeRowsMerge extends MergeSource {
   readonly apart: ApartMerge | null;
   /** Instead of these, where no shard can tell by itself what matches or what becomes of it. */
   readonly found: FoundMerge | null;
+  /** As of ModifyRowsMerge. */
+  readonly behind: WithWritesMerge | null;
   /** Some column has a collation of its own, which the source's must keep. */
   readonly collated: boolean;
 }
@@ -276,8 +280,15 @@ export interface MakeTableMerge {
 export interface WithWritesMerge {
   readonly how: 'withWrites';
   readonly parts: readonly WithPart[];
-  /** The part whose rows and command tag are the answer. */
+  /** The part whose rows are the answer. */
   readonly main: number;
+  /** The part whose command tag is. */
+  readonly counted: number;
+  /**
+   * The same with all that parts read that write nothing read before anything is written: for where a server would
+   * react to what is written. null: it would not do.
+   */
+  readonly readBefore: WithWritesMerge | null;
   /** Some column has a collation of its own, which its rows must keep. */
   readonly collated: boolean;
 }

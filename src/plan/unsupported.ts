@@ -125,7 +125,7 @@ export const SEVERAL_SHARDS = {
     hint: 'Change each table in one part, or send the parts as statements of their own, in one transaction.',
   },
   returning: {
-    what: 'RETURNING, in a write whose rows are computed first, of a sub-query or whole row beside columns of the new row that get a DEFAULT or what is left to chance, or that a MERGE inserts into a table with triggers, with a schema before a name, or with names for OLD and NEW; by a MERGE that sets the key, of the old row as a whole',
+    what: 'RETURNING, in a write whose rows are computed first, of a whole row, or a sub-query that asks for one or has a schema before a name, beside columns of the new row that get a DEFAULT or what is left to chance, or that a MERGE inserts into a table with triggers; of a sub-query with names for OLD and NEW; by a MERGE that sets the key, of the old row as a whole',
     hint: 'Name the columns, or ask for the rest by a SELECT of its own.',
   },
   mergeSource: {
@@ -137,7 +137,7 @@ export const SEVERAL_SHARDS = {
     hint: 'Delete the row and insert it with the new key.',
   },
   insertWith: {
-    what: 'INSERT with a sub-query in ON CONFLICT or RETURNING that may read a WITH query, or of rows that leave the sharding key to its default and give a value to another identity',
+    what: 'INSERT with a sub-query that may read a WITH query, in ON CONFLICT, or in RETURNING beside whole rows, or of rows that leave the sharding key to its default and give a value to another identity',
     hint: 'Read what is needed by a SELECT of its own before; give the key its value by nextval().',
   },
 } as const satisfies Record<string, Entry>;

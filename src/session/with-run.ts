@@ -51,17 +51,17 @@ export function runWithWrites(
   writeSeveral: WriteSeveral,
 ): Promise<WriteResult> {
   return run.d.state.inTransaction(async () => {
+    const { parts, main, counted, collated } = await unwatched(run, merge);
     const carried: Carried[] = [];
-    let answer: WriteResult | null = null;
-    for (const [i, part] of merge.parts.entries()) {
-      if (part.watch !== null) await checkWatch(run, part.watch);
-      const isMain = i === merge.main;
+    const answers: WriteResult[] = [];
+    for (const [i, part] of parts.entries()) {
+      const isMain = i === main;
       const own = withRows(run, part, carried);
       const done = await runPart(own.run, own.sql, isMain ? 'client' : 'carried', writeSeveral);
-      if (isMain) answer = done;
-      carried.push(isMain ? NOTHING : await carriedOf(run, part, done, merge.collated));
+      answers.push(done);
+      carried.push(isMain ? NOTHING : await carriedOf(run, part, done, collated));
     }
-    return answer!;
+    return { rows: answers[main]!.rows, tag: answers[counted]!.tag };
   });
 }
 
@@ -85,17 +85,26 @@ export async function* partsWithoutRows(
 }
 
 /** Throws 0A000 where something on the server would see a part's writes before the end of all. */
-async function checkWatch({ d }: StagedRun, watch: NonNullable<WithPart['watch']>): Promise<void> {
-  const reacts = await withConnectionOf(d.state)(HOME_SHARD, (home) => reactsTo(home, watch));
-  if (!reacts) return;
-  throw new SqlError({
+async function unwatched(run: StagedRun, merge: WithWritesMerge): Promise<WithWritesMerge> {
+  const { state } = run.d;
+  for (const { watch } of merge.parts) {
+    if (watch === null) continue;
+    const reacts = await withConnectionOf(state)(HOME_SHARD, (home) => reactsTo(home, watch));
+    if (!reacts) continue;
+    if (merge.readBefore !== null) return unwatched(run, merge.readBefore);
+    throw reaction(watch.table);
+  }
+  return merge;
+}
+
+const reaction = (table: string): SqlError =>
+  new SqlError({
     code: SQLSTATE.featureNotSupported,
-    message: `not supported over several shards: a WITH that writes ${watch.table} and uses other tables`,
+    message: `not supported over several shards: a WITH that writes ${table} and uses other tables`,
     detail:
       'It has triggers, rules or foreign keys to do with them, or one of them is a view, or inherits from it.',
     hint: 'Send its parts as statements of their own, in one transaction.',
   });
-}
 
 async function carriedOf(
   { d }: StagedRun,

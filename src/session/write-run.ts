@@ -2,6 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
+import { modifiedTable } from '../execute/modified-table.ts';
 import { writeReference } from '../execute/reference-write.ts';
 import { type WriteResult, writeShards } from '../execute/write.ts';
 import type {
@@ -22,10 +23,12 @@ import type {
 } from '../plan/staged.ts';
 import { namesTimeRoutine, timedInsert } from '../plan/timed-statement.ts';
 import { severalShards } from '../plan/unsupported.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { startOf, timedExecution } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
+import { withConnectionOf } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
 import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
@@ -115,13 +118,29 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   const { d, description } = staged;
   if (computesFirst(merge)) await refuseReadOnly(staged, tableOf(merge));
   if (merge.how === 'insertRows') return runStaged(staged, merge);
-  if (merge.how === 'modifyRows') return runModify(staged, merge);
-  if (merge.how === 'mergeRows') return runMerge(staged, merge);
+  if (merge.how === 'modifyRows' || merge.how === 'mergeRows') {
+    const { behind } = merge;
+    if (behind !== null && (await changesBeside(staged, merge))) {
+      return runWithWrites(staged, behind, writeSeveral);
+    }
+    return merge.how === 'modifyRows' ? runModify(staged, merge) : runMerge(staged, merge);
+  }
   if (merge.how === 'makeTable') return runMakeTable(staged, merge);
   if (merge.how === 'withWrites') return runWithWrites(staged, merge, writeSeveral);
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;
   return d.state.inTransaction(() => writeNow(run, known, description));
+}
+
+/** A row that it writes may become something else than it is made. */
+async function changesBeside(
+  { d }: StagedRun,
+  { table }: ModifyRowsMerge | MergeRowsMerge,
+): Promise<boolean> {
+  const known = await withConnectionOf(d.state)(HOME_SHARD, (home) =>
+    modifiedTable(home, table, null),
+  );
+  return known.changesBeside;
 }
 
 /** What it writes, as SQL, where rows are computed first; null: several tables, or a new one. */

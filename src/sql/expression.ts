@@ -186,3 +186,8 @@ export function* partsOf(expression: Expression): Generator<Expression> {
     open.push(...childrenOf(next));
   }
 }
+
+export function hasQuery(expression: Expression): boolean {
+  for (const { kind } of partsOf(expression)) if (kind === 'query') return true;
+  return false;
+}

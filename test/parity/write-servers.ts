@@ -25,6 +25,14 @@ const SPREAD_DDL = `
   CREATE TABLE members (user_id int4 PRIMARY KEY, name text NOT NULL, total float8, country text);
   CREATE TABLE picked (user_id int8 DEFAULT 4, label text);
   CREATE TABLE piles (user_id int8 NOT NULL, label varchar(30), n int4 DEFAULT 6, feels mood, at timestamptz);
+  CREATE TABLE stamps (user_id int8, name text, touched int4 DEFAULT 2, PRIMARY KEY (user_id, name));
+  CREATE TABLE trail (user_id int8, note text);
+  CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.touched := coalesce(OLD.touched, 10) + length(NEW.name); RETURN NEW; END';
+  CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON stamps FOR EACH ROW EXECUTE FUNCTION touch();
+  CREATE FUNCTION trace() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO trail VALUES (NEW.user_id, NEW.name); RETURN NULL; END';
+  CREATE TRIGGER trace AFTER INSERT OR UPDATE ON stamps FOR EACH ROW EXECUTE FUNCTION trace();
   CREATE TABLE parts (user_id int4 NOT NULL, day int4, body text) PARTITION BY RANGE (day);
   CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
   CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (100);`;
@@ -51,6 +59,7 @@ const ROWS = [
   `INSERT INTO tariff VALUES ('de', 1, 0.1, 'a', 'ok', NULL), ('de', 1, 0.1, 'a', 'ok', NULL), ('de', 1.0, 0.1, 'a', 'ok', NULL),
     ('de', 1, 0.1, 'a', 'ok', NULL), ('fr', 2, 'NaN', '', NULL, NULL), ('fr', 2, 'NaN', NULL, NULL, NULL),
     (NULL, NULL, -0.0, 'b "q" \\ ''', 'sad', '2026-01-01T00:00Z'), ('us', 3, 1e-300, 'c,d', 'happy', '2026-01-02T00:00Z')`,
+  `INSERT INTO stamps (user_id, name) VALUES (0, 'zero'), (1, 'one'), (1, 'other'), (2, 'two'), (5, 'five')`,
   `INSERT INTO heap VALUES (1, 'h'), (1, 'h'), (2, 'i')`,
 ];
 
@@ -62,6 +71,8 @@ const TABLES = [
   'picked',
   'piles',
   'parts',
+  'stamps',
+  'trail',
   ...HOME_TABLES,
 ];
 

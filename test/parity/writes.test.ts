@@ -6,6 +6,7 @@ import { MERGES_FOUND } from './merge-found-statements.ts';
 import { MERGES_APART } from './merge-statements.ts';
 import { PLACES } from './place-statements.ts';
 import { REFERENCE_PLACES } from './reference-place-statements.ts';
+import { RETURNED_BEHIND } from './returned-behind-statements.ts';
 import { RETURNED, RETURNED_QUERIES } from './returning-statements.ts';
 import { VALUES } from './values-statements.ts';
 import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
@@ -41,6 +42,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['UPDATE, DELETE and MERGE of a reference table without a primary key', REFERENCE_PLACES],
     ['RETURNING of other tables', RETURNED],
     ['RETURNING of queries and rows', RETURNED_QUERIES],
+    ['RETURNING of queries on rows that are not known before', RETURNED_BEHIND],
     ['MERGE', MERGES],
     ['MERGE that inserts on other shards', MERGES_APART],
     ['MERGE of rows that are found first', MERGES_FOUND],

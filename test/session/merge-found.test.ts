@@ -291,11 +291,11 @@ describe('Refused, with what to do', () => {
       ),
     ],
     [
-      'sub-queries of RETURNING that ask for a new row that is not known',
+      'a whole row in RETURNING that is not known before',
       into(
         'accounts',
         'a.user_id = e.id',
-        'WHEN MATCHED THEN UPDATE SET owner = DEFAULT RETURNING (SELECT max(x.id) FROM entries x WHERE x.id > a.user_id)',
+        'WHEN MATCHED THEN UPDATE SET owner = DEFAULT RETURNING (SELECT max(x.id) FROM entries x WHERE x.name > a::text)',
       ),
     ],
   ])('%s', async (_, sql) => {

@@ -91,6 +91,12 @@ const STATEMENTS = [
     RETURNING o.price, (SELECT count(*) FROM seats x WHERE x.label = o.name), (SELECT o.code || '|' || max(x.points) FROM seats x WHERE x.points > o.price)`,
   `UPDATE seats s SET points = s.points + 5 ${JOINED} RETURNING (SELECT array_agg(x.feels) FROM seats x WHERE x.points < s.twice), s.points`,
   `UPDATE stamped s SET points = 3 ${JOINED} RETURNING s.label, (SELECT max(x.name) FROM offers x WHERE x.seat < o.seat)`,
+  // What is not known before: by default, chance, a trigger.
+  `UPDATE seats s SET points = DEFAULT ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.user_id * 10), s.points, o.code`,
+  `UPDATE seats s SET points = floor(random()) ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points)`,
+  `UPDATE stamped s SET points = 1 ${JOINED} RETURNING (SELECT max(label) FROM seats WHERE seats.label < s.label), s.feels`,
+  `INSERT INTO stamped (user_id, label, points) VALUES (8, 'new', 80), (9, 'seat 3', 90)
+    RETURNING (SELECT count(*) FROM seats x WHERE x.label = stamped.label), twice, (SELECT max(o.name) FROM offers o WHERE o.price < points)`,
   `UPDATE seats s SET user_id = s.user_id + 20, feels = 'ok' RETURNING old, new, old.feels, new.feels, old.*`,
   `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) before.points, s.points, o.code`,
   `DELETE FROM seats s USING offers o WHERE o.seat = s.user_id RETURNING o.name = s.label, s.twice, o.*`,
@@ -117,16 +123,12 @@ it('The row is chosen along with what it returns, where several match it', async
 describe('Refused, with what to do', () => {
   it.each([
     [
-      'a sub-query beside a new row of defaults',
-      `UPDATE seats s SET points = DEFAULT ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points)`,
+      'a whole row beside a new row of defaults',
+      `UPDATE seats s SET points = DEFAULT ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points), o, (SELECT s)`,
     ],
     [
-      'a sub-query beside a new row of chance',
-      `UPDATE seats s SET points = random() * 10 ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points)`,
-    ],
-    [
-      'a sub-query that reads the new row where a trigger may change it',
-      `UPDATE stamped s SET points = 1 ${JOINED} RETURNING (SELECT max(label) FROM seats WHERE seats.label < s.label)`,
+      'a whole row in a sub-query, beside a new row of chance',
+      `UPDATE seats s SET points = random() * 10 ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.label > s::text)`,
     ],
     [
       'a name behind a schema in a sub-query',
