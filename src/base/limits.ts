@@ -255,6 +255,9 @@ export const REFERENCE_COPY_ROWS = 1_000;
 /** Rows that a change of a table's kind moves: one transaction, with the table locked all the time. */
 export const MOVED_ROWS_MAX = 1_000_000;
 
+/** Rows that are inserted one by one to see where triggers put them: three round trips each. */
+export const PLACED_ROWS_MAX = 1_000;
+
 /** The catalog waits so long for a view that somebody is changing; until then it is refused. */
 export const VIEW_LOCK_TIMEOUT_MS = 500;
 

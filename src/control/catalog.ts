@@ -10,7 +10,7 @@ import type {
   TransactionDefaults,
 } from '../topology/table.ts';
 import { timeRoutines } from '../topology/time-routines.ts';
-import { mayGiveValue } from '../topology/trigger-value.ts';
+import { mayGiveValue, OWN_ROW_ONLY } from '../topology/trigger-value.ts';
 import type {
   DatabaseCollation,
   Relation,
@@ -230,13 +230,18 @@ function tableOf(
     );
     return as('home', null);
   }
-  return Object.freeze({ ...as('sharded', key), columns: columnsBehind(relation, key) });
+  return Object.freeze({ ...as('sharded', key), keyGivenOn: keyGivenOn(relation, key) });
 }
 
-/** A NULL that a trigger may replace is not known to be refused: the row would be kept where it is. */
-function columnsBehind({ columns, insertTriggers }: Relation, key: string): Table['columns'] {
-  if (!insertTriggers.some((body) => mayGiveValue(body, key))) return columns;
-  return columns.map((column) => (column.name === key ? { ...column, notNull: false } : column));
+function keyGivenOn({ triggers }: Relation, key: string): Table['keyGivenOn'] {
+  const giving = triggers.filter(
+    ({ routine, body }) => !OWN_ROW_ONLY.has(routine ?? '') && mayGiveValue(body, key),
+  );
+  if (giving.length === 0) return undefined;
+  return {
+    insert: giving.some(({ insert }) => insert),
+    update: giving.some(({ update }) => update),
+  };
 }
 
 const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(WORD) ?? [];

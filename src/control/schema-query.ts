@@ -1,6 +1,7 @@
 // Schema query: what a shard says about its tables, views, routines and collation.
 
 import { VIEW_LOCK_TIMEOUT_MS } from '../base/limits.ts';
+import { ORIGIN_SQL } from '../execute/move-facts.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { RestrictedSchemas } from '../topology/schema-rights.ts';
@@ -57,15 +58,22 @@ export interface Relation {
   readonly rowSecurity: boolean;
   /** An INSERT may run code of users: a trigger, a rule, a policy, a function that a default calls. */
   readonly runsCode: boolean;
-  /**
-   * The bodies of its triggers BEFORE INSERT FOR EACH ROW, and of its partitions'; null: not in PL/pgSQL.
-   */
-  readonly insertTriggers: readonly (string | null)[];
+  /** Those BEFORE INSERT or UPDATE FOR EACH ROW, of it and of what inherits from it. */
+  readonly triggers: readonly RowTrigger[];
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
   /** A foreign key to it may have rows changed along with an UPDATE of its own. */
   readonly updatesCascade: boolean;
   readonly deletesCascade: boolean;
+}
+
+export interface RowTrigger {
+  readonly insert: boolean;
+  readonly update: boolean;
+  /** Its function, behind pg_catalog or the extension that it is of; null: users'. */
+  readonly routine: string | null;
+  /** Of its function; null: not in PL/pgSQL. */
+  readonly body: string | null;
 }
 
 export interface RelationColumn {
@@ -158,13 +166,16 @@ SELECT pg_catalog.jsonb_build_object(
   'relations', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     'oid', r.oid::bigint, 'schema', r.schema, 'name', r.name, 'kind', r.kind,
     'rowSecurity', r.row_security,
-    'insertTriggers', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT
-        CASE l.lanname WHEN 'plpgsql' THEN p.prosrc END), '[]')
+    'triggers', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
+        'insert', t.tgtype & 4 <> 0, 'update', t.tgtype & 16 <> 0,
+        'routine', ${ORIGIN_SQL} || '.' || p.proname, 'body', CASE l.lanname WHEN 'plpgsql' THEN p.prosrc END)), '[]')
       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-      WHERE t.tgtype & 7 = 7 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-        AND (t.tgrelid = r.oid OR r.kind = 'p' AND t.tgrelid IN (
-          SELECT relid FROM pg_catalog.pg_partition_tree(r.oid::pg_catalog.regclass)))),
+      WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+        AND t.tgrelid IN (
+          WITH RECURSIVE own (oid) AS (SELECT r.oid UNION
+            SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
+          SELECT oid FROM own)),
     'runsCode', r.runs_code, 'firesOnTruncate', r.fires_on_truncate,
     'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w

@@ -4,9 +4,9 @@ import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { type CarriedColumn, carriedArrays } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
+import { returnsTooMuch } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
-import { returnsTooMuch } from './write.ts';
 
 export interface CarriedWrite {
   readonly transaction: Transaction;

@@ -7,12 +7,14 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { carriedArrays, carriedSql, carriedValuesSql } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
+import { insertPlaced } from './placed-insert.ts';
 import { differs, writeReference } from './reference-write.ts';
-import { formatsWithKey, inKeyOrder } from './returned-order.ts';
-import type { Carriage, GivenRows } from './row-set.ts';
+import { formatsWithKey, inKeyOrder, type KeyedRows, withoutKeys } from './returned-order.ts';
+import { type Carriage, type GivenRows, returnsTooMuch } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
+import { LateStrays, type Straying } from './straying.ts';
 import type { Transaction } from './transaction.ts';
-import { inRowOrder, returnsTooMuch, type WriteResult } from './write.ts';
+import { inOrder, inRowOrder, type WriteResult } from './write.ts';
 
 export interface RowsWrite extends GivenRows {
   /** The transaction the statement runs in; it enlists the shards. */
@@ -32,11 +34,12 @@ export interface RowsWrite extends GivenRows {
   readonly columnCount: number;
   /** Bound of the RETURNING rows, which are held until every shard has answered. */
   readonly bytesMax: number;
+  /** null: no trigger gives its rows keys of other shards. */
+  readonly straying: Straying | null;
 }
 
-interface Answer {
-  readonly rows: Buffer[];
-  count: bigint;
+interface Answer extends KeyedRows {
+  readonly count: bigint;
 }
 
 /**
@@ -49,55 +52,77 @@ export async function insertRows(write: RowsWrite): Promise<WriteResult> {
     return merge.whole ? repeatEverywhere(write) : insertEverywhere(write);
   }
   if (merge.table.kind === 'home') {
-    const answer = await insertOn(write, HOME_SHARD, rows, 0);
+    const answer = await insertOn(write, HOME_SHARD, null, 0);
     return { rows: answer.rows, tag: `INSERT 0 ${answer.count}` };
   }
+  const shards = rows.length === 0 ? [HOME_SHARD] : [...new Set(rowShards)].sort((a, b) => a - b);
+  const { straying } = write;
+  if (straying?.strays.onInsert === true && rows.length > 0) return insertStraying(write, straying);
+  const keyReturned =
+    straying === null && (shards.length < 2 || merge.keyReturned === null)
+      ? null
+      : (straying?.strays.returned ?? `, ${merge.keyReturned}`);
+  const strays = straying === null ? null : new LateStrays(write, straying);
   const answers = new Map<number, Answer>();
-  let total = 0n;
   let bytes = 0;
-  const shards = rows.length === 0 ? [HOME_SHARD] : [...new Set(rowShards)];
-  const keyReturned = shards.length > 1 ? merge.keyReturned : null;
-  for (const shard of shards.sort((a, b) => a - b)) {
-    const isOwn = (_: unknown, i: number) => rowShards[i] === shard;
-    const asked = keyReturned === null ? write : askingKey(write, keyReturned);
-    const own = { ...asked, defaults: write.defaults?.filter(isOwn) ?? null };
-    const answer = await insertOn(own, shard, rows.filter(isOwn), bytes);
+  for (const shard of shards) {
+    const positions = [...rows.keys()].filter((i) => rowShards[i] === shard);
+    const insert = () => insertOn(partOf(write, positions), shard, keyReturned, bytes);
+    const answer = await (strays === null ? insert() : strays.update(shard, insert));
+    for (const key of answer.keys) strays?.add(shard, key);
     answers.set(shard, answer);
-    total += answer.count;
     for (const row of answer.rows) bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
   }
+  await strays?.takeHome();
   const ordered =
-    keyReturned === null
-      ? inRowOrder(rowShards, answers)
-      : inKeyOrder(write, answers, write.resultFormats);
-  return { rows: ordered, tag: `INSERT 0 ${total}` };
+    keyReturned === null ? inRowOrder(rowShards, answers) : inKeyOrder(write, answers);
+  return { rows: write.columnCount === 0 ? [] : ordered, tag: tagOf(answers) };
 }
 
-const askingKey = (write: RowsWrite, key: string): RowsWrite => ({
+/** The same for rows to which triggers may give keys of other shards. */
+async function insertStraying(write: RowsWrite, straying: Straying): Promise<WriteResult> {
+  const { strays, placement } = straying;
+  const placed = await insertPlaced<Answer>({
+    ...write,
+    placement,
+    insert: (shard, positions) => insertOn(partOf(write, positions), shard, strays.returned, 0),
+    checkTriggers: () => straying.checkInsert(),
+  });
+  const { answers, rowShards } = placed;
+  const rows = write.columnCount === 0 ? [] : inOrder({ ...write, rowShards }, answers);
+  return { rows, tag: tagOf(answers) };
+}
+
+const tagOf = (answers: ReadonlyMap<number, Answer>): string =>
+  `INSERT 0 ${[...answers.values()].reduce((sum, { count }) => sum + count, 0n)}`;
+
+const partOf = (write: RowsWrite, positions: readonly number[]): RowsWrite => ({
   ...write,
-  merge: { ...write.merge, after: `${write.merge.after}, ${key}` },
-  resultFormats: formatsWithKey(write.resultFormats),
+  rows: positions.map((i) => write.rows[i]!),
+  defaults: write.defaults === null ? null : positions.map((i) => write.defaults![i]!),
 });
 
-/** `bytesBefore`: of the rows that other shards have answered. */
+/** `keyReturned`: what asks for the key behind what is returned. `bytesBefore`: of the rows that other shards have answered. */
 async function insertOn(
   write: RowsWrite,
   shard: number,
-  rows: readonly Buffer[],
+  keyReturned: string | null,
   bytesBefore: number,
 ): Promise<Answer> {
-  const { transaction, merge, carriage, resultFormats, bytesMax } = write;
-  const answer: Answer = { rows: [], count: 0n };
+  const { transaction, merge, carriage, resultFormats: wanted, bytesMax } = write;
+  const returned: Buffer[] = [];
+  let count = 0n;
   const connection = await transaction.enlistWriter(shard);
-  const sql = sqlOf(write, merge.after);
+  const sql = sqlOf(write, `${merge.after}${keyReturned ?? ''}`);
+  const resultFormats = keyReturned === null ? wanted : formatsWithKey(wanted);
   let bytes = bytesBefore;
-  for (const batch of batchesOf(rows, carriage)) {
+  for (const batch of batchesOf(write.rows, carriage)) {
     const parameters = parametersOf(write, batch);
     const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     for (let next = await stream.next(); next !== null; next = await stream.next()) {
       for (const row of next) {
         bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
-        answer.rows.push(row);
+        returned.push(row);
       }
       if (bytes > bytesMax) {
         await stream.discard();
@@ -105,17 +130,18 @@ async function insertOn(
       }
     }
     await stream.done;
-    answer.count += parseCommandTag(stream.tag).rows ?? 0n;
+    count += parseCommandTag(stream.tag).rows ?? 0n;
   }
-  return answer;
+  const keyed = keyReturned === null ? { rows: returned, keys: [] } : withoutKeys(returned, wanted);
+  return { ...keyed, count };
 }
 
 /** ON CONFLICT DO UPDATE: every copy does the same with the same rows, and one of them answers. */
 async function repeatEverywhere(write: RowsWrite): Promise<WriteResult> {
-  const home = await insertOn(write, HOME_SHARD, write.rows, 0);
+  const home = await insertOn(write, HOME_SHARD, null, 0);
   for (const shard of write.shards) {
     if (shard === HOME_SHARD) continue;
-    const { count } = await insertOn(write, shard, write.rows, 0);
+    const { count } = await insertOn(write, shard, null, 0);
     if (count !== home.count) throw differs(shard, `INSERT 0 ${count}`, `INSERT 0 ${home.count}`);
   }
   return { rows: home.rows, tag: `INSERT 0 ${home.count}` };

@@ -71,7 +71,7 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
     const there = isCopy && pairsOn !== null ? await pairsOn(shard) : own;
     const rows = there.map((pair) => carriedBody(write, pair));
     const run = () => runWithRows({ ...write, alsoWithout }, shard, sql, columns, rows, given);
-    await (strays === null ? run() : strays.whileLent(shard, run));
+    await (strays === null ? run() : strays.update(shard, run));
     if (given.count === answer.count) continue;
     throw differs(shard, `MERGE ${given.count}`, `MERGE ${answer.count}`);
   }

@@ -55,7 +55,14 @@ export interface ForeignKey {
 }
 
 /** Bits of pg_trigger.tgtype. Source: pg_trigger.h. */
-export const TRIGGER = { insert: 4, delete: 8, update: 16 } as const;
+export const TRIGGER = { row: 1, before: 2, insert: 4, delete: 8, update: 16 } as const;
+
+/** Whose the routine `p` is: pg_catalog, or its extension; NULL: users'. */
+export const ORIGIN_SQL = `CASE p.pronamespace WHEN 'pg_catalog'::pg_catalog.regnamespace THEN 'pg_catalog'
+          ELSE (SELECT e.extname FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+            WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass) END`;
 
 const columnNames = (relation: string, numbers: string): string => `(
     SELECT pg_catalog.jsonb_agg(a.attname ORDER BY u.i)
@@ -89,16 +96,11 @@ const factsSql = (table: string) => `
           WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = g.oid
             AND d.refobjid <> g.tgfoid AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
               'pg_catalog.pg_operator'::pg_catalog.regclass)),
-        'routine', p.proname, 'origin', CASE WHEN pn.nspname = 'pg_catalog' THEN 'pg_catalog'
-          ELSE (SELECT e.extname FROM pg_catalog.pg_depend d
-            JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-            WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
-              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass) END,
+        'routine', p.proname, 'origin', ${ORIGIN_SQL},
         'language', l.lanname, 'body', p.prosrc, 'searchPath', (
           SELECT pg_catalog.substr(s, 13) FROM pg_catalog.unnest(p.proconfig) s
           WHERE s LIKE 'search_path=%')) ORDER BY g.tgname), '[]')
       FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
-      JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
       WHERE g.tgrelid = ANY (own.oids) AND NOT g.tgisinternal AND g.tgenabled <> 'D'),
     'refersTo', ${foreignKeys('conrelid', 'confrelid')},

@@ -1,11 +1,13 @@
 // Moving tables: those that get rows with new keys by an UPDATE, and whether one shard may run it for its rows.
 
-import type { SqlError } from '../base/errors.ts';
+import { SqlError } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
 import { type InsertedRow, type TriggerBody, triggerBody } from '../plan/trigger-body.ts';
+import { refused } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Catalog } from '../topology/table.ts';
+import { OWN_ROW_ONLY } from '../topology/trigger-value.ts';
 import { checkExact } from './carried.ts';
 import { immovable, type ModifiedColumn, modifiedTable } from './modified-table.ts';
 import {
@@ -116,6 +118,24 @@ export async function mayChangeKey(
   });
 }
 
+/** Throws 0A000 where a trigger may give a new row another key on another shard. */
+export async function checkInsertTriggers(
+  home: ServerConnection,
+  table: string,
+  catalog: Catalog,
+): Promise<void> {
+  const { triggers } = await moveFacts(home, table);
+  const before = triggers.filter(({ type }) => (type & BEFORE_ROW_INSERT) === BEFORE_ROW_INSERT);
+  const unknown = before.find((trigger) => bodyOf(trigger, catalog)?.inserts.length !== 0);
+  if (unknown === undefined) return;
+  throw new SqlError({
+    ...refused('triggerKey'),
+    detail: `The trigger ${unknown.name} may read or write tables, of which each shard has its own rows only.`,
+  });
+}
+
+const BEFORE_ROW_INSERT = TRIGGER.row | TRIGGER.before | TRIGGER.insert;
+
 async function replicationRole(home: ServerConnection): Promise<string> {
   const { rows } = await query(
     home,
@@ -187,7 +207,8 @@ function insertedBy(moving: Moving, survey: Survey): readonly Inserting[] {
   );
   // By another key than is told a row would be looked for in vain.
   const { target, keys } = survey;
-  const isTold = keys === 'final' && inserting.length === 0 && moving.facts === target;
+  const isBehind = inserting.every(({ trigger }) => !fires(TRIGGER.before)(trigger));
+  const isTold = keys === 'final' && isBehind && moving.facts === target;
   if (!isTold) checkKeepKey(moving, survey);
   return inserting;
 }
@@ -210,15 +231,6 @@ function checkKeepKey(moving: Moving, survey: Survey): void {
   const changing = bodies.find(({ body }) => body.assigns?.has(moving.key) ?? true);
   if (changing !== undefined) throw reaching(survey.target, moving.facts, changing.trigger);
 }
-
-/** By what they are of: they change nothing but a column of their row that is no key, or leave the row out. */
-const OWN_ROW_ONLY = new Set([
-  'pg_catalog.suppress_redundant_updates_trigger',
-  'pg_catalog.tsvector_update_trigger',
-  'pg_catalog.tsvector_update_trigger_column',
-  'moddatetime.moddatetime',
-  'insert_username.insert_username',
-]);
 
 const OWN_ROW: TriggerBody = { assigns: new Set(), inserts: [] };
 

@@ -10,10 +10,12 @@ import type { MovingTables } from './moving-tables.ts';
 import { formatAt } from './parameters.ts';
 import { integerOf, shardOfKey } from './row-set.ts';
 import { StrayRows } from './stray-rows.ts';
+import { LateStrays, type Straying } from './straying.ts';
 import type { WriteResult } from './write.ts';
 
 export interface MovingUpdate extends ModifyWrite {
-  readonly moving: MovingTables;
+  /** Straying: rows get keys of other shards by triggers only, if at all. */
+  readonly moving: MovingTables | Straying;
   readonly placement: Placement;
   /** How many columns the client is given. */
   readonly columnCount: number;
@@ -41,14 +43,17 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
   const uniques: (readonly [before: string, after: string])[] = [];
   const shards = [...new Set(rows.flatMap((row) => row.shards))].sort((a, b) => a - b);
   const onSeveralShards = shards.length > 1;
-  const strays = new StrayRows({ transaction, placement, bytesMax, moving, onSeveralShards });
+  const strays =
+    'strays' in moving
+      ? new LateStrays(write, moving)
+      : new StrayRows({ transaction, placement, bytesMax, moving, onSeveralShards });
   const updated = new Answer(bytesMax);
   for (const shard of shards) {
     const own = rows.filter((row) => row.shards.includes(shard));
     for (const each of own.flatMap((row) => assignedKey(write, row))) strays.add(shard, each);
     const from = updated.rows.length;
     const bodies = own.map(({ body }) => body);
-    await strays.whileLent(shard, () =>
+    await strays.update(shard, () =>
       runWithRows({ ...write, resultFormats }, shard, sql, columns, bodies, updated),
     );
     for (const row of updated.rows.slice(from)) {

@@ -9,9 +9,10 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import type { BoundParameters } from './parameters.ts';
+import { returnsTooMuch } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
-import { returnsTooMuch, type WriteResult } from './write.ts';
+import type { WriteResult } from './write.ts';
 
 export interface ReferenceWriteRequest {
   readonly transaction: Transaction;

@@ -8,24 +8,37 @@ import { type GivenRows, integerOf } from './row-set.ts';
 export const formatsWithKey = (formats: readonly number[]): readonly number[] =>
   formats.length > 1 ? [...formats, 0] : formats;
 
+/** What a shard has answered, and the keys of these rows. */
+export interface KeyedRows {
+  readonly rows: readonly Buffer[];
+  readonly keys: readonly (bigint | null)[];
+}
+
+/** Of rows with the key as their last column; `formats`: of the others, as the client wants them. */
+export function withoutKeys(bodies: readonly Buffer[], formats: readonly number[]): KeyedRows {
+  const split = bodies.map((body) => {
+    const values = decodeDataRow(body);
+    const key = keyOf(values.pop()!, formatAt(formatsWithKey(formats), values.length));
+    return { row: encodeDataRowBody(values), key };
+  });
+  return { rows: split.map(({ row }) => row), keys: split.map(({ key }) => key) };
+}
+
 /**
  * Rows that ON CONFLICT passes over give none, so that it is the keys that tell which row is which. Each shard
- * answers in the order it was given them: of several with one key it is the first that is left. `answers`: with
- * the key as the last column. Shard by shard where the keys are others, as triggers may set them.
+ * answers in the order it was given them: of several with one key it is the first that is left. Shard by shard where the
+ * keys are others, as triggers may set them.
  */
 export function inKeyOrder(
   { rowShards, rowKeys }: GivenRows,
-  answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] }>,
-  formats: readonly number[],
+  answers: ReadonlyMap<number, KeyedRows>,
 ): Buffer[] {
   const placed: { readonly at: number; readonly row: Buffer }[] = [];
-  for (const [shard, { rows }] of answers) {
+  for (const [shard, { rows, keys }] of answers) {
     let at = 0;
-    for (const body of rows) {
-      const values = decodeDataRow(body);
-      const key = keyOf(values.pop()!, formatAt(formats, values.length));
-      while (at < rowShards.length && (rowShards[at] !== shard || rowKeys[at] !== key)) at += 1;
-      placed.push({ at, row: encodeDataRowBody(values) });
+    for (const [i, row] of rows.entries()) {
+      while (at < rowShards.length && (rowShards[at] !== shard || rowKeys[at] !== keys[i])) at += 1;
+      placed.push({ at, row });
       at += 1;
     }
   }

@@ -81,6 +81,14 @@ export function tooManyRows(bytesMax: number): SqlError {
   });
 }
 
+export function returnsTooMuch(bytesMax: number): SqlError {
+  return new SqlError({
+    code: SQLSTATE.configurationLimitExceeded,
+    message: `the rows of RETURNING take more than ${bytesMax} bytes`,
+    hint: 'Write fewer rows with one statement, or make merge.bytesMax larger.',
+  });
+}
+
 /** How rows are carried to a table's shards. */
 export interface Carriage {
   readonly columns: readonly CarriedColumn[];

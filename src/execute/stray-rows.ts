@@ -59,7 +59,7 @@ export class StrayRows {
    * Runs the UPDATE of a shard, to which copies are lent of the rows that others refer to by the new keys; their own
    * shards keep these locked.
    */
-  async whileLent(shard: number, update: () => Promise<void>): Promise<void> {
+  async update(shard: number, update: () => Promise<void>): Promise<void> {
     const { moving, onSeveralShards } = this.#relocation;
     await this.#lend(shard);
     try {

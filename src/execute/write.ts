@@ -1,19 +1,21 @@
 // Writes over several shards: one statement, one transaction, one command tag.
 
-import { SqlError } from '../base/errors.ts';
 import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
 import type { InsertMerge, WriteMerge } from '../plan/plan.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import type { BoundParameters } from './parameters.ts';
-import { formatsWithKey, inKeyOrder } from './returned-order.ts';
+import { insertPlaced } from './placed-insert.ts';
+import { formatsWithKey, inKeyOrder, type KeyedRows, withoutKeys } from './returned-order.ts';
+import { type GivenRows, returnsTooMuch } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
+import { LateStrays, type Straying } from './straying.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface WriteRequest {
   /** The transaction the statement runs in; it enlists the shards. */
   readonly transaction: Transaction;
   readonly targets: readonly number[];
+  /** Asks for the key already where rows may stray. */
   readonly sql: string;
   readonly merge: WriteMerge | InsertMerge;
   /** INSERT: the shard of each row, in the order of VALUES, and its key. */
@@ -23,6 +25,8 @@ export interface WriteRequest {
   readonly resultFormats: readonly number[];
   /** Bound of the RETURNING rows, which are held until every shard has answered. */
   readonly bytesMax: number;
+  /** null: no trigger gives its rows keys of other shards. */
+  readonly straying: Straying | null;
 }
 
 export interface WriteResult {
@@ -31,68 +35,114 @@ export interface WriteResult {
   readonly tag: string;
 }
 
-export function returnsTooMuch(bytesMax: number): SqlError {
-  return new SqlError({
-    code: SQLSTATE.configurationLimitExceeded,
-    message: `the rows of RETURNING take more than ${bytesMax} bytes`,
-    hint: 'Write fewer rows with one statement, or make merge.bytesMax larger.',
-  });
-}
-
 /**
  * Visits the shards in their order, one after the other: two statements that write the same shards
  * then wait for each other instead of deadlocking.
  */
 export async function writeShards(request: WriteRequest): Promise<WriteResult> {
-  const answers = new Map<number, { rows: Buffer[]; count: bigint }>();
-  let verb = '';
-  let bytes = 0;
-  const keyReturned = keyOf(request);
-  const resultFormats =
-    keyReturned === null ? request.resultFormats : formatsWithKey(request.resultFormats);
-  for (const shard of request.targets) {
-    const connection = await request.transaction.enlistWriter(shard);
-    const sql = sqlFor(request, shard) + (keyReturned === null ? '' : `, ${keyReturned}`);
-    const { parameters } = request;
-    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
-    const rows: Buffer[] = [];
-    for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-      for (const row of batch) {
-        bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
-        rows.push(row);
-      }
-      if (bytes > request.bytesMax) {
-        await stream.discard();
-        throw returnsTooMuch(request.bytesMax);
-      }
-    }
-    await stream.done;
-    const tag = parseCommandTag(stream.tag);
-    verb = tag.verb;
-    answers.set(shard, { rows, count: tag.rows ?? 0n });
+  const { merge, targets, straying } = request;
+  if (merge.how === 'insert' && straying?.strays.onInsert === true) {
+    return writePlaced(request, merge, straying);
   }
-  const total = [...answers.values()].reduce((sum, answer) => sum + answer.count, 0n);
-  return {
-    rows: rowsOf(request, answers),
-    tag: verb === 'INSERT' ? `INSERT 0 ${total}` : `${verb} ${total}`,
-  };
+  const keyReturned = keyOf(request);
+  const strays = straying?.strays.returned == null ? null : new LateStrays(request, straying);
+  const held = { bytes: 0 };
+  const answers = new Map<number, ShardAnswer>();
+  for (const shard of targets) {
+    const sql = sqlFor(request, shard, keyReturned);
+    const write = () => writeOn(request, shard, sql, keyReturned !== null, held);
+    const answer = await (strays === null ? write() : strays.update(shard, write));
+    for (const key of answer.keys) strays?.add(shard, key);
+    answers.set(shard, answer);
+  }
+  await strays?.takeHome();
+  return { rows: rowsOf(request, answers), tag: tagOf(answers) };
 }
 
-/** Where one shard has all rows it gives them in order. */
-const keyOf = ({ merge, targets }: WriteRequest): string | null =>
-  merge.how === 'insert' && targets.length > 1 ? merge.keyReturned : null;
-
-function rowsOf(
+/** INSERT whose rows triggers may give keys of other shards. */
+async function writePlaced(
   request: WriteRequest,
-  answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] }>,
-): Buffer[] {
-  if (request.merge.how === 'write') return concat(answers);
-  if (keyOf(request) === null) return inRowOrder(request.rowShards, answers);
-  return inKeyOrder(request, answers, request.resultFormats);
+  merge: InsertMerge,
+  straying: Straying,
+): Promise<WriteResult> {
+  const { transaction, rowShards, rowKeys } = request;
+  const { placement, strays } = straying;
+  const { answers, rowShards: placed } = await insertPlaced<ShardAnswer>({
+    transaction,
+    placement,
+    rowShards,
+    rowKeys,
+    insert(shard, positions) {
+      const rows = positions.map((i) => merge.rows[i]!);
+      const sql = `${merge.before}${rows.join(', ')}${merge.after}${strays.returned}`;
+      return writeOn(request, shard, sql, true, { bytes: 0 });
+    },
+    checkTriggers: () => straying.checkInsert(),
+  });
+  const rows = straying.columnCount === 0 ? [] : inOrder({ rowShards: placed, rowKeys }, answers);
+  return { rows, tag: tagOf(answers) };
 }
 
-function sqlFor({ merge, sql, rowShards }: WriteRequest, shard: number): string {
-  return merge.how === 'write' ? sql : insertText(merge, rowShards, shard);
+interface ShardAnswer extends KeyedRows {
+  readonly verb: string;
+  readonly count: bigint;
+}
+
+/** `asksKey`: the key is the last column that is returned. `held`: what others have returned. */
+async function writeOn(
+  { transaction, parameters, resultFormats: wanted, bytesMax }: WriteRequest,
+  shard: number,
+  sql: string,
+  asksKey: boolean,
+  held: { bytes: number },
+): Promise<ShardAnswer> {
+  const connection = await transaction.enlistWriter(shard);
+  const resultFormats = asksKey ? formatsWithKey(wanted) : wanted;
+  const stream = await openShardStream(connection, { sql, parameters, resultFormats });
+  const rows: Buffer[] = [];
+  for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
+    for (const row of batch) {
+      held.bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
+      rows.push(row);
+    }
+    if (held.bytes > bytesMax) {
+      await stream.discard();
+      throw returnsTooMuch(bytesMax);
+    }
+  }
+  await stream.done;
+  const { verb, rows: count } = parseCommandTag(stream.tag);
+  const keyed = asksKey ? withoutKeys(rows, wanted) : { rows, keys: [] };
+  return { ...keyed, verb, count: count ?? 0n };
+}
+
+function tagOf(answers: ReadonlyMap<number, ShardAnswer>): string {
+  const [first] = answers.values();
+  const total = [...answers.values()].reduce((sum, { count }) => sum + count, 0n);
+  return first?.verb === 'INSERT' ? `INSERT 0 ${total}` : `${first?.verb} ${total}`;
+}
+
+/** What asks for the key. Where one shard has all rows it gives them in order. */
+function keyOf({ merge, targets, straying }: WriteRequest): string | null {
+  if (straying?.strays.returned != null) return straying.strays.returned;
+  if (merge.how !== 'insert' || targets.length < 2 || merge.keyReturned === null) return null;
+  return `, ${merge.keyReturned}`;
+}
+
+function rowsOf(request: WriteRequest, answers: ReadonlyMap<number, ShardAnswer>): Buffer[] {
+  const { merge, straying, rowShards } = request;
+  if (straying?.columnCount === 0) return [];
+  if (merge.how === 'write') return concat(answers);
+  return keyOf(request) === null ? inRowOrder(rowShards, answers) : inKeyOrder(request, answers);
+}
+
+function sqlFor(
+  { merge, sql, rowShards }: WriteRequest,
+  shard: number,
+  keyReturned: string | null,
+): string {
+  if (merge.how === 'write') return sql;
+  return `${insertText(merge, rowShards, shard)}${keyReturned ?? ''}`;
 }
 
 /** The INSERT of the rows of one shard; `rowShards`: the shard of each row of VALUES. */
@@ -107,6 +157,14 @@ export function insertText(
 
 function concat(answers: ReadonlyMap<number, { readonly rows: readonly Buffer[] }>): Buffer[] {
   return [...answers.values()].flatMap((answer) => answer.rows);
+}
+
+/** Where each row gave one by its place, else by its key. */
+export function inOrder(given: GivenRows, answers: ReadonlyMap<number, KeyedRows>): Buffer[] {
+  const count = concat(answers).length;
+  return count === given.rowShards.length
+    ? inRowOrder(given.rowShards, answers)
+    : inKeyOrder(given, answers);
 }
 
 /**

@@ -13,6 +13,7 @@ import type { EngineCopyMerge } from './engine-plan.ts';
 import { engineOf, planInner } from './inner-statement.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan } from './routed.ts';
+import { copiedStrays } from './stray-keys.ts';
 import { severalShards } from './unsupported.ts';
 
 const EVERYWHERE = { kind: 'all' } as const;
@@ -73,7 +74,8 @@ function planIn(
   const format = copyFormat(options, keyColumn);
   const rows = format.format === 'binary' ? selectOf(table, columns) : null;
   const timed = timedCopy(statement, table, columns, options, context.input);
-  return everywhere(traits, { how: 'copyIn', table: name, format, columns, rows, key, timed });
+  const merge = { how: 'copyIn', table: name, format, columns, rows, key, timed } as const;
+  return { ...everywhere(traits, merge), strays: copiedStrays(table) };
 }
 
 const columnsOf = ({ columns }: CopyStatement, table: Table): readonly string[] =>
@@ -127,6 +129,7 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   if (plan?.op !== 'routed') return traits;
   const { effect, pins, asIsAtHome } = plan;
   const fields = { ...traits, effect, pins, asIsAtHome };
+  if (plan.strays !== null) return refusedFor('COPY', 'triggerKey');
   const { kind } = plan.route;
   const out = outMerge(statement.options, inner);
   // Rows of a write that are computed first come from all shards, wherever they go.

@@ -24,6 +24,7 @@ import type {
   SortKey,
 } from './plan.ts';
 import type { ComputedRow } from './staged.ts';
+import type { StrayKeys } from './stray-keys.ts';
 import { severalShards } from './unsupported.ts';
 
 /** Lines joined by newlines, without one at the end; parts of a sequence are indented. */
@@ -78,10 +79,18 @@ function routedLines(plan: RoutedPlan): string[] {
   if (replan) lines.push('planned again for several shards');
   if (unknownTable) lines.push('names an unknown table');
   if (plan.asIsAtHome) lines.push('as it is on home only');
+  if (plan.strays !== null) lines.push(strayText(plan.strays));
   if (refusal !== null) lines.push(`on several shards: ${errorText(refusal)}`);
   if (plan.clock !== null) lines.push(`$${plan.clock + 1} is the time of all`);
   if (merge !== null) lines.push(...mergeLines(merge));
   return lines;
+}
+
+function strayText({ onInsert, onUpdate, returned }: StrayKeys): string {
+  const events = [...(onInsert ? ['INSERT'] : []), ...(onUpdate ? ['UPDATE'] : [])];
+  const found =
+    returned === null ? 'looked for behind it' : `told by${returned.replace(',', ' RETURNING')}`;
+  return `keys that triggers give on ${events.join(' or ')} are ${found}`;
 }
 
 const errorText = ({ code, message }: SqlErrorFields) => `${code} ${message}`;

@@ -14,6 +14,7 @@ import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
 import { NoMerge } from './splice.ts';
+import { strayKeys } from './stray-keys.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
@@ -24,15 +25,17 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   surveyUnused(survey);
   if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
   const { table, leaf, keys } = found;
+  const strays = strayKeys(statement, table);
   const merge = (): InsertMerge | WriteMerge => {
     // Its parts by themselves make all rows at one time.
     const isByParts = survey.writesInWith && survey.tellsTime;
-    if (found.tied && !isByParts) return { how: 'write' };
+    if (found.tied && !isByParts && strays === null) return { how: 'write' };
     if (keys === null || table === null || statement.with !== null) throw new NoMerge('insertWith');
     return insertValues(statement, table, keys, context);
   };
   const staged = () => insertRows(statement, table, leaf, context, survey);
-  return shardedPlan('INSERT', survey, context, 'write', { merge, engine: null, staged });
+  const plan = shardedPlan('INSERT', survey, context, 'write', { merge, engine: null, staged });
+  return plan.op === 'routed' ? { ...plan, strays } : plan;
 }
 
 /** What an INSERT writes to, and by which keys. */

@@ -27,12 +27,16 @@ import { refusedFor, refusedPlan, routedPlan, shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
 import { NoMerge } from './splice.ts';
+import { strayKeys } from './stray-keys.ts';
 import type { Survey } from './survey.ts';
 import { refused, severalShards } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
 import { targetTable } from './written-view.ts';
 
 type Modify = UpdateStatement | DeleteStatement | MergeStatement;
+
+/** Each server is sent the statement. */
+const WHOLE: WriteMerge = { how: 'write' };
 
 const VERBS = { update: 'UPDATE', delete: 'DELETE', merge: 'MERGE' } as const;
 
@@ -47,17 +51,22 @@ export function planModify(statement: Modify, survey: Survey, context: PlanConte
     if (cursor === null || plan.op !== 'routed') return plan;
     return { ...plan, action: { action: 'cursor', verb: 'current', name: cursor, atHome: true } };
   }
-  if (cursor !== null) return planCurrentOf(verb, cursor, survey);
+  const table = targetTable(statement.relation, survey);
+  const strays = strayKeys(statement, table);
+  const straying = (plan: Plan): Plan => (plan.op === 'routed' ? { ...plan, strays } : plan);
+  if (cursor !== null) {
+    const plan = planCurrentOf(verb, cursor, survey);
+    return strays === null || plan.op !== 'routed' ? plan : { ...plan, strays, merge: WHOLE };
+  }
   const merge = (): WriteMerge => {
     if (!anchored || !found.insertsOwn) throw new NoMerge('noFrom');
-    return { how: 'write' };
+    return WHOLE;
   };
-  const table = targetTable(statement.relation, survey);
   const staged = () =>
     statement.kind === 'merge'
       ? mergeRows(statement, table, scope, survey, context)
       : modifyRows(statement, table, scope, survey, context);
-  return shardedPlan(verb, survey, context, 'write', { merge, engine: null, staged });
+  return straying(shardedPlan(verb, survey, context, 'write', { merge, engine: null, staged }));
 }
 
 /** The session knows on which shard it has declared the cursor; the server, that there is none. */

@@ -15,6 +15,7 @@ import type {
   ModifyRowsMerge,
   WithWritesMerge,
 } from './staged.ts';
+import type { StrayKeys } from './stray-keys.ts';
 
 export type { HandRoute } from '../sql/hand-route.ts';
 export type { CursorMerge, EngineInput, EngineLeaf, EngineMerge } from './engine-plan.ts';
@@ -331,6 +332,8 @@ export interface RoutedPlan extends PlanCommon {
   readonly answers: AnswerForm | null;
   /** No other shard is sent it as it is: it locks rows of reference tables, or reads tableoid. */
   readonly asIsAtHome: boolean;
+  /** Not null: no server is sent it as it is, however few shards it needs. */
+  readonly strays: StrayKeys | null;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }

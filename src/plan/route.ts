@@ -84,11 +84,11 @@ function manyKeys(
 
 /** The shard that is sent the statement as it is; null: none, for the answer of that one would be another. */
 export function onlyTarget(
-  { asIsAtHome }: Pick<RoutedPlan, 'asIsAtHome'>,
+  { asIsAtHome, strays }: Pick<RoutedPlan, 'asIsAtHome' | 'strays'>,
   targets: readonly number[],
 ): number | null {
   const [only, ...others] = targets;
-  if (only === undefined || others.length > 0) return null;
+  if (only === undefined || others.length > 0 || strays !== null) return null;
   return asIsAtHome && only !== HOME_SHARD ? null : only;
 }
 

@@ -40,6 +40,7 @@ export function routedPlan(
     keeping: 'never',
     answers: null,
     asIsAtHome: false,
+    strays: null,
     groupable: false,
     ...fields,
   };

@@ -21,13 +21,16 @@ import {
   planTableKind,
 } from './select-command.ts';
 import { NoMerge } from './splice.ts';
+import { strayKeys } from './stray-keys.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
 import { type SeveralShardsReason, severalShards } from './unsupported.ts';
 import { withViews } from './view.ts';
 import { withWrites } from './with-writes.ts';
 import { writtenRows } from './written-rows.ts';
+import { targetTable } from './written-view.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
+  survey.straysInWith ??= strayKeys(statement, targetTable(statement.relation, survey));
   if (statement.kind === 'insert') {
     // Rows that several shards make would not be of one time.
     const { leaf, tied } = surveyInsert(statement, survey, tables);
@@ -67,7 +70,7 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
       // By the clock of the one server that computes a routine it must all go.
       const isTold = survey.tellsTime && !survey.asksRoutineTime;
       const told = isTold && !survey.writesInWith && survey.classes.length > 0;
-      return atHome(told ? withOneTime(plan, survey, context) : plan, survey);
+      return inPlace(told ? withOneTime(plan, survey, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) return reference;
@@ -75,11 +78,20 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
       statement.kind === 'insert'
         ? planInsert(statement, survey, context)
         : planModify(statement, survey, context);
-    return atHome(plan, survey);
+    return inPlace(plan, survey);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return refusedPlan(statement.kind.toUpperCase(), error.fields);
   }
+}
+
+const inPlace = (plan: Plan, survey: Survey): Plan => notWhole(atHome(plan, survey), survey);
+
+/** Rows that may stray are followed by their keys, which a query within WITH tells nobody: its parts run by themselves. */
+function notWhole(plan: Plan, { straysInWith }: Survey): Plan {
+  if (straysInWith === null || plan.op !== 'routed') return plan;
+  const refusal = severalShards('writingWith');
+  return { ...plan, strays: plan.strays ?? straysInWith, merge: null, fallback: null, refusal };
 }
 
 /**

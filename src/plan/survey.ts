@@ -31,6 +31,7 @@ import type { KeySource } from './plan.ts';
 import type { Scope } from './scope.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
+import type { StrayKeys } from './stray-keys.ts';
 import { readsMoreThanTime } from './time-text.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
 import type { WrittenRows } from './written-rows.ts';
@@ -84,6 +85,8 @@ export class Survey {
   /** The same, as far as it is not known to read only. */
   mayChange = false;
   writesInWith = false;
+  /** Of a query that does so. */
+  straysInWith: StrayKeys | null = null;
   /** The statement itself writes a reference table, and may. */
   targetsReference = false;
   /** Levels with FOR UPDATE and its kin. */

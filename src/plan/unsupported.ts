@@ -109,7 +109,7 @@ export const SEVERAL_SHARDS = {
     hint: 'Declare it first, or without HOLD, or drop temporary tables and locks before.',
   },
   currentOf: {
-    what: 'WHERE CURRENT OF a cursor over copies of the rows, or within WITH',
+    what: 'WHERE CURRENT OF a cursor over copies of the rows, or within WITH, or over several shards where a trigger may set the sharding key',
     hint: 'Restrict the cursor to one key, or write by the primary key.',
   },
   copyQuery: {
@@ -190,6 +190,10 @@ export const REFUSED = {
   insertDefault: {
     what: 'a row without a value for its sharding key, or one that is set to DEFAULT',
     hint: 'List the key column and give it a value.',
+  },
+  triggerKey: {
+    what: 'a row to which a trigger gives the sharding key of another shard',
+    hint: 'Give the row that key in the statement. An INSERT may leave it to a trigger that computes it from the row and settings alone.',
   },
   routine: {
     what: 'calling a routine that reads or writes sharded tables',

@@ -51,6 +51,7 @@ function throughView(table: Table, survey: Survey): Table | null {
     kind: 'sharded',
     columns,
     keyColumn,
+    keyGivenOn: base.keyGivenOn,
     shown: shownOf(table, base, names, tellsTime),
   };
 }

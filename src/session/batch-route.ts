@@ -74,6 +74,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.pins.length === 0 &&
     plan.effect !== 'ddl' &&
     !plan.asIsAtHome &&
+    plan.strays === null &&
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
     plan.merge?.how !== 'sequences' &&

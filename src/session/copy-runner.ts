@@ -3,6 +3,7 @@
 import { type CopyIn, type CopyInResult, openCopyIn } from '../execute/copy-in.ts';
 import { openCopyOut } from '../execute/copy-out.ts';
 import { type TimedCopyIn, timedCopyIn } from '../execute/copy-timed.ts';
+import { refuseStrays } from '../execute/straying.ts';
 import type { CopyInMerge, CopyOutMerge } from '../plan/copy-merge.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { releaseMemory } from '../wire/bytes.ts';
@@ -63,6 +64,10 @@ async function copyIn(
   client.write(encodeCopyInResponse(copy.response));
   d.copiesIn();
   const { tag, rows } = await fill(copy, inbox);
+  const strays = execution.plan.op === 'routed' ? execution.plan.strays : null;
+  if (strays !== null) {
+    await refuseStrays(state.transaction!, targets, strays, context.topology().placement);
+  }
   if (own !== null) await state.endTransaction('commit');
   state.copied = rows;
   client.write(encodeCommandComplete(tag));

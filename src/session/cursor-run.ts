@@ -167,6 +167,7 @@ async function runAtRow(
   // A portal that has been run in part goes on where it is; EXPLAIN without ANALYZE needs no row.
   const begun = execution.extended?.open.shard ?? null;
   if (begun !== null) return runSingle(execution, plan, begun, d);
+  if (plan.strays !== null) throw new SqlError(severalShards('currentOf'));
   const cursor = plan.effect === 'read' ? merged.first : await merged.onRow();
   const at = currentOfName(tokenize(execution.sql) ?? []);
   if (at === null) throw new Error('WHERE CURRENT OF has no name');

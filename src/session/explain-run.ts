@@ -46,7 +46,7 @@ export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promis
   const { client } = d;
   const { merge, targets, description, described } = run;
   const { inner, analyzes } = merge;
-  const isComputed = targets.length > 1 && isComputedFirst(inner);
+  const isComputed = inner.strays !== null || (targets.length > 1 && isComputedFirst(inner));
   const explained =
     isComputed && analyzes
       ? await explainAndWrite(d, run, inner)
@@ -91,7 +91,9 @@ async function explainAndWrite(
   inner: RoutedPlan,
 ): Promise<Explained> {
   const { execution, merge, runner, targets } = run;
-  const { steps, parts } = await explain(d, run);
+  const { planPrefix: prefix } = merge;
+  const planned = { ...run, merge: { ...merge, prefix, analyzes: false } };
+  const { steps, parts } = await explain(d, inner.strays === null ? run : planned);
   if (inner.merge === null || !isWriting(inner.merge)) throw new Error('no write is analyzed');
   const statement = {
     ...execution,

@@ -27,6 +27,7 @@ import { withConnectionOf } from './everywhere.ts';
 import { movingAlong, triggersMove } from './moving-rows.ts';
 import { untilLocked } from './place-tries.ts';
 import { readRows, type Source, type StagedRun, sourceOf } from './row-source.ts';
+import { strayingOf } from './straying-rows.ts';
 
 /**
  * As one PostgreSQL under READ COMMITTED: the rows that fulfil the condition are locked, and those that
@@ -80,11 +81,12 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     resultFormats: run.execution.resultFormats,
     bytesMax: context.mergeBytesMax,
   };
-  if (!moves) return modifyRows(write);
-  const moving = await movingAlong(run, from, 'final');
+  const columnCount = run.description.fields?.length ?? 0;
+  const straying = strayingOf(run.d, run.execution.plan, columnCount);
+  if (rows.length === 0 || (!moves && straying === null)) return modifyRows(write);
+  const moving = moves ? await movingAlong(run, from, 'final') : straying;
   if (moving === null) return modifyRows(write);
   const { placement } = context.topology();
-  const columnCount = run.description.fields?.length ?? 0;
   return movingUpdate({ ...write, moving, placement, columnCount });
 }
 

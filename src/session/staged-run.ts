@@ -10,10 +10,11 @@ import {
   type GivenRows,
   placesOfRows,
   RowSet,
+  returnsTooMuch,
   tooManyRows,
   withKeys,
 } from '../execute/row-set.ts';
-import { returnsTooMuch, type WriteResult } from '../execute/write.ts';
+import type { WriteResult } from '../execute/write.ts';
 import type { InsertRowsMerge, ValuesQuery } from '../plan/staged.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { parseCommandTag } from '../wire/query.ts';
@@ -28,6 +29,7 @@ import {
   type StagedRun,
   sourceOf,
 } from './row-source.ts';
+import { strayingOf } from './straying-rows.ts';
 
 /**
  * Rejects with SqlError or ServerError. What only reads is read before a transaction begins, and again
@@ -188,6 +190,7 @@ export async function writeRows(
     resultFormats: execution.resultFormats,
     columnCount: description.fields?.length ?? 0,
     bytesMax: context.mergeBytesMax,
+    straying: strayingOf(d, execution.plan, description.fields?.length ?? 0),
   });
 }
 

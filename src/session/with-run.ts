@@ -170,8 +170,8 @@ async function runPart(
   const resultFormats = formats === 'client' ? asked : carriedFormats(fields);
   const execution = { ...source, resultFormats };
   const targets = runner.targets(execution, source.plan);
-  const isWrite =
-    targets.length > 1 && source.plan.effect === 'write' && source.plan.verb !== 'SELECT';
+  const isSeveral = targets.length > 1 || source.plan.strays !== null;
+  const isWrite = isSeveral && source.plan.effect === 'write' && source.plan.verb !== 'SELECT';
   if (isWrite) {
     const staged = { d, runner, execution, description };
     return { ...(await writeSeveral(staged, execution, targets)), fields };

@@ -4,6 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import type { Description } from '../execute/describe.ts';
 import { modifiedTable } from '../execute/modified-table.ts';
 import { writeReference } from '../execute/reference-write.ts';
+import { refuseStrays } from '../execute/straying.ts';
 import { type WriteResult, writeShards } from '../execute/write.ts';
 import type {
   InsertMerge,
@@ -21,6 +22,7 @@ import type {
   ModifyRowsMerge,
   WithWritesMerge,
 } from '../plan/staged.ts';
+import { askingKey } from '../plan/stray-keys.ts';
 import { namesTimeRoutine, timedInsert } from '../plan/timed-statement.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -37,6 +39,7 @@ import { refuseReadOnly } from './read-only.ts';
 import type { StagedRun } from './row-source.ts';
 import type { Runner } from './runner.ts';
 import { runStaged } from './staged-run.ts';
+import { strayingOf } from './straying-rows.ts';
 import { runWithWrites, type WriteSeveral } from './with-run.ts';
 
 type WritingMerge =
@@ -115,8 +118,28 @@ async function timed(run: WriteRun): Promise<WriteRun> {
 
 async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> {
   const { merge } = run;
-  const { d, description } = staged;
+  const { d } = staged;
   if (computesFirst(merge)) await refuseReadOnly(staged, tableOf(merge));
+  const strays = run.execution.plan.strays;
+  if (strays !== null && strays.returned === null) {
+    return d.state.inTransaction(async () => {
+      const result = await resultBy(staged, run);
+      const { placement, shards } = d.context.topology();
+      await refuseStrays(
+        d.state.transaction!,
+        shards.map(({ id }) => id),
+        strays,
+        placement,
+      );
+      return result;
+    });
+  }
+  return resultBy(staged, run);
+}
+
+async function resultBy(staged: StagedRun, run: WriteRun): Promise<WriteResult> {
+  const { merge } = run;
+  const { d, description } = staged;
   if (merge.how === 'insertRows') return runStaged(staged, merge);
   if (merge.how === 'modifyRows' || merge.how === 'mergeRows') {
     const { behind } = merge;
@@ -170,21 +193,25 @@ function writeNow(
 ): Promise<WriteResult> {
   const { state, context } = d;
   const { sql, parameters, resultFormats, values } = execution;
+  const columnCount = description.fields?.length ?? 0;
   const request = {
     transaction: state.transaction!,
     sql,
     parameters: { ...parameters, types: description.parameterTypes },
     resultFormats,
     bytesMax: context.mergeBytesMax,
+    straying: strayingOf(d, execution.plan, columnCount),
   };
   if (merge.how === 'reference') {
-    const columnCount = description.fields?.length ?? 0;
     return writeReference({ ...request, merge, shards: targets, columnCount });
   }
   const shardOf = (key: KeySource) =>
     targetsOf({ kind: 'keys', keys: [key] }, values, context.topology())[0]!;
   if (merge.how === 'write') {
-    return writeShards({ ...request, merge, targets, rowShards: [], rowKeys: [] });
+    const { straying } = request;
+    const isAsked = straying !== null && straying.strays.returned !== null;
+    const asked = isAsked ? askingKey(sql, straying.strays.returned) : sql;
+    return writeShards({ ...request, sql: asked, merge, targets, rowShards: [], rowKeys: [] });
   }
   const rowShards = merge.keys.map(shardOf);
   const own = [...new Set(rowShards)].sort((a, b) => a - b);

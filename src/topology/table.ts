@@ -57,6 +57,13 @@ export interface Table {
   /** False: no foreign key has rows of another table changed along with an UPDATE of its own. */
   readonly updatesCascade?: boolean | undefined;
   readonly deletesCascade?: boolean | undefined;
+  /** Of a sharded one: triggers BEFORE these may give a row another sharding key than the statement has; absent: none. */
+  readonly keyGivenOn?: KeyGivenOn | undefined;
+}
+
+export interface KeyGivenOn {
+  readonly insert: boolean;
+  readonly update: boolean;
 }
 
 export interface View {

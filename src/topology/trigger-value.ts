@@ -1,13 +1,34 @@
-// Trigger value: whether a trigger may give a column a value that the statement has not given.
+// Trigger value: whether a trigger may give a column another value than the statement has given.
 
 import { withoutComments } from './calling-routines.ts';
+
+/** By what they are of: they change nothing but a column of their row that is no key, or leave the row out. */
+export const OWN_ROW_ONLY: ReadonlySet<string> = new Set([
+  'pg_catalog.suppress_redundant_updates_trigger',
+  'pg_catalog.tsvector_update_trigger',
+  'pg_catalog.tsvector_update_trigger_column',
+  'moddatetime.moddatetime',
+  'insert_username.insert_username',
+]);
 
 /** A row as a whole, which may be any other behind it. */
 const WHOLE_ROW = /(?<!\breturn\s+)\bnew\b(?!"?\s*\.)|\breturn\b(?!\s+"?(?:new|old|null)\b)/;
 
-/** False where its function surely does not touch the column. `body`: in PL/pgSQL; null: in another language. */
+/** Where a statement begins, which may be an assignment. */
+const BEGINS = '(?:^|;|>>|\\b(?:begin|then|else|loop)\\b)\\s*';
+
+/** What puts values into variables that it names. */
+const GIVES =
+  '(?:(?<!\\b(?:insert|merge)\\s+)\\binto|\\b(?:for|foreach|call|diagnostics))\\b[^;]*?';
+
+/** False where its function surely does not set the column. `body`: in PL/pgSQL; null: in another language. */
 export function mayGiveValue(body: string | null, column: string): boolean {
   if (body === null) return true;
   const text = withoutComments(body).toLowerCase();
-  return text.includes(column.toLowerCase()) || WHOLE_ROW.test(text);
+  if (WHOLE_ROW.test(text)) return true;
+  // Of a name that is written with escapes nothing is told but that it may be any.
+  if (/\bu&"/.test(text)) return true;
+  const name = column.toLowerCase().replace(/[^\w]/g, '\\$&');
+  const field = `\\bnew\\b"?\\s*\\.\\s*"?${name}(?![\\w$])`;
+  return new RegExp(`${BEGINS}"?${field}"?\\s*:?=|${GIVES}${field}`).test(text);
 }

@@ -27,7 +27,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       reads: [],
       rule: null,
       runsCode: false,
-      insertTriggers: [],
+      triggers: [],
       firesOnTruncate: false,
       updatesCascade: false,
       deletesCascade: false,

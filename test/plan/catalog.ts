@@ -70,6 +70,13 @@ const TABLES: readonly Table[] = [
     column('User Id', 'int8', { notNull: true }),
     column('select', 'text'),
   ]),
+  {
+    ...table('stamped', 'sharded', 'user_id', [
+      column('user_id', 'int8', { notNull: true }),
+      column('note', 'text'),
+    ]),
+    keyGivenOn: { insert: true, update: true },
+  },
   table('country', 'reference', null, [
     column('code', 'text', { notNull: true }),
     column('name', 'text'),

@@ -11,6 +11,15 @@ describe('mayGiveValue', () => {
     'BEGIN SELECT * INTO NEW FROM defaults; RETURN NEW; END',
     'BEGIN RETURN other(NEW.id); END',
     'DECLARE r record; BEGIN r := NEW; RETURN r; END',
+    'BEGIN IF NEW.id = 1 THEN NEW.user_id = 7; END IF; RETURN NEW; END',
+    'BEGIN <<named>> BEGIN new . "user_id" := 7; END; RETURN NEW; END',
+    'BEGIN FOR NEW.user_id IN SELECT 1 LOOP NULL; END LOOP; RETURN NEW; END',
+    'BEGIN INSERT INTO ids DEFAULT VALUES RETURNING id INTO STRICT NEW.user_id; RETURN NEW; END',
+    "BEGIN EXECUTE 'SELECT 1' INTO NEW.id, NEW.user_id; RETURN NEW; END",
+    'BEGIN CALL give(1, NEW.user_id); RETURN NEW; END',
+    'BEGIN GET DIAGNOSTICS NEW.id = ROW_COUNT, NEW.user_id = ROW_COUNT; RETURN NEW; END',
+    'DECLARE n ALIAS FOR NEW; BEGIN n.user_id := 1; RETURN NEW; END',
+    'BEGIN NEW.U&"user_i\\0064" := 1; RETURN NEW; END',
     null,
   ])('%s may', (body) => {
     expect(mayGiveValue(body, 'user_id')).toBe(true);
@@ -20,6 +29,10 @@ describe('mayGiveValue', () => {
     'BEGIN NEW.updated_at := now(); RETURN NEW; END',
     'BEGIN -- not user_id\n IF new.id = 3 THEN RETURN NULL; END IF; RETURN  new; END',
     'BEGIN "new".name = lower("new".name); RETURN NEW; END',
+    'BEGIN IF NEW.user_id = 3 OR NEW.user_id <> OLD.user_id THEN RAISE EXCEPTION $$no$$; END IF; RETURN NEW; END',
+    'BEGIN INSERT INTO audit VALUES (NEW.user_id, 1); RETURN NEW; END',
+    'BEGIN NEW.user_id_2 := NEW.user_id; RETURN NEW; END',
+    'BEGIN NEW.name := CASE WHEN NEW.id = 1 THEN NEW.user_id ELSE 0 END; RETURN NEW; END',
   ])('%s does not', (body) => {
     expect(mayGiveValue(body, 'user_id')).toBe(false);
   });
