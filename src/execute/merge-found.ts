@@ -194,7 +194,7 @@ function stayingStatement(write: FoundWrite): CarriedStatement {
   );
   const source = sourceSql(write, beside, presence(write));
   const first = columns.length + beside.length - returned.length;
-  const shown = returnedText(returning, table, { found: first, old: 0 });
+  const shown = returnedText(returning, write, { found: first, old: 0 });
   const none = whens.length === 0 ? ['WHEN MATCHED THEN DO NOTHING'] : whens;
   return {
     sql: [`${merge.before}(${source}) ON ${same.join(' AND ')}`, ...none, shown].join(' '),
@@ -297,7 +297,7 @@ function arrivalStatement(
   const source = sourceSql(write, beside, presence(write));
   const names = kept.map(({ name }) => name);
   const items = names.map((_, i) => carriedRef(columns.length + 1 + i));
-  const shown = returnedText(returningMoved, table, {
+  const shown = returnedText(returningMoved, write, {
     old: columns.length + 1 + names.length,
     found: columns.length + beside.length - returned.length,
   });
@@ -311,16 +311,22 @@ function arrivalStatement(
 /** `first`: where, among the columns that are carried, the old row begins, and what is found. */
 function returnedText(
   parts: readonly MergeReturned[],
-  { names }: ModifiedTable,
+  { merge, table }: FoundWrite,
   first: { readonly old: number; readonly found: number },
 ): string {
+  const { names } = table;
+  const refs = (places: readonly number[]) =>
+    places.map((i) => carriedRef(first.old + i)).join(', ');
   const texts = parts.map((part) => {
     if (typeof part === 'string') return part;
     if ('found' in part) return carriedRef(first.found + part.found);
-    const places = part.old === null ? [...names.keys()] : [names.indexOf(part.old)];
+    const { old } = part;
+    if (old === 'columns') return refs([...names.keys()]);
+    if (old === 'row') return `ROW(${refs([...names.keys()])})::${merge.table.name}`;
+    const at = names.indexOf(old.column);
     // A system column, or a function of the row.
-    if (places.includes(-1)) throw new SqlError(severalShards('returning'));
-    return places.map((i) => carriedRef(first.old + i)).join(', ');
+    if (at < 0) throw new SqlError(severalShards('returning'));
+    return refs([at]);
   });
   return texts.join('');
 }

@@ -83,8 +83,8 @@ function starsOf(
 }
 
 /**
- * Of an INSERT in place of an UPDATE, which knows nothing of the old row. Throws NoMerge where that is shown in
- * another way than by its columns.
+ * Of an INSERT in place of an UPDATE, which knows nothing of the old row. Throws NoMerge where it is not sure what
+ * shows that.
  */
 export function movedReturning(
   clauses: MergeClauses,
@@ -107,7 +107,7 @@ export function movedReturning(
   const shown = statement.returning.flatMap(({ expression }) =>
     found.has(expression) ? [] : [expression],
   );
-  stands.push(...oldColumns(old, clauses, shown, table, tokens));
+  stands.push(...oldParts(old, clauses, shown, table, tokens));
   if (old !== 'old' || fresh !== 'new') {
     const named = fresh === 'new' ? '' : `WITH (NEW AS ${quoteName(fresh)})`;
     stands.push({ ...namesOfVersions(clauses, tokens), part: named });
@@ -145,7 +145,7 @@ function cut(sql: string, from: number, to: number, stands: readonly Stand[]): M
   return parts.filter((part) => part !== '');
 }
 
-function oldColumns(
+function oldParts(
   old: string,
   { returningStart }: MergeClauses,
   expressions: readonly Expression[],
@@ -154,21 +154,25 @@ function oldColumns(
 ): Stand[] {
   const isStar = (e: Expression) => e.kind === 'star' && e.path.length === 1 && e.path[0] === old;
   const within = expressions.filter((each) => !isStar(each));
-  const stands = columnsIn(within, old, table).map(
-    (column): Stand => ({ ...placeOf(column, { tokens }), part: { old: column.path.at(-1)! } }),
-  );
+  const stands = namesIn(within, old, table).map((column): Stand => {
+    const [, name] = column.path;
+    return {
+      ...placeOf(column, { tokens }),
+      part: { old: name === undefined ? 'row' : { column: name } },
+    };
+  });
   const depths = depthsOf(tokens);
   const stars = tokens.flatMap(({ start }, i): Stand[] => {
     const isItem = start > returningStart && depths[i] === 0 && nameOf(tokens[i]) === old;
     if (!isItem || tokens[i + 1]?.text !== '.' || tokens[i + 2]?.text !== '*') return [];
-    return [{ start, end: tokens[i + 2]!.end, part: { old: null } }];
+    return [{ start, end: tokens[i + 2]!.end, part: { old: 'columns' } }];
   });
   if (stars.length !== expressions.filter(isStar).length) throw new NoMerge('text');
   return [...stands, ...stars];
 }
 
-/** The columns of the old row; throws NoMerge where it is named as a whole, or hidden by a relation. */
-function columnsIn(within: readonly Expression[], old: string, table: Table | null): Column[] {
+/** The columns of the old row, and itself; throws NoMerge where a relation hides it, or a star within means it. */
+function namesIn(within: readonly Expression[], old: string, table: Table | null): Column[] {
   const columns: Column[] = [];
   const open: unknown[] = [...within];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -178,14 +182,9 @@ function columnsIn(within: readonly Expression[], old: string, table: Table | nu
     const kind = (next as { readonly kind?: string }).kind;
     const named = kind === 'table' ? (node.alias ?? relationName(next)) : node.alias;
     const isWhole = path.length === 1 && path[0] === old && !isColumn(old, table);
-    if (
-      named === old ||
-      (kind === 'column' && isWhole) ||
-      (kind === 'star' && path.at(-1) === old)
-    ) {
-      throw new NoMerge('returning');
-    }
-    if (kind === 'column' && path.length === 2 && path[0] === old) columns.push(next as Column);
+    if (named === old || (kind === 'star' && path.at(-1) === old)) throw new NoMerge('returning');
+    const isOf = isWhole || (path.length === 2 && path[0] === old);
+    if (kind === 'column' && isOf) columns.push(next as Column);
     open.push(...Object.values(next));
   }
   return columns;

@@ -244,10 +244,13 @@ export interface FoundMerge {
 }
 
 /**
- * Text as it is; a column of the row before it moved, null: all of them; or an item that is found with the row, by
- * its place among those of the clauses.
+ * Text as it is; columns of the row before it moved; or an item that is found with the row, by its place among those
+ * of the clauses.
  */
-export type MergeReturned = string | { readonly old: string | null } | { readonly found: number };
+export type MergeReturned = string | { readonly old: OldPart } | { readonly found: number };
+
+/** One column, all of them, or the row itself. */
+export type OldPart = { readonly column: string } | 'columns' | 'row';
 
 /** One WHEN. */
 export interface FoundClause extends Pick<MergeAction, 'when' | 'command'> {

@@ -125,7 +125,7 @@ export const SEVERAL_SHARDS = {
     hint: 'Change each table in one part, or send the parts as statements of their own, in one transaction.',
   },
   returning: {
-    what: 'RETURNING, in a write whose rows are computed first, of a whole row, or a sub-query that asks for one or has a schema before a name, beside columns of the new row that get a DEFAULT or what is left to chance, or that a MERGE inserts into a table with triggers; of a sub-query with names for OLD and NEW; by a MERGE that sets the key, of the old row as a whole',
+    what: 'RETURNING, in a write whose rows are computed first, of a whole row, or a sub-query that asks for one or has a schema before a name, beside columns of the new row that get a DEFAULT or what is left to chance, or that a MERGE inserts into a table with triggers; of a sub-query with names for OLD and NEW; by a MERGE that sets the key, of the old row by a star within something else',
     hint: 'Name the columns, or ask for the rest by a SELECT of its own.',
   },
   mergeSource: {

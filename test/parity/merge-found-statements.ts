@@ -26,6 +26,16 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN MATCHED THEN UPDATE SET note = 'stays' RETURNING t.*, s.u`,
   },
   {
+    sql: `MERGE INTO members m USING (VALUES (1, 201), (2, 304), (5, 41), (78, 17)) v (k, n) ON m.user_id % 100 = v.k
+      WHEN MATCHED AND v.k = 5 THEN UPDATE SET name = 'stays' WHEN MATCHED THEN UPDATE SET user_id = v.n
+      WHEN NOT MATCHED THEN INSERT (user_id, name) VALUES (v.n, 'new')
+      RETURNING old, new, to_jsonb(old), old IS NULL, (old).name || v.n, old::text, m`,
+  },
+  {
+    sql: `MERGE INTO files t USING notes n ON t.id = n.id + 20 WHEN MATCHED THEN UPDATE SET user_id = n.id + 60, note = DEFAULT
+      RETURNING WITH (OLD AS was) was, t, was.twice, n`,
+  },
+  {
     sql: `MERGE INTO files t USING members m ON t.user_id = m.user_id AND t.id = m.user_id * 3
       WHEN MATCHED THEN UPDATE SET user_id = 42, feels = 'happy', tags = ARRAY[m.name]`,
   },

@@ -267,11 +267,11 @@ describe('Refused, with what to do', () => {
       into('stamped', 'a.user_id = e.id', 'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1'),
     ],
     [
-      'the whole old row of one that may move',
+      'the columns of the old row of one that may move, within something else',
       into(
         'accounts',
         'a.user_id = e.id',
-        'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1 RETURNING old',
+        'WHEN MATCHED THEN UPDATE SET user_id = e.user_id + 1 RETURNING ROW(old.*)',
       ),
     ],
     [
