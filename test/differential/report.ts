@@ -1,13 +1,15 @@
 // Report of a differential search, as text.
 
-import type { Tally } from './search.ts';
+import type { Counted, Tally } from './search.ts';
 
 export function report(tally: Tally): string {
   const { asked, equal, given, possible, errors, refused, found } = tally;
-  const count = (of: ReadonlyMap<string, number>) =>
-    [...of.values()].reduce((sum, n) => sum + n, 0);
-  const most = (of: ReadonlyMap<string, number>) =>
-    [...of].sort((a, b) => b[1] - a[1]).map(([what, n]) => `    ${n} × ${what}`);
+  const count = (of: ReadonlyMap<string, Counted>) =>
+    [...of.values()].reduce((sum, each) => sum + each.count, 0);
+  const most = (of: ReadonlyMap<string, Counted>) =>
+    [...of]
+      .sort(([, a], [, b]) => b.count - a.count)
+      .map(([what, each]) => `    ${each.count} × ${what}: ${each.example}`);
   const answers = equal + given + possible + count(refused) + found.length;
   const share = ((100 * count(refused)) / Math.max(1, answers)).toFixed(1);
   return [

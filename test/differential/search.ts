@@ -23,6 +23,12 @@ export interface Found {
   readonly after: readonly string[];
 }
 
+export interface Counted {
+  readonly count: number;
+  /** The shortest of them. */
+  readonly example: string;
+}
+
 export interface Tally {
   asked: number;
   equal: number;
@@ -30,9 +36,9 @@ export interface Tally {
   given: number;
   possible: number;
   /** Statements that fail on PostgreSQL too, by SQLSTATE. */
-  readonly errors: Map<string, number>;
+  readonly errors: Map<string, Counted>;
   /** By the proxy's message. */
-  readonly refused: Map<string, number>;
+  readonly refused: Map<string, Counted>;
   readonly found: Found[];
 }
 
@@ -45,7 +51,10 @@ export interface SearchOptions {
   readonly until?: number;
 }
 
-const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
+function count(map: Map<string, Counted>, key: string, sql: string): void {
+  const { count: before, example } = map.get(key) ?? { count: 0, example: sql };
+  map.set(key, { count: before + 1, example: sql.length < example.length ? sql : example });
+}
 
 export const newTally = (): Tally => ({
   asked: 0,
@@ -219,9 +228,9 @@ class Turn {
     this.#asked.push(told);
     if (how.keeping === 'kept') this.#written.push(told);
     const [first] = judged;
-    if (first!.error !== null) count(tally.errors, first!.error);
+    if (first!.error !== null) count(tally.errors, first!.error, told);
     for (const { verdict, reason } of judged) {
-      if (verdict === 'refused') count(tally.refused, reason.replaceAll(/_\d+_\d+/g, ''));
+      if (verdict === 'refused') count(tally.refused, reason.replaceAll(/_\d+_\d+/g, ''), told);
       else if (verdict !== 'different') tally[verdict] += 1;
     }
     const wrong = judged.find(({ verdict }) => verdict === 'different');
