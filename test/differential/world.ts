@@ -106,21 +106,14 @@ function making(random: Random, table: WorldTable, all: readonly WorldTable[]): 
   if (table.rows.length < 100 && random.chance(0.15))
     columns.push(`CONSTRAINT few_${name} CHECK (id < 190)`);
   const isReferred = all.some(({ refersTo }) => refersTo === name);
-  const isPartitioned =
-    key === 'user_id' && table.rows.length < 100 && arbiter === null && random.chance(0.5);
+  const isPartitioned = kind === 'sharded' && table.rows.length < 100 && random.chance(0.3);
   const isPrimary =
     arbiter !== null && !arbiter.includes('WHERE') && (isReferred || random.chance(0.7));
   if (isPrimary) columns.push(`PRIMARY KEY ${arbiter}`);
-  const by = isPartitioned ? ' PARTITION BY RANGE (id)' : '';
-  const parts = isPartitioned
-    ? [
-        `CREATE TABLE ${name}_1 PARTITION OF ${name} FOR VALUES FROM (MINVALUE) TO (20)`,
-        `CREATE TABLE ${name}_2 PARTITION OF ${name} DEFAULT`,
-      ]
-    : [];
+  const { by, bounds } = isPartitioned ? partitioning(random, key!) : { by: '', bounds: [] };
   const statements = [
     `CREATE TABLE ${name} (${columns.join(', ')})${by}`,
-    ...parts,
+    ...bounds.map((bound, i) => `CREATE TABLE ${name}_${i + 1} PARTITION OF ${name} ${bound}`),
     ...(isPrimary ? [] : uniqueIndexOf(table)),
     ...(random.chance(0.3) ? [indexOf(random, table)] : []),
   ].map((sql) => ({ sql, proxyOnly: false }));
@@ -133,6 +126,17 @@ function making(random: Random, table: WorldTable, all: readonly WorldTable[]): 
     });
   return statements;
 }
+
+/** By the id, or by the sharding key, that rows change. */
+const partitioning = (random: Random, key: string) =>
+  random.pick([
+    { by: ' PARTITION BY RANGE (id)', bounds: ['FOR VALUES FROM (MINVALUE) TO (20)', 'DEFAULT'] },
+    {
+      by: ` PARTITION BY HASH (${key})`,
+      bounds: ['0', '1', '2'].map((rest) => `FOR VALUES WITH (MODULUS 3, REMAINDER ${rest})`),
+    },
+    { by: ` PARTITION BY LIST (${key})`, bounds: ['FOR VALUES IN (42, 1, -17)', 'DEFAULT'] },
+  ]);
 
 function definitionOf(
   random: Random,
