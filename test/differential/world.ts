@@ -106,7 +106,7 @@ function making(random: Random, table: WorldTable, all: readonly WorldTable[]): 
   if (table.rows.length < 100 && random.chance(0.15))
     columns.push(`CONSTRAINT few_${name} CHECK (id < 190)`);
   const isReferred = all.some(({ refersTo }) => refersTo === name);
-  const isPartitioned = kind === 'sharded' && table.rows.length < 100 && random.chance(0.3);
+  const isPartitioned = key === 'user_id' && table.rows.length < 100 && random.chance(0.35);
   const isPrimary =
     arbiter !== null && !arbiter.includes('WHERE') && (isReferred || random.chance(0.7));
   if (isPrimary) columns.push(`PRIMARY KEY ${arbiter}`);
