@@ -3,7 +3,8 @@
 import type pg from 'pg';
 import Cursor from 'pg-cursor';
 import { copyLines } from '../support/copy-lines.ts';
-import type { Parameter, Rendered } from './tree.ts';
+import { asBytes } from './binary-parameter.ts';
+import type { Rendered } from './tree.ts';
 
 /** From `copy` to `made` they wrap the statement; it must be one query without parameters. */
 export type Protocol =
@@ -179,51 +180,4 @@ async function throughPortal(client: pg.Client, { sql, parameters }: Rendered): 
   } finally {
     await cursor.close();
   }
-}
-
-const INT4_OID = 23;
-
-/** Where its type is known, as PostgreSQL's binary format has it; pg sends a Buffer so. */
-function asBytes({ value, type }: Parameter): Buffer | string | null {
-  if (value === null) return null;
-  switch (type) {
-    case 'int':
-      return int4(Number(value));
-    case 'small': {
-      const bytes = Buffer.alloc(2);
-      bytes.writeInt16BE(Number(value));
-      return bytes;
-    }
-    case 'big': {
-      const bytes = Buffer.alloc(8);
-      bytes.writeBigInt64BE(BigInt(value));
-      return bytes;
-    }
-    case 'bool':
-      return Buffer.from([value === 'true' ? 1 : 0]);
-    case 'text':
-      return Buffer.from(value);
-    case 'ints':
-      return arrayOf(value.slice(1, -1).split(',').filter(Boolean));
-    default:
-      return value;
-  }
-}
-
-function int4(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
-}
-
-/** Of int4, in one dimension. */
-function arrayOf(items: readonly string[]): Buffer {
-  const head = [items.length === 0 ? 0 : 1, items.includes('NULL') ? 1 : 0, INT4_OID];
-  const dimension = items.length === 0 ? [] : [items.length, 1];
-  return Buffer.concat([
-    ...[...head, ...dimension].map(int4),
-    ...items.map((item) =>
-      item === 'NULL' ? int4(-1) : Buffer.concat([int4(4), int4(Number(item))]),
-    ),
-  ]);
 }

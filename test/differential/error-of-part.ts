@@ -11,7 +11,7 @@ const THIN_PARTS = 60;
 /**
  * Of the errors of several rows one server meets the first, and those of triggers AFTER and of foreign keys
  * last; each shard does among its own rows. An error that no part of the rows has is another statement's.
- * `asks`: the statement, then with one of its own rows each; each gives the SQLSTATE of its failure.
+ * `asks`: the statement, then parts of it; each gives the SQLSTATE of its failure.
  */
 export async function isErrorOfPart(
   plain: Side,

@@ -176,7 +176,7 @@ export function operation(make: Expressions, type: Type, sight: Sight, depth: nu
     case 'cidr':
       return e('(', of('cidr'), ')::cidr');
     case 'circle':
-      return e('circle(', list([of('point'), of('flt')]), ')');
+      return e('circle(', of('point'), ', abs(', of('flt'), '))');
     case 'moods':
       return e('ARRAY[', list([of('mood'), of('mood')]), ']');
     case 'pairs':

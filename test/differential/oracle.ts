@@ -158,7 +158,7 @@ export interface Question {
   readonly keeping: Keeping;
   /** The tables that it reads or writes, by whatever view. */
   readonly tables: readonly WorldTable[];
-  /** The statement with each of the rows that it inserts alone. */
+  /** Parts of it that the proxy may run as statements of their own. */
   readonly apart: readonly Rendered[];
 }
 

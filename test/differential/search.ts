@@ -6,7 +6,7 @@ import type { Ground, Side } from './ground.ts';
 import { type Judged, judge, type Keeping, type Question } from './oracle.ts';
 import { orderOf } from './outer-order.ts';
 import { QueryWriter } from './query.ts';
-import { type Node, type Parameter, render, rowByRow, smaller, text, varied } from './tree.ts';
+import { apart, type Node, type Parameter, render, smaller, text, varied } from './tree.ts';
 import { insertOf, makeWorld, type World, type WorldTable } from './world.ts';
 import { writeStatement } from './write.ts';
 
@@ -287,8 +287,8 @@ function questionOf(world: World, tree: Node, how: How): Question {
   const { parameters, protocol, keeping } = how;
   const rendered = render(tree, parameters);
   const tables = tablesIn(world, rendered.sql);
-  const apart = rowByRow(tree).map((each) => render(each, parameters));
-  return { rendered, protocol, keeping, tables, apart };
+  const own = apart(tree).map((each) => render(each, parameters));
+  return { rendered, protocol, keeping, tables, apart: own };
 }
 
 const SHRINK_TRIES = 600;

@@ -108,8 +108,10 @@ export function smaller(tree: Node): Node[] {
     .map(({ each }) => each);
 }
 
-/** An INSERT of several rows with each of them alone. */
-export function rowByRow(tree: Node): Node[] {
+/** What may fail by itself: an INSERT's rows, each in a statement of its own, and what WITH writes. */
+export function apart(tree: Node): Node[] {
+  const [before, part] = tree.parts;
+  if (before === 'WITH d AS (' && part !== undefined) return [text(part)];
   const at = tree.parts.indexOf(') VALUES ') + 1;
   const rows = tree.parts[at];
   if (at === 0 || rows === undefined || typeof rows === 'string' || rows.parts.length < 2)
