@@ -23,7 +23,6 @@ export type SourceWrite = Omit<
 export function foundQuery(write: SourceWrite, table: ModifiedTable, when: When): string {
   const { merge, columns } = write;
   const { with: clause, target, on, clauses, chance } = merge.found;
-  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
   const own = clauses.map((each, i) => ({ ...each, number: i + 1 })).filter(isOf(when));
   const conditions = own.map((each) => `WHEN (${each.condition ?? 'true'}) THEN ${each.number}`);
   const chosen = conditions.length === 0 ? '0' : `CASE ${conditions.join(' ')} ELSE 0 END`;
@@ -32,18 +31,15 @@ export function foundQuery(write: SourceWrite, table: ModifiedTable, when: When)
     when === 'notMatched'
       ? []
       : table.identity.map((name) => `${merge.table.alias}.${quoteName(name)}`);
-  const values = own.flatMap((each) =>
-    each.values.flatMap(({ column, sql }) => {
-      if (sql === null) return [];
-      return [`CASE "drive.when" WHEN ${each.number} THEN (${sql})::${types.get(column)} END`];
-    }),
-  );
+  // RETURNING may ask for columns of the source, of which there is no row; conditions and values see only the target.
+  const joinsNone = when === 'notMatchedBySource' && returnedOf(write).length > 0;
+  const named = joinsNone ? own.map(withNamedValues) : own;
   const items = [
     ...identity,
     position,
     '"drive.when"',
-    ...values,
-    ...returnedItems(write, table, own),
+    ...(joinsNone ? givenOf(named).map(({ sql }) => sql) : valuesSql(own, table)),
+    ...returnedItems(write, table, named),
   ];
   // Evaluated once: which clause it is may depend on chance.
   const beside = `LATERAL (SELECT ${chosen} AS "drive.when" OFFSET 0) AS "drive.chosen"`;
@@ -53,9 +49,39 @@ export function foundQuery(write: SourceWrite, table: ModifiedTable, when: When)
   if (when === 'matched') return `${select} ${target}, ${source}, ${beside} WHERE (${on})`;
   const lacking = `NOT EXISTS (SELECT 1 FROM ${source} WHERE (${on}))`;
   const some = chance ? '' : ' AND "drive.when" > 0';
-  // RETURNING may ask for columns of the source, of which there is no row; the clauses' conditions do not see any.
-  const empty = returnedOf(write).length > 0 ? ` LEFT JOIN (${source}) ON false` : '';
-  return `${select} ${target}, ${beside}${empty} WHERE ${lacking}${some}`;
+  const from = `${target}, ${beside}`;
+  if (!joinsNone) return `${select} ${from} WHERE ${lacking}${some}`;
+  const names = givenOf(named).map(({ sql }) => sql);
+  const values = valuesSql(own, table).map((value, i) => `${value} AS ${names[i]}`);
+  const apart =
+    values.length === 0 ? '' : `, LATERAL (SELECT ${values.join(', ')}) AS "drive.values"`;
+  return `${select} ${from}${apart} LEFT JOIN (${source}) ON false WHERE ${lacking}${some}`;
+}
+
+type NumberedClause = FoundClause & { readonly number: number };
+
+/** What clauses give to columns, but for defaults. */
+const givenOf = (clauses: readonly NumberedClause[]) =>
+  clauses.flatMap(({ number, values }) =>
+    values.flatMap(({ column, sql }) => (sql === null ? [] : [{ number, column, sql }])),
+  );
+
+/** The values by names under which they have been computed. */
+const withNamedValues = (clause: NumberedClause): NumberedClause => ({
+  ...clause,
+  values: clause.values.map((value) => ({
+    ...value,
+    sql: value.sql && quoteName(`drive.${clause.number}.${value.column}`),
+  })),
+});
+
+/** Each for the rows whose clause it is of. */
+function valuesSql(clauses: readonly NumberedClause[], table: ModifiedTable): string[] {
+  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
+  return givenOf(clauses).map(
+    ({ number, column, sql }) =>
+      `CASE "drive.when" WHEN ${number} THEN (${sql})::${types.get(column)} END`,
+  );
 }
 
 export const isOf =
@@ -73,7 +99,7 @@ const VERBS = { insert: 'INSERT', update: 'UPDATE', delete: 'DELETE' } as const;
 function returnedItems(
   write: SourceWrite,
   table: ModifiedTable,
-  clauses: readonly (FoundClause & { readonly number: number })[],
+  clauses: readonly NumberedClause[],
 ): string[] {
   return returnedOf(write).map((_, i) => {
     const branches = clauses.flatMap(({ number, command, returned, values: assignments }) => {

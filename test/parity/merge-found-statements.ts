@@ -108,6 +108,36 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN NOT MATCHED AND f.id < 2 THEN INSERT (code, name) VALUES (f.name || f.id, 'new')
       WHEN NOT MATCHED AND f.id = 3 THEN INSERT VALUES ('three', DEFAULT, DEFAULT) RETURNING c.*, f.id`,
   },
+  // Bare names that both sides have, where only the target is seen.
+  {
+    sql: `MERGE INTO members m USING (SELECT user_id, name, 2.5 AS total FROM members WHERE user_id > 1) s ON m.user_id = s.user_id
+      WHEN MATCHED THEN UPDATE SET total = s.total + 1
+      WHEN NOT MATCHED BY SOURCE AND user_id < 1 THEN UPDATE SET name = name || user_id, total = (SELECT count(*) FROM files f WHERE f.user_id = m.user_id)
+      WHEN NOT MATCHED BY SOURCE THEN DELETE
+      RETURNING merge_action(), m.*, s.name, (SELECT count(*) FROM files f WHERE f.id < new.total)`,
+  },
+  {
+    sql: `MERGE INTO members USING (SELECT user_id, name FROM members WHERE user_id > 1) s ON members.user_id = s.user_id
+      WHEN NOT MATCHED BY SOURCE AND user_id < 1 THEN UPDATE SET name = name || user_id, country = (SELECT max(note) FROM files f WHERE f.user_id = members.user_id), user_id = user_id - 40
+      WHEN NOT MATCHED BY SOURCE THEN DELETE
+      RETURNING merge_action(), old.user_id, s.name, (SELECT count(*) FROM files f WHERE f.id > old.user_id)`,
+  },
+  {
+    sql: `MERGE INTO country USING (SELECT code, name FROM country WHERE code = 'de') s ON country.code = s.code
+      WHEN NOT MATCHED BY SOURCE AND code > 'fr' THEN UPDATE SET name = name || code
+      WHEN NOT MATCHED BY SOURCE THEN UPDATE SET name = code, weight = weight + 1
+      RETURNING country.*, s.code, (SELECT count(*) FROM files f WHERE f.id < country.weight)`,
+  },
+  {
+    sql: `MERGE INTO piles USING (SELECT label, n FROM piles WHERE label = 'a') s ON piles.label = s.label
+      WHEN NOT MATCHED BY SOURCE AND n > 1 THEN UPDATE SET label = label || n, n = n + 1
+      RETURNING piles.*, s.n, (SELECT count(*) FROM files f WHERE f.id < piles.n)`,
+  },
+  {
+    sql: `MERGE INTO members m USING (SELECT user_id FROM members WHERE user_id > 1) s ON m.user_id = s.user_id
+      WHEN NOT MATCHED BY SOURCE AND user_id > 0 THEN DELETE
+      RETURNING m.*, s.user_id, (SELECT count(*) FROM files f WHERE f.id < m.user_id)`,
+  },
   // RETURNING of what other shards have, of rows as they were and as they become.
   {
     sql: `MERGE INTO members m USING files f ON m.user_id = f.user_id AND f.id < 9
