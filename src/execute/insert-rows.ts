@@ -9,7 +9,7 @@ import { carriedArrays, carriedSql, carriedValuesSql } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
 import { insertPlaced } from './placed-insert.ts';
 import { differs, writeReference } from './reference-write.ts';
-import { formatsWithKey, inKeyOrder, type KeyedRows, withoutKeys } from './returned-order.ts';
+import { formatsWithKey, type KeyedRows, withoutKeys } from './returned-order.ts';
 import { type Carriage, type GivenRows, returnsTooMuch } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import { LateStrays, type Straying } from './straying.ts';
@@ -74,8 +74,7 @@ export async function insertRows(write: RowsWrite): Promise<WriteResult> {
     for (const row of answer.rows) bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
   }
   await strays?.takeHome();
-  const ordered =
-    keyReturned === null ? inRowOrder(rowShards, answers) : inKeyOrder(write, answers);
+  const ordered = keyReturned === null ? inRowOrder(rowShards, answers) : inOrder(write, answers);
   return { rows: write.columnCount === 0 ? [] : ordered, tag: tagOf(answers) };
 }
 

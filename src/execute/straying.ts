@@ -8,6 +8,7 @@ import { refused } from '../plan/unsupported.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { Placement } from '../topology/placement.ts';
 import { columnAt } from '../wire/row.ts';
+import { immovable } from './modified-table.ts';
 import type { MovingTables } from './moving-tables.ts';
 import { NO_PARAMETERS } from './parameters.ts';
 import { integerOf } from './row-set.ts';
@@ -64,8 +65,12 @@ export class LateStrays {
         error instanceof ServerError && error.fields.code === SQLSTATE.foreignKeyViolation;
       if (!isReference) throw error;
       await query(connection, 'ROLLBACK TO SAVEPOINT drive_straying');
-      await this.#straying.moving();
-      throw error;
+      const { name, tables } = await this.#straying.moving();
+      if (!tables.some(({ isLent }) => isLent)) throw error;
+      throw immovable(
+        name,
+        'A foreign key of its rows refers to rows that may be on the shards of the new keys, which are not known before.',
+      );
     }
     await query(connection, 'RELEASE drive_straying');
     return result;

@@ -133,7 +133,7 @@ function rowsOf(request: WriteRequest, answers: ReadonlyMap<number, ShardAnswer>
   const { merge, straying, rowShards } = request;
   if (straying?.columnCount === 0) return [];
   if (merge.how === 'write') return concat(answers);
-  return keyOf(request) === null ? inRowOrder(rowShards, answers) : inKeyOrder(request, answers);
+  return keyOf(request) === null ? inRowOrder(rowShards, answers) : inOrder(request, answers);
 }
 
 function sqlFor(

@@ -90,7 +90,7 @@ function strayText({ onInsert, onUpdate, returned }: StrayKeys): string {
   const events = [...(onInsert ? ['INSERT'] : []), ...(onUpdate ? ['UPDATE'] : [])];
   const found =
     returned === null ? 'looked for behind it' : `told by${returned.replace(',', ' RETURNING')}`;
-  return `keys that triggers give on ${events.join(' or ')} are ${found}`;
+  return `keys that rows get on ${events.join(' or ')} are ${found}`;
 }
 
 const errorText = ({ code, message }: SqlErrorFields) => `${code} ${message}`;

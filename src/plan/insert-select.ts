@@ -72,9 +72,6 @@ export function insertRows(
   const { sql, tokens } = context.input;
   const text = insertText(sql, tokens, statement);
   if (text === null) throw new NoMerge('text');
-  if (table !== null && conflictKey(statement, table, leaf) !== undefined) {
-    throw new NoMerge('updateKey');
-  }
   checkTail(statement, leaf, survey);
   const ignored = table !== null && ignoresKey(table, context) ? table.keyColumn : null;
   const rows = isInsertSelect(statement.source)
@@ -274,16 +271,4 @@ export function tailParts({ returning, conflict }: InsertStatement): readonly Ex
   const parts = returning.map(({ expression }) => expression);
   for (const { value } of conflict?.assignments ?? []) if (value !== null) parts.push(value);
   return [...parts, ...(conflict?.parts ?? [])];
-}
-
-/** What ON CONFLICT sets the sharding key to; undefined: nothing, or the key that it has there. */
-export function conflictKey(
-  { conflict }: InsertStatement,
-  { keyColumn }: Table,
-  leaf: Leaf,
-): Expression | null | undefined {
-  const set = conflict?.assignments.find(({ column }) => column === keyColumn);
-  const path = set?.value?.kind === 'column' ? set.value.path : [];
-  const isKept = path.length === 2 && path[1] === keyColumn;
-  return isKept && [leaf.name, 'excluded'].includes(path[0]!) ? undefined : set?.value;
 }

@@ -5,10 +5,10 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
-import { conflictKey, insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
+import { insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
 import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
-import { checkTarget, movedKey } from './modify.ts';
+import { checkTarget } from './modify.ts';
 import type { InsertMerge, Plan, WriteMerge } from './plan.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
@@ -73,7 +73,6 @@ export function surveyInsert(
       const known = keys.flatMap((key) => (typeof key === 'string' ? [] : [key]));
       if (known.length === keys.length) leaf.keys.get(sharded.keyColumn!)!.restrict(known);
     }
-    checkConflict(statement, sharded, leaf, survey);
   } else {
     survey.relation(statement.relation);
     leaf = unknownLeaf(statement);
@@ -110,13 +109,4 @@ function unknownLeaf(statement: InsertStatement): Leaf {
     sharded: false,
     nullableKeys: NO_NAMES,
   };
-}
-
-/**
- * ON CONFLICT DO UPDATE may set the key to the inserted row's own, as that row is on this shard, or to one that
- * turns out to be of the same shard. Throws Refusal.
- */
-function checkConflict(statement: InsertStatement, table: Table, leaf: Leaf, survey: Survey): void {
-  const value = conflictKey(statement, table, leaf);
-  if (value !== undefined) survey.classes.push(movedKey(value, table, survey.context));
 }

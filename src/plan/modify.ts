@@ -161,7 +161,7 @@ function keyAssigned(
 }
 
 /** The keys that rows get by an assignment to the sharding key; `value`: as of Assignment. Throws Refusal. */
-export function movedKey(value: Expression | null, table: Table, context: PlanContext): KeyClass {
+function movedKey(value: Expression | null, table: Table, context: PlanContext): KeyClass {
   const moved = new KeyClass();
   const source = value === null || value.kind === 'default' ? null : keySourceOf(value, context);
   if (source === null) return moved;

@@ -1,13 +1,13 @@
 // Stray keys: statements by which triggers may give rows sharding keys of other shards.
 
 import { quoteName } from '../base/quote.ts';
-import type { WritingStatement } from '../sql/statement.ts';
+import type { InsertStatement, WritingStatement } from '../sql/statement.ts';
 import { tokenize, withoutSemicolons } from '../sql/token.ts';
-import type { Table } from '../topology/table.ts';
+import type { KeyGivenOn, Table } from '../topology/table.ts';
 import { rowsKey } from './insert-select.ts';
 import type { RowsKey } from './staged.ts';
 
-/** Which of its rows a trigger BEFORE may give another key than the statement has. */
+/** Which of its rows may get another key than that by which the statement is sent to their shard. */
 export interface StrayKeys {
   /** The table itself, qualified and quoted, where a view is written. */
   readonly table: string;
@@ -21,14 +21,17 @@ export interface StrayKeys {
 
 type Events = Pick<StrayKeys, 'onInsert' | 'onUpdate'>;
 
+const NEVER: KeyGivenOn = { insert: false, update: false };
+
 /** null: none may. */
 export function strayKeys(statement: WritingStatement, table: Table | null): StrayKeys | null {
-  const given = table?.keyGivenOn;
-  if (table?.kind !== 'sharded' || table.keyColumn === null || given === undefined) return null;
+  if (table?.kind !== 'sharded' || table.keyColumn === null) return null;
+  const given = table.keyGivenOn ?? NEVER;
   const written = eventsOf(statement);
+  const sets = statement.kind === 'insert' && conflictSetsKey(statement, table.keyColumn);
   const events = {
     onInsert: written.onInsert && given.insert,
-    onUpdate: written.onUpdate && given.update,
+    onUpdate: written.onUpdate && (given.update || sets),
   };
   if (!events.onInsert && !events.onUpdate) return null;
   return { ...ownKey(table, table.keyColumn), ...events, returned: returnedBy(statement, table) };
@@ -54,6 +57,15 @@ function eventsOf(statement: WritingStatement): Events {
       return { onInsert: does('insert'), onUpdate: does('update') };
     }
   }
+}
+
+/** ON CONFLICT sets it to anything but what the row has or would have: both are on this shard. */
+function conflictSetsKey({ conflict, alias, relation }: InsertStatement, key: string): boolean {
+  const set = conflict?.assignments.find(({ column }) => column === key);
+  if (set === undefined) return false;
+  const path = set.value?.kind === 'column' ? set.value.path : [];
+  const isKept = path.length === 2 && path[1] === key;
+  return !isKept || ![alias ?? relation.name, 'excluded'].includes(path[0]!);
 }
 
 /** In the table at the bottom, where the written one is a view. */

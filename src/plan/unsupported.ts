@@ -132,10 +132,6 @@ export const SEVERAL_SHARDS = {
     what: 'MERGE of a source that must be computed first and is a join: by USING or NATURAL, with RETURNING * or of more than two relations by FULL JOIN; of what has no name',
     hint: 'Put the join into a sub-query with a name: USING (SELECT … FROM a JOIN b ON …) AS s.',
   },
-  updateKey: {
-    what: 'setting the sharding key by ON CONFLICT to what is not surely of the shard of the inserted row',
-    hint: 'Delete the row and insert it with the new key.',
-  },
   insertWith: {
     what: 'INSERT with a sub-query that may read a WITH query, in ON CONFLICT, or in RETURNING beside whole rows, or of rows that leave the sharding key to its default and give a value to another identity',
     hint: 'Read what is needed by a SELECT of its own before; give the key its value by nextval().',

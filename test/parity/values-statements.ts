@@ -141,6 +141,40 @@ export const VALUES: readonly Said[] = [
     sql: `INSERT INTO members VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET user_id = $3, name = $2`,
     parameters: [5, 'five again', 5],
   },
+  // To one of another shard: the row that was met goes there.
+  {
+    sql: `INSERT INTO members VALUES (2, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 9, name = 'two is nine' RETURNING *`,
+    ordered: true,
+  },
+  {
+    sql: `INSERT INTO members AS m (user_id, name) VALUES (1, 'one'), (31, 'new'), (5, 'five'), (2, 'two')
+      ON CONFLICT (user_id) DO UPDATE SET user_id = m.user_id + 20, name = excluded.name || m.name WHERE m.user_id <> 5 RETURNING *, total`,
+  },
+  {
+    sql: `INSERT INTO members SELECT id, 'id ' || id FROM files WHERE id < 6 ON CONFLICT (user_id) DO UPDATE SET (name, user_id) = (excluded.name, 40 + excluded.user_id)`,
+  },
+  {
+    sql: `INSERT INTO members (name, user_id) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET user_id = $3 RETURNING name`,
+    parameters: ['five again', 5, 22],
+  },
+  {
+    sql: `INSERT INTO members VALUES (1, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 2`,
+  },
+  {
+    sql: `INSERT INTO members VALUES (1, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = NULL`,
+  },
+  {
+    sql: `INSERT INTO members VALUES (1, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 10, country = 'fr' RETURNING user_id, country`,
+  },
+  {
+    sql: `WITH n AS (INSERT INTO members VALUES (1, 'x'), (0, 'y') ON CONFLICT (user_id) DO UPDATE SET user_id = members.user_id + 7 RETURNING *)
+      SELECT name, user_id FROM n`,
+  },
+  {
+    sql: `INSERT INTO files (user_id, id, name) VALUES (1, 2, 'a'), (0, 1, 'b'), (3, 99, 'c')
+      ON CONFLICT (user_id, id) DO UPDATE SET user_id = files.user_id + 1, note = excluded.name RETURNING *`,
+    ordered: true,
+  },
   // Defaults of a reference table, for all copies.
   {
     sql: `INSERT INTO country (code, name) VALUES ('de', 'x'), ('pl', 'Poland')

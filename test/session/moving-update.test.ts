@@ -261,8 +261,30 @@ describe.each([2, 3])('Over %i shards', (shards) => {
     });
   });
 
+  describe('rows that ON CONFLICT moves, too:', () => {
+    it.each([
+      `INSERT INTO stamped (user_id, id, title, number) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'n', 50), (5, 1, 'new', 51)
+        ON CONFLICT (user_id, id) DO UPDATE SET user_id = 8, title = excluded.title RETURNING user_id, id, title, changed, twice`,
+      `INSERT INTO audited AS a (user_id, id, number) OVERRIDING SYSTEM VALUE VALUES (1, 1, 60), (1, 2, 61), (2, 3, 62)
+        ON CONFLICT (user_id, id) DO UPDATE SET user_id = a.user_id + 3`,
+      `INSERT INTO owners VALUES (1, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 7 RETURNING *`,
+      `INSERT INTO owners SELECT user_id, 'n' FROM kept ON CONFLICT (user_id) DO UPDATE SET user_id = owners.user_id + 10, name = excluded.name`,
+      `INSERT INTO kept VALUES (2, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 4`,
+      `INSERT INTO pushed (user_id, id, number) OVERRIDING SYSTEM VALUE VALUES (1, 2, 9) ON CONFLICT (user_id, id) DO UPDATE SET user_id = 12 RETURNING *`,
+    ])('%s', async (sql) => {
+      expect(await expectSame(sql)).not.toHaveProperty('code');
+    });
+
+    it('but where they refer to what is on the other shard', async () => {
+      const sql = `INSERT INTO books VALUES (1, 1) ON CONFLICT (user_id, id) DO UPDATE SET user_id = 2, id = 20`;
+      expect(await answerOf(stand.client, sql)).toEqual({ code: '0A000' });
+    });
+  });
+
   describe('what one server refuses is refused:', () => {
     it.each([
+      `INSERT INTO kept VALUES (1, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 4`,
+      `INSERT INTO kept VALUES (2, 'x') ON CONFLICT (user_id) DO UPDATE SET user_id = 3`,
       `UPDATE stamped SET user_id = 3, country = 'xx' WHERE user_id = 2 AND id = 3`,
       `UPDATE stamped SET user_id = 3 - user_id WHERE id = 1 AND user_id < 3`,
       `UPDATE stamped SET user_id = 2 WHERE id = 1`,
