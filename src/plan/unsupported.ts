@@ -108,6 +108,10 @@ export const SEVERAL_SHARDS = {
     what: 'a cursor WITH HOLD in a session that has other state on shard 0',
     hint: 'Declare it first, or without HOLD, or drop temporary tables and locks before.',
   },
+  cursorHoldRow: {
+    what: 'a cursor WITH HOLD of whole rows that shard 0 computes over copies',
+    hint: 'Name the columns, or declare it without HOLD.',
+  },
   currentOf: {
     what: 'WHERE CURRENT OF a cursor over copies of the rows, or within WITH, or over several shards where a trigger may set the sharding key',
     hint: 'Restrict the cursor to one key, or write by the primary key.',

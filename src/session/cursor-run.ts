@@ -8,14 +8,17 @@ import {
   MERGE_ROW_OVERHEAD_BYTES,
 } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { isUserType } from '../execute/carried.ts';
 import { declareMerged } from '../execute/cursor/declare.ts';
 import type { MergedCursor } from '../execute/cursor/merged-cursor.ts';
-import type { Description } from '../execute/describe.ts';
+import { type Description, describePortal } from '../execute/describe.ts';
 import { formattedFields, shardTextOf } from '../execute/gather.ts';
 import { RowSet } from '../execute/row-set.ts';
 import type { SessionAction } from '../plan/action.ts';
 import type { CursorMerge, RoutedPlan } from '../plan/plan.ts';
 import { severalShards } from '../plan/unsupported.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import { currentOfName, withName } from '../sql/cursor-text.ts';
 import { tokenize } from '../sql/token.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
@@ -76,10 +79,26 @@ export async function declareCursor(run: Declare): Promise<void> {
       state,
       d.context,
     );
-    if (options.hold) state.pins.add(apart, ['cursor with hold'], owner);
+    if (options.hold) {
+      await checkHeldTypes(apart, name);
+      state.pins.add(apart, ['cursor with hold'], owner);
+    }
     state.cursorDeclared(name, { on: 'engine', hold: options.hold });
   });
   client.write(encodeCommandComplete('DECLARE CURSOR'));
+}
+
+/** Whole rows of copies are of types that go with the copies, at the transaction's end. Throws 0A000. */
+async function checkHeldTypes(connection: ServerConnection, cursor: string): Promise<void> {
+  const { fields } = await describePortal(connection, cursor);
+  const oids = (fields ?? []).map(({ typeOid }) => typeOid).filter(isUserType);
+  if (oids.length === 0) return;
+  const { rows } = await query(
+    connection,
+    `SELECT FROM pg_catalog.pg_type WHERE oid IN (${oids.join(', ')})
+       AND typnamespace = pg_catalog.pg_my_temp_schema()`,
+  );
+  if (rows.length > 0) throw new SqlError(severalShards('cursorHoldRow'));
 }
 
 /** False: its rows cannot be streamed, and no shard has a cursor. */

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { errorCode, RawClient } from '../support/raw-client.ts';
 import { say, step, transcript } from '../support/transcript.ts';
 
 const DDL = `CREATE TABLE files (user_id bigint, id int, name text, size int, tags int[],
@@ -153,6 +153,17 @@ describe.each(['streams', 'the merge engine'])('A cursor over several shards, by
       `DECLARE c CURSOR FOR ${ORDERED}`,
       'COMMIT',
     ));
+
+  // Their type would go with the copies, at the transaction's end.
+  test('WITH HOLD is refused whole rows of copies', async () => {
+    const query = 'SELECT f FROM files f JOIN files g ON g.id = f.size';
+    const answer = await proxy.query(`DECLARE h CURSOR WITH HOLD FOR ${query}`);
+    expect(errorCode(answer)).toBe('0A000');
+    await same(
+      `DECLARE h CURSOR WITH HOLD FOR ${query.replace('f FROM', 'f::text FROM')} ORDER BY 1`,
+    );
+    await same('FETCH ALL FROM h');
+  });
 
   test('WITH HOLD outlives its transaction, and not the rollback of it', () =>
     same(
