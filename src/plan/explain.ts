@@ -212,6 +212,7 @@ function cursorLines({ streamed, engine, options }: CursorMerge): string[] {
     'a cursor of the engine',
     ...(engine === null ? [] : engineLines(engine)),
     `WHERE CURRENT OF it: ${errorText(severalShards('currentOf'))}`,
+    `of some whole rows: ${errorText(severalShards('cursorRow'))}`,
     ...(options.hold ? [`beside other state: ${errorText(severalShards('cursorHold'))}`] : []),
   ];
 }

@@ -108,9 +108,9 @@ export const SEVERAL_SHARDS = {
     what: 'a cursor WITH HOLD in a session that has other state on shard 0',
     hint: 'Declare it first, or without HOLD, or drop temporary tables and locks before.',
   },
-  cursorHoldRow: {
-    what: 'a cursor WITH HOLD of whole rows that shard 0 computes over copies',
-    hint: 'Name the columns, or declare it without HOLD.',
+  cursorRow: {
+    what: 'a cursor of whole rows of a view that shard 0 computes, or WITH HOLD of whole rows that it copies',
+    hint: 'Name the columns.',
   },
   currentOf: {
     what: 'WHERE CURRENT OF a cursor over copies of the rows, or within WITH, or over several shards where a trigger may set the sharding key',

@@ -8,10 +8,10 @@ import {
   MERGE_ROW_OVERHEAD_BYTES,
 } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { isUserType } from '../execute/carried.ts';
+import { isUserType, RECORD } from '../execute/carried.ts';
 import { declareMerged } from '../execute/cursor/declare.ts';
 import type { MergedCursor } from '../execute/cursor/merged-cursor.ts';
-import { type Description, describePortal } from '../execute/describe.ts';
+import { type Description, describe, describePortal } from '../execute/describe.ts';
 import { formattedFields, shardTextOf } from '../execute/gather.ts';
 import { RowSet } from '../execute/row-set.ts';
 import type { SessionAction } from '../plan/action.ts';
@@ -79,8 +79,10 @@ export async function declareCursor(run: Declare): Promise<void> {
       state,
       d.context,
     );
+    const { fields } = await describePortal(apart, name);
+    await checkViewRows(apart, fields ?? [], run);
     if (options.hold) {
-      await checkHeldTypes(apart, name);
+      await checkHeldTypes(apart, fields ?? []);
       state.pins.add(apart, ['cursor with hold'], owner);
     }
     state.cursorDeclared(name, { on: 'engine', hold: options.hold });
@@ -89,16 +91,32 @@ export async function declareCursor(run: Declare): Promise<void> {
 }
 
 /** Whole rows of copies are of types that go with the copies, at the transaction's end. Throws 0A000. */
-async function checkHeldTypes(connection: ServerConnection, cursor: string): Promise<void> {
-  const { fields } = await describePortal(connection, cursor);
-  const oids = (fields ?? []).map(({ typeOid }) => typeOid).filter(isUserType);
+async function checkHeldTypes(
+  connection: ServerConnection,
+  fields: readonly FieldDescription[],
+): Promise<void> {
+  const oids = fields.map(({ typeOid }) => typeOid).filter(isUserType);
   if (oids.length === 0) return;
   const { rows } = await query(
     connection,
     `SELECT FROM pg_catalog.pg_type WHERE oid IN (${oids.join(', ')})
        AND typnamespace = pg_catalog.pg_my_temp_schema()`,
   );
-  if (rows.length > 0) throw new SqlError(severalShards('cursorHoldRow'));
+  if (rows.length > 0) throw new SqlError(severalShards('cursorRow'));
+}
+
+/** Of a view whose query has taken its place a whole row is one without the view's type. Throws 0A000. */
+async function checkViewRows(
+  connection: ServerConnection,
+  fields: readonly FieldDescription[],
+  { merge, execution }: Declare,
+): Promise<void> {
+  if (!fields.some(({ typeOid }) => typeOid === RECORD)) return;
+  const query = execution.sql.slice(merge.before.length);
+  const own = await describe(connection, query, execution.parameters.types);
+  const isOther = (field: FieldDescription, i: number) =>
+    field.typeOid === RECORD && own.fields?.[i]?.typeOid !== RECORD;
+  if (fields.some(isOther)) throw new SqlError(severalShards('cursorRow'));
 }
 
 /** False: its rows cannot be streamed, and no shard has a cursor. */

@@ -165,6 +165,18 @@ describe.each(['streams', 'the merge engine'])('A cursor over several shards, by
     await same('FETCH ALL FROM h');
   });
 
+  // Their query has taken the view's place.
+  test('is refused whole rows of a view that is computed', async () => {
+    await proxy.rows('CREATE VIEW named AS SELECT name, count(*) AS n FROM files GROUP BY name');
+    await proxy.rows('BEGIN');
+    await proxy.rows('DECLARE r CURSOR FOR SELECT ROW(n) FROM named');
+    expect(errorCode(await proxy.query('DECLARE v CURSOR FOR SELECT v FROM named v'))).toBe(
+      '0A000',
+    );
+    await proxy.rows('ROLLBACK');
+    await proxy.rows('DROP VIEW named');
+  });
+
   test('WITH HOLD outlives its transaction, and not the rollback of it', () =>
     same(
       `DECLARE h CURSOR WITH HOLD FOR ${ORDERED}`,
