@@ -8,7 +8,7 @@ export interface Login {
   readonly password: string;
 }
 
-/** Makes the shard's role and its database, owned by that role, unless they are there. */
+/** Makes the shard's role, with all rights that the proxy can use, and its database, unless they are there. */
 export async function ensureDatabase(shard: Shard, superuser: Login): Promise<void> {
   await withClient({ ...shard, ...superuser, database: 'postgres' }, async (client) => {
     const role = client.escapeIdentifier(shard.user);
@@ -16,6 +16,8 @@ export async function ensureDatabase(shard: Shard, superuser: Login): Promise<vo
     if (roles.rowCount === 0) {
       const password = client.escapeLiteral(shard.password);
       await client.query(`CREATE ROLE ${role} LOGIN PASSWORD ${password}`);
+      // By it rows move between shards without what their triggers do to rows that come and go.
+      await client.query(`GRANT SET ON PARAMETER session_replication_role TO ${role}`);
     }
     const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [
       shard.database,

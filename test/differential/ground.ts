@@ -71,10 +71,6 @@ export async function makeGround(
     closers.unshift(() => client.end());
     return { name: called, client, shards };
   };
-  // Rows of one PostgreSQL are laid in other orders without what that would set off.
-  const admin = await connect({ ...plain, ...superusers.plain, database: 'postgres' });
-  await admin.query(`GRANT SET ON PARAMETER session_replication_role TO ${plain.user}`);
-  await admin.end();
   const plains = await Promise.all(
     ['plain', 'witness 1', 'witness 2', 'witness 3'].map(async (called, i) =>
       side(called, await database(plain, superusers.plain, `${name}_p${i}`)),
