@@ -5,6 +5,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Participants } from './participants.ts';
 import {
+  type Commit,
   commitTwoPhase,
   hasWritten,
   rolledBack,
@@ -19,10 +20,8 @@ export interface CommitOptions {
   readonly writers: ReadonlySet<number>;
   /** The session's from here on. */
   readonly settings: Settings;
-  /** The session may have become somebody else. */
-  readonly asLogin: boolean;
-  /** The transaction may be READ ONLY by now, or what the session begins may be. */
-  readonly mayBeReadOnly: boolean;
+  /** Asked of several writers only. */
+  doubts(): Pick<Commit, 'asLogin' | 'mayBeReadOnly'>;
   readonly twoPhase: TwoPhase;
   giveBack(connection: ServerConnection): void;
   /** Committed, but not yet on this shard. */
@@ -84,7 +83,8 @@ async function commitWriters(
     participants.remove(connection);
   };
   try {
-    const parts = await commitTwoPhase(twoPhase, { ...options, connections, prepared });
+    const commit = { connections, settings, prepared, ...options.doubts() };
+    const parts = await commitTwoPhase(twoPhase, commit);
     participants.leave(connections[0]!, settings);
     for (const part of parts) options.unfinished(part);
   } finally {

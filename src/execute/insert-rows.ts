@@ -84,7 +84,8 @@ async function insertStraying(write: RowsWrite, straying: Straying): Promise<Wri
   const placed = await insertPlaced<Answer>({
     ...write,
     placement,
-    insert: (shard, positions) => insertOn(partOf(write, positions), shard, strays.returned, 0),
+    insert: (shard, positions, bytesBefore) =>
+      insertOn(partOf(write, positions), shard, strays.returned, bytesBefore),
     checkTriggers: () => straying.checkInsert(),
   });
   const { answers, rowShards } = placed;

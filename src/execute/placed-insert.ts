@@ -1,7 +1,7 @@
 // Placed insert: rows whose sharding keys triggers give are inserted where the keys belong that they get there.
 
 import { SqlError } from '../base/errors.ts';
-import { PLACED_ROWS_MAX } from '../base/limits.ts';
+import { MERGE_ROW_OVERHEAD_BYTES, PLACED_ROWS_MAX } from '../base/limits.ts';
 import { refused } from '../plan/unsupported.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { Placement } from '../topology/placement.ts';
@@ -13,8 +13,8 @@ import type { Transaction } from './transaction.ts';
 export interface PlacedInsert<Answer extends KeyedRows> extends GivenRows {
   readonly transaction: Transaction;
   readonly placement: Placement;
-  /** Inserts the rows at these positions; a trigger may leave some out. */
-  insert(shard: number, positions: readonly number[]): Promise<Answer>;
+  /** Inserts the rows at these positions; a trigger may leave some out. `bytesBefore`: of what other shards have returned. */
+  insert(shard: number, positions: readonly number[], bytesBefore: number): Promise<Answer>;
   /** Throws 0A000 where a trigger may give a row another key on another shard. */
   checkTriggers(): Promise<void>;
 }
@@ -66,12 +66,17 @@ async function attempt<Answer extends KeyedRows>(
 ): Promise<Attempt<Answer>> {
   const answers = new Map<number, Answer>();
   let error: ServerError | null = null;
+  let bytes = 0;
   const shards = [...new Set(rowShards)].sort((a, b) => a - b);
   for (const shard of shards) {
     const positions = [...rowShards.keys()].filter((i) => rowShards[i] === shard);
-    const answer = await within(write, shard, positions);
-    if (answer instanceof ServerError) error ??= answer;
-    else answers.set(shard, answer);
+    const answer = await within(write, shard, positions, bytes);
+    if (answer instanceof ServerError) {
+      error ??= answer;
+      continue;
+    }
+    answers.set(shard, answer);
+    for (const row of answer.rows) bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;
   }
   for (const { keys } of answers.values()) {
     if (keys.includes(null)) throw new SqlError(refused('insertDefault'));
@@ -90,10 +95,11 @@ async function within<Answer extends KeyedRows>(
   { transaction, insert }: PlacedInsert<Answer>,
   shard: number,
   positions: readonly number[],
+  bytesBefore: number,
 ): Promise<Answer | ServerError> {
   await query(await transaction.enlistWriter(shard), 'SAVEPOINT drive_placing');
   try {
-    return await insert(shard, positions);
+    return await insert(shard, positions, bytesBefore);
   } catch (error) {
     if (error instanceof ServerError && OF_ROWS.test(error.fields.code)) return error;
     throw error;
@@ -157,7 +163,7 @@ async function placeOf<Answer extends KeyedRows>(
 ): Promise<number> {
   const others = Array.from({ length: write.placement.shardCount }, (_, shard) => shard);
   for (const shard of [own, ...others.filter((each) => each !== own)]) {
-    const answer = await within(write, shard, [position]);
+    const answer = await within(write, shard, [position], 0);
     await end(write, [shard], TAKE_BACK);
     if (answer instanceof ServerError) continue;
     const [key = null] = answer.keys;

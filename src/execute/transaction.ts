@@ -280,8 +280,10 @@ export class Transaction {
       participants: this.#participants,
       writers: this.writers,
       settings,
-      asLogin: mayBeSomebodyElse(this.settingsBefore, this.recorded),
-      mayBeReadOnly: this.mayBeReadOnly(settings),
+      doubts: () => ({
+        asLogin: mayBeSomebodyElse(this.settingsBefore, this.recorded),
+        mayBeReadOnly: this.mayBeReadOnly(settings),
+      }),
       ...{ twoPhase, giveBack, unfinished },
     });
   }

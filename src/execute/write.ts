@@ -72,10 +72,10 @@ async function writePlaced(
     placement,
     rowShards,
     rowKeys,
-    insert(shard, positions) {
+    insert(shard, positions, bytesBefore) {
       const rows = positions.map((i) => merge.rows[i]!);
       const sql = `${merge.before}${rows.join(', ')}${merge.after}${strays.returned}`;
-      return writeOn(request, shard, sql, true, { bytes: 0 });
+      return writeOn(request, shard, sql, true, { bytes: bytesBefore });
     },
     checkTriggers: () => straying.checkInsert(),
   });

@@ -85,9 +85,13 @@ function assigned(tokens: readonly Token[]): ReadonlySet<string> | null {
     const { text } = token;
     if (text === ';') into = false;
     if (isWord(token, 'into')) into = true;
-    if (isWord(token, 'return') && !/^"?(?:new|old|null)"?$/.test(tokens[i + 1]?.text ?? ''))
-      return null;
-    if (!isRow(token) || isField(tokens, i) || isWord(tokens[i - 1], 'return')) continue;
+    if (isWord(token, 'return') && !returnsRow(tokens, i)) return null;
+    if (!isRow(token) || isWord(tokens[i - 1], 'return')) continue;
+    if (isField(tokens, i)) {
+      // Its function's name may stand before the row.
+      if (tokens[i + 1]?.text === '.') return null;
+      continue;
+    }
     if (!into && !BEFORE_ASSIGNED.has(tokens[i - 1]?.text ?? ';')) continue;
     const [dot, column] = [tokens[i + 1], tokens[i + 2]];
     if (dot?.text !== '.' || column === undefined || isOdd(column)) return null;
@@ -95,6 +99,10 @@ function assigned(tokens: readonly Token[]): ReadonlySet<string> | null {
   }
   return columns;
 }
+
+/** It gives back OLD, NEW or NULL as it is: an operator may make another row of it. */
+const returnsRow = (tokens: readonly Token[], at: number): boolean =>
+  /^"?(?:new|old|null)"?$/.test(tokens[at + 1]?.text ?? '') && tokens[at + 2]?.text === ';';
 
 /** A quoted name that is not what stands between its quotes. */
 const isOdd = ({ kind, text }: Token): boolean => kind === 'name' && !/^"[^"]*"$/.test(text);

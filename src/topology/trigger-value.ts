@@ -1,7 +1,5 @@
 // Trigger value: whether a trigger may give a column another value than the statement has given.
 
-import { withoutComments } from './calling-routines.ts';
-
 /** By what they are of: they change nothing but a column of their row that is no key, or leave the row out. */
 export const OWN_ROW_ONLY: ReadonlySet<string> = new Set([
   'pg_catalog.suppress_redundant_updates_trigger',
@@ -11,11 +9,44 @@ export const OWN_ROW_ONLY: ReadonlySet<string> = new Set([
   'insert_username.insert_username',
 ]);
 
-/** A row as a whole, which may be any other behind it. */
-const WHOLE_ROW = /(?<!\breturn\s+)\bnew\b(?!"?\s*\.)|\breturn\b(?!\s+"?(?:new|old|null)\b)/;
+const NAME = '[A-Za-z_\\u0080-\\uffff][\\w\\u0080-\\uffff]*';
 
-/** Where a statement begins, which may be an assignment. */
-const BEGINS = '(?:^|;|>>|\\b(?:begin|then|else|loop)\\b)\\s*';
+/** Comments, strings and quoted names: of one that is not ended, all that is left. */
+const LEXEME = new RegExp(
+  [
+    '--[^\\n]*',
+    '/\\*(?:[^]*?\\*/|[^]*)',
+    "\\b[eE]'(?:[^'\\\\]|''|\\\\[^])*(?:'|$)",
+    "'(?:[^']|'')*(?:'|$)",
+    `\\$(${NAME})?\\$(?:[^]*?\\$\\1\\$|[^]*)`,
+    '"(?:[^"]|"")*(?:"|$)',
+  ].join('|'),
+  'g',
+);
+
+/** The body without comments and what is in strings; null where that cannot be told, as with comments within others. */
+function codeOf(body: string): string | null {
+  let isOdd = false;
+  const code = body.replace(LEXEME, (found: string, tag: string | undefined) => {
+    if (found.startsWith('--')) return ' ';
+    if (found.startsWith('/*')) {
+      isOdd ||= !found.endsWith('*/') || found.includes('/*', 2);
+      return ' ';
+    }
+    if (found.startsWith('"')) return found;
+    const quote = found.startsWith('$') ? `$${tag ?? ''}$` : "'";
+    isOdd ||= !found.endsWith(quote) || found.length < 2 * quote.length;
+    return "''";
+  });
+  return isOdd ? null : code.toLowerCase();
+}
+
+/** A row as a whole, which may be any other behind it; what is returned and is not simply the one or the other. */
+const WHOLE_ROW =
+  /(?<!\breturn\s+)\bnew\b(?!"?\s*\.)|\breturn\b(?!\s+"?(?:new|old|null)\b"?\s*(?:;|$))/;
+
+/** Where a statement begins, which may be an assignment; the function's name may stand before its row. */
+const BEGINS = '(?:^|;|>>|\\b(?:begin|then|else|loop)\\b)\\s*(?:[^\\s.;:=()]+\\s*\\.\\s*)?';
 
 /** What puts values into variables that it names. */
 const GIVES =
@@ -23,12 +54,11 @@ const GIVES =
 
 /** False where its function surely does not set the column. `body`: in PL/pgSQL; null: in another language. */
 export function mayGiveValue(body: string | null, column: string): boolean {
-  if (body === null) return true;
-  const text = withoutComments(body).toLowerCase();
-  if (WHOLE_ROW.test(text)) return true;
+  const code = body === null ? null : codeOf(body);
+  if (code === null || WHOLE_ROW.test(code)) return true;
   // Of a name that is written with escapes nothing is told but that it may be any.
-  if (/\bu&"/.test(text)) return true;
-  const name = column.toLowerCase().replace(/[^\w]/g, '\\$&');
+  if (/\bu&"/.test(code)) return true;
+  const name = column.toLowerCase().replaceAll('"', '""').replace(/[^\w]/g, '\\$&');
   const field = `\\bnew\\b"?\\s*\\.\\s*"?${name}(?![\\w$])`;
-  return new RegExp(`${BEGINS}"?${field}"?\\s*:?=|${GIVES}${field}`).test(text);
+  return new RegExp(`${BEGINS}"?${field}"?\\s*:?=|${GIVES}${field}`).test(code);
 }

@@ -107,6 +107,8 @@ describe('Assigns', () => {
     'BEGIN NEW."a""b" := 1; RETURN NEW; END',
     'BEGIN SELECT OLD.* INTO NEW; RETURN NEW; END',
     'DECLARE other record; BEGIN other := NEW; RETURN other; END',
+    "BEGIN RETURN NEW #= 'user_id=>7'::hstore; END",
+    'BEGIN give.NEW.user_id := 7; RETURN NEW; END',
   ])('any column: %s', (body) => {
     expect(read(body)?.assigns).toBeNull();
   });

@@ -20,15 +20,18 @@ const TABLES = `
   CREATE TABLE chance (user_id int8 NOT NULL, id int4, n int4, PRIMARY KEY (user_id, id));
   CREATE TABLE referring (user_id int8 NOT NULL REFERENCES owners, id int4, n int4, PRIMARY KEY (user_id, id));
   CREATE TABLE loose (user_id int8, id int4, n int4);
+  CREATE TABLE patched (user_id int8 NOT NULL, id int4, n int4);
+  CREATE EXTENSION hstore;
   INSERT INTO owners VALUES (1, 1), (2, 1), (3, 1);
   ${trigger('owned', 'BEFORE INSERT', OWNS)}
   ${trigger('twice', 'BEFORE INSERT OR UPDATE', OWNS)}
   ${trigger('looked', 'BEFORE INSERT', `BEGIN SELECT user_id INTO NEW.user_id FROM given WHERE id = NEW.id; RETURN NEW; END`)}
   ${trigger('chance', 'BEFORE INSERT', `BEGIN IF NEW.user_id IS NULL THEN NEW.user_id := drive.shard_id() + 1; END IF; RETURN NEW; END`)}
   ${trigger('referring', 'BEFORE UPDATE', `BEGIN IF NEW.n = 5 THEN NEW.user_id := NEW.user_id + 1; END IF; RETURN NEW; END`)}
+  ${trigger('patched', 'BEFORE INSERT OR UPDATE', `BEGIN RAISE NOTICE '--'; RETURN NEW #= ('user_id=>' || (NEW.id * 3))::hstore; END`)}
   ${trigger('loose', 'BEFORE INSERT OR UPDATE', `BEGIN NEW.user_id := nullif(NEW.user_id, 9); RETURN NEW; END`)}`;
 
-const WRITTEN = ['owned', 'twice', 'looked', 'chance', 'referring', 'loose'];
+const WRITTEN = ['owned', 'twice', 'looked', 'chance', 'referring', 'loose', 'patched'];
 
 let tested: TestProxy;
 let client: Client;
@@ -100,6 +103,26 @@ describe('Where keys are looked for behind the statement', () => {
     expect(await told(sql)).toBe(expected);
     await expectNoStrays();
   });
+});
+
+it('an operator that makes another row of the new one is seen to give the key', async () => {
+  expect(await told('INSERT INTO patched VALUES (1, 2, 0), (2, 3, 0), (3, 1, 0)')).toBe(3);
+  await expectNoStrays();
+  expect(await told('UPDATE patched SET id = id + 1')).toBe(3);
+  await expectNoStrays();
+});
+
+it('what rows of several shards return is bounded as a whole', async () => {
+  const bytesMax = 1_000_000;
+  const small = await tested.beside({ config: { merge: { bytesMax } } });
+  const other = await connectAsText(small.login);
+  const insert = (length: number) =>
+    other.query(`INSERT INTO owned VALUES (1, ${length}, 0), (2, ${length}, 0)
+      RETURNING user_id, repeat('x', ${length})`);
+  await expect(insert(0.6 * bytesMax)).rejects.toMatchObject({ code: '53400' });
+  expect((await insert(0.3 * bytesMax)).rowCount).toBe(2);
+  await other.end();
+  await small.close();
 });
 
 describe('What is not known of a key that a trigger gives', () => {

@@ -20,6 +20,16 @@ describe('mayGiveValue', () => {
     'BEGIN GET DIAGNOSTICS NEW.id = ROW_COUNT, NEW.user_id = ROW_COUNT; RETURN NEW; END',
     'DECLARE n ALIAS FOR NEW; BEGIN n.user_id := 1; RETURN NEW; END',
     'BEGIN NEW.U&"user_i\\0064" := 1; RETURN NEW; END',
+    "BEGIN RETURN NEW #= 'user_id=>7'::hstore; END",
+    'BEGIN RETURN (NEW); END',
+    'BEGIN give.NEW.user_id := 7; RETURN NEW; END',
+    "BEGIN RAISE NOTICE '-- given'; NEW.user_id := 7; RETURN NEW; END",
+    "BEGIN NEW.name := '/*'; NEW.user_id := 7; NEW.name := '*/'; RETURN NEW; END",
+    "BEGIN NEW.name := E'\\'--'; NEW.user_id := 7; RETURN NEW; END",
+    'BEGIN NEW.name := $a$ -- $a$; NEW.user_id := 7; RETURN NEW; END',
+    'BEGIN NEW.name := $a$; NEW.user_id := 7; RETURN NEW; END',
+    "BEGIN /* /* it's */ */ NEW.user_id := 7; -- it's\n RETURN NEW; END",
+    "BEGIN CALL give('a;b', NEW.user_id); RETURN NEW; END",
     null,
   ])('%s may', (body) => {
     expect(mayGiveValue(body, 'user_id')).toBe(true);
@@ -32,6 +42,8 @@ describe('mayGiveValue', () => {
     'BEGIN IF NEW.user_id = 3 OR NEW.user_id <> OLD.user_id THEN RAISE EXCEPTION $$no$$; END IF; RETURN NEW; END',
     'BEGIN INSERT INTO audit VALUES (NEW.user_id, 1); RETURN NEW; END',
     'BEGIN NEW.user_id_2 := NEW.user_id; RETURN NEW; END',
+    "BEGIN NEW.name := 'a new user''s; NEW.user_id := 7'; RETURN NEW; END",
+    'BEGIN NEW.name := $$; NEW.user_id := 7$$; /* a new one; NEW.user_id := 7 */ RETURN NULL; END',
     'BEGIN NEW.name := CASE WHEN NEW.id = 1 THEN NEW.user_id ELSE 0 END; RETURN NEW; END',
   ])('%s does not', (body) => {
     expect(mayGiveValue(body, 'user_id')).toBe(false);
