@@ -10,6 +10,7 @@ import type { Description } from './describe.ts';
 import { type HeldRows, readHeld } from './held-rows.ts';
 import { lockInOrder } from './locked-rows.ts';
 import { mergeRows, shardFormats } from './merge/merge-rows.ts';
+import { withAllVariances, withShownVariances } from './merge/shard-layout.ts';
 import { type BoundParameters, formatAt, resolveBound } from './parameters.ts';
 import { openPortalStream, type PortalStream } from './portal-stream.ts';
 import { openShardStream, type ShardStatement, type ShardStream } from './shard-stream.ts';
@@ -63,23 +64,23 @@ export function formattedFields(
 
 /** Starts the statement on all shards; rejects, with nothing owed, when a shard refuses it. */
 export async function openGather(request: GatherRequest): Promise<Gather> {
-  const { merge, description } = request;
+  const { description } = request;
   const parameters = { ...request.parameters, types: description.parameterTypes };
-  const limit = resolveBound(merge.limit, 'LIMIT', parameters);
-  const offset = resolveBound(merge.offset, 'OFFSET', parameters) ?? 0n;
+  const limit = resolveBound(request.merge.limit, 'LIMIT', parameters);
+  const offset = resolveBound(request.merge.offset, 'OFFSET', parameters) ?? 0n;
   const output = formattedFields(description, request.resultFormats);
-  const statement = {
+  const statementOf = (merge: GatherRequest['merge']): ShardStatement => ({
     sql: shardSqlText(merge.shardSql, limit, offset),
     parameters,
     resultFormats: shardFormats(
       merge,
       output.map((field) => field.format),
     ),
-  };
-  const inputs =
-    merge.how === 'concat' && merge.locks !== null
-      ? await readLocking(request, merge, statement, limit, offset)
-      : await openAll(request, statement);
+  });
+  const { merge, inputs } =
+    request.merge.how === 'aggregate'
+      ? await openAggregate(request, withShownVariances(request.merge, output), statementOf)
+      : await openConcat(request, request.merge, statementOf(request.merge), limit, offset);
   const batches = mergeRows({
     merge,
     inputs,
@@ -103,6 +104,38 @@ export async function openGather(request: GatherRequest): Promise<Gather> {
     },
     late: () => inputs.find(({ error }) => error !== null)?.error ?? null,
   };
+}
+
+interface Opened {
+  readonly merge: GatherRequest['merge'];
+  readonly inputs: readonly (ShardStream | PortalStream | HeldRows)[];
+}
+
+/** Asked again where averages turn out to be of floats, which nothing that is put out has shown. */
+async function openAggregate(
+  request: GatherRequest,
+  merge: AggregateMerge,
+  statementOf: (merge: AggregateMerge) => ShardStatement,
+): Promise<Opened> {
+  const inputs = await openAll(request, statementOf(merge));
+  const complete = withAllVariances(merge, inputs[0]?.fields ?? []);
+  if (complete === merge) return { merge, inputs };
+  await Promise.all(inputs.map((input) => input.discard()));
+  return { merge: complete, inputs: await openAll(request, statementOf(complete)) };
+}
+
+async function openConcat(
+  request: GatherRequest,
+  merge: ConcatMerge,
+  statement: ShardStatement,
+  limit: bigint | null,
+  offset: bigint,
+): Promise<Opened> {
+  const inputs =
+    merge.locks === null
+      ? await openAll(request, statement)
+      : await readLocking(request, merge, statement, limit, offset);
+  return { merge, inputs };
 }
 
 /** How the servers write values in this session: they report the style of intervals. */

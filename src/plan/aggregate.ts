@@ -6,7 +6,7 @@ import { groupsByBytes, sortsByBytes } from './collation.ts';
 import { hasWindows } from './distributable.ts';
 import { isAggregate } from './functions.ts';
 import { type Operands, planHaving } from './having.ts';
-import type { AggregateMerge, AggregateState, GroupValue, SortKey } from './plan.ts';
+import type { AggregateMerge, AggregateState, GroupValue, ShardSql, SortKey } from './plan.ts';
 import { keyClassOf } from './restriction.ts';
 import { sameExpression } from './same.ts';
 import {
@@ -49,7 +49,7 @@ export function planAggregate(spliced: SplicedSelect): AggregateMerge {
   const having = body.having === null ? null : planHaving(body.having, operands);
   return {
     how: 'aggregate',
-    shardSql: { before: builder.sql(), after: '', pushLimit: false },
+    shardSql: builder.sql(),
     groupCount: groups.length,
     states: builder.states,
     output,
@@ -145,7 +145,12 @@ class GroupBuilder {
     // A type of an extension's may have its own, which its name means then.
     const own = schema === null ? callOf(name) : partial(name);
     const combine = name as AggregateState['combine'];
-    this.states.push({ combine, column: this.#columns.length });
+    const column = this.#columns.length;
+    this.states.push(
+      combine === 'avg'
+        ? { combine, column, variance: partial('var_pop'), varianceColumn: null }
+        : { combine, column },
+    );
     this.#calls.push(call);
     if (picks) this.#columns.push(own, own);
     else if (name === 'avg') this.#columns.push(partial('sum'), partial('count'));
@@ -158,7 +163,7 @@ class GroupBuilder {
   }
 
   /** The shard's statement: its own select list, FROM and WHERE as they are, all groups. */
-  sql(): string {
+  sql(): ShardSql {
     const { clauses, sql } = this.#spliced;
     const { select } = clauses;
     const from = clauses.clauses.get('from')!;
@@ -166,6 +171,10 @@ class GroupBuilder {
     const groups = this.#groups.map((_, index) => 2 * index + 1);
     const groupBy = groups.length === 0 ? '' : ` GROUP BY ${groups.join(', ')}`;
     // A select list without columns is no way to ask for groups alone.
-    return `${sql.slice(0, select.end)} ${this.#columns.join(', ')} ${sql.slice(from.start, end)}${groupBy}`;
+    return {
+      before: `${sql.slice(0, select.end)} ${this.#columns.join(', ')}`,
+      after: ` ${sql.slice(from.start, end)}${groupBy}`,
+      pushLimit: false,
+    };
   }
 }

@@ -88,7 +88,10 @@ function bytesOf(plan: Plan): number {
   if (merge.how === 'engine') return PLAN_BYTES + keys + engineBytes(merge);
   if (merge.how === 'copyOut') return PLAN_BYTES + keys;
   if (merge.how === 'copyIn') return PLAN_BYTES + keys + 2 * (merge.timed?.sql.length ?? 0);
-  if (merge.how !== 'insert') return PLAN_BYTES + keys + 2 * merge.shardSql.before.length;
+  if (merge.how !== 'insert') {
+    const { before, after } = merge.shardSql;
+    return PLAN_BYTES + keys + 2 * (before.length + after.length);
+  }
   const rows = merge.rows.reduce((sum, row) => sum + 2 * row.length + KEY_BYTES, 0);
   const computed = (merge.computed?.rows ?? []).reduce(
     (sum, { before, after }) =>

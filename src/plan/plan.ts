@@ -111,10 +111,22 @@ export interface LockedTable {
 }
 
 /** How partial results of one aggregate combine; `column` is the first of its partials' columns. */
-export interface AggregateState {
-  /** avg has two partials, sum then count; min and max have two, the client's format then binary. */
-  readonly combine: 'count' | 'sum' | 'min' | 'max' | 'avg';
+export type AggregateState = PartialState | AverageState;
+
+interface PartialState {
+  /** min and max have two partials, the client's format then binary. */
+  readonly combine: 'count' | 'sum' | 'min' | 'max';
   readonly column: number;
+}
+
+/** Two partials, sum then count, and of floating-point numbers a third: their variance. */
+export interface AverageState {
+  readonly combine: 'avg';
+  readonly column: number;
+  /** As SQL. */
+  readonly variance: string;
+  /** null: it is not asked for, as in every plan, which does not know the type of the numbers. */
+  readonly varianceColumn: number | null;
 }
 
 /** A value of a merged group. */
@@ -146,7 +158,8 @@ export type ConditionOperand =
 /**
  * Each shard aggregates its own rows, the merge combines the groups. A shard's row is, for each of
  * the `groupCount` grouping expressions, its value in the client's format and then the same value in
- * binary; then the partials of `states`, binary but for the first column of min and max.
+ * binary; then the partials of `states`, binary but for the first column of min and max. More columns fit
+ * between the two parts of `shardSql`.
  */
 export interface AggregateMerge {
   readonly how: 'aggregate';

@@ -98,11 +98,40 @@ export function parseFloat8(text: string): number | null {
 /** a + b as float8pl: 22003 when finite values give an infinity. */
 export function addFloat8(a: number, b: number): number {
   const sum = a + b;
-  if (!Number.isFinite(sum) && Number.isFinite(a) && Number.isFinite(b)) {
-    throw new SqlError({
-      code: SQLSTATE.numericValueOutOfRange,
-      message: 'value out of range: overflow',
-    });
-  }
+  if (!Number.isFinite(sum) && Number.isFinite(a) && Number.isFinite(b)) throw overflow();
   return sum;
+}
+
+/** What is known of a group of numbers, at least one. */
+export interface Spread {
+  readonly count: number;
+  readonly sum: number;
+  /** The mean of the squared deviations from the average, as var_pop; NaN if a number is not finite. */
+  readonly variance: number;
+}
+
+/**
+ * The variance of two groups together, by float8_combine, which puts together what parallel workers
+ * have found: 22003 where a finite one overflows.
+ */
+export function combinedVariance(a: Spread, b: Spread): number {
+  const count = a.count + b.count;
+  const apart = a.sum / a.count - b.sum / b.count;
+  const squares = a.variance * a.count + b.variance * b.count;
+  const total = squares + (a.count * b.count * apart * apart) / count;
+  if (total === Infinity) throw overflow();
+  return total / count;
+}
+
+function overflow(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.numericValueOutOfRange,
+    message: 'value out of range: overflow',
+  });
+}
+
+export function encodeFloat8(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(value);
+  return bytes;
 }

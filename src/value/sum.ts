@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { addFloat8 } from './float.ts';
+import { addFloat8, encodeFloat8 } from './float.ts';
 import { addInterval, decodeInterval, divideInterval, encodeInterval } from './interval.ts';
 import { addNumeric, divideNumeric, numericFromBigint } from './numeric.ts';
 import { decodeNumeric, encodeNumeric } from './numeric-binary.ts';
@@ -76,10 +76,4 @@ function averageFloat8(sum: Buffer, count: Buffer): Buffer {
 function averageInterval(sum: Buffer, count: Buffer): Buffer {
   const average = divideInterval(decodeInterval(sum), Number(count.readBigInt64BE(0)));
   return encodeInterval(average);
-}
-
-function encodeFloat8(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeDoubleBE(value);
-  return bytes;
 }

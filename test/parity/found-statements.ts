@@ -2,6 +2,17 @@
 
 export const FOUND: readonly string[] = [
   "SELECT tag, sum('-0'::float8), avg('-0'::float8) FROM files GROUP BY tag",
+  // The variance that is computed beside an average of floating-point numbers.
+  'SELECT avg(user_id % 3 * 1e200::float8) FROM files',
+  'SELECT avg(user_id * 1e154::float8) FROM members WHERE user_id IN (1, 5)',
+  'SELECT avg(user_id * 1e153::float8) FROM members WHERE user_id IN (1, 5)',
+  'SELECT tag, avg(size * 1e200::float8) FILTER (WHERE size = 5), avg(size) FROM files GROUP BY tag',
+  "SELECT tag, avg(ratio) FILTER (WHERE size > 25), avg(ratio), avg(made - '2026-01-01') FROM files GROUP BY tag",
+  'SELECT tag FROM files GROUP BY tag HAVING avg(ratio) > 0',
+  'SELECT tag, avg(ratio) FROM files GROUP BY tag HAVING avg(ratio) > 0 ORDER BY avg(ratio)',
+  'SELECT avg(r) FROM (SELECT ratio * 1e200 AS r FROM files) x',
+  "SELECT avg(CASE WHEN user_id = 42 THEN 'Infinity'::float8 ELSE 1e300 END) FROM files WHERE user_id IN (1, 42)",
+  "SELECT avg(CASE WHEN user_id = 42 THEN 'Infinity'::float8 ELSE '-Infinity' END) FROM files",
   // An aggregate of an outer query, in a sub-query.
   'SELECT (SELECT max((SELECT m.user_id FROM members m WHERE m.user_id = f.user_id))) FROM files f',
   'SELECT (SELECT sum(f.size)) FROM files f',

@@ -19,7 +19,12 @@ export function givenTo({ small, merge }: Broadcast, relations: readonly string[
       return text.replace(name, () => relations[leaf]!);
     }, sql);
   const { before, after, pushLimit } = merge.shardSql;
-  return { ...merge, shardSql: { before: named(before), after: named(after), pushLimit } };
+  const shardSql = { before: named(before), after: named(after), pushLimit };
+  if (merge.how === 'concat') return { ...merge, shardSql };
+  const states = merge.states.map((state) =>
+    state.combine === 'avg' ? { ...state, variance: named(state.variance) } : state,
+  );
+  return { ...merge, shardSql, states };
 }
 
 export interface BroadcastRequest {

@@ -89,8 +89,8 @@ export async function openInline(
     const sent = all.map((leaf, i) => (broadcast.small.includes(i) ? leaf : null));
     const { relations, parameters } = relationsOf(sent, request.parameters);
     const given = givenTo(broadcast, relations);
-    if (within !== null && !(await isGrouped(engine, given.shardSql.before, parameters)))
-      return null;
+    const { before, after } = given.shardSql;
+    if (within !== null && !(await isGrouped(engine, before + after, parameters))) return null;
     const gather = await openBroadcast(given, parameters, spread.connections(broadcast), {
       ...spread,
       resultFormats: request.resultFormats,

@@ -1,7 +1,8 @@
 // Combine: adds the partial results of a shard's row to those of the group it belongs to.
 
 import { notSupported } from '../../base/errors.ts';
-import type { AggregateMerge, AggregateState } from '../../plan/plan.ts';
+import type { AggregateMerge, AggregateState, AverageState } from '../../plan/plan.ts';
+import { combinedVariance, encodeFloat8, type Spread } from '../../value/float.ts';
 import { type BinaryAdder, binaryAdder } from '../../value/sum.ts';
 import { TYPE, typeName } from '../../value/type-oid.ts';
 import type { FieldDescription } from '../../wire/row.ts';
@@ -21,20 +22,22 @@ export function combiners(
 }
 
 function stateCombiners(
-  { combine, column }: AggregateState,
+  state: AggregateState,
   fields: readonly FieldDescription[],
 ): readonly Combiner[] {
+  const { combine, column } = state;
   const typeOid = fields[column]!.typeOid;
   switch (combine) {
     case 'count':
       return [countCombiner(column, fields)];
     case 'sum':
       return [addingCombiner(column, provenAdder(typeOid, combine))];
-    case 'avg':
-      return [
-        addingCombiner(column, provenAdder(typeOid, combine)),
-        countCombiner(column + 1, fields),
-      ];
+    case 'avg': {
+      const sums = addingCombiner(column, provenAdder(typeOid, combine));
+      const counts = countCombiner(column + 1, fields);
+      if (typeOid !== TYPE.float8) return [sums, counts];
+      return [varianceCombiner(state), sums, counts];
+    }
     default:
       return [extremeCombiner(combine, column, fields)];
   }
@@ -61,6 +64,34 @@ function addingCombiner(column: number, add: BinaryAdder): Combiner {
     if (more === null) return;
     const sum = group[column]!;
     group[column] = sum === null ? Buffer.from(more) : add(sum, more);
+  };
+}
+
+/**
+ * PostgreSQL computes the variance beside an average of floating-point numbers, and fails where that
+ * overflows. Reads the sums and counts of both before they are added.
+ */
+function varianceCombiner({ column, varianceColumn }: AverageState): Combiner {
+  if (varianceColumn === null) {
+    throw internal('an average of floating-point numbers lacks their variance');
+  }
+  const read = (row: GroupRow): Spread | null => {
+    const [sum, count, variance] = [row[column]!, row[column + 1]!, row[varianceColumn]!];
+    if (sum === null || count === null || variance === null) return null;
+    return {
+      count: Number(count.readBigInt64BE(0)),
+      sum: sum.readDoubleBE(0),
+      variance: variance.readDoubleBE(0),
+    };
+  };
+  return (group, row) => {
+    const more = read(row);
+    if (more === null) return;
+    const spread = read(group);
+    group[varianceColumn] =
+      spread === null
+        ? Buffer.from(row[varianceColumn]!)
+        : encodeFloat8(combinedVariance(spread, more));
   };
 }
 

@@ -1,6 +1,14 @@
 // Shard layout: which column of a shard's row holds what when each shard has aggregated its rows.
 
-import type { AggregateMerge, AggregateState, GroupValue, ShardColumn } from '../../plan/plan.ts';
+import type {
+  AggregateMerge,
+  AggregateState,
+  AverageState,
+  GroupValue,
+  ShardColumn,
+} from '../../plan/plan.ts';
+import { TYPE } from '../../value/type-oid.ts';
+import type { FieldDescription } from '../../wire/row.ts';
 
 /** Where the value of a grouping expression stands in the client's format. */
 function groupTextColumn(group: number): number {
@@ -16,9 +24,45 @@ function partialCount(state: AggregateState): number {
   return state.combine === 'count' || state.combine === 'sum' ? 1 : 2;
 }
 
+type Fields = readonly FieldDescription[];
+
+/** The merge that asks for variances, too, of the averages that `output`, what is put out, shows to be of floats. */
+export function withShownVariances(merge: AggregateMerge, output: Fields): AggregateMerge {
+  const shows = (value: GroupValue, index: number) =>
+    value.from === 'state' && value.index === index;
+  return withVariances(merge, (_, index) =>
+    merge.output.some((value, i) => shows(value, index) && output[i]?.typeOid === TYPE.float8),
+  );
+}
+
+/** Of all averages of floats, by a shard's row; `merge` itself where it lacks none. */
+export function withAllVariances(merge: AggregateMerge, row: Fields): AggregateMerge {
+  return withVariances(merge, ({ column }) => row[column]?.typeOid === TYPE.float8);
+}
+
+function withVariances(
+  merge: AggregateMerge,
+  isFloat: (state: AverageState, index: number) => boolean,
+): AggregateMerge {
+  const asked: string[] = [];
+  const first = aggregateColumnCount(merge);
+  const states = merge.states.map((state, index) => {
+    const lacks = state.combine === 'avg' && state.varianceColumn === null;
+    if (!lacks || !isFloat(state, index)) return state;
+    return { ...state, varianceColumn: first + asked.push(state.variance) - 1 };
+  });
+  if (asked.length === 0) return merge;
+  const { shardSql } = merge;
+  const before = [shardSql.before, ...asked].join(', ');
+  return { ...merge, states, shardSql: { ...shardSql, before } };
+}
+
 /** Columns of a shard's row. */
 export function aggregateColumnCount(merge: AggregateMerge): number {
-  const ends = merge.states.map((state) => state.column + partialCount(state));
+  const ends = merge.states.flatMap((state) => [
+    state.column + partialCount(state),
+    state.combine === 'avg' && state.varianceColumn !== null ? state.varianceColumn + 1 : 0,
+  ]);
   return Math.max(merge.groupCount * 2, ...ends);
 }
 

@@ -2,12 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { shardFormats } from '../../../src/execute/merge/merge-rows.ts';
-import type { GroupValue, SortKey } from '../../../src/plan/plan.ts';
+import type { AggregateState, GroupValue, SortKey } from '../../../src/plan/plan.ts';
 import { TYPE } from '../../../src/value/type-oid.ts';
 import fc from '../../support/property.ts';
 import {
   ArrayShard,
   aggregate,
+  average,
   collect,
   collectText,
   field,
@@ -30,19 +31,22 @@ const TEXT8 = field(TYPE.int8, 0);
 
 /** One global aggregate over partials of one type, put out as text. */
 async function total(
-  combine: 'count' | 'sum' | 'avg' | 'min' | 'max',
+  combine: AggregateState['combine'],
   partial: number,
   rows: readonly (readonly Value[])[],
   outputType = partial,
 ) {
   const fields =
     combine === 'avg'
-      ? [field(partial), field(TYPE.int8)]
+      ? [field(partial), field(TYPE.int8), ...rows[0]!.slice(2).map(() => field(TYPE.float8))]
       : combine === 'min' || combine === 'max'
         ? [field(partial, 0), field(partial)]
         : [field(partial)];
+  const varianceColumn = fields.length > 2 ? 2 : null;
+  const only: AggregateState =
+    combine === 'avg' ? { ...average(0), varianceColumn } : { combine, column: 0 };
   const [row] = await collectText({
-    merge: aggregate({ groupCount: 0, states: [{ combine, column: 0 }], output: [state(0)] }),
+    merge: aggregate({ groupCount: 0, states: [only], output: [state(0)] }),
     inputs: rows.map((values) => new ArrayShard(fields, [values])),
     output: [field(outputType, 0)],
   });
@@ -70,7 +74,22 @@ describe('Global aggregates', () => {
       [int8(0), int8(3)],
     ];
     expect(await total('avg', TYPE.int8, rows, TYPE.numeric)).toBe('1.6666666666666667');
-    expect(await total('avg', TYPE.float8, [[float8(1), int8(4)]])).toBe('0.25');
+    expect(await total('avg', TYPE.float8, [[float8(1), int8(4), float8(0)]])).toBe('0.25');
+  });
+
+  it('fail where the variance beside an average of floats overflows', async () => {
+    const one = (value: number) => [float8(value), int8(1), float8(0)];
+    const wide = [float8(0), int8(2), float8(1.7e308)];
+    const none = [null, int8(0), null];
+    await expect(total('avg', TYPE.float8, [one(1e200), one(-1e200)])).rejects.toMatchObject({
+      code: '22003',
+      message: 'value out of range: overflow',
+    });
+    await expect(total('avg', TYPE.float8, [wide, wide])).rejects.toMatchObject({ code: '22003' });
+    expect(await total('avg', TYPE.float8, [none, one(1e200), none])).toBe('1e+200');
+    expect(await total('avg', TYPE.float8, [one(1e100), one(-1e100)])).toBe('0');
+    const infinite = [float8(Infinity), int8(1), float8(Number.NaN)];
+    expect(await total('avg', TYPE.float8, [infinite, one(1e200)])).toBe('Infinity');
   });
 
   it('pass on the text of the least and the greatest', async () => {
@@ -156,7 +175,7 @@ const GROUPED = aggregate({
   states: [
     { combine: 'count', column: 4 },
     { combine: 'sum', column: 5 },
-    { combine: 'avg', column: 6 },
+    average(6),
     { combine: 'min', column: 8 },
     { combine: 'max', column: 10 },
   ],

@@ -7,7 +7,15 @@ import type { ConditionOperand, GroupValue } from '../../../src/plan/plan.ts';
 import { TYPE } from '../../../src/value/type-oid.ts';
 import { plainServer } from '../../support/cluster.ts';
 import { connectAsText, textRows } from '../../support/text-client.ts';
-import { ArrayShard, aggregate, collectText, concat, field, type Value } from './shard-rows.ts';
+import {
+  ArrayShard,
+  aggregate,
+  average,
+  collectText,
+  concat,
+  field,
+  type Value,
+} from './shard-rows.ts';
 
 const SHARDS = [0, 1, 2];
 
@@ -76,9 +84,9 @@ it('GROUP BY with HAVING and ORDER BY is answered as by one server', async () =>
     states: [
       { combine: 'count', column: 2 },
       { combine: 'sum', column: 3 },
-      { combine: 'avg', column: 4 },
-      { combine: 'avg', column: 6 },
-      { combine: 'avg', column: 8 },
+      average(4),
+      average(6),
+      average(8),
       { combine: 'min', column: 10 },
       { combine: 'max', column: 12 },
     ],

@@ -2,7 +2,7 @@
 
 import type { MergeRequest, ShardRows } from '../../../src/execute/merge/merge-request.ts';
 import { mergeRows } from '../../../src/execute/merge/merge-rows.ts';
-import type { AggregateMerge, ConcatMerge } from '../../../src/plan/plan.ts';
+import type { AggregateMerge, AverageState, ConcatMerge } from '../../../src/plan/plan.ts';
 import { parseNumeric } from '../../../src/value/numeric.ts';
 import { encodeNumeric } from '../../../src/value/numeric-binary.ts';
 import { decodeDataRow, encodeDataRow, type FieldDescription } from '../../../src/wire/row.ts';
@@ -92,6 +92,14 @@ export function aggregate(
     ...merge,
   };
 }
+
+/** Of numbers that are not floating-point, with their sum and count from this column on. */
+export const average = (column: number): AverageState => ({
+  combine: 'avg',
+  column,
+  variance: '',
+  varianceColumn: null,
+});
 
 export type TestRequest = Pick<MergeRequest, 'merge' | 'inputs' | 'output'> & Partial<MergeRequest>;
 
