@@ -2,7 +2,7 @@
 
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import type { Carrier, OidMapping } from '../topology/shard-oids.ts';
+import { BUILT_IN_CARRIERS, type Carrier, type OidMapping } from '../topology/shard-oids.ts';
 
 /** A shard's numbers. */
 export interface OidList {
@@ -75,14 +75,8 @@ export function mappingOf(home: string, there: string): OidMapping | null {
 
 const keyOf = ([kind, name]: Entry): string => `${kind === 'r' ? 'r' : 't'}${name}`;
 
-/** record and record[]. Source: pg_type.dat. */
-const BUILT_IN: readonly (readonly [number, Carrier])[] = [
-  [2249, { kind: 'composite' }],
-  [2287, { kind: 'array' }],
-];
-
 function carriersOf(entries: readonly Entry[]): ReadonlyMap<number, Carrier> {
-  const carriers = new Map<number, Carrier>(BUILT_IN);
+  const carriers = new Map(BUILT_IN_CARRIERS);
   for (const [kind, , oid] of entries) {
     if (kind === 'a') carriers.set(oid, { kind: 'array' });
     else if (kind === 'c') carriers.set(oid, { kind: 'composite' });

@@ -69,5 +69,6 @@ export async function applySettings(
 }
 
 export function giveBack(cluster: Cluster, connection: ServerConnection): void {
+  forgetOids(cluster, connection);
   cluster.pools[connection.shard.id]!.release(connection);
 }

@@ -51,7 +51,7 @@ export function renumber(mapping: OidMapping, reader: FrameReader, request: Renu
 const COLUMN_BYTES = 18;
 
 function renumberColumns(
-  { tables, types, carriers }: OidMapping,
+  { tables, columns, types, carriers }: OidMapping,
   buffer: Buffer,
   start: number,
   end: number,
@@ -62,6 +62,8 @@ function renumberColumns(
     while (at < end && buffer[at] !== 0) at += 1;
     at += 1;
     if (at + COLUMN_BYTES > end) return null;
+    const number = columns?.get(buffer.readUInt32BE(at))?.get(buffer.readUInt16BE(at + 4));
+    if (number !== undefined) buffer.writeUInt16BE(number, at + 4);
     replace(tables, buffer, at);
     const type = replace(types, buffer, at + 6);
     if (buffer[at + 17] === 1 && carriers.has(type)) {

@@ -22,6 +22,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { currentOfName, withName } from '../sql/cursor-text.ts';
 import { tokenize } from '../sql/token.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import type { OidMapping } from '../topology/shard-oids.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, type FieldDescription, frameDataRow } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
@@ -72,7 +73,7 @@ export async function declareCursor(run: Declare): Promise<void> {
     state.settlePlan();
     const { engine } = merge;
     if (engine === null) throw new SqlError(severalShards('declare'));
-    const apart = await declareOnEngine(
+    const { apart, oids } = await declareOnEngine(
       { ...merge, engine },
       bound.execution,
       bound.description,
@@ -85,9 +86,24 @@ export async function declareCursor(run: Declare): Promise<void> {
       await checkHeldTypes(apart, fields ?? []);
       state.pins.add(apart, ['cursor with hold'], owner);
     }
+    apart.oids = { mapping: withOids(apart.oids.mapping, oids), isKnown: true };
     state.cursorDeclared(name, { on: 'engine', hold: options.hold });
   });
   client.write(encodeCommandComplete('DECLARE CURSOR'));
+}
+
+/** Those of further copies on the same server. */
+function withOids(known: OidMapping | null, more: OidMapping): OidMapping {
+  if (known === null) return more;
+  const both = <T>(a: ReadonlyMap<number, T>, b: ReadonlyMap<number, T>) => new Map([...a, ...b]);
+  const none = new Map<number, never>();
+  return {
+    tables: both(known.tables, more.tables),
+    columns: both(known.columns ?? none, more.columns ?? none),
+    types: both(known.types, more.types),
+    typesThere: both(known.typesThere, more.typesThere),
+    carriers: both(known.carriers, more.carriers),
+  };
 }
 
 /** Whole rows of copies are of types that go with the copies, at the transaction's end. Throws 0A000. */

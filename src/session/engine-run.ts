@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { SqlError } from '../base/errors.ts';
 import { ENGINE_INLINE_BYTES_MAX, ENGINE_OWN_BYTES_MAX } from '../base/limits.ts';
 import type { Description } from '../execute/describe.ts';
+import { oidsOfCopies } from '../execute/engine/copy-oids.ts';
 import {
   copyRows,
   type EngineRequest,
@@ -32,6 +33,7 @@ import { severalShards } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
+import type { OidMapping } from '../topology/shard-oids.ts';
 import type { SessionContext } from './context.ts';
 import { sendCopyOut } from './copy-runner.ts';
 import { enlist, enlistReaders, leafRowsOf, lend, placeOf } from './engine-lend.ts';
@@ -214,6 +216,13 @@ export async function runEngineCopy(
   }
 }
 
+interface DeclaredOnEngine {
+  /** Where the cursor is. */
+  readonly apart: ServerConnection;
+  /** What its copies are to be called to the client. */
+  readonly oids: OidMapping;
+}
+
 const UNDO = 'ROLLBACK TO SAVEPOINT drive_cursor';
 const KEEP = 'RELEASE SAVEPOINT drive_cursor';
 
@@ -224,7 +233,7 @@ export async function declareOnEngine(
   description: Description,
   state: SessionState,
   context: SessionContext,
-): Promise<ServerConnection> {
+): Promise<DeclaredOnEngine> {
   const transaction = state.transaction!;
   const parameters = { ...execution.parameters, types: description.parameterTypes };
   await transaction.enlist(HOME_SHARD);
@@ -237,13 +246,14 @@ export async function declareOnEngine(
     const sql = merge.before + prepared.input.sql;
     const stream = await openShardStream(apart, { sql, parameters, resultFormats: [] });
     while ((await stream.next()) !== null);
+    const oids = await oidsOfCopies(apart, prepared.input.leaves);
     // The next cursor's copies have the same names.
     await query(apart, [...renamings(prepared.input.leaves.length), KEEP].join(';'));
+    return { apart, oids };
   } catch (error) {
     if (!apart.closed) await query(apart, `${UNDO};${KEEP}`);
     throw withoutPosition(error);
   }
-  return apart;
 }
 
 function renamings(count: number): string[] {

@@ -10,10 +10,18 @@ export type Carrier =
   | { readonly kind: 'range'; readonly of: number }
   | { readonly kind: 'multirange'; readonly of: number };
 
+/** record and record[]. Source: pg_type.dat. */
+export const BUILT_IN_CARRIERS: ReadonlyMap<number, Carrier> = new Map<number, Carrier>([
+  [2249, { kind: 'composite' }],
+  [2287, { kind: 'array' }],
+]);
+
 /** One shard beside the home shard; names are the same on both. */
 export interface OidMapping {
   /** The shard's oid of a relation → the home shard's, where they differ. */
   readonly tables: ReadonlyMap<number, number>;
+  /** By the shard's oid of a relation: its number of a column → the home shard's, where they may differ. */
+  readonly columns?: ReadonlyMap<number, ReadonlyMap<number, number>>;
   /** The same of types. */
   readonly types: ReadonlyMap<number, number>;
   /** The home shard's oid of a user's type → the shard's, of every type that both have. */

@@ -120,6 +120,29 @@ const valuesIn = (messages: readonly RawMessage[]) =>
   messages.filter(({ type }) => type === 'D').map(({ body }) => decodeDataRow(body));
 
 describe('What a client is told', () => {
+  it('of a cursor over copies is what it is told of its query', async () => {
+    const query =
+      'SELECT t.note, t, t.small, array_agg(t) OVER (), count(*) OVER () FROM things t ORDER BY user_id';
+    const asked = fieldsIn(await ask(query));
+    expect(asked[1]!.typeOid).toBe(home.get('things'));
+    expect(asked[0]).toMatchObject({ tableOid: home.get('table things'), columnNumber: 9 });
+    await client.rows(`BEGIN; DECLARE c CURSOR FOR ${query}; DECLARE d CURSOR FOR ${query}`);
+    for (const cursor of ['c', 'd', 'c']) {
+      const fetched = await ask(`FETCH ${cursor}`);
+      expect(fieldsIn(fetched)).toEqual(asked);
+      // Dimensions, flags, then the type of the elements.
+      expect(valuesIn(fetched)[0]![3]!.readUInt32BE(8)).toBe(home.get('things'));
+    }
+    expect(tagsOf(await client.query('COMMIT'))).toEqual(['COMMIT']);
+    await client.rows(
+      `DECLARE h CURSOR WITH HOLD FOR ${query.replace(/ t, | array_agg.*, /g, ' ')}`,
+    );
+    expect(fieldsIn(await ask('FETCH h'))).toEqual(
+      fieldsIn(await ask(query.replace(/ t, | array_agg.*, /g, ' '))),
+    );
+    await client.rows('CLOSE h');
+  });
+
   it.each([
     'SELECT tableoid FROM things',
     'SELECT tableoid, count(*) OVER () FROM things ORDER BY user_id',
