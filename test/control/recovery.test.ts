@@ -9,6 +9,7 @@ import { Gids } from '../../src/execute/two-phase.ts';
 import { login } from '../../src/pool/login.ts';
 import { ShardPool } from '../../src/pool/shard-pool.ts';
 import type { Shard } from '../../src/topology/shard.ts';
+import { UNKNOWN_OIDS } from '../../src/topology/shard-oids.ts';
 import { TERMINATE } from '../../src/wire/terminate.ts';
 import { until } from '../admin/operator.ts';
 import { type FreshDatabases, freshDatabases } from '../support/cluster.ts';
@@ -61,7 +62,7 @@ it('finishes what no living process has under way, and nothing else', async () =
   await until(async () => (await watcher.rows(old))[0]![0] === '6');
   let living = ['mine', 'sibling'];
   const recovery = new Recovery({
-    cluster: { pools, oids: [] },
+    cluster: { pools, oids: pools.map(() => UNKNOWN_OIDS) },
     gids,
     living: async () => living,
     log,
