@@ -137,7 +137,7 @@ export async function startProxy(
   let share = worker?.share ?? WHOLE;
   const cluster = clusterOf(config, share, () => current);
   const clock = new CoarseClock();
-  const topology = makeTopology(config, cluster, () => current, log);
+  const topology = makeTopology(config, cluster, log);
   const hold = new SchemaHold();
   const channel = new ProxyChannel({
     connect: () => connector(() => current)(config.shards[HOME_SHARD]!),
@@ -299,7 +299,7 @@ function makeContext(
     schemaChanged: async () => {
       await Promise.all([loadCommitted(topology, log), siblings.schemaChanged(), news.announce()]);
     },
-    refreshSchema: () => topology.load(),
+    refreshSchema: () => topology.loadNow(),
     topologyWithin: (participants) => topology.within(participants),
     database: config().proxy.database,
     get mergeRowsMax() {
@@ -365,27 +365,12 @@ const connector = (now: () => Config) => (shard: Shard) =>
     nowMs: () => performance.now(),
   });
 
-function makeTopology(
-  config: Config,
-  cluster: Cluster,
-  now: () => Config,
-  log: Logger,
-): TopologyStore {
-  const connect = connector(now);
+function makeTopology(config: Config, cluster: Cluster, log: Logger): TopologyStore {
   return new TopologyStore({
     shards: config.shards,
     placement: moduloPlacement(config.shards.length),
     rules: config.sharding,
-    cluster,
-    async beside(shard, use) {
-      const connection = await connect(shard);
-      try {
-        return await use(connection);
-      } finally {
-        connection.close(TERMINATE);
-      }
-    },
-    log,
+    ...{ cluster, log },
   });
 }
 

@@ -7,10 +7,9 @@ import {
 } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { quoteLiteral } from '../base/quote.ts';
-import { borrow, type Cluster, giveBack } from '../execute/cluster.ts';
+import { atOnce, type Cluster } from '../execute/cluster.ts';
 import { type Gids, readPart, settleDecision } from '../execute/two-phase.ts';
 import { query, ServerError } from '../pool/query.ts';
-import { NO_SETTINGS } from '../pool/settings.ts';
 
 const ABANDONED_SQL = `
   SELECT gid, prepared < pg_catalog.now() - interval '${RECOVERY_LIVING_GRACE_MS} milliseconds'
@@ -110,12 +109,8 @@ export class Recovery {
     }
   }
 
+  /** Statements that wait for what it is to finish may have all connections of the pool. */
   async #rows(shard: number, sql: string): Promise<readonly (readonly (string | null)[])[]> {
-    const connection = await borrow(this.#cluster, shard, NO_SETTINGS);
-    try {
-      return (await query(connection, sql)).rows;
-    } finally {
-      giveBack(this.#cluster, connection);
-    }
+    return atOnce(this.#cluster, shard, async (connection) => (await query(connection, sql)).rows);
   }
 }

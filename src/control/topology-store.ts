@@ -1,7 +1,7 @@
 // TopologyStore: holds the topology of now and renews it when the schema has changed.
 
 import type { Logger } from '../base/log.ts';
-import { applySettings, type Cluster, giveBack } from '../execute/cluster.ts';
+import { atOnce, borrow, type Cluster, giveBack } from '../execute/cluster.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
@@ -24,8 +24,6 @@ export interface TopologyStoreOptions {
   readonly placement: Placement;
   readonly rules: ShardingRules;
   readonly cluster: Cluster;
-  /** Runs `use` on a connection of its own, beside the pools. */
-  beside<T>(shard: Shard, use: (connection: ServerConnection) => Promise<T>): Promise<T>;
   readonly log: Logger;
 }
 
@@ -164,12 +162,10 @@ export class TopologyStore {
     isUrgent: boolean,
     use: (connection: ServerConnection) => Promise<T>,
   ): Promise<T> {
-    const { cluster, shards, beside } = this.#options;
-    const pool = cluster.pools[shard]!;
-    const connection = isUrgent ? pool.tryAcquire(NO_SETTINGS) : await pool.lease(NO_SETTINGS);
-    if (connection === null) return beside(shards[shard]!, use);
+    const { cluster } = this.#options;
+    if (isUrgent) return atOnce(cluster, shard, use);
+    const connection = await borrow(cluster, shard, NO_SETTINGS);
     try {
-      await applySettings(connection, NO_SETTINGS);
       return await use(connection);
     } finally {
       giveBack(cluster, connection);

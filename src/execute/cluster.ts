@@ -2,14 +2,16 @@
 
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { type Settings, switchSql } from '../pool/settings.ts';
+import { NO_SETTINGS, type Settings, switchSql } from '../pool/settings.ts';
 import type { ShardPool } from '../pool/shard-pool.ts';
 import type { Shard } from '../topology/shard.ts';
 import { type ShardOids, UNKNOWN_OIDS } from '../topology/shard-oids.ts';
+import { Beside } from './beside.ts';
 
-/** pools[i] serves shard i, and oids[i] is what all its connections go by. */
+/** pools[i] and beside[i] serve shard i, and oids[i] is what all its connections go by. */
 export interface Cluster {
   readonly pools: readonly ShardPool[];
+  readonly beside: readonly Beside[];
   readonly oids: readonly ShardOids[];
 }
 
@@ -25,7 +27,8 @@ export function makeCluster(
     connection.oids = oids[shard.id]!;
     return connection;
   };
-  return { pools: shards.map((shard) => pool(shard, opened)), oids };
+  const pools = shards.map((shard) => pool(shard, opened));
+  return { pools, beside: pools.map((each) => new Beside(each, opened)), oids };
 }
 
 /** As a transaction that is over had changed it. */
@@ -47,6 +50,25 @@ export async function borrow(
     throw error;
   }
   return connection;
+}
+
+/**
+ * Runs `use` on a connection without settings, and waits for nobody to give one back: takes a free one of the
+ * pool, or one beside it. For what others wait for, who may have all of the pool.
+ */
+export async function atOnce<T>(
+  cluster: Cluster,
+  shard: number,
+  use: (connection: ServerConnection) => Promise<T>,
+): Promise<T> {
+  const connection = cluster.pools[shard]!.tryAcquire(NO_SETTINGS);
+  if (connection === null) return cluster.beside[shard]!.run(use);
+  try {
+    await applySettings(connection, NO_SETTINGS);
+    return await use(connection);
+  } finally {
+    giveBack(cluster, connection);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 // Commit: ends a transaction on all its servers, by one phase or by two.
 
-import { query, ServerError } from '../pool/query.ts';
+import { queryToEnd, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Participants } from './participants.ts';
@@ -52,7 +52,7 @@ export async function commit(options: CommitOptions): Promise<void> {
 async function commitApart({ participants, settings }: CommitOptions): Promise<void> {
   const { apart } = participants;
   if (apart === null) return;
-  const { tag } = await query(apart, 'COMMIT');
+  const { tag } = await queryToEnd(apart, 'COMMIT', 'COMMIT');
   if (tag !== 'COMMIT') throw rolledBack(apart);
   participants.leave(apart, settings);
 }
@@ -96,11 +96,13 @@ async function commitOne(
   connection: ServerConnection,
   { participants, settings }: CommitOptions,
 ): Promise<void> {
+  // What is closed by now is never told to commit, and rolls back.
+  const isSent = !connection.closed;
   let tag: string;
   try {
-    ({ tag } = await query(connection, 'COMMIT'));
+    ({ tag } = await queryToEnd(connection, 'COMMIT', 'COMMIT'));
   } catch (error) {
-    throw error instanceof ServerError ? error : unknownOutcome(error);
+    throw error instanceof ServerError || !isSent ? error : unknownOutcome(error);
   }
   participants.leave(connection, settings);
   if (tag !== 'COMMIT') throw rolledBack(connection);

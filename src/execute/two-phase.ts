@@ -6,11 +6,11 @@ import { PART_BUSY_MS, PART_BUSY_TRIES } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { query, ServerError } from '../pool/query.ts';
+import { query, queryToEnd, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
 import { BECOME_LOGIN, queryAsLogin } from './as-login.ts';
-import { applySettings, borrow, type Cluster, giveBack } from './cluster.ts';
+import { applySettings, atOnce, type Cluster } from './cluster.ts';
 import type { DecisionHold } from './decision-hold.ts';
 
 export interface TwoPhase {
@@ -148,7 +148,7 @@ async function prepare(
 ): Promise<void> {
   const before = asLogin ? `SET CONSTRAINTS ALL IMMEDIATE; ${BECOME_LOGIN}; ` : '';
   const sql = `${before}PREPARE TRANSACTION ${quoteLiteral(part)}`;
-  const { tag } = await query(connection, sql);
+  const { tag } = await queryToEnd(connection, sql, 'PREPARE TRANSACTION');
   if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
 }
 
@@ -166,7 +166,7 @@ export async function finishPart(
 ): Promise<void> {
   for (let left = PART_BUSY_TRIES; ; left--) {
     try {
-      await query(connection, `COMMIT PREPARED ${quoteLiteral(name)}`);
+      await endPart(connection, 'COMMIT PREPARED', name);
       return;
     } catch (error) {
       const code = error instanceof ServerError ? error.fields.code : '';
@@ -179,6 +179,12 @@ export async function finishPart(
 }
 
 const UNDEFINED_OBJECT = '42704';
+
+type PartEnd = 'COMMIT PREPARED' | 'ROLLBACK PREPARED';
+
+async function endPart(connection: ServerConnection, how: PartEnd, name: string): Promise<void> {
+  await queryToEnd(connection, `${how} ${quoteLiteral(name)}`, how);
+}
 
 async function isReadOnly(connection: ServerConnection): Promise<boolean> {
   const { rows } = await query(connection, 'SHOW transaction_read_only');
@@ -195,10 +201,17 @@ async function decide(
   asLogin: boolean,
 ): Promise<void> {
   const run = asLogin ? queryAsLogin : query;
-  await run(decider, decisionSql(gid));
-  const commit = query(decider, 'COMMIT');
-  const answer = await orDecided(commit, twoPhase, decider, gid);
-  if (answer !== null && answer.tag !== 'COMMIT') throw rolledBack(decider);
+  await run(decider, decisionSql(gid)).catch((error: unknown) => {
+    throw hasBeenGivenUp(error) ? givenUp() : error;
+  });
+  let tag = 'COMMIT';
+  try {
+    ({ tag } = await queryToEnd(decider, 'COMMIT', 'COMMIT'));
+  } catch (error) {
+    if (error instanceof ServerError) throw error;
+    await learnDecision(twoPhase, decider, gid, error);
+  }
+  if (tag !== 'COMMIT') throw rolledBack(decider);
 }
 
 /** The decider has prepared its part: it is in no transaction. */
@@ -208,28 +221,38 @@ async function decideApart(
   gid: string,
   commit: Commit,
 ): Promise<void> {
-  await orDecided(writeLog(decider, decisionSql(gid), commit), twoPhase, decider, gid);
+  try {
+    await writeLog(decider, decisionSql(gid), commit);
+  } catch (error) {
+    if (hasBeenGivenUp(error)) throw givenUp();
+    // Also where a server has told an error: that may have come behind its commit.
+    await learnDecision(twoPhase, decider, gid, error);
+  }
 }
 
-/** What is answered; null: the connection was lost, and the decision made. */
-async function orDecided<T>(
-  answer: Promise<T>,
+/** Whether the decision was made, which has ended in `error`: throws that where it was not. */
+async function learnDecision(
   { cluster }: TwoPhase,
   decider: ServerConnection,
   gid: string,
-): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof ServerError) throw error;
-    const decision = await settleDecision(cluster, decider.shard.id, gid).catch(
-      (cause: unknown) => {
-        throw unknownOutcome(cause);
-      },
-    );
-    if (decision === 'commit') return null;
-    throw error;
-  }
+  error: unknown,
+): Promise<void> {
+  const decision = await settleDecision(cluster, decider.shard.id, gid).catch((cause: unknown) => {
+    throw unknownOutcome(cause);
+  });
+  if (decision !== 'commit') throw error;
+}
+
+/** Of what writes the decision: another proxy has written that there is to be none. */
+const hasBeenGivenUp = (error: unknown): boolean =>
+  error instanceof ServerError && error.fields.code === SQLSTATE.uniqueViolation;
+
+function givenUp(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.serializationFailure,
+    message: 'another proxy has rolled the transaction back, whose COMMIT took too long',
+    hint: 'Run the transaction again.',
+  });
 }
 
 /** In a transaction of its own. */
@@ -253,8 +276,8 @@ export async function settleDecision(
   shard: number,
   gid: string,
 ): Promise<'commit' | 'abort'> {
-  const connection = await borrow(cluster, shard, NO_SETTINGS);
-  try {
+  // Those who have all of the pool may wait for rows that the decision sets free.
+  return atOnce(cluster, shard, async (connection) => {
     const name = quoteLiteral(gid);
     await query(
       connection,
@@ -265,9 +288,7 @@ export async function settleDecision(
     // Whoever has made the decision has seen it carried out everywhere.
     if (row === undefined) throw new Error(`the decision on ${gid} is not kept any more`);
     return row[0] === 'commit' ? 'commit' : 'abort';
-  } finally {
-    giveBack(cluster, connection);
-  }
+  });
 }
 
 /** The parts that could not be finished: left to recovery, and logged. */
@@ -275,7 +296,7 @@ async function finish(
   twoPhase: TwoPhase,
   prepared: readonly ServerConnection[],
   gid: string,
-  verb: 'COMMIT PREPARED' | 'ROLLBACK PREPARED',
+  verb: PartEnd,
   asLogin: boolean,
 ): Promise<readonly UnfinishedPart[]> {
   const unfinished: UnfinishedPart[] = [];
@@ -284,7 +305,7 @@ async function finish(
     try {
       if (asLogin) await applySettings(connection, NO_SETTINGS);
       if (verb === 'COMMIT PREPARED') await finishPart(connection, { name });
-      else await query(connection, `${verb} ${quoteLiteral(name)}`);
+      else await endPart(connection, verb, name);
     } catch (error) {
       twoPhase.log.warn({ gid, verb, err: error }, 'left to recovery: a shard did not answer');
       unfinished.push({ shard: connection.shard.id, name });

@@ -8,6 +8,7 @@ import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { decodeDataRow, decodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import { STATUS } from '../wire/status.ts';
 import { type Receiver, ServerRequest } from './request.ts';
 import type { ServerConnection } from './server-connection.ts';
 
@@ -63,14 +64,28 @@ export async function queryBehind(connection: ServerConnection, sql: string): Pr
   }
 }
 
-/** As `query`, for bytes that end in one message answered by ReadyForQuery. */
+/**
+ * As `query`, for a string whose last statement ends a transaction and is answered by `tag`: what the server
+ * has completed is done, whatever error comes behind it. A server that logs how long a statement took looks
+ * for cancels and timeouts once more then, and an operator may end it.
+ */
+export function queryToEnd(
+  connection: ServerConnection,
+  sql: string,
+  tag: string,
+): Promise<QueryResult> {
+  return exchange(connection, encodeQuery(sql), null, tag);
+}
+
+/** As `query`, for bytes that end in one message answered by ReadyForQuery; `doneBy` as in `queryToEnd`. */
 export function exchange(
   connection: ServerConnection,
   bytes: Buffer,
   onNotice: OnNotice | null = null,
+  doneBy: string | null = null,
 ): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
-    const collector = new Collector(resolve, reject, onNotice);
+    const collector = new Collector(resolve, reject, onNotice, doneBy);
     connection.send(bytes, new ServerRequest(collector, false));
   });
 }
@@ -83,15 +98,18 @@ class Collector implements Receiver {
   #tag = '';
   #error: ServerError | null = null;
   #onNotice: OnNotice | null;
+  #doneBy: string | null;
 
   constructor(
     resolve: (result: QueryResult) => void,
     reject: (error: Error) => void,
     onNotice: OnNotice | null,
+    doneBy: string | null,
   ) {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#onNotice = onNotice;
+    this.#doneBy = doneBy;
   }
 
   relay(): never {
@@ -128,11 +146,15 @@ class Collector implements Receiver {
   }
 
   finished(status: number): void {
-    if (this.#error !== null) this.#reject(this.#error);
-    else this.#resolve({ fields: this.#fields, rows: this.#rows, tag: this.#tag, status });
+    this.#settle(this.#error, status);
   }
 
   lost(error: SqlError): void {
-    this.#reject(this.#error ?? error);
+    this.#settle(this.#error ?? error, STATUS.idle);
+  }
+
+  #settle(error: Error | null, status: number): void {
+    if (error !== null && this.#tag !== this.#doneBy) this.#reject(error);
+    else this.#resolve({ fields: this.#fields, rows: this.#rows, tag: this.#tag, status });
   }
 }

@@ -1,5 +1,7 @@
 // SHOW drive.shard, key, shards, tables and copied: the session's route, the cluster's state.
 
+import { atOnce, type Cluster } from '../execute/cluster.ts';
+import type { ShardPool } from '../pool/shard-pool.ts';
 import type { SessionContext } from './context.ts';
 import type { LocalColumn, LocalResult } from './local-result.ts';
 import type { SessionState } from './state.ts';
@@ -45,7 +47,11 @@ export async function show(
 ): Promise<LocalResult> {
   const columns = showColumns(name);
   if (name === 'drive.shards') {
-    return { columns, rows: await Promise.all(context.cluster.pools.map(shardRow)) };
+    const { cluster } = context;
+    return {
+      columns,
+      rows: await Promise.all(cluster.pools.map((each) => shardRow(each, cluster))),
+    };
   }
   if (name === 'drive.copied') {
     return { columns, rows: [...copied].map(([shard, rows]) => [shard, String(rows)]) };
@@ -62,11 +68,13 @@ export async function show(
 }
 
 async function shardRow(
-  pool: SessionContext['cluster']['pools'][number],
+  { shard, downBecause }: ShardPool,
+  cluster: Cluster,
 ): Promise<(string | number | null)[]> {
-  const { id, database, host, port } = pool.shard;
+  const { id, database, host, port } = shard;
   try {
-    pool.release(await pool.lease());
+    if (downBecause !== null) throw downBecause;
+    await atOnce(cluster, id, async () => undefined);
     return [id, database, host, port, 'up', null];
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -20,6 +20,8 @@ export class TransactionLane implements RelayEnd {
   #client: ClientStream;
   #relay: Relay;
   #owner: RelayLaneOwner;
+  /** Of a ROLLBACK under way, what answers it where its server is lost; null: it is a COMMIT. */
+  #rolledBack: Buffer | null = null;
 
   constructor(
     context: SessionContext,
@@ -44,7 +46,8 @@ export class TransactionLane implements RelayEnd {
     if (schemaChanged || kindChanged) return false;
     if ('chain' in command && command.chain) return false;
     for (const { running } of portals.values()) if (running !== null) return false;
-    return transaction.isOnOneServer;
+    const [connection] = transaction.participants.values();
+    return transaction.isOnOneServer && connection?.closed !== true;
   }
 
   /** A BEGIN that it takes, behind which more follows before ReadyForQuery. */
@@ -72,6 +75,7 @@ export class TransactionLane implements RelayEnd {
       this.#state.transaction = null;
       this.#answer(replies, end.answer);
     } else {
+      this.#rolledBack = verb === 'commit' ? null : Buffer.concat([replies, ROLLBACK.answer]);
       const steps = replies.length === 0 ? null : [answering(replies), FORWARD];
       this.#relay.start(connection, end.query, this, 'forward', steps, 'none');
     }
@@ -89,7 +93,13 @@ export class TransactionLane implements RelayEnd {
     if (outcome.status !== STATUS.idle) connection.tainted = true;
     transaction.leave(connection);
     const { lost } = outcome;
-    this.#owner.laneEnded(lost === null ? outcome : { ...outcome, lost: unknownOutcome(lost) });
+    if (lost === null) this.#owner.laneEnded(outcome);
+    else if (this.#rolledBack === null || this.#relay.answerBytes > 0) {
+      this.#owner.laneEnded({ ...outcome, lost: unknownOutcome(lost) });
+    } else {
+      // A server that is lost rolls back, too.
+      this.#answer(NO_REPLIES, this.#rolledBack);
+    }
   }
 
   relayCopiesIn(): never {
@@ -97,6 +107,7 @@ export class TransactionLane implements RelayEnd {
   }
 }
 
+const NO_REPLIES = Buffer.alloc(0);
 const FORWARD: Step = { do: 'forward', done: null };
 const answering = (bytes: Buffer): Step => ({ do: 'answer', bytes, done: null });
 

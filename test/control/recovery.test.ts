@@ -5,6 +5,7 @@ import { RECOVERY_GRACE_MS } from '../../src/base/limits.ts';
 import { createLog } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/control/config.ts';
 import { Recovery } from '../../src/control/recovery.ts';
+import { Beside } from '../../src/execute/beside.ts';
 import { Gids } from '../../src/execute/two-phase.ts';
 import { login } from '../../src/pool/login.ts';
 import { ShardPool } from '../../src/pool/shard-pool.ts';
@@ -18,6 +19,7 @@ import { RawClient } from '../support/raw-client.ts';
 const log = createLog('silent');
 let databases: FreshDatabases;
 let pools: ShardPool[];
+let beside: Beside[];
 let watcher: RawClient;
 
 const prepared = async (): Promise<string[]> => {
@@ -35,11 +37,12 @@ async function prepare(gid: string, table: string): Promise<void> {
 
 beforeAll(async () => {
   databases = await freshDatabases(2);
-  const { pool } = loadConfig({ env: {} });
+  const { pool } = loadConfig({ env: {}, overrides: { pool: { size: 1 } } });
   const nowMs = () => performance.now();
   const connect = (shard: Shard) => login(shard, { timeoutMs: 5_000, nowMs });
   const dependencies = { connect, nowMs, random: Math.random, terminate: TERMINATE };
   pools = databases.shards.map((shard) => new ShardPool(shard, pool, dependencies));
+  beside = pools.map((each) => new Beside(each, connect));
   watcher = await RawClient.login(databases.shards[1]!);
 });
 
@@ -62,12 +65,15 @@ it('finishes what no living process has under way, and nothing else', async () =
   await until(async () => (await watcher.rows(old))[0]![0] === '6');
   let living = ['mine', 'sibling'];
   const recovery = new Recovery({
-    cluster: { pools, oids: pools.map(() => UNKNOWN_OIDS) },
+    cluster: { pools, beside, oids: pools.map(() => UNKNOWN_OIDS) },
     gids,
     living: async () => living,
     log,
   });
+  // Statements that wait for those rows, or for what is behind them, have all connections there are.
+  const taken = await Promise.all(pools.map((pool) => pool.lease()));
   await recovery.run();
+  for (const [shard, connection] of taken.entries()) pools[shard]!.release(connection);
   expect(await prepared()).toEqual(['drive_0_mine_1_1', 'drive_0_sibling_1_1', ...others]);
   // No decision was written for it: it is undone.
   expect(await watcher.rows('SELECT count(*) FROM dead')).toEqual([['0']]);

@@ -2,8 +2,9 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
-import { errorCode, RawClient, rowsOf, statusOf } from '../support/raw-client.ts';
+import { errorCode, letters, RawClient, rowsOf, statusOf, tagsOf } from '../support/raw-client.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { say } from '../support/transcript.ts';
 import { Stand } from './stand.ts';
 import { MOMENTS } from './step-forwarder.ts';
 
@@ -35,6 +36,24 @@ it.each(MOMENTS)('when it is %s, and its session goes on', async (moment) => {
   // The proxy may not have heard yet that the connection it was given back has been cut.
   if (errorCode(count) === '08006') count = await client.query('SELECT count(*) FROM notes');
   expect(rowsOf(count)).toEqual([[isThere]]);
+  await client.close();
+});
+
+it.each(MOMENTS)('but a ROLLBACK is done when it is %s', async (moment) => {
+  const client = await RawClient.login(stand.logins[0]!);
+  for (const run of [say.query('ROLLBACK'), Buffer.concat([say.run('ROLLBACK'), say.sync])]) {
+    await client.query('BEGIN');
+    expect(errorCode(await client.query(`INSERT INTO notes VALUES (3, 'three')`))).toBe('');
+    const strike = async (): Promise<void> => undefined;
+    const met = stand.plan.meet({ statement: 'ROLLBACK', moment, strike });
+    client.send(run);
+    const answer = await client.untilReady();
+    await met;
+    expect(errorCode(answer)).toBe('');
+    expect(letters(answer)).toMatch(/^(12n)?CZ$/);
+    expect(tagsOf(answer)).toEqual(['ROLLBACK']);
+    expect(statusOf(answer)).toBe('I');
+  }
   await client.close();
 });
 

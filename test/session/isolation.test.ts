@@ -307,4 +307,16 @@ describe('The queue for a connection', () => {
     await waiter.close();
     await small.close();
   });
+
+  it('is not waited in for what its own holder asks about the cluster', async () => {
+    const config = { pool: { size: 1, waitTimeoutMs: 2_000 } };
+    const small = await startTestProxy({ shards: 1, config });
+    const holder = await RawClient.login(small.login);
+    await holder.rows('BEGIN');
+    await holder.rows('SELECT 1');
+    expect((await holder.rows('SHOW drive.shards')).map((row) => row[4])).toEqual(['up']);
+    expect(errorCode(await holder.query('SELECT * FROM nowhere'))).toBe('42P01');
+    await holder.close();
+    await small.close();
+  });
 });

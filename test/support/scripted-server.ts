@@ -18,13 +18,13 @@ export class ScriptedServer {
     });
   }
 
-  /** The proxy's connection to it. */
-  async connect(): Promise<ServerConnection> {
+  /** The proxy's connection to it, which is shard `id`. */
+  async connect(id = 0): Promise<ServerConnection> {
     await new Promise<void>((resolve) => {
       this.#server.listen({ host: '127.0.0.1', port: 0 }, resolve);
     });
     const { port } = this.#server.address() as AddressInfo;
-    const shard = { ...LOGIN, id: 0, host: '127.0.0.1', port };
+    const shard = { ...LOGIN, id, host: '127.0.0.1', port };
     const socket = connect({ host: shard.host, port, noDelay: true });
     const identity = { processId: 1, secret: Buffer.alloc(4), parameters: new Map() };
     const reader = new FrameReader(SERVER_MESSAGE_BYTES_MAX);
