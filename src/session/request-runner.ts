@@ -6,6 +6,7 @@ import { NO_PARAMETERS } from '../execute/parameters.ts';
 import type { Plan, SequencePlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
 import { ServerError } from '../pool/query.ts';
+import { tokenize } from '../sql/token.ts';
 import { charactersOf, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
 import type { BatchMessage } from './batch.ts';
 import type { OneShardBatch } from './batch-route.ts';
@@ -170,7 +171,28 @@ export class RequestRunner {
     watch: PlanWatch,
   ): Promise<void> {
     const values = new StatementValues(literals, NO_PARAMETERS);
-    const execution = { sql, plan, values, parameters: NO_PARAMETERS, resultFormats: [] };
-    await this.#runner.run({ ...execution, extended: null }, watch);
+    await this.#runner.run(
+      {
+        sql,
+        plan: withoutParameters(plan, sql),
+        values,
+        parameters: NO_PARAMETERS,
+        resultFormats: [],
+        extended: null,
+      },
+      watch,
+    );
   }
+}
+
+/** Of these the text may name parameters: EXPLAIN (GENERIC_PLAN), and routines in what runs everywhere. */
+const MAY_NAME_PARAMETERS: ReadonlySet<string> = new Set(['explain', 'everywhere']);
+
+/** A simple Query gives none: for a statement that names one, a server's error says so (42P02), and where. */
+function withoutParameters(plan: Plan, sql: string): Plan {
+  if (plan.op !== 'routed' || (plan.merge === null && !plan.replan)) return plan;
+  if (MAY_NAME_PARAMETERS.has(plan.merge?.how ?? '') || !sql.includes('$')) return plan;
+  if (tokenize(sql)?.some(({ kind }) => kind === 'parameter') !== true) return plan;
+  const nothing = { merge: null, fallback: null, refusal: null, clock: null, strays: null };
+  return { ...plan, route: { kind: 'home' }, replan: false, ...nothing };
 }

@@ -54,6 +54,27 @@ export const FOUND: readonly string[] = [
   "SELECT pg_typeof((SELECT tag::german FROM files WHERE id = 1)), pg_typeof(NULL), pg_typeof('x'), rank() OVER (ORDER BY user_id) FROM members",
 ];
 
+/** Name a parameter, which a simple Query gives no value. */
+export const UNBOUND: readonly string[] = [
+  'SELECT * FROM files WHERE user_id = $1',
+  'SELECT * FROM files WHERE size = $1',
+  'SELECT count(*) FROM files WHERE size = $1',
+  'SELECT rank() OVER (ORDER BY size + $1) FROM files',
+  'SELECT nosuch($1), now() - $2 FROM files',
+  'SELECT id FROM files ORDER BY size LIMIT $1 FOR UPDATE',
+  'SELECT 1; TABLE files LIMIT $1',
+  'INSERT INTO files (user_id, id) VALUES (1, $2), (2, 4)',
+  'INSERT INTO files (user_id, id) SELECT user_id + $1, id FROM files',
+  'UPDATE files SET user_id = $1',
+  'UPDATE country SET name = $1',
+  'DELETE FROM files WHERE id IN (SELECT user_id + $1 FROM members)',
+  'MERGE INTO files f USING members m ON m.user_id = f.id + $1 WHEN MATCHED THEN DELETE',
+  'WITH d AS (DELETE FROM files WHERE size = $1 RETURNING id) SELECT * FROM d',
+  'DECLARE c CURSOR WITH HOLD FOR SELECT id FROM files WHERE size = $1',
+  'CREATE TABLE made AS SELECT * FROM files WHERE size = $1',
+  'EXPLAIN SELECT * FROM files WHERE size = $1',
+];
+
 /** The same, under settings of the session. */
 export const FOUND_UNDER = [
   {

@@ -1,7 +1,8 @@
 // Parity, by hand: statements that users type give what one PostgreSQL gives, or are refused.
 
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FOUND, FOUND_UNDER } from './found-statements.ts';
+import { FOUND, FOUND_UNDER, UNBOUND } from './found-statements.ts';
 import { ONLY_PARTITIONED } from './only-statements.ts';
 import { compare, type ParityServers, startParity } from './servers.ts';
 import { ANSWERED, COMPUTED, REFUSED_STATEMENTS, WRITES } from './statements.ts';
@@ -29,6 +30,15 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
     expect(proxy).toEqual(plain);
     expect(engine).toEqual(plain);
+  });
+
+  test.each(UNBOUND)('%s', async (sql) => {
+    const errorOf = (client: pg.Client) =>
+      client.query(sql).then(
+        () => null,
+        ({ code, message, position }: pg.DatabaseError) => ({ code, message, position }),
+      );
+    expect(await errorOf(servers.proxy)).toEqual(await errorOf(servers.plain));
   });
 
   test.each(FOUND_UNDER)('$sql under $settings', async ({ settings, sql }) => {
