@@ -2,13 +2,17 @@
 
 import type { Random } from '../support/random.ts';
 import type { Expressions, Sight } from './expression.ts';
-import { list, type Part } from './tree.ts';
+import { expression, list, type Part } from './tree.ts';
 
 export function returned(random: Random, make: Expressions, sight: Sight): Part {
   if (sight.own.length === 1 && random.chance(0.12)) return versions(random, sight);
   if (random.chance(0.3)) return sight.own.length === 1 ? `${sight.own[0]!.name}.*` : '*';
   return list(
-    Array.from({ length: random.int(1, 3) }, () => make.of(make.typeInSight(sight), sight, 1)),
+    Array.from({ length: random.int(1, 3) }, () => {
+      const type = make.typeInSight(sight);
+      if (!random.chance(0.35)) return make.of(type, sight, 1);
+      return expression(type, '(', make.queries.value(type, sight, 1), ')');
+    }),
   );
 }
 
