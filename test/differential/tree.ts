@@ -108,10 +108,25 @@ export function smaller(tree: Node): Node[] {
     .map(({ each }) => each);
 }
 
-/** What may fail by itself: an INSERT's rows, each in a statement of its own, and what WITH writes. */
+/**
+ * What may fail by itself: an INSERT's rows, each in a statement of its own, what WITH writes, and a write before
+ * anything is returned.
+ */
 export function apart(tree: Node): Node[] {
   const [before, part] = tree.parts;
   if (before === 'WITH d AS (' && part !== undefined) return [text(part)];
+  const unreturned = withoutReturning(tree);
+  return [...(unreturned === null ? [] : [unreturned]), ...rowsApart(tree)];
+}
+
+function withoutReturning(tree: Node): Node | null {
+  const at = tree.parts.findIndex(
+    (part) => typeof part !== 'string' && part.kind === 'option' && part.parts[0] === ' RETURNING ',
+  );
+  return at === -1 ? null : { ...tree, parts: tree.parts.toSpliced(at, 1) };
+}
+
+function rowsApart(tree: Node): Node[] {
   const at = tree.parts.indexOf(') VALUES ') + 1;
   const rows = tree.parts[at];
   if (at === 0 || rows === undefined || typeof rows === 'string' || rows.parts.length < 2)
