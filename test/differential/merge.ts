@@ -94,7 +94,11 @@ export function merge({ random, make, world, table, changed }: Joined): Node {
     [[], [rows, ' AS s']],
     [['WITH s AS MATERIALIZED ', rows, ' '], ['s']],
     [['WITH w1 AS ', rows, ' '], ['w1 AS s']],
-    [[], [source.name, ' s']],
+    // PostgreSQL computes a virtual column also of a row that is not there.
+    [
+      [],
+      [source.columns.some(({ generated }) => generated !== undefined) ? rows : source.name, ' s'],
+    ],
   ]);
   return query(
     ...before!,
