@@ -1,6 +1,7 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
 import { settingRoutines } from '../topology/routine-settings.ts';
+import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
   Catalog,
@@ -101,6 +102,7 @@ export function makeCatalog(
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
     routineTouchesSharded: (name) => touching.has(name.toLowerCase()),
     hasRoutine: (name) => routines.has(name.toLowerCase()),
+    scalarRoutines: scalarRoutines(schema.immutable, schema.routines),
     settingRoutines: settingRoutines(schema.routines),
     timeRoutines: timeRoutines(schema.routines),
     ownAggregates: new Set(schema.ownAggregates),

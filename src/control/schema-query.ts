@@ -4,12 +4,18 @@ import { VIEW_LOCK_TIMEOUT_MS } from '../base/limits.ts';
 import { ORIGIN_SQL } from '../execute/move-facts.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import type { ScalarRoutine } from '../topology/scalar-routines.ts';
 import type { RestrictedSchemas } from '../topology/schema-rights.ts';
 
 /** One shard's schema, as its system catalogs have it. */
 export interface ShardSchema {
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
+  /**
+   * The names that only IMMUTABLE functions of one value have, in any language. None gives a type of users' own that
+   * has a collation.
+   */
+  readonly immutable: Readonly<Record<string, ScalarRoutine>>;
   /** As of Catalog. */
   readonly ownAggregates: readonly string[];
   /** `current_schemas(false)` of the shard's user. */
@@ -227,6 +233,16 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
+  'immutable', (SELECT coalesce(pg_catalog.jsonb_object_agg(f.name,
+      pg_catalog.jsonb_build_object('mayBeText', f.may_be_text) ORDER BY f.name), '{}') FROM (
+    SELECT p.proname, bool_or(t.typcollation <> 0 OR t.typtype = 'p') FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_type t ON t.oid = p.prorettype
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+    GROUP BY p.proname
+    HAVING bool_and(p.prokind = 'f' AND p.provolatile = 'i' AND NOT p.proretset
+      AND p.proallargtypes IS NULL AND (t.oid < 16384 OR t.typcollation = 0)
+      AND t.typname NOT IN ('record', 'internal', 'void'))) f (name, may_be_text)),
   'ownAggregates', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT p.proname), '[]')
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     LEFT JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]

@@ -265,7 +265,12 @@ export function shardTextOf(
   );
 }
 
-function shardSqlText(sql: ShardSql, limit: bigint | null, offset: bigint): string {
-  const pushed = sql.pushLimit && limit !== null ? ` LIMIT ${limit + offset}` : '';
-  return `${sql.before}${pushed}${sql.after}`;
+/** Where no row is asked for, none is computed, as on one server. */
+function shardSqlText(
+  { before, after, pushLimit }: ShardSql,
+  limit: bigint | null,
+  offset: bigint,
+): string {
+  if (!pushLimit) return `${before}${after}${limit === 0n ? ' LIMIT 0' : ''}`;
+  return `${before}${limit === null ? '' : ` LIMIT ${limit === 0n ? limit : limit + offset}`}${after}`;
 }

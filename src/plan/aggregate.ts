@@ -44,7 +44,9 @@ export function planAggregate(spliced: SplicedSelect): AggregateMerge {
   const operands: Operands = {
     find: (each) => builder.find(each),
     comparesByBytes: (each, sorts) =>
-      sorts ? sortsByBytes(each, scope, spliced.context) : groupsByBytes(each, scope),
+      sorts
+        ? sortsByBytes(each, scope, spliced.context)
+        : groupsByBytes(each, scope, spliced.context),
   };
   const having = body.having === null ? null : planHaving(body.having, operands);
   return {
@@ -63,7 +65,7 @@ export function planAggregate(spliced: SplicedSelect): AggregateMerge {
 
 /** What a GROUP BY item means: a column, else an output column by alias or number. */
 function groupExpression(spliced: SplicedSelect, index: number): Written {
-  const { body, level, clauses, sql } = spliced;
+  const { body, level, clauses, sql, context } = spliced;
   const { scope } = level;
   const expression = body.group[index]!;
   const range = clauses.groupItems[index]!;
@@ -79,8 +81,8 @@ function groupExpression(spliced: SplicedSelect, index: number): Written {
       written = { expression: target.expression, text: targetText(spliced, alias) };
     }
   }
-  if (!isRepeatable(written.expression)) throw new NoMerge('sortExpression');
-  if (!groupsByBytes(written.expression, scope)) throw new NoMerge('collatedGroup');
+  if (!isRepeatable(written.expression, context.input.catalog)) throw new NoMerge('sortExpression');
+  if (!groupsByBytes(written.expression, scope, context)) throw new NoMerge('collatedGroup');
   return written;
 }
 
@@ -135,8 +137,9 @@ class GroupBuilder {
     if (picks && !(arg !== undefined && sortsByBytes(arg, level.scope, context))) {
       throw new NoMerge('sortCollation');
     }
-    if (call.args.some((each) => !isRepeatable(each))) throw new NoMerge('sortExpression');
-    if (call.filter !== null && !isRepeatable(call.filter, true))
+    if (call.args.some((each) => !isRepeatable(each, context.input.catalog)))
+      throw new NoMerge('sortExpression');
+    if (call.filter !== null && !isRepeatable(call.filter, context.input.catalog, true))
       throw new NoMerge('sortExpression');
     const text = callText(sql, context.input.tokens, call.at);
     if (text === null) throw new NoMerge('text');

@@ -1,6 +1,7 @@
 // Collation: whether the proxy's byte order is the server's order of an expression.
 
-import { childrenOf, type Expression } from '../sql/expression.ts';
+import { type Call, childrenOf, type Expression } from '../sql/expression.ts';
+import type { Catalog } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { givesText, isBuiltInType, isCollatableType, isScalar } from './functions.ts';
 import type { Scope } from './scope.ts';
@@ -14,16 +15,18 @@ const FIRST_USER_OID = 16384;
 
 /** True when the expression is no text, or is text that the server sorts by its bytes. */
 export function sortsByBytes(expression: Expression, scope: Scope, context: PlanContext): boolean {
-  if (!mayBeText(expression, scope)) return true;
+  const { catalog } = context.input;
+  if (!mayBeText(expression, scope, catalog)) return true;
   const explicit = collationOf(expression);
   if (explicit !== null) return BYTE_COLLATIONS.has(explicit);
-  return context.input.catalog.sortsTextByBytes && collations(expression, scope).every(isBytes);
+  return catalog.sortsTextByBytes && collations(expression, scope).every(isBytes);
 }
 
 /** True when equal text under the expression's collation is equal in its bytes. */
-export function groupsByBytes(expression: Expression, scope: Scope): boolean {
+export function groupsByBytes(expression: Expression, scope: Scope, context: PlanContext): boolean {
   // Only a collation given to a column or by COLLATE can be a nondeterministic one.
-  return !mayBeText(expression, scope) || collations(expression, scope).every(isBytes);
+  const isText = mayBeText(expression, scope, context.input.catalog);
+  return !isText || collations(expression, scope).every(isBytes);
 }
 
 const isBytes = (collation: string) => BYTE_COLLATIONS.has(collation);
@@ -65,7 +68,7 @@ function columnOf(path: readonly string[], scope: Scope) {
 /** Operators of pg_catalog whose result is never text when their operands are none. */
 const ARITHMETIC = new Set(['+', '-', '*', '/', '%', '^', '=', '<>', '<', '<=', '>', '>=']);
 
-function mayBeText(expression: Expression, scope: Scope): boolean {
+function mayBeText(expression: Expression, scope: Scope, catalog: Catalog): boolean {
   switch (expression.kind) {
     case 'column': {
       const column = columnOf(expression.path, scope);
@@ -80,7 +83,7 @@ function mayBeText(expression: Expression, scope: Scope): boolean {
         : isCollatableType(expression.type.schema, expression.type.name);
     case 'operator': {
       if (!ARITHMETIC.has(expression.operator.at(-1)!)) return true;
-      return childrenOf(expression).some((part) => mayBeText(part, scope));
+      return childrenOf(expression).some((part) => mayBeText(part, scope, catalog));
     }
     case 'and':
     case 'or':
@@ -93,12 +96,16 @@ function mayBeText(expression: Expression, scope: Scope): boolean {
       return false;
     case 'call':
       if (expression.name === 'min' || expression.name === 'max') {
-        return expression.args.some((part) => mayBeText(part, scope));
+        return expression.args.some((part) => mayBeText(part, scope, catalog));
       }
-      return givesText(expression) || !(isScalar(expression) || AGGREGATES.has(expression.name));
+      return callMayBeText(expression, catalog);
     default:
       return true;
   }
 }
 
-const AGGREGATES = new Set(['count', 'sum', 'avg', 'row_number', 'rank', 'dense_rank', 'ntile']);
+function callMayBeText(call: Call, { scalarRoutines }: Catalog): boolean {
+  const own = call.schema === 'pg_catalog' ? undefined : scalarRoutines.get(call.name);
+  if (own === undefined) return givesText(call);
+  return own.mayBeText || (isScalar(call) && givesText(call));
+}

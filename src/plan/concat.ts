@@ -21,7 +21,7 @@ export function planConcat(spliced: SplicedSelect, distinct: boolean): ConcatMer
   const sort = select.order.map((item, index): SortKey => {
     if (item.using) throw new NoMerge('sortUsing');
     const { expression, text } = sortExpression(spliced, index);
-    if (!isRepeatable(expression)) throw new NoMerge('sortExpression');
+    if (!isRepeatable(expression, context.input.catalog)) throw new NoMerge('sortExpression');
     if (!sortsByBytes(expression, level.scope, context)) throw new NoMerge('sortCollation');
     hidden.push(`${text} AS ${HIDDEN_NAME}`);
     return {

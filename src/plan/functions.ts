@@ -2,6 +2,7 @@
 
 import type { Call, Expression } from '../sql/expression.ts';
 import type { RelationName } from '../sql/statement.ts';
+import type { Catalog } from '../topology/table.ts';
 import type { PinReason } from './plan.ts';
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
@@ -12,34 +13,41 @@ const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/
  * computes the same.
  */
 const SCALAR = words(`
-  abs acos acosd acosh age area array_append array_cat array_dims array_fill array_length array_lower
-  array_ndims array_position array_positions array_prepend array_remove array_replace array_reverse
-  array_sort array_to_json array_to_string array_to_tsvector array_upper ascii asin asind asinh atan
-  atan2 atan2d atand atanh bit_count bit_length box btrim cardinality casefold cbrt ceil ceiling
-  char_length character_length chr circle concat concat_ws convert convert_from convert_to cos cosd
-  cosh cot cotd crc32 crc32c current_setting date date_add date_part date_subtract date_trunc
-  daterange decode degrees div encode erf erfc exp extract factorial family float4 float8 floor format
-  gamma gcd get_bit get_byte hashint4 hashint8 hashint4extended hashint8extended hashtext
-  hashtextextended height host hostmask inet_merge inet_same_family initcap int2 int4 int4range int8
-  int8range is_normalized isempty isfinite json_array_length json_build_array json_build_object
-  json_extract_path json_extract_path_text json_object json_strip_nulls json_typeof
-  jsonb_array_length jsonb_build_array jsonb_build_object jsonb_extract_path
-  jsonb_extract_path_text jsonb_insert jsonb_object jsonb_path_exists jsonb_path_match
-  jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_set_lax
-  jsonb_strip_nulls jsonb_typeof justify_days justify_hours justify_interval lcm left length lgamma ln
-  log log10 lower lower_inc lower_inf lpad ltrim make_date make_interval make_time make_timestamp
-  make_timestamptz masklen md5 min_scale mod netmask network normalize now num_nonnulls num_nulls
-  numeric numrange octet_length overlaps overlay parse_ident pg_size_bytes pg_size_pretty pg_typeof
-  phraseto_tsquery pi plainto_tsquery point position pow power quote_ident quote_literal
-  quote_nullable radians radius regexp_count regexp_instr regexp_like regexp_match regexp_replace
-  regexp_split_to_array regexp_substr repeat replace reverse right round row_to_json rpad rtrim scale
-  set_bit set_byte set_masklen setweight sha224 sha256 sha384 sha512 sign sin sind sinh split_part
-  sqrt starts_with statement_timestamp string_to_array strip strpos substr substring tan tand tanh
-  text time timestamp timestamptz timetz timezone to_ascii to_bin to_char to_date to_hex to_json
-  to_jsonb to_number to_oct to_timestamp to_tsquery to_tsvector transaction_timestamp translate
-  trim_array trim_scale trunc ts_headline ts_lexize ts_rank ts_rank_cd tsrange tstzrange unistr upper
-  upper_inc upper_inf uuid_extract_timestamp uuid_extract_version version websearch_to_tsquery width
-  width_bucket
+  abbrev abs acos acosd acosh age area array_append array_cat array_dims array_fill array_length
+  array_lower array_ndims array_position array_positions array_prepend array_remove array_replace
+  array_reverse array_sort array_to_json array_to_string array_to_tsvector array_upper ascii asin asind
+  asinh atan atan2 atan2d atand atanh bit bit_count bit_length bool box bpchar broadcast btrim bytea
+  cardinality casefold cash_words cbrt ceil ceiling center char char_length character_length chr cidr
+  circle concat concat_ws convert convert_from convert_to cos cosd cosh cot cotd crc32 crc32c
+  current_setting date date_add date_bin date_part date_subtract date_trunc datemultirange daterange
+  decode degrees diagonal diameter div encode enum_first enum_last enum_range erf erfc exp extract
+  factorial family float4 float8 floor format gamma gcd get_bit get_byte get_current_ts_config hashint4
+  hashint4extended hashint8 hashint8extended hashtext hashtextextended height host hostmask inet_merge
+  inet_same_family initcap int2 int4 int4multirange int4range int8 int8multirange int8range interval
+  is_normalized isclosed isempty isfinite ishorizontal isopen isparallel isperp isvertical
+  json_array_length json_build_array json_build_object json_extract_path json_extract_path_text
+  json_object json_strip_nulls json_to_tsvector json_typeof jsonb_array_length jsonb_build_array
+  jsonb_build_object jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object
+  jsonb_path_exists jsonb_path_exists_tz jsonb_path_match jsonb_path_match_tz jsonb_path_query_array
+  jsonb_path_query_array_tz jsonb_path_query_first jsonb_path_query_first_tz jsonb_pretty jsonb_set
+  jsonb_set_lax jsonb_strip_nulls jsonb_to_tsvector jsonb_typeof justify_days justify_hours
+  justify_interval lcm left length lgamma line ln log log10 lower lower_inc lower_inf lpad lseg ltrim
+  macaddr macaddr8 macaddr8_set7bit make_date make_interval make_time make_timestamp make_timestamptz
+  masklen md5 min_scale mod money multirange netmask network normalize now npoints num_nonnulls
+  num_nulls numeric nummultirange numnode numrange octet_length overlaps overlay parse_ident path
+  pclose pg_size_bytes pg_size_pretty pg_typeof phraseto_tsquery pi plainto_tsquery point polygon popen
+  position pow power querytree quote_ident quote_literal quote_nullable radians radius range_merge
+  regexp_count regexp_instr regexp_like regexp_match regexp_replace regexp_split_to_array regexp_substr
+  repeat replace reverse right round row_to_json rpad rtrim scale set_bit set_byte set_masklen
+  setweight sha224 sha256 sha384 sha512 sign sin sind sinh slope split_part sqrt starts_with
+  statement_timestamp string_to_array strip strpos substr substring tan tand tanh text time timestamp
+  timestamptz timetz timezone to_ascii to_bin to_char to_date to_hex to_json to_jsonb to_number to_oct
+  to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim_array trim_scale trunc
+  ts_delete ts_filter ts_headline ts_lexize ts_rank ts_rank_cd tsmultirange tsquery_phrase tsrange
+  tstzmultirange tstzrange tsvector_to_array unicode_assigned unistr upper upper_inc upper_inf
+  uuid_extract_timestamp uuid_extract_version varbit varchar version websearch_to_tsquery width
+  width_bucket xml xml_is_well_formed xml_is_well_formed_content xml_is_well_formed_document xmlcomment
+  xmlexists xmltext xpath xpath_exists
 `);
 
 const AGGREGATE = words(`
@@ -98,6 +106,19 @@ const isBuiltIn = (call: Call) => call.schema === null || call.schema === 'pg_ca
 export function isScalar(call: Call): boolean {
   if (call.schema === 'drive') return true;
   return isBuiltIn(call) && (SCALAR.has(call.name) || isPlainRewrite(call));
+}
+
+/**
+ * Any shard computes the same of its arguments. What users have under a name of PostgreSQL's may be meant by it; their
+ * own functions are known by the catalog.
+ */
+export function isScalarOf(call: Call, catalog: Catalog): boolean {
+  if (call.schema === 'pg_catalog' || call.schema === 'drive') return isScalar(call);
+  const isPlain = isScalar(call) || isUnknown(call);
+  if (isPlain && catalog.scalarRoutines.has(call.name)) {
+    return !catalog.timeRoutines.telling.has(call.name.toLowerCase());
+  }
+  return isScalar(call) && !catalog.hasRoutine(call.name);
 }
 
 export function isAggregate(call: Call): boolean {
@@ -234,15 +255,22 @@ export function isCollatableType(schema: string | null, name: string): boolean {
   return !isBuiltInType(schema, name) || COLLATABLE_TYPE.has(name);
 }
 
-/** SCALAR functions that certainly do not give text. */
-const NOT_TEXT = words(`
-  abs age array_length bit_length cardinality ceil ceiling char_length character_length date_part
-  date_trunc div exp extract floor json_array_length jsonb_array_length length ln log mod now
-  num_nonnulls num_nulls octet_length position pow power round scale sign sqrt statement_timestamp
-  strpos to_date to_number to_timestamp transaction_timestamp trunc width_bucket make_date
-  count sum avg row_number rank dense_rank ntile shard_id hashint8 hashtext
+/** SCALAR functions that may give something that is compared by a collation. */
+const TEXT = words(`
+  abbrev array_append array_cat array_dims array_fill array_prepend array_remove array_replace
+  array_reverse array_sort array_to_string bpchar btrim casefold cash_words chr concat concat_ws
+  convert_from current_setting encode enum_first enum_last enum_range format host initcap
+  json_extract_path_text json_typeof jsonb_extract_path_text jsonb_pretty jsonb_typeof left lower lpad
+  ltrim md5 multirange normalize overlay parse_ident pg_size_pretty querytree quote_ident quote_literal
+  quote_nullable range_merge regexp_match regexp_replace regexp_split_to_array regexp_substr repeat
+  replace reverse right rpad rtrim split_part string_to_array substr substring text to_ascii to_bin
+  to_char to_hex to_oct translate trim_array ts_headline ts_lexize tsvector_to_array unistr upper
+  varchar version
 `);
 
-export function givesText(call: Call): boolean {
-  return !NOT_TEXT.has(call.name);
-}
+/** A function of PostgreSQL's own: false only where it certainly gives nothing that a collation compares. */
+export const givesText = (call: Call): boolean =>
+  TEXT.has(call.name) || !(isScalar(call) || WITHOUT_TEXT.has(call.name));
+
+/** Aggregates and windows that never do. */
+const WITHOUT_TEXT = words('count sum avg row_number rank dense_rank ntile');

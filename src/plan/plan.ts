@@ -59,7 +59,8 @@ export type RowBound =
 
 /**
  * What each shard is sent when a statement runs on several: `before`, then ` LIMIT <limit + offset>`
- * when `pushLimit` and the limit is not NULL, then `after`. Parameters keep their numbers.
+ * when `pushLimit` and the limit is not NULL, then `after`; without it ` LIMIT 0` behind all for a limit of none.
+ * Parameters keep their numbers.
  */
 export interface ShardSql {
   readonly before: string;

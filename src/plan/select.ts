@@ -177,7 +177,7 @@ function planDistinct(spliced: SplicedSelect, body: SimpleSelect): Merge {
           )
         : [expression];
     if (tellsTimeAnywhere(expression)) throw new NoMerge('sortExpression');
-    if (!compared.every((each) => groupsByBytes(each, level.scope))) {
+    if (!compared.every((each) => groupsByBytes(each, level.scope, context))) {
       throw new NoMerge('collatedGroup');
     }
   }

@@ -11,8 +11,9 @@ import {
 import { type Expression, partsOf } from '../sql/expression.ts';
 import { parseInt8 } from '../sql/integer.ts';
 import type { SelectStatement, SimpleSelect, Target } from '../sql/statement.ts';
+import type { Catalog } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
-import { isAggregate, isScalar } from './functions.ts';
+import { isAggregate, isScalarOf } from './functions.ts';
 import type { RowBound } from './plan.ts';
 import type { Level } from './scope.ts';
 import type { NotStreamedReason, SeveralShardsReason } from './unsupported.ts';
@@ -185,14 +186,13 @@ export function tellsTimeAnywhere(expression: Expression): boolean {
  * True when computing the expression twice for a row, or on two shards for equal rows, surely gives
  * the same value twice. `anyTime`: the shards' clocks may differ by what they take to start.
  */
-export function isRepeatable(expression: Expression, anyTime = false): boolean {
+export function isRepeatable(expression: Expression, catalog: Catalog, anyTime = false): boolean {
   for (const part of partsOf(expression)) {
     if (!anyTime && tellsTime(part)) return false;
     if (part.kind === 'query' || part.kind === 'star') return false;
     if (part.kind === 'other' && !PLAIN_NODES.has(part.node)) return false;
-    if (part.kind === 'call' && part.over === null && !isScalar(part) && !isAggregate(part)) {
-      return false;
-    }
+    if (part.kind !== 'call' || part.over !== null) continue;
+    if (!isScalarOf(part, catalog) && !isAggregate(part)) return false;
   }
   return true;
 }

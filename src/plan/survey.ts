@@ -14,6 +14,7 @@ import {
   isBuiltInType,
   isPerRow,
   isScalar,
+  isScalarOf,
   isSequenceCall,
   isUnknown,
   mayWrite,
@@ -213,14 +214,20 @@ export class Survey {
     if (pin !== null) this.context.pins.add(pin);
     if (pin !== null || isSequenceCall(call)) this.onlyOneShard('sequenceFunction');
     if (releasesLock(call)) this.context.releases.add('advisory lock');
-    if (!isScalar(call) || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
+    const isKnown = isScalarOf(call, this.context.input.catalog);
+    if (!isKnown || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
     if (tellsStatement(call)) this.onlyOneShard('statementTime');
     this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
-    const isOwn = isUnknown(call) && this.context.input.catalog.hasRoutine(call.name);
-    if (isOwn || mayWrite(call)) this.#mayWrite(call.name.toLowerCase(), isOwn);
-    if (isUnknown(call) && !place.inCondition) this.onlyOneShard('unknownFunction');
+    if (!isKnown) this.#unknown(call, place);
     if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');
+  }
+
+  #unknown(call: Call, place: Place): void {
+    const isNamed = isUnknown(call) || isScalar(call);
+    const isOwn = isNamed && this.context.input.catalog.hasRoutine(call.name);
+    if (isOwn || mayWrite(call)) this.#mayWrite(call.name.toLowerCase(), isOwn);
+    if (isNamed && !place.inCondition) this.onlyOneShard('unknownFunction');
   }
 
   #mayWrite(name: string, isOwn: boolean): void {

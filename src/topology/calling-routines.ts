@@ -7,6 +7,9 @@ interface Routine {
 
 const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
+/** The words of a body that may name something, in lower case. */
+export const wordsOf = (body: string): readonly string[] => body.toLowerCase().match(WORD) ?? [];
+
 /** A body with a space for each comment; what only opens one stays, as it may be something else. */
 export function withoutComments(body: string): string {
   const opening = /--|\/\*/g;
@@ -37,7 +40,7 @@ export function withCallers(
   if (names.size === 0) return names;
   const others = routines.map(({ name, body }) => ({
     name: name.toLowerCase(),
-    words: body.toLowerCase().match(WORD) ?? [],
+    words: wordsOf(body),
   }));
   for (let before = -1; before !== names.size; ) {
     before = names.size;

@@ -1,6 +1,7 @@
 // Tables as the proxy knows them: their kind, their key and the column facts that planning needs.
 
 import type { SettingRoutines } from './routine-settings.ts';
+import type { ScalarRoutines } from './scalar-routines.ts';
 import type { SchemaRights } from './schema-rights.ts';
 import type { TimeRoutines } from './time-routines.ts';
 
@@ -119,6 +120,11 @@ export interface Catalog {
   routineTouchesSharded(name: string): boolean;
   /** A user's routine has that name. */
   hasRoutine(name: string): boolean;
+  /**
+   * Functions of users and extensions that give one value of their arguments alone, the same on any shard: of all
+   * that have the name.
+   */
+  readonly scalarRoutines: ScalarRoutines;
   readonly settingRoutines: SettingRoutines;
   readonly timeRoutines: TimeRoutines;
   /**

@@ -39,6 +39,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
   return {
     relations,
     routines: [],
+    immutable: {},
     ownAggregates: [],
     searchPath: ['public'],
     restricted: { schemas: {}, members: [], superusers: [] },

@@ -160,6 +160,8 @@ export interface Question {
   readonly tables: readonly WorldTable[];
   /** Parts of it that the proxy may run as statements of their own. */
   readonly apart: readonly Rendered[];
+  /** Queries that are run only where it writes a row; the proxy may run them first. */
+  readonly returned: readonly Rendered[];
 }
 
 const ROWS_MAX = 5_000;
@@ -234,6 +236,7 @@ class Variations {
       if (COMPUTED.test(message)) return 'possible';
       if (await this.#isReworded(message, other)) return 'possible';
     }
+    if (await this.#isUnasked(plain!, other)) return 'possible';
     const answers = this.#answers;
     const isOrdered = this.#order !== null;
     const inOrder = isAnswered(plain!) ? orderedColumns(this.#order, plain!.columns.length) : [];
@@ -263,6 +266,17 @@ class Variations {
     // The columns may be called after an aggregate.
     const { columns } = other;
     return difference({ ...given, columns }, other, this.#order !== null, sql) === null;
+  }
+
+  /** An error of a query whose value no row asks for. */
+  async #isUnasked(given: Given, other: Given): Promise<boolean> {
+    if (!isAnswered(given) || given.rows.length > 0 || isAnswered(other)) return false;
+    const { protocol, keeping, returned } = this.#question;
+    for (const each of returned) {
+      const { error } = await give(this.#ground.plain, each, protocol, keeping);
+      if (error === other.error) return true;
+    }
+    return false;
   }
 
   #isOfPart({ error }: Failure, shards: number): Promise<boolean> {

@@ -6,7 +6,16 @@ import type { Ground, Side } from './ground.ts';
 import { type Judged, judge, type Keeping, type Question } from './oracle.ts';
 import { orderOf } from './outer-order.ts';
 import { QueryWriter } from './query.ts';
-import { apart, type Node, type Parameter, render, smaller, text, varied } from './tree.ts';
+import {
+  apart,
+  type Node,
+  type Parameter,
+  render,
+  returnedQueries,
+  smaller,
+  text,
+  varied,
+} from './tree.ts';
 import { insertOf, makeWorld, type World, type WorldTable } from './world.ts';
 import { writeStatement } from './write.ts';
 
@@ -288,7 +297,8 @@ function questionOf(world: World, tree: Node, how: How): Question {
   const rendered = render(tree, parameters);
   const tables = tablesIn(world, rendered.sql);
   const own = apart(tree).map((each) => render(each, parameters));
-  return { rendered, protocol, keeping, tables, apart: own };
+  const returned = returnedQueries(tree).map((each) => render(each, parameters));
+  return { rendered, protocol, keeping, tables, apart: own, returned };
 }
 
 const SHRINK_TRIES = 600;

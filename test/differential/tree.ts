@@ -120,11 +120,27 @@ export function apart(tree: Node): Node[] {
 }
 
 function withoutReturning(tree: Node): Node | null {
-  const at = tree.parts.findIndex(
-    (part) => typeof part !== 'string' && part.kind === 'option' && part.parts[0] === ' RETURNING ',
-  );
+  const at = returningAt(tree);
   return at === -1 ? null : { ...tree, parts: tree.parts.toSpliced(at, 1) };
 }
+
+/** The outermost queries in what a write returns: where it writes no row, PostgreSQL runs none of them. */
+export function returnedQueries(tree: Node): Node[] {
+  const returning = tree.parts[returningAt(tree)];
+  const found: Node[] = [];
+  const visit = (part: Part): void => {
+    if (typeof part === 'string') return;
+    if (part.kind === 'query') found.push(part);
+    else part.parts.forEach(visit);
+  };
+  if (returning !== undefined) visit(returning);
+  return found;
+}
+
+const returningAt = (tree: Node): number =>
+  tree.parts.findIndex(
+    (part) => typeof part !== 'string' && part.kind === 'option' && part.parts[0] === ' RETURNING ',
+  );
 
 function rowsApart(tree: Node): Node[] {
   const at = tree.parts.indexOf(') VALUES ') + 1;

@@ -14,6 +14,11 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     'SELECT tag, count(*) AS n FROM files GROUP BY tag ORDER BY n DESC, tag LIMIT 2',
     'SELECT name, sum(size) FROM files GROUP BY name ORDER BY 2 DESC NULLS LAST, 1 LIMIT 3',
   ],
+  'LIMIT 0 computes what no row is asked of': [
+    'SELECT sum(1 / (id - id)) FROM files LIMIT 0',
+    'SELECT tag, avg(1 / (id - id)) FROM files GROUP BY tag HAVING count(*) > 0 ORDER BY 2 LIMIT 0',
+    'SELECT DISTINCT 1 / (id - id) FROM files LIMIT 0 OFFSET 3',
+  ],
   'OFFSET is applied twice': [
     'SELECT id FROM files ORDER BY id, user_id LIMIT 5 OFFSET 20',
     'SELECT tag, count(*) FROM files GROUP BY tag ORDER BY tag OFFSET 2',

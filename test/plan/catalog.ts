@@ -174,6 +174,10 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
         : { kind: 'home', keyColumn: null },
     routineTouchesSharded: (name) => name === 'archive_files',
     hasRoutine: (name) => ['archive_files', 'become', 'json_note', 'cutoff', 'late'].includes(name),
+    scalarRoutines: new Map([
+      ['slug', { mayBeText: true }],
+      ['likeness', { mayBeText: false }],
+    ]),
     settingRoutines: {
       names: new Set(['become']),
       byTriggers: false,

@@ -1,0 +1,103 @@
+// Functions: what the planner knows of PostgreSQL's own is what pg_proc says, and users' own are pushed only where they may.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { givesText, isScalar } from '../../src/plan/functions.ts';
+import type { Call } from '../../src/sql/expression.ts';
+import { compare, type ParityServers, startParity } from './servers.ts';
+
+let servers: ParityServers;
+
+beforeAll(async () => {
+  servers = await startParity(3);
+});
+
+afterAll(() => servers?.close());
+
+const named = (name: string) =>
+  ({ kind: 'call', name, schema: null, over: null, args: [] }) as unknown as Call;
+
+interface Overloads {
+  readonly name: string;
+  readonly isPlain: boolean;
+  readonly mayBeText: boolean;
+}
+
+const OVERLOADS = `
+  SELECT p.proname AS name,
+    bool_and(p.prokind = 'f' AND NOT p.proretset AND p.provolatile <> 'v') AS "isPlain",
+    bool_or(t.typcollation <> 0 OR t.typtype = 'p') AS "mayBeText"
+  FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+  WHERE p.pronamespace = 'pg_catalog'::regnamespace GROUP BY p.proname`;
+
+describe('PostgreSQL’s own', () => {
+  let overloads: readonly Overloads[];
+
+  beforeAll(async () => {
+    const { rows } = await servers.plain.query<Overloads>(OVERLOADS);
+    overloads = rows.filter(({ name }) => isScalar(named(name)));
+  });
+
+  test('are computed by any shard only where all of a name give one value, not by chance', () => {
+    expect(overloads.length).toBeGreaterThan(300);
+    expect(overloads.filter(({ isPlain }) => !isPlain)).toEqual([]);
+  });
+
+  test('give text where one of a name does', () => {
+    const wrong = overloads.filter(({ name, mayBeText }) => mayBeText !== givesText(named(name)));
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('users’ own', () => {
+  const MAKE = [
+    'CREATE EXTENSION pg_trgm',
+    'CREATE EXTENSION hstore',
+    `CREATE FUNCTION slug(t text) RETURNS text LANGUAGE sql IMMUTABLE
+       AS $$ SELECT lower(replace(t, ' ', '-')) $$`,
+    'CREATE FUNCTION twice(n int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS $$ SELECT 2 * n $$',
+    `CREATE FUNCTION body_of(n int8) RETURNS text LANGUAGE plpgsql IMMUTABLE
+       AS $$ BEGIN RETURN (SELECT body FROM notes WHERE id = n); END $$`,
+    `CREATE FUNCTION body_by(n int8) RETURNS text LANGUAGE plpgsql IMMUTABLE
+       AS $$ BEGIN RETURN body_of(n); END $$`,
+    // By a name of PostgreSQL's own.
+    `CREATE FUNCTION log(t text) RETURNS text LANGUAGE plpgsql
+       AS $$ BEGIN RETURN (SELECT max(body) FROM notes) || t; END $$`,
+  ];
+
+  beforeAll(async () => {
+    for (const sql of MAKE)
+      expect((await compare(servers, sql, { ordered: false })).refused).toBe(false);
+  });
+
+  test.each([
+    ["SELECT id FROM files ORDER BY similarity(name, 'report') DESC, id, user_id LIMIT 7", 1],
+    ['SELECT slug(name), count(*) FROM files GROUP BY 1 ORDER BY 2, 1', 2],
+    ['SELECT DISTINCT twice(size) FROM files ORDER BY 1', 2],
+    ['SELECT max(twice(size)), sum(twice(id)), min(similarity(name, tag)) FROM files', 2],
+    ["SELECT hstore('a', name), count(*) FROM files GROUP BY 1 ORDER BY 2, 1", 2],
+    ['SELECT id, body_of(id) FROM files ORDER BY id, user_id', 3],
+    ['SELECT id, body_by(id) FROM files ORDER BY id, user_id', 3],
+    ['SELECT id, log(name) FROM files ORDER BY id, user_id', 3],
+  ])('%s', async (sql, inClass) => {
+    const { plain, proxy, engine } = await compare(servers, sql, { ordered: true });
+    expect(proxy).toEqual(plain);
+    expect(engine).toEqual(plain);
+    const { rows } = await servers.proxy.query({ text: `EXPLAIN ${sql}`, rowMode: 'array' });
+    expect(rows[0]![0]).toContain(`class ${inClass}`);
+  });
+
+  test.each([
+    "UPDATE files SET name = slug(name) WHERE size > 3 RETURNING id, slug(name), hstore('a', name)",
+    'DELETE FROM files WHERE twice(size) > 60 RETURNING twice(id)',
+  ])('%s', async (sql) => {
+    for (const client of [servers.plain, servers.proxy]) await client.query('BEGIN');
+    const [plain, proxy] = await Promise.all(
+      [servers.plain, servers.proxy].map(async (client) =>
+        (await client.query(sql)).rows.map((r) => JSON.stringify(r)).sort(),
+      ),
+    );
+    for (const client of [servers.plain, servers.proxy]) await client.query('ROLLBACK');
+    expect(plain!.length).toBeGreaterThan(0);
+    expect(proxy).toEqual(plain);
+  });
+});
