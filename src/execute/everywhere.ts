@@ -159,7 +159,7 @@ async function sequencesOfOneShard(
   const tables = created.filter(({ kind }) => kind !== 'sharded');
   if (tables.length === 0) return new Set();
   const oids = tables.map(
-    (table) => `pg_catalog.to_regclass(${quoteLiteral(nameOf(table.relation))})`,
+    (table) => `pg_catalog.to_regclass(${quoteLiteral(relationSql(table.relation))})`,
   );
   const { rows } = await query(
     home,
@@ -201,7 +201,7 @@ async function looseKeysOf(
   const { rows } = await query(
     home,
     `SELECT i.indexrelid::pg_catalog.text FROM pg_catalog.pg_index i
-      WHERE i.indrelid = pg_catalog.to_regclass(${quoteLiteral(nameOf(table.relation))})
+      WHERE i.indrelid = pg_catalog.to_regclass(${quoteLiteral(relationSql(table.relation))})
         AND (i.indisunique OR i.indisexclusion)
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid
           AND a.attname = ${quoteLiteral(table.keyColumn)}
@@ -215,7 +215,8 @@ async function looseKeysOf(
   return rows.map(([name]) => name!);
 }
 
-function nameOf({ schema, name }: NewTable['relation']): string {
+/** As SQL. */
+export function relationSql({ schema, name }: NewTable['relation']): string {
   const parts = schema === null ? [name] : [schema, name];
   return parts.map(quoteName).join('.');
 }
@@ -225,7 +226,7 @@ async function rememberKind(
   connection: ServerConnection,
   { relation, kind, keyColumn }: NewTable,
 ): Promise<void> {
-  const found = `SELECT ${quoteLiteral(nameOf(relation))}::pg_catalog.regclass::pg_catalog.oid`;
+  const found = `SELECT ${quoteLiteral(relationSql(relation))}::pg_catalog.regclass::pg_catalog.oid`;
   const [[oid]] = (await query(connection, found)).rows as [[string]];
   const key = keyColumn === null ? 'NULL' : quoteLiteral(keyColumn);
   await queryAsLogin(connection, `SELECT drive.set_table_kind(${oid}, '${kind}', ${key})`);

@@ -8,13 +8,13 @@ import { exactRow } from '../plan/exact-row.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Placement } from '../topology/placement.ts';
-import type { Table } from '../topology/table.ts';
+import type { TableKind } from '../topology/table.ts';
 import { queryAsLogin } from './as-login.ts';
 
 export interface TableMove {
   /** Qualified and quoted. */
   readonly name: string;
-  readonly table: Table;
+  readonly from: TableKind;
   readonly kind: 'sharded' | 'reference' | 'home';
   readonly key: string | null;
   readonly placement: Placement;
@@ -28,21 +28,88 @@ export async function spreadTable(move: TableMove): Promise<void> {
   const name = quoteLiteral(move.name);
   await query(home, `LOCK TABLE ${move.name} IN ACCESS EXCLUSIVE MODE`);
   await checkMovable(home, move.name);
-  await checkViews(home, move);
+  const tree = await treeOf(home, move.name);
+  await checkViews(home, move, tree);
   const [early, late] = await Promise.all([
     column(home, `SELECT drive.table_script(${name}, false)`),
     column(home, `SELECT drive.table_script(${name}, true)`),
   ]);
   for (const other of others) for (const sql of early) await query(other, sql);
-  const moved = await copyRows(home, others, move);
+  const budget = new RowBudget(move.name);
+  const parts = tree.filter(({ holdsRows }) => holdsRows);
+  const moved: (readonly string[])[] = [];
+  for (const part of parts) moved.push(await copyRows(home, others, part, move, budget));
   for (const other of others) for (const sql of late) await query(other, sql);
-  if (moved.length > 0) {
-    await query(home, `ALTER TABLE ${move.name} DISABLE TRIGGER USER`);
-    await query(home, `DELETE FROM ${move.name} WHERE ctid = ANY('{${moved.join(',')}}'::tid[])`);
-    await query(home, `ALTER TABLE ${move.name} ENABLE TRIGGER USER`);
+  for (const [i, places] of moved.entries()) {
+    if (places.length === 0) continue;
+    const { name } = parts[i]!;
+    await withoutTriggers(home, name, () =>
+      query(home, `DELETE FROM ${name} WHERE ctid = ANY('{${places.join(',')}}'::tid[])`),
+    );
   }
-  if (move.kind === 'sharded') await strideSequences(move);
-  await rememberKind(move, move.connections);
+  if (move.kind === 'sharded') await strideSequences(move, tree);
+  await rememberKind(move, tree, move.connections);
+}
+
+/** The table that is moved, or one that is a partition of it, directly or not. */
+interface Member {
+  readonly oid: string;
+  /** Qualified and quoted. */
+  readonly name: string;
+  /** Quoted: those that can be given a value. */
+  readonly columns: readonly string[];
+  readonly holdsRows: boolean;
+}
+
+async function treeOf(home: ServerConnection, name: string): Promise<readonly Member[]> {
+  const { rows } = await query(
+    home,
+    `SELECT oid, named, columns, holds_rows FROM drive.table_tree(${quoteLiteral(name)})`,
+  );
+  return rows.map(([oid, named, columns, holdsRows]) => ({
+    oid: oid!,
+    name: named!,
+    columns: (JSON.parse(columns!) as string[]).map(quoteName),
+    holdsRows: holdsRows === 't',
+  }));
+}
+
+const oidsOf = (tree: readonly Member[]): string => tree.map(({ oid }) => oid).join(', ');
+
+/** Of all rows that one change moves. */
+class RowBudget {
+  readonly #name: string;
+  #count = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Throws SqlError. */
+  spend(count: number): void {
+    this.#count += count;
+    if (this.#count > MOVED_ROWS_MAX) throw tooManyRows(this.#name);
+  }
+}
+
+/** Triggers of users do not fire in `run`, and are behind it as they were. */
+async function withoutTriggers(
+  connection: ServerConnection,
+  table: string,
+  run: () => Promise<unknown>,
+): Promise<void> {
+  const { rows } = await query(
+    connection,
+    `SELECT pg_catalog.quote_ident(tgname), tgenabled FROM pg_catalog.pg_trigger
+      WHERE tgrelid = ${quoteLiteral(table)}::regclass AND NOT tgisinternal AND tgenabled <> 'D'`,
+  );
+  for (const [trigger] of rows)
+    await query(connection, `ALTER TABLE ${table} DISABLE TRIGGER ${trigger}`);
+  await run();
+  for (const [trigger, enabled] of rows) {
+    const how = enabled === 'R' ? 'REPLICA ' : enabled === 'A' ? 'ALWAYS ' : '';
+    await query(connection, `ALTER TABLE ${table} ENABLE ${how}TRIGGER ${trigger}`);
+  }
 }
 
 async function checkMovable(home: ServerConnection, name: string): Promise<void> {
@@ -56,14 +123,19 @@ async function checkMovable(home: ServerConnection, name: string): Promise<void>
 }
 
 /** Views that are on the home shard alone would not be found where their rows are. */
-async function checkViews(home: ServerConnection, { name, kind }: TableMove): Promise<void> {
+async function checkViews(
+  home: ServerConnection,
+  { name, kind }: TableMove,
+  tree: readonly Member[],
+): Promise<void> {
   if (kind !== 'sharded') return;
   const [view] = await column(
     home,
     `SELECT w.ev_class::pg_catalog.regclass::text FROM pg_catalog.pg_depend d
      JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
      WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-       AND d.refobjid = ${quoteLiteral(name)}::pg_catalog.regclass LIMIT 1`,
+       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND d.refobjid IN (${oidsOf(tree)}) LIMIT 1`,
   );
   if (view === undefined) return;
   throw new SqlError({
@@ -83,26 +155,26 @@ async function column(connection: ServerConnection, sql: string): Promise<string
 async function copyRows(
   home: ServerConnection,
   others: readonly ServerConnection[],
+  part: Member,
   move: TableMove,
+  budget: RowBudget,
 ): Promise<readonly string[]> {
   const gone: string[] = [];
-  let count = 0;
   const keySql = move.key === null ? 'NULL' : `(${quoteName(move.key)})::bigint`;
-  const select = `SELECT ${keySql}, ctid, ${exactRow('t', move.name)} FROM ONLY ${move.name} t`;
+  const select = `SELECT ${keySql}, ctid, ${exactRow('t', part.name)} FROM ONLY ${part.name} t`;
   for await (const rows of batches(home, select)) {
-    count += rows.length;
-    if (count > MOVED_ROWS_MAX) throw tooManyRows(move.name);
-    const parts = new Map<ServerConnection, string[]>(others.map((other) => [other, []]));
+    budget.spend(rows.length);
+    const shares = new Map<ServerConnection, string[]>(others.map((other) => [other, []]));
     for (const [key, ctid, row] of rows) {
-      if (move.kind === 'reference') for (const part of parts.values()) part.push(row!);
+      if (move.kind === 'reference') for (const share of shares.values()) share.push(row!);
       else {
         const target = move.connections[shardOf(key ?? null, move)]!;
         if (target === home) continue;
-        parts.get(target)!.push(row!);
+        shares.get(target)!.push(row!);
         gone.push(`"${ctid!}"`);
       }
     }
-    for (const [other, part] of parts) await insertRows(other, move, part);
+    for (const [other, share] of shares) await insertRows(other, part, share);
   }
   return gone;
 }
@@ -130,13 +202,10 @@ function shardOf(key: string | null, { placement, name, key: column }: TableMove
 /** `rows`: as PostgreSQL writes composite values. */
 async function insertRows(
   connection: ServerConnection,
-  { name, table }: TableMove,
+  { name, columns }: Member,
   rows: readonly string[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  const columns = table.columns
-    .filter(({ generated }) => !generated)
-    .map((each) => quoteName(each.name));
   const array = `ARRAY[${rows.map(quoteLiteral).join(',')}]::text[]`;
   await query(
     connection,
@@ -147,9 +216,9 @@ async function insertRows(
 }
 
 /** Ids go on behind the last that the home shard gave, each shard with its own. */
-async function strideSequences({ connections, name }: TableMove): Promise<void> {
+async function strideSequences({ connections }: TableMove, tree: readonly Member[]): Promise<void> {
   const [home] = connections;
-  for (const sequence of await ownedSequences(home!, name)) {
+  for (const sequence of await ownedSequences(home!, tree)) {
     const literal = `${quoteLiteral(sequence)}::regclass`;
     const { rows } = await query(
       home!,
@@ -166,18 +235,19 @@ async function strideSequences({ connections, name }: TableMove): Promise<void> 
   }
 }
 
-const ownedSequences = (home: ServerConnection, table: string): Promise<string[]> =>
+const ownedSequences = (home: ServerConnection, tree: readonly Member[]): Promise<string[]> =>
   column(
     home,
     `SELECT objid::regclass::text FROM pg_catalog.pg_depend
-      WHERE refobjid = ${quoteLiteral(table)}::regclass AND deptype IN ('a', 'i')
+      WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND refobjid IN (${oidsOf(tree)}) AND deptype IN ('a', 'i')
         AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)`,
   );
 
 /** Of a table that was sharded: the home shard alone counts on, in the steps that were written. */
-async function narrowSequences({ connections, name }: TableMove): Promise<void> {
+async function narrowSequences({ connections }: TableMove, tree: readonly Member[]): Promise<void> {
   const [home] = connections;
-  for (const sequence of await ownedSequences(home!, name)) {
+  for (const sequence of await ownedSequences(home!, tree)) {
     const literal = `${quoteLiteral(sequence)}::regclass`;
     // One that has been told where to go on from has given no value itself, but others before it have.
     const givenSql = `SELECT CASE WHEN s.is_called THEN s.last_value
@@ -205,37 +275,41 @@ export async function gatherTable(move: TableMove): Promise<void> {
     await query(connection, `LOCK TABLE ${move.name} IN ACCESS EXCLUSIVE MODE`);
   }
   await checkMovable(home, move.name);
-  let count = 0;
-  for (const other of move.table.kind === 'sharded' ? others : []) {
-    for await (const rows of batches(
-      other,
-      `SELECT ${exactRow('t', move.name)} FROM ONLY ${move.name} t`,
-    )) {
-      count += rows.length;
-      if (count > MOVED_ROWS_MAX) throw tooManyRows(move.name);
-      await query(home, `ALTER TABLE ${move.name} DISABLE TRIGGER USER`);
-      await insertRows(
-        home,
-        move,
-        rows.map(([row]) => row!),
-      );
-      await query(home, `ALTER TABLE ${move.name} ENABLE TRIGGER USER`);
-    }
+  const tree = await treeOf(home, move.name);
+  const budget = new RowBudget(move.name);
+  for (const part of move.from === 'sharded' ? tree : []) {
+    if (!part.holdsRows) continue;
+    const select = `SELECT ${exactRow('t', part.name)} FROM ONLY ${part.name} t`;
+    await withoutTriggers(home, part.name, async () => {
+      for (const other of others) {
+        for await (const rows of batches(other, select)) {
+          budget.spend(rows.length);
+          await insertRows(
+            home,
+            part,
+            rows.map(([row]) => row!),
+          );
+        }
+      }
+    });
   }
-  if (move.table.kind === 'sharded') await narrowSequences(move);
+  if (move.from === 'sharded') await narrowSequences(move, tree);
   for (const other of others) await query(other, `DROP TABLE ${move.name}`);
-  await rememberKind(move, [home]);
+  await rememberKind(move, tree, [home]);
 }
 
 async function rememberKind(
-  { name, kind, key }: TableMove,
+  { kind, key }: TableMove,
+  tree: readonly Member[],
   connections: readonly ServerConnection[],
 ): Promise<void> {
   const column = key === null ? 'NULL' : quoteLiteral(key);
+  const names = tree.map(({ name }) => quoteLiteral(name)).join(', ');
   for (const connection of connections) {
     await queryAsLogin(
       connection,
-      `SELECT drive.set_table_kind(${quoteLiteral(name)}::regclass, '${kind}', ${column})`,
+      `SELECT drive.set_table_kind(n::regclass, '${kind}', ${column})
+        FROM pg_catalog.unnest(ARRAY[${names}]) n`,
     );
   }
 }

@@ -10,6 +10,7 @@ import type { Table } from '../topology/table.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
+import { checkFamily, conversions, ruleByParents } from './family.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { relationsIn } from './query-relations.ts';
@@ -25,6 +26,7 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
   mode: 'transaction',
   homeMayBeAlone: false,
   creates: [],
+  converts: [],
   alters: [],
   restarts: false,
   onlyAtHome: null,
@@ -199,6 +201,7 @@ function planAlterTable(
   if (table === null) return null;
   const { ddl } = statement;
   try {
+    checkFamily(table, ddl, context);
     if (table.kind === 'home') {
       checkUnsharded(ddl, context);
       const places = placesOf(
@@ -207,7 +210,8 @@ function planAlterTable(
       );
       return isSpread(places) ? refusedFor(traits.verb, 'mixedDdl') : traits;
     }
-    if (placesOf(mentioned, context).home) return refusedFor(traits.verb, 'mixedDdl');
+    const others = mentioned.filter((each) => !ddl.attached.some((to) => same(to, each)));
+    if (placesOf(others, context).home) return refusedFor(traits.verb, 'mixedDdl');
     if (table.kind === 'sharded') checkSharded(ddl, table, context);
     else checkReference(table, statement, context);
   } catch (error) {
@@ -220,7 +224,9 @@ function planAlterTable(
     statement.node === 'AlterTableStmt' && keyColumn !== null
       ? [{ relation: target!, keyColumn }]
       : [];
-  return everywhere(traits, { mode: ddl.concurrently ? 'each' : 'transaction', restarts, alters });
+  const converts = conversions(table, ddl, context);
+  const mode = ddl.concurrently ? 'each' : 'transaction';
+  return everywhere(traits, { mode, restarts, alters, converts });
 }
 
 /** Columns of a reference table must be filled alike on every shard. */
@@ -344,29 +350,21 @@ export function planNewTable(
       table.kind === 'sharded' ? [{ name: table.keyColumn!, isInteger: true }] : [],
     ),
   ];
-  let { kind, keyColumn } = catalog.newTable(schema, relation.name, columns);
-  const parents = placesOf(ddl.parents, context);
-  if (parents.sharded) {
-    kind = 'sharded';
-    keyColumn ??= inherited.find((table) => table.kind === 'sharded')?.keyColumn ?? null;
-  } else if (parents.reference) kind = 'reference';
-  else if (parents.home) kind = 'home';
-  if (parents.home && (parents.sharded || parents.reference)) {
-    return refusedFor(traits.verb, 'mixedDdl');
-  }
   try {
+    const byColumns = catalog.newTable(schema, relation.name, columns);
+    const { kind, keyColumn } = ruleByParents(ddl.parents, context) ?? byColumns;
     if (kind === 'sharded') checkSharded(ddl, { keyColumn, columns: [] }, context);
     else checkUnsharded(ddl, context);
     if (kind === 'home') return traits;
     if (placesOf(statement.mentions, context).home) throw new Refusal(refused('mixedDdl'));
+    // What it takes over from another table may be a constraint that it cannot have.
+    const takesOver = sources.length > 0 && kind === 'sharded' && keyColumn !== null;
+    const alters = takesOver ? [{ relation, keyColumn }] : [];
+    return everywhere(traits, { creates: [{ relation, kind, keyColumn }], alters });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return refusedPlan(traits.verb, error.fields);
   }
-  // What it takes over from another table may be a constraint that it cannot have.
-  const takesOver = sources.length > 0 && kind === 'sharded' && keyColumn !== null;
-  const alters = takesOver ? [{ relation, keyColumn: keyColumn! }] : [];
-  return everywhere(traits, { creates: [{ relation, kind, keyColumn }], alters });
 }
 
 /** Where a table without a schema in its name is made. */

@@ -268,11 +268,13 @@ const MODES = {
 } as const;
 
 function everywhereText(merge: EverywhereMerge): string {
-  const { mode, homeMayBeAlone, creates, onlyAtHome, elsewhere } = merge;
+  const { mode, homeMayBeAlone, creates, converts, onlyAtHome, elsewhere } = merge;
   const words: string[] = [`everywhere: ${MODES[mode]}`];
   if (homeMayBeAlone) words.push('or on home alone');
-  for (const { kind, keyColumn } of creates) {
-    words.push(`makes a ${kind} table${keyColumn === null ? '' : ` by ${keyColumn}`}`);
+  const by = (keyColumn: string | null) => (keyColumn === null ? '' : ` by ${keyColumn}`);
+  for (const { kind, keyColumn } of creates) words.push(`makes a ${kind} table${by(keyColumn)}`);
+  for (const { relation, kind, keyColumn } of converts) {
+    words.push(`behind making ${relation.name} a ${kind} table${by(keyColumn)}`);
   }
   if (onlyAtHome !== null) words.push(`elsewhere ${errorText(onlyAtHome)}`);
   if (elsewhere !== null) words.push(`but for home: ${elsewhere}`);

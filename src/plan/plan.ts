@@ -211,6 +211,11 @@ export interface NewTable {
   readonly keyColumn: string | null;
 }
 
+/** A home table, and what it is to be. */
+export interface ConvertedTable extends NewTable {
+  readonly kind: 'sharded' | 'reference';
+}
+
 /** A sharded table by its name, and its key. */
 export interface AlteredTable {
   readonly relation: RelationName;
@@ -230,6 +235,8 @@ export interface EverywhereMerge {
   readonly homeMayBeAlone: boolean;
   /** Home tables are remembered on the home shard only, the others everywhere. */
   readonly creates: readonly NewTable[];
+  /** Home tables that become partitions of another kind of table: they are made of that kind first. */
+  readonly converts: readonly ConvertedTable[];
   /** Sharded tables whose keys it may leave without what keeps them apart. */
   readonly alters: readonly AlteredTable[];
   /** It may have set sequences to the same value on every shard. */

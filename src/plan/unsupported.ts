@@ -225,6 +225,10 @@ export const REFUSED = {
     what: 'one DDL statement for home tables and others together, other than a list of tables in TRUNCATE, LOCK, DROP, GRANT or REVOKE',
     hint: 'Name them in statements of their own.',
   },
+  family: {
+    what: 'a partition or child of a table that is of another kind, or sharded by another column',
+    hint: "Give both the same kind and key first: SELECT create_distributed_table('t', 'key'), create_reference_table('t') or undistribute_table('t').",
+  },
   truncateTrigger: {
     what: 'TRUNCATE of a table with a trigger FOR EACH STATEMENT that it fires',
     hint: 'It would fire on every shard. DELETE the rows, or drop the trigger.',

@@ -5,6 +5,7 @@ import { queryAsLogin } from '../execute/as-login.ts';
 import {
   type EverywhereRequest,
   notInstalled,
+  relationSql,
   runInTransaction,
   runShardByShard,
 } from '../execute/everywhere.ts';
@@ -20,6 +21,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import { type Execution, isDescribed } from './execution.ts';
 import type { SessionState } from './state.ts';
+import { moveTable } from './table-kind.ts';
 
 interface Everywhere {
   readonly state: SessionState;
@@ -104,9 +106,12 @@ async function answerOf(
     onNotice,
   };
   if (!inBlock && mode !== 'transaction') return runShardByShard(withConnection, request);
-  if (inBlock) return runInTransaction(state.transaction!, request);
-  const answer = await runInTransaction(state.begin('BEGIN', true), request);
-  await state.endTransaction('commit');
+  const transaction = state.transaction ?? state.begin('BEGIN', true);
+  for (const { relation, kind, keyColumn: key } of merge.converts) {
+    await moveTable({ table: relationSql(relation), kind, key }, transaction, state, context);
+  }
+  const answer = await runInTransaction(transaction, request);
+  if (!inBlock) await state.endTransaction('commit');
   return answer;
 }
 

@@ -31,8 +31,10 @@ export interface DdlFacts {
   readonly foreignKeys: readonly ForeignKey[];
   /** Columns that are dropped, renamed or get another type. */
   readonly changed: readonly string[];
-  /** Tables the new one is a partition or child of. */
+  /** Tables the new or altered one becomes a partition or child of. */
   readonly parents: readonly RelationName[];
+  /** Tables that become partitions of the altered one. */
+  readonly attached: readonly RelationName[];
   /** Options that CREATE or ALTER SEQUENCE, or an identity, names: increment, restart, cycle, … */
   readonly sequenceOptions: readonly string[];
   /** The table of OWNED BY. */
@@ -47,6 +49,7 @@ export const NO_FACTS: DdlFacts = Object.freeze({
   foreignKeys: [],
   changed: [],
   parents: [],
+  attached: [],
   sequenceOptions: [],
   ownedBy: null,
   concurrently: false,

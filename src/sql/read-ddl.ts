@@ -19,6 +19,8 @@ interface Collected {
   readonly uniques: UniqueRule[];
   readonly foreignKeys: ForeignKey[];
   readonly changed: string[];
+  readonly parents: RelationName[];
+  readonly attached: RelationName[];
   readonly sequenceOptions: string[];
 }
 
@@ -31,6 +33,8 @@ export function readDdl(node: Node): DdlFacts {
     uniques: [],
     foreignKeys: [],
     changed: [],
+    parents: tag === 'CreateStmt' ? nodes(fields.inhRelations).flatMap(rangeOf) : [],
+    attached: [],
     sequenceOptions: [],
   };
   if (tag === 'CreateStmt') for (const each of nodes(fields.tableElts)) tableElement(each, into);
@@ -42,7 +46,6 @@ export function readDdl(node: Node): DdlFacts {
   return {
     ...NO_FACTS,
     ...into,
-    parents: tag === 'CreateStmt' ? nodes(fields.inhRelations).flatMap(rangeOf) : [],
     ownedBy: ownerOf(fields.options),
     concurrently: tag !== 'RefreshMatViewStmt' && isConcurrent(fields),
   };
@@ -151,6 +154,12 @@ function command(node: Node, into: Collected): void {
     case 'AT_DropColumn':
     case 'AT_AlterColumnType':
       into.changed.push(String(name));
+      break;
+    case 'AT_AddInherit':
+      into.parents.push(...rangeOf((def ?? {}) as Node));
+      break;
+    case 'AT_AttachPartition':
+      into.attached.push(relationOf((inner.value as Fields).name as RangeVar | undefined));
       break;
     default:
   }

@@ -197,6 +197,28 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
       '55000',
       'ALTER TABLE kind ADD UNIQUE ("Odd ""name", id)',
     ],
+    [
+      `create_distributed_table('kind', 'owner')`,
+      '55000',
+      'ALTER TABLE kind ADD UNIQUE (twice) INCLUDE (owner)',
+    ],
+    [
+      `create_distributed_table('kind', 'owner')`,
+      '55000',
+      'ALTER TABLE kind ADD EXCLUDE (twice WITH =)',
+    ],
+    [
+      `create_distributed_table('kind', 'owner')`,
+      '55000',
+      'ALTER TABLE kind ADD UNIQUE (owner, twice)',
+      'ALTER TABLE kind ADD FOREIGN KEY (twice, owner) REFERENCES kind (owner, twice) NOT VALID',
+    ],
+    [
+      `create_reference_table('kind')`,
+      '55000',
+      'CREATE TABLE IF NOT EXISTS kind_codes (code int PRIMARY KEY)',
+      'ALTER TABLE kind ADD FOREIGN KEY (id) REFERENCES kind_codes NOT VALID',
+    ],
     [`create_reference_table('nothing')`, '42P01'],
     [`create_reference_table('kind')`, '0A000', 'ALTER TABLE kind ENABLE ROW LEVEL SECURITY'],
     [`create_reference_table('kind', 'owner')`, '42883'],
@@ -205,6 +227,26 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     for (const sql of first) await proxy.query(sql);
     await expect(proxy.query(`SELECT ${call}`)).rejects.toMatchObject({ code });
     expect((await proxy.query('SELECT count(*)::int AS n FROM kind')).rows).toEqual([{ n: ROWS }]);
+  });
+
+  it('triggers are as they were, on every shard, behind a change of kind and back', async () => {
+    await make();
+    await proxy.query(`CREATE FUNCTION kind_fires() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN NEW.m := 'good'; RETURN NEW; END $$`);
+    const enabled = { off: 'D', replica: 'R', always: 'A', on: 'O' };
+    for (const name of Object.keys(enabled)) {
+      await proxy.query(`CREATE TRIGGER "${name}" BEFORE UPDATE ON kind
+        FOR EACH ROW EXECUTE FUNCTION kind_fires()`);
+    }
+    await proxy.query(`ALTER TABLE kind DISABLE TRIGGER "off", ENABLE REPLICA TRIGGER replica,
+      ENABLE ALWAYS TRIGGER always`);
+    const states = `SELECT json_object_agg(tgname, tgenabled) FROM pg_trigger
+      WHERE tgrelid = 'kind'::regclass AND NOT tgisinternal`;
+    await proxy.query(`SELECT create_distributed_table('kind', 'owner')`);
+    expect(await onShards(states)).toEqual(everywhere(enabled));
+    await proxy.query(`SELECT undistribute_table('kind')`);
+    expect(await onShardsOf(shards.slice(0, 1), states)).toEqual([enabled]);
+    await proxy.query('DROP TABLE kind; DROP FUNCTION kind_fires()');
   });
 
   it('create_distributed_table is refused while a view reads the table', async () => {
