@@ -64,8 +64,9 @@ export function makeCatalog(
   const tables = new Map<string, Table>();
   const given = schema.kinds;
   const { spread, touching } = spreadRelations(schema, rules, views);
+  const named = new Set(schema.routines.flatMap(({ body }) => wordsOf(body)));
   for (const relation of schema.relations) {
-    const table = tableOf(relation, rules, given, spread, views, warnings);
+    const table = tableOf(relation, rules, given, spread, named, views, warnings);
     tables.set(keyOf(relation.schema, relation.name), table);
   }
   for (const name of Object.keys(rules.tables)) {
@@ -203,6 +204,7 @@ function tableOf(
   rules: ShardingRules,
   given: ShardSchema['kinds'],
   spread: ReadonlySet<number>,
+  named: ReadonlySet<string>,
   views: ViewQueries,
   warnings: string[],
 ): Table {
@@ -221,6 +223,10 @@ function tableOf(
     return Object.freeze({ ...as(kind, null), view });
   }
   const { kind, key } = kindOf(relation, rules, given);
+  if (kind === 'reference') {
+    const copyTriggers = copyTriggersOf(relation, named);
+    return Object.freeze({ ...as(kind, null), copyTriggers });
+  }
   if (kind !== 'sharded') return as(kind, null);
   const column = columns.find((each) => each.name === key);
   if (column === undefined || !INTEGER_OIDS.has(column.typeOid)) {
@@ -233,6 +239,15 @@ function tableOf(
     return as('home', null);
   }
   return Object.freeze({ ...as('sharded', key), keyGivenOn: keyGivenOn(relation, key) });
+}
+
+function copyTriggersOf(
+  { name, fires, triggers }: Relation,
+  namedByRoutines: ReadonlySet<string>,
+): Table['copyTriggers'] {
+  const named = namedByRoutines.has(name.toLowerCase());
+  if (!fires && !named) return undefined;
+  return { fires, changesRows: triggers.length > 0, named };
 }
 
 function keyGivenOn({ triggers }: Relation, key: string): Table['keyGivenOn'] {

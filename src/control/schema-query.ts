@@ -66,6 +66,8 @@ export interface Relation {
   readonly runsCode: boolean;
   /** Those BEFORE INSERT or UPDATE FOR EACH ROW, of it and of what inherits from it. */
   readonly triggers: readonly RowTrigger[];
+  /** An INSERT, UPDATE or DELETE of it, or of what inherits from it, fires a trigger of users. */
+  readonly fires: boolean;
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
   /** A foreign key to it may have rows changed along with an UPDATE of its own. */
@@ -152,6 +154,10 @@ WITH restricted AS (
         )
     ) AS runs_code,
     EXISTS (
+      SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 28 <> 0 AND NOT t.tgisinternal
+        AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
+    ) AS fires,
+    EXISTS (
       SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 32 <> 0 AND NOT t.tgisinternal
         AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
     ) AS fires_on_truncate,
@@ -182,7 +188,7 @@ SELECT pg_catalog.jsonb_build_object(
           WITH RECURSIVE own (oid) AS (SELECT r.oid UNION
             SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
           SELECT oid FROM own)),
-    'runsCode', r.runs_code, 'firesOnTruncate', r.fires_on_truncate,
+    'runsCode', r.runs_code, 'fires', r.fires, 'firesOnTruncate', r.fires_on_truncate,
     'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),

@@ -6,6 +6,7 @@ import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { isPlainConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
+import { copiesToMakeAlike } from './copies-alike.ts';
 import type { CopyOutMerge } from './copy-merge.ts';
 import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
 import { hasTimeDefault, timedCopy } from './copy-time.ts';
@@ -55,7 +56,8 @@ function planIn(
     const format = copyFormat(options, null);
     const rows = format.format === 'binary' ? selectOf(table, columns) : null;
     const merge = { how: 'copyIn', table: name, format, columns, rows } as const;
-    return everywhere(traits, { ...merge, key: null, timed: null });
+    const alike = copiesToMakeAlike(table, context);
+    return { ...everywhere(traits, { ...merge, key: null, timed: null }), alike };
   }
   // Each server would count the rows it has refused by itself.
   if (options.rejectLimit !== null) return refusedFor('COPY', 'copyOption');

@@ -80,6 +80,9 @@ function routedLines(plan: RoutedPlan): string[] {
   if (unknownTable) lines.push('names an unknown table');
   if (plan.asIsAtHome) lines.push('as it is on home only');
   if (plan.strays !== null) lines.push(strayText(plan.strays));
+  if (plan.alike.length > 0) {
+    lines.push(`copies are made alike behind it: ${plan.alike.map(({ sql }) => sql).join(', ')}`);
+  }
   if (refusal !== null) lines.push(`on several shards: ${errorText(refusal)}`);
   if (plan.clock !== null) lines.push(`$${plan.clock + 1} is the time of all`);
   if (merge !== null) lines.push(...mergeLines(merge));

@@ -4,6 +4,7 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { LockStrength, LockWait, RelationName } from '../sql/statement.ts';
 import type { Column, TableKind } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
+import type { CopiedTable } from './copies-alike.ts';
 import type { CopyInMerge, CopyOutMerge } from './copy-merge.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
 import type { SequencesMerge, SetvalMerge } from './sequence-merge.ts';
@@ -355,6 +356,8 @@ export interface RoutedPlan extends PlanCommon {
   readonly asIsAtHome: boolean;
   /** Not null: no server is sent it as it is, however few shards it needs. */
   readonly strays: StrayKeys | null;
+  /** Reference tables whose copies triggers may have made different: they are made alike behind it. */
+  readonly alike: readonly CopiedTable[];
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }

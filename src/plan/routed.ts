@@ -41,6 +41,7 @@ export function routedPlan(
     answers: null,
     asIsAtHome: false,
     strays: null,
+    alike: [],
     groupable: false,
     ...fields,
   };

@@ -4,6 +4,7 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { RowStatement } from '../sql/statement.ts';
 import { type Clocked, withClock } from './clock.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { copiesToMakeAlike } from './copies-alike.ts';
 import { planInsert, surveyInsert } from './insert.ts';
 import { planModify, surveyModify } from './modify.ts';
 import { uncertainParameters } from './parameter-use.ts';
@@ -73,7 +74,11 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
       return inPlace(told ? withOneTime(plan, survey, context) : plan, survey);
     }
     const reference = planReferenceWrite(statement, survey, context);
-    if (reference !== null) return reference;
+    if (reference !== null) {
+      if (reference.op !== 'routed') return reference;
+      const alike = copiesToMakeAlike(targetTable(statement.relation, survey), context);
+      return { ...reference, alike };
+    }
     const plan =
       statement.kind === 'insert'
         ? planInsert(statement, survey, context)

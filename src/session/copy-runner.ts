@@ -1,5 +1,6 @@
 // Copy runner: a COPY over several shards, between a client's socket and the shards.
 
+import { makeCopiesAlike } from '../execute/copies-alike.ts';
 import { type CopyIn, type CopyInResult, openCopyIn } from '../execute/copy-in.ts';
 import { openCopyOut } from '../execute/copy-out.ts';
 import { type TimedCopyIn, timedCopyIn } from '../execute/copy-timed.ts';
@@ -64,9 +65,12 @@ async function copyIn(
   client.write(encodeCopyInResponse(copy.response));
   d.copiesIn();
   const { tag, rows } = await fill(copy, inbox);
-  const strays = execution.plan.op === 'routed' ? execution.plan.strays : null;
-  if (strays !== null) {
-    await refuseStrays(state.transaction!, targets, strays, context.topology().placement);
+  if (execution.plan.op === 'routed') {
+    const { strays, alike } = execution.plan;
+    if (strays !== null) {
+      await refuseStrays(state.transaction!, targets, strays, context.topology().placement);
+    }
+    await makeCopiesAlike(state.transaction!, alike, context.mergeBytesMax);
   }
   if (own !== null) await state.endTransaction('commit');
   state.copied = rows;

@@ -1,6 +1,7 @@
 // Write run: a statement that writes several shards, in the session's transaction or its own.
 
 import { SqlError } from '../base/errors.ts';
+import { makeCopiesAlike } from '../execute/copies-alike.ts';
 import type { Description } from '../execute/describe.ts';
 import { modifiedTable } from '../execute/modified-table.ts';
 import { writeReference } from '../execute/reference-write.ts';
@@ -120,7 +121,14 @@ async function resultOf(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
   const { merge } = run;
   const { d } = staged;
   if (computesFirst(merge)) await refuseReadOnly(staged, tableOf(merge));
-  const strays = run.execution.plan.strays;
+  const { strays, alike } = run.execution.plan;
+  if (alike.length > 0) {
+    return d.state.inTransaction(async () => {
+      const result = await resultBy(staged, run);
+      await makeCopiesAlike(d.state.transaction!, alike, d.context.mergeBytesMax);
+      return result;
+    });
+  }
   if (strays !== null && strays.returned === null) {
     return d.state.inTransaction(async () => {
       const result = await resultBy(staged, run);

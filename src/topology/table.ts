@@ -60,6 +60,17 @@ export interface Table {
   readonly deletesCascade?: boolean | undefined;
   /** Of a sharded one: triggers BEFORE these may give a row another sharding key than the statement has; absent: none. */
   readonly keyGivenOn?: KeyGivenOn | undefined;
+  /** Of a reference table: its triggers, which fire on every shard by themselves; absent: it has nothing to do with any. */
+  readonly copyTriggers?: CopyTriggers | undefined;
+}
+
+export interface CopyTriggers {
+  /** It has some of users. */
+  readonly fires: boolean;
+  /** Some of them are BEFORE INSERT or UPDATE FOR EACH ROW: they may change its rows. */
+  readonly changesRows: boolean;
+  /** The function of a trigger, of whatever table, names it: it may write it. */
+  readonly named: boolean;
 }
 
 export interface KeyGivenOn {

@@ -27,6 +27,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       reads: [],
       rule: null,
       runsCode: false,
+      fires: false,
       triggers: [],
       firesOnTruncate: false,
       updatesCascade: false,

@@ -124,6 +124,10 @@ const TABLES: readonly Table[] = [
     rowSecurity: true,
   },
   {
+    ...table('tariff', 'reference', null, [column('code', 'text'), column('rate', 'int8')]),
+    copyTriggers: { fires: true, changesRows: true, named: false },
+  },
+  {
     ...table('parted', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
     partitioned: true,
   },
