@@ -1,0 +1,48 @@
+// Everywhere merge: DDL that all shards run, and what is to be known of it.
+
+import type { SqlErrorFields } from '../base/errors.ts';
+import type { RelationName } from '../sql/statement.ts';
+import type { TableKind } from '../topology/table.ts';
+
+/** A table or view that a statement makes, to be remembered as what it is. */
+export interface NewTable {
+  readonly relation: RelationName;
+  readonly kind: TableKind;
+  readonly keyColumn: string | null;
+}
+
+/** A home table, and what it is to be. */
+export interface ConvertedTable extends NewTable {
+  readonly kind: 'sharded' | 'reference';
+}
+
+/** A sharded table by its name, and its key. */
+export interface AlteredTable {
+  readonly relation: RelationName;
+  readonly keyColumn: string;
+}
+
+/**
+ * The same statement on every shard, in shard order, answered once. transaction: in one transaction
+ * over all of them. each: shard by shard, because PostgreSQL wants no transaction block. either: as
+ * part of a transaction block where there is one, else shard by shard. block: only in a transaction
+ * block. servers: once on each server that holds shards, for what databases share.
+ */
+export interface EverywhereMerge {
+  readonly how: 'everywhere';
+  readonly mode: 'transaction' | 'each' | 'either' | 'block' | 'servers';
+  /** What it names may exist on the home shard only: then it is done there only. */
+  readonly homeMayBeAlone: boolean;
+  /** Home tables are remembered on the home shard only, the others everywhere. */
+  readonly creates: readonly NewTable[];
+  /** Home tables that become partitions of another kind of table: they are made of that kind first. */
+  readonly converts: readonly ConvertedTable[];
+  /** Sharded tables whose keys it may leave without what keeps them apart. */
+  readonly alters: readonly AlteredTable[];
+  /** It may have set sequences to the same value on every shard. */
+  readonly restarts: boolean;
+  /** Refused with this unless the home shard turns out to be alone. */
+  readonly onlyAtHome: SqlErrorFields | null;
+  /** What every shard but home is sent, which does not have all that the statement names; null: the same. */
+  readonly elsewhere: string | null;
+}
