@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { SqlError } from '../base/errors.ts';
+import { CLIENT_BUFFER_BYTES_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import type { FrameReader } from '../wire/frame.ts';
@@ -12,6 +13,7 @@ export class Conversation {
   readonly reader: FrameReader;
   #gone: SqlError | null = null;
   #wake: (() => void) | null = null;
+  #isHeld = false;
 
   constructor(socket: Socket, reader: FrameReader) {
     this.socket = socket;
@@ -24,8 +26,15 @@ export class Conversation {
 
   #onData = (chunk: Buffer): void => {
     this.reader.push(chunk);
+    // What is sent ahead waits while it is found out whether the client is let in.
+    if (this.reader.bufferedBytes > CLIENT_BUFFER_BYTES_MAX) this.#hold();
     this.#wake?.();
   };
+
+  #hold(): void {
+    this.#isHeld = true;
+    this.socket.pause();
+  }
 
   #onEnd = (): void => {
     this.#gone ??= new SqlError({
@@ -52,6 +61,8 @@ export class Conversation {
   /** Resolves when something has been received, or nothing will be any more. */
   async arrival(): Promise<void> {
     if (this.#gone !== null) return;
+    if (this.#isHeld) this.socket.resume();
+    this.#isHeld = false;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });

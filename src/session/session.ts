@@ -62,6 +62,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
   #syncTaken = false;
   #shutdown: SqlError | null = null;
   #advancing = false;
+  /** The next message is taken when the client has read its answers. */
+  #awaitsDrain = false;
   #end: SessionEnd;
   /** `sinceMs` of the request that was cancelled for taking too long. */
   #lateSinceMs = -1;
@@ -229,15 +231,20 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       this.#fatal(asSqlError(error));
     }
     this.#advancing = false;
-    if (this.#reader.bufferedBytes > CLIENT_BUFFER_BYTES_MAX && this.#phase !== 'ready') {
-      this.#client.pauseReading();
-    }
+    const waits = this.#phase !== 'ready' || this.#awaitsDrain;
+    if (waits && this.#reader.bufferedBytes > CLIENT_BUFFER_BYTES_MAX) this.#client.pauseReading();
   }
 
-  /** A client that does not read its answers gets no more of them. */
+  /** A client that does not read its answers gets no more of them, and is not listened to. */
   #canTakeMore(): boolean {
     if (!this.#socket.writableNeedDrain) return true;
-    this.#client.whenDrained(() => this.#advance());
+    if (this.#awaitsDrain) return false;
+    this.#awaitsDrain = true;
+    this.#client.whenDrained(() => {
+      this.#awaitsDrain = false;
+      this.#client.resumeReading();
+      this.#advance();
+    });
     return false;
   }
 

@@ -3,11 +3,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { letters, RawClient } from '../support/raw-client.ts';
+import { letters, RawClient, startupPacket } from '../support/raw-client.ts';
 
 const MIB = 1024 * 1024;
 /** Far below the result, far above sockets' buffers and what the test itself allocates. */
 const GROWTH_BYTES_MAX = 48 * MIB;
+
+const count = 400;
+const query = encodeQuery(`SELECT '${'x'.repeat(100_000)}'`);
 
 let proxy: TestProxy;
 
@@ -32,4 +35,38 @@ it('a result of 200 MB that nobody reads is not held, while other clients are se
   expect(letters(messages)).toMatch(/^TD{2000}CZ$/);
   await slow.close();
   await other.close();
+});
+
+it('what a client sends that reads no answers is not held, and answered when it reads', async () => {
+  const slow = await RawClient.login(proxy.login);
+  const other = await RawClient.login(proxy.login);
+  slow.socket.pause();
+  for (let i = 0; i < count; i++) slow.socket.write(query);
+  for (let i = 0; i < 300; i++) expect(await other.rows(`SELECT ${i}`)).toEqual([[`${i}`]]);
+  const taken = count * query.length - slow.socket.writableLength;
+  expect(taken).toBeLessThan(GROWTH_BYTES_MAX / 2);
+  slow.socket.resume();
+  expect(letters(await slow.untilReady(count))).toBe('TDCZ'.repeat(count));
+  await slow.close();
+  await other.close();
+});
+
+it('nor is what a client sends ahead that waits to be let in', async () => {
+  const config = { pool: { size: 1 }, proxy: { trust: ['127.0.0.1'] } };
+  const small = await startTestProxy({ shards: 1, config });
+  const holder = await RawClient.login(small.login);
+  await holder.rows('BEGIN');
+  await holder.rows('SELECT 1');
+  const waiting = await RawClient.open(small.login);
+  const { user, database } = small.login;
+  // A server is to be asked what the setting means, and none is free.
+  waiting.send(startupPacket({ user, database, work_mem: '5MB' }));
+  for (let i = 0; i < count; i++) waiting.socket.write(query);
+  for (let i = 0; i < 300; i++) expect(await holder.rows(`SELECT ${i}`)).toEqual([[`${i}`]]);
+  expect(count * query.length - waiting.socket.writableLength).toBeLessThan(GROWTH_BYTES_MAX / 2);
+  await holder.rows('COMMIT');
+  expect(letters(await waiting.untilReady(1 + count))).toMatch(/^RS*KZ(TDCZ)*$/);
+  await holder.close();
+  await waiting.close();
+  await small.close();
 });
