@@ -164,8 +164,12 @@ export function carriedSql(
 export const carriedValues = (columns: readonly CarriedColumn[]): string[] =>
   columns.map((column, i) => carriedValue(column, `made.c${i + 1}`));
 
+/** Its cast from text does not read what is written for none, `-`. */
+const REGCLASS = 2205;
+
 function carriedValue({ typeOid, type, readAs }: CarriedColumn, sql: string): string {
   if (readAs !== null) return `${sql}::${readAs}`;
+  if (typeOid === REGCLASS) return `pg_catalog.regclassin(${sql}::pg_catalog.cstring)`;
   return carriedFormat(typeOid) === 1 ? sql : `${sql}::${type}`;
 }
 

@@ -76,11 +76,11 @@ export function elementOf({ typeOid, collation }: Column): LeafElement | null {
 
 /**
  * Types, and their arrays, that PostgreSQL does not read in binary as it writes them: aclitem has no such
- * form, an empty tsquery is malformed to tsqueryrecv(), and regclass and its kin are numbers in it, which
- * mean something else on another server. Source: src/include/catalog/pg_type.dat.
+ * form, an empty tsquery, int2vector or oidvector is malformed to its function, and regclass and its kin are
+ * numbers in it, which mean something else on another server. Source: src/include/catalog/pg_type.dat.
  */
 const TEXT_ONLY: ReadonlySet<number> = new Set([
-  ...[1033, 1034, 3615, 3645],
+  ...[1033, 1034, 3615, 3645, 22, 30, 1006, 1013],
   ...[24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191],
   ...[1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4090, 4097, 4192],
 ]);

@@ -21,7 +21,7 @@ const SHARDED_DDL = `
   CREATE EXTENSION citext;
   CREATE DOMAIN german AS text COLLATE "de-x-icu";
   CREATE FUNCTION titled(files) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1.name || $1.id$$;
-  CREATE TABLE sought (user_id int8 NOT NULL, what tsquery, kept_in regclass, made_by regproc);
+  CREATE TABLE sought (user_id int8 NOT NULL, what tsquery, kept_in regclass, made_by regproc, args oidvector);
   CREATE VIEW ranked AS SELECT f AS file, rank() OVER (ORDER BY f.size, f.id, f.user_id) AS n FROM files f;
   CREATE VIEW sized AS SELECT f AS file, m.name FROM members m LEFT JOIN files f ON f.size = m.user_id;`;
 
@@ -87,8 +87,8 @@ export async function insertRows(client: pg.Client): Promise<void> {
     `INSERT INTO thirds VALUES (3, 'ok', 0.3333333333333333, '2026-01-01'), (7, 'sad', 0.14285714285714285, NULL)`,
   );
   await client.query(
-    `INSERT INTO sought VALUES (1, plainto_tsquery('simple', ''), 'files', 'titled'),
-       (2, 'a & b', 'files', 'titled'), (3, NULL, 'narrow', 'now')`,
+    `INSERT INTO sought VALUES (1, plainto_tsquery('simple', ''), 'files', 'titled', ''),
+       (2, 'a & b', 'files', 'titled', '23 25'), (3, NULL, 'narrow', 'now', NULL), (4, NULL, 0, 0, '0')`,
   );
   await client.query(
     `INSERT INTO narrow VALUES (1, 'sad'), (2, 'ok'), (42, 'happy'), (-17, NULL), (2147483647, 'ok')`,

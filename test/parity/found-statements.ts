@@ -47,6 +47,7 @@ export const FOUND: readonly string[] = [
   'SELECT what, rank() OVER (ORDER BY user_id) FROM sought',
   'SELECT kept_in, count(*), array_agg(DISTINCT made_by::text) FROM sought GROUP BY 1',
   'SELECT DISTINCT made_by FROM sought',
+  'SELECT args, rank() OVER (ORDER BY user_id) FROM sought',
   'SELECT a.user_id, b.user_id FROM sought a JOIN sought b ON a.kept_in = b.kept_in',
   // The type of what is copied.
   'SELECT pg_typeof(f.size), pg_typeof(n.mood), pg_typeof(f.price), f.id FROM files f JOIN narrow n ON n.user_id = f.id',

@@ -378,5 +378,6 @@ export const WRITES: readonly string[] = [
   'INSERT INTO files (id, user_id) VALUES (1000, 1)',
   'INSERT INTO files (id, user_id) VALUES (2000, 1), (2001, 2), (1000, 1)',
   'INSERT INTO files (id, user_id) VALUES (2002, NULL)',
+  'INSERT INTO sought SELECT user_id + 1, what, kept_in, made_by, args FROM sought RETURNING user_id, kept_in, args',
   'DELETE FROM files WHERE id >= 1000',
 ];
