@@ -64,6 +64,8 @@ export type SessionAction =
   | {
       readonly action: 'prepare';
       readonly name: string;
+      /** All of the text before `sql`. */
+      readonly before: string;
       readonly sql: string;
       readonly parameterTypes: readonly number[];
     }

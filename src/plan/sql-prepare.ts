@@ -14,14 +14,15 @@ export function planPrepare(statement: UtilityStatement, { sql, tokens }: PlanIn
   if (parameterTypes.includes(null)) return refusedFor('PREPARE', 'prepareType');
   // PREPARE name [ (type, …) ] AS statement: types contain no word AS.
   const as = tokens.findIndex((token, i) => i > 1 && token.text === 'as');
-  const body = sql.slice(tokens[as + 1]!.start);
+  const { start } = tokens[as + 1]!;
   return {
     op: 'session',
     verb: 'PREPARE',
     action: {
       action: 'prepare',
       name: statement.name ?? '',
-      sql: body,
+      before: sql.slice(0, start),
+      sql: sql.slice(start),
       parameterTypes: parameterTypes as number[],
     },
   };

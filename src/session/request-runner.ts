@@ -1,13 +1,13 @@
 // RequestRunner: runs a client's Query or batch the careful way, one statement after the other.
 
-import { asSqlError, SqlError } from '../base/errors.ts';
+import { asSqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import type { Plan, SequencePlan } from '../plan/plan.ts';
 import type { Planned } from '../plan/planner.ts';
 import { ServerError } from '../pool/query.ts';
 import { tokenize } from '../sql/token.ts';
-import { charactersOf, encodeErrorResponse, movedBehind } from '../wire/error-response.ts';
+import { encodeErrorResponse } from '../wire/error-response.ts';
 import type { BatchMessage } from './batch.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import { BatchRunner } from './batch-runner.ts';
@@ -18,6 +18,7 @@ import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { StatementValues } from './prepared.ts';
 import { Runner } from './runner.ts';
 import { isInBlock } from './session-actions.ts';
+import { movedError } from './session-errors.ts';
 import { ErrorPassedOn } from './single.ts';
 
 function namesUnknownTable(plan: Plan): boolean {
@@ -27,15 +28,6 @@ function namesUnknownTable(plan: Plan): boolean {
 
 /** The text of a Query message. */
 const sqlOf = (message: Buffer): string => message.toString('utf8', 5, message.length - 1);
-
-/** The error of a part in terms of the whole string, in which `before` stands before it. */
-function movedError(error: unknown, before: string): unknown {
-  if (error instanceof ServerError) return new ServerError(movedBehind(error.fields, before));
-  if (!(error instanceof SqlError) || error.position === undefined) return error;
-  const { code, message, detail, hint, severity } = error;
-  const position = error.position + charactersOf(before);
-  return new SqlError({ code, message, detail, hint, severity, position });
-}
 
 /** Everything but ReadyForQuery is its business. */
 export class RequestRunner {

@@ -17,6 +17,7 @@ import { handPlan } from './hand.ts';
 import { PlanWatch } from './plan-watch.ts';
 import { currentPlan, type PreparedStatement, StatementValues, serverParse } from './prepared.ts';
 import type { Runner } from './runner.ts';
+import { movedError } from './session-errors.ts';
 import type { SessionState } from './state.ts';
 
 export type PreparedAction = Extract<
@@ -66,7 +67,7 @@ function preparedStatement(name: string, state: SessionState): PreparedStatement
 }
 
 async function define(
-  { name, sql, parameterTypes }: Extract<PreparedAction, { action: 'prepare' }>,
+  { name, before, sql, parameterTypes }: Extract<PreparedAction, { action: 'prepare' }>,
   runner: Runner,
   { state, context }: PreparedDependencies,
 ): Promise<void> {
@@ -80,7 +81,11 @@ async function define(
   const { plan } = statement.planned;
   if (plan.op === 'refused') throw new SqlError(plan.error);
   // The server's own judgement of the text comes now, as it does on one PostgreSQL.
-  await runner.description(plan, sql, parameterTypes);
+  try {
+    await runner.description(plan, sql, parameterTypes);
+  } catch (error) {
+    throw movedError(error, before);
+  }
   state.statements.set(name, statement);
 }
 

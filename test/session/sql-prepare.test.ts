@@ -101,6 +101,18 @@ test.each([
   await client.query('DEALLOCATE narrow');
 });
 
+test.each([
+  'PREPARE /* ä */ wrong AS SELECT nothing FROM items',
+  'SELECT 1; PREPARE wrong(int) AS UPDATE items SET nothing = $1',
+])('an error in it is told at its place: %s', async (sql) => {
+  const positionIn = (server: pg.Client) =>
+    server.query(sql).then(
+      () => null,
+      ({ code, position }: pg.DatabaseError) => ({ code, position }),
+    );
+  expect(await positionIn(client)).toEqual(await positionIn(plain));
+});
+
 test('a statement of the protocol and one of SQL share their names', async () => {
   await client.query({ name: 'shared', text: 'SELECT $1::int4 AS n', values: [1] });
   expect((await client.query('EXECUTE shared(7)')).rows).toEqual([{ n: 7 }]);
