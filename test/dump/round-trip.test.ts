@@ -13,7 +13,7 @@ import { ACCOUNTS, FIRST_BALANCE, openAccounts, whileTransferring } from '../sup
 import { installedBin, runTool } from './client-tools.ts';
 import { type InstalledServers, startInstalled } from './servers.ts';
 
-const SOURCE = readFileSync(join(import.meta.dirname, 'source.sql'), 'utf8');
+const sqlOf = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8');
 const STOP = ['-X', '-q', '-v', 'ON_ERROR_STOP=1'];
 /** What is the proxy's own. */
 const OWN = ['--exclude-schema=drive'];
@@ -58,7 +58,7 @@ describe.runIf(installedBin !== null)('A dump', { timeout: TIMEOUT_MS }, () => {
   beforeAll(async () => {
     servers = await startInstalled(directory, installedBin!);
     source = await servers.single('source');
-    await runTool('psql', source, STOP, SOURCE);
+    await runTool('psql', source, STOP, sqlOf('source.sql'));
     dumped = await dump(source);
   });
 
@@ -71,6 +71,14 @@ describe.runIf(installedBin !== null)('A dump', { timeout: TIMEOUT_MS }, () => {
     const there = await cluster(`plain${shards}`, shards);
     await runTool('psql', there, STOP, await runTool('pg_dump', source, []));
     expect(await dump(there)).toEqual(dumped);
+  });
+
+  it('of a database that has grown, with its odd names, dumps back equal', async () => {
+    const grown = await servers.single('grown');
+    await runTool('psql', grown, STOP, sqlOf('grown.sql'));
+    const there = await cluster('grown_there', 3);
+    await runTool('psql', there, STOP, await runTool('pg_dump', grown, []));
+    expect(await dump(there)).toEqual(await dump(grown));
   });
 
   it.each([
