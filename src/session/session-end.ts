@@ -13,12 +13,15 @@ import { clientGone } from './session-errors.ts';
 import type { SessionState } from './state.ts';
 
 export class SessionEnd {
+  /** Called when the last cancel request under way has arrived. */
+  onCancelled: (() => void) | null = null;
   #context: SessionContext;
   #state: SessionState;
   #relay: Relay;
   #lane: RelayLane;
   #inbox: CopyInbox;
   #abandoned: NodeJS.Timeout | undefined;
+  #cancels = 0;
 
   constructor(
     context: SessionContext,
@@ -32,6 +35,11 @@ export class SessionEnd {
     this.#relay = relay;
     this.#lane = lane;
     this.#inbox = inbox;
+  }
+
+  /** A cancel request is on its way, and would hit whatever the session sends before it has arrived. */
+  get isCancelling(): boolean {
+    return this.#cancels > 0;
   }
 
   /** The server connections that work for the client now. */
@@ -69,7 +77,10 @@ export class SessionEnd {
       this.#inbox.abort(error);
       return;
     }
+    this.#cancels += 1;
     await Promise.all(this.busyConnections().map(cancelStatement));
+    this.#cancels -= 1;
+    if (this.#cancels === 0) this.onCancelled?.();
   }
 
   /** Nobody waits for the answer: what is under way is stopped, and its end is to clean up. */

@@ -94,6 +94,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     const inbox = new CopyInbox(client);
     this.#inbox = inbox;
     this.#end = new SessionEnd(own, state, relay, this.#lane, inbox);
+    this.#end.onCancelled = () => this.#goOn();
     const copiesIn = () => this.laneCopiesIn();
     this.#runner = new RequestRunner({
       context: own,
@@ -231,12 +232,13 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       this.#fatal(asSqlError(error));
     }
     this.#advancing = false;
-    const waits = this.#phase !== 'ready' || this.#awaitsDrain;
+    const waits = this.#phase !== 'ready' || this.#awaitsDrain || this.#end.isCancelling;
     if (waits && this.#reader.bufferedBytes > CLIENT_BUFFER_BYTES_MAX) this.#client.pauseReading();
   }
 
-  /** A client that does not read its answers gets no more of them, and is not listened to. */
+  /** What comes next must not be hit by a late cancel; and who reads no answers is not listened to. */
   #canTakeMore(): boolean {
+    if (this.#end.isCancelling) return false;
     if (!this.#socket.writableNeedDrain) return true;
     if (this.#awaitsDrain) return false;
     this.#awaitsDrain = true;

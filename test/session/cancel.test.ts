@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
 import { encodeCancelRequest, PROTOCOL_3_2 } from '../../src/wire/startup.ts';
 import type { BackendKey } from '../../src/wire/status.ts';
+import { startForwardedProxy } from '../support/forwarded-proxy.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { errorCode, fieldsOf, letters, RawClient, statusOf } from '../support/raw-client.ts';
 import { say } from '../support/transcript.ts';
@@ -157,3 +158,29 @@ async function cancelUntilAnswered(client: RawClient) {
   expect(fieldsOf(messages.find(({ type }) => type === 'E')!).get('C')).toBe('57014');
   return messages;
 }
+
+describe('A cancel that comes to the server late', () => {
+  it('hits nothing that its client has sent since', async () => {
+    const forwarded = await startForwardedProxy({ size: 2 }, async () => undefined);
+    const [home] = forwarded.forwarders;
+    const client = await RawClient.login(forwarded.login);
+    const other = await RawClient.login(forwarded.login);
+    // Both have a connection of their own, which is open.
+    for (const each of [client, other]) await each.rows('BEGIN');
+    for (const each of [client, other]) await each.rows('SELECT 1');
+    home!.stallNew();
+    client.send(encodeQuery('SELECT pg_sleep(0.3)'));
+    const canceller = await RawClient.open(forwarded.login);
+    const arrives = home!.accepted();
+    canceller.send(encodeCancelRequest(client.key.processId, client.key.secret));
+    await arrives;
+    expect(errorCode(await client.untilReady())).toBe('');
+    client.send(encodeQuery('SELECT pg_sleep(0.3)'));
+    for (let i = 0; i < 50; i++) await other.rows('SELECT 1');
+    home!.flow();
+    await canceller.untilEnd();
+    expect(errorCode(await client.untilReady())).toBe('');
+    for (const each of [client, other, canceller]) await each.close();
+    await forwarded.close();
+  });
+});

@@ -58,6 +58,11 @@ export class Forwarder {
     }
   }
 
+  /** Answers no new connection; those that are open flow on. */
+  stallNew(): void {
+    this.#stalled = true;
+  }
+
   flow(): void {
     this.#stalled = false;
     for (const { client, server } of this.#pairs) {
