@@ -67,7 +67,9 @@ export function makeCatalog(
   const named = new Set(schema.routines.flatMap(({ body }) => wordsOf(body)));
   for (const relation of schema.relations) {
     const table = tableOf(relation, rules, given, spread, named, views, warnings);
-    tables.set(keyOf(relation.schema, relation.name), table);
+    const reaches = table.kind === 'home' && relation.calls.some((name) => touching.has(name));
+    const known = reaches ? Object.freeze({ ...table, touchesSharded: true }) : table;
+    tables.set(keyOf(relation.schema, relation.name), known);
   }
   for (const name of Object.keys(rules.tables)) {
     if (![...tables.values()].some((table) => isNamed(table, name))) {

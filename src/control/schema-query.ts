@@ -68,6 +68,8 @@ export interface Relation {
   readonly triggers: readonly RowTrigger[];
   /** An INSERT, UPDATE or DELETE of it, or of what inherits from it, fires a trigger of users. */
   readonly fires: boolean;
+  /** Users' routines, in lower case, that its triggers, defaults, constraints and policies call. */
+  readonly calls: readonly string[];
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
   /** A foreign key to it may have rows changed along with an UPDATE of its own. */
@@ -123,6 +125,12 @@ const defaultsOf = (name: string): string => `(
           WHERE datname = pg_catalog.current_database()))
       ORDER BY d.setrole <> 0 DESC, d.setdatabase <> 0 DESC LIMIT 1), '[]')
     FROM pg_catalog.pg_settings s WHERE s.name = '${name}')`;
+
+/** The relation `r` and what inherits from it. */
+const FAMILY_SQL = `
+          WITH RECURSIVE own (oid) AS (SELECT r.oid UNION
+            SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
+          SELECT oid FROM own`;
 
 // One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
 // pg_database that not every server version has.
@@ -184,10 +192,20 @@ SELECT pg_catalog.jsonb_build_object(
       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
       WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-        AND t.tgrelid IN (
-          WITH RECURSIVE own (oid) AS (SELECT r.oid UNION
-            SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
-          SELECT oid FROM own)),
+        AND t.tgrelid IN (${FAMILY_SQL})),
+    'calls', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.lower(p.proname)), '[]')
+      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
+      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384
+        AND (d.classid, d.objid) IN (
+          SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid, t.oid
+            FROM pg_catalog.pg_trigger t
+            WHERE t.tgrelid IN (${FAMILY_SQL}) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+          UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, f.oid
+            FROM pg_catalog.pg_attrdef f WHERE f.adrelid = r.oid
+          UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid
+            FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid
+          UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, l.oid
+            FROM pg_catalog.pg_policy l WHERE l.polrelid = r.oid)),
     'runsCode', r.runs_code, 'fires', r.fires, 'firesOnTruncate', r.fires_on_truncate,
     'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w

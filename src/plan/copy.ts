@@ -35,7 +35,7 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
       if (!from) return traits;
       return onServer ? refusedFor('COPY', 'copyFile') : planIn(statement, table, traits, context);
     default:
-      return traits;
+      return from && table?.touchesSharded === true ? refusedFor('COPY', 'homeTrigger') : traits;
   }
 }
 

@@ -131,6 +131,7 @@ export function checkTarget(table: Table | null, survey: Survey): void {
   if (table?.kind === 'reference' && !survey.targetsReference)
     throw new Refusal(refused('referenceWrite'));
   if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
+  if (table?.touchesSharded === true) throw new Refusal(refused('homeTrigger'));
 }
 
 function targetLeaf(statement: Modify, table: Table | null, survey: Survey): Leaf {

@@ -199,6 +199,10 @@ export const REFUSED = {
     what: 'calling a routine that reads or writes sharded tables',
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
+  homeTrigger: {
+    what: 'writing a home table whose triggers, defaults, constraints or policies run a routine that reads or writes sharded tables',
+    hint: 'The routine would reach the rows of one shard. Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
+  },
   queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
   exportSnapshot: {
     what: 'pg_export_snapshot() beside or within something else',

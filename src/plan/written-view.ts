@@ -29,7 +29,8 @@ function withShown(table: Table, survey: Survey): Table | null {
   if (base === null) return null;
   if (base.kind !== table.kind) throw new Refusal(refused('view'));
   const { tellsTime } = surveyInside(query, { survey: own, surveySelect });
-  return { ...table, shown: shownOf(table, base, namesOf(query, base), tellsTime) };
+  const { touchesSharded = table.touchesSharded } = base;
+  return { ...table, touchesSharded, shown: shownOf(table, base, namesOf(query, base), tellsTime) };
 }
 
 function throughView(table: Table, survey: Survey): Table | null {

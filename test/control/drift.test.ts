@@ -28,6 +28,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       rule: null,
       runsCode: false,
       fires: false,
+      calls: [],
       triggers: [],
       firesOnTruncate: false,
       updatesCascade: false,

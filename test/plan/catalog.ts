@@ -87,6 +87,10 @@ const TABLES: readonly Table[] = [
     column('made', 'timestamptz', { hasDefault: true, timeDefault: 'now()' }),
   ]),
   table('audit', 'home', null, [column('id', 'int8'), column('note', 'text')]),
+  {
+    ...table('inbox', 'home', null, [column('id', 'int8'), column('note', 'text')]),
+    touchesSharded: true,
+  },
   table('users', 'home', null, [column('user_id', 'int8'), column('name', 'text')], 'other'),
   { ...table('watched', 'sharded', 'user_id', [column('user_id', 'int8')]), firesOnTruncate: true },
   view(

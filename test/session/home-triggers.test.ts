@@ -1,0 +1,67 @@
+// Home tables whose triggers and defaults reach for sharded tables, of which shard 0 has but a part.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCode, RawClient } from '../support/raw-client.ts';
+
+let tested: TestProxy;
+let client: RawClient;
+
+const triggerFunction = (name: string, body: string): string =>
+  `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN ${body} END$f$`;
+
+beforeAll(async () => {
+  tested = await startTestProxy({ shards: 2 });
+  client = await RawClient.login(tested.login);
+  for (const sql of [
+    'CREATE TABLE files (user_id bigint, id int)',
+    'INSERT INTO files VALUES (1, 1), (2, 2), (3, 3)',
+    'CREATE TABLE notes (id int, body text)',
+    'CREATE TABLE quiet (id int, body text)',
+    'CREATE TABLE counted (id int, n bigint)',
+    'CREATE VIEW shown AS SELECT id, body FROM notes',
+    triggerFunction('logs', 'INSERT INTO files VALUES (NEW.id, 0); RETURN NULL;'),
+    triggerFunction('cleans', 'NEW.body := trim(NEW.body); RETURN NEW;'),
+    'CREATE FUNCTION files_now() RETURNS bigint LANGUAGE sql STABLE RETURN (SELECT count(*) FROM files)',
+    'CREATE TRIGGER cleans BEFORE INSERT ON quiet FOR EACH ROW EXECUTE FUNCTION cleans()',
+    'CREATE TRIGGER logs AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION logs()',
+    'ALTER TABLE counted ALTER n SET DEFAULT files_now()',
+  ]) {
+    await client.rows(sql);
+  }
+});
+
+afterAll(async () => {
+  await client.close();
+  await tested.close();
+});
+
+describe('Writing a home table whose triggers or defaults reach for sharded tables', () => {
+  it.each([
+    "INSERT INTO notes VALUES (1, 'a')",
+    "INSERT INTO shown VALUES (1, 'a')",
+    'INSERT INTO notes SELECT user_id, NULL FROM files',
+    "UPDATE notes SET body = 'b'",
+    "WITH n AS (INSERT INTO notes VALUES (1, 'a') RETURNING id) SELECT id FROM n",
+    'MERGE INTO notes n USING files f ON n.id = f.id WHEN NOT MATCHED THEN INSERT VALUES (f.id)',
+    'COPY notes FROM STDIN',
+    'INSERT INTO counted VALUES (1)',
+  ])('is refused: %s', async (sql) => {
+    expect(errorCode(await client.query(sql))).toBe('0A000');
+    expect(await client.rows('SELECT count(*) FROM files')).toEqual([['3']]);
+  });
+
+  it('goes where the shard is chosen by hand', async () => {
+    await client.rows("/* drive.shard=0 */ INSERT INTO notes VALUES (4, 'a')");
+    expect(await client.rows('DELETE FROM files WHERE user_id = 4 RETURNING id')).toEqual([['0']]);
+  });
+
+  it('is refused as long as they do', async () => {
+    await client.rows("INSERT INTO quiet VALUES (1, ' a ')");
+    await client.rows(triggerFunction('cleans', 'NEW.body := files_now(); RETURN NEW;'));
+    expect(errorCode(await client.query("INSERT INTO quiet VALUES (2, ' b ')"))).toBe('0A000');
+    await client.rows('ALTER TABLE quiet DISABLE TRIGGER cleans');
+    await client.rows("INSERT INTO quiet VALUES (3, ' c ')");
+    expect(await client.rows('SELECT body FROM quiet ORDER BY id')).toEqual([['a'], [' c ']]);
+  });
+});
