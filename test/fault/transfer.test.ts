@@ -33,11 +33,14 @@ const TELLER = 'teller';
 const MAKE_TELLER = [`CREATE ROLE ${TELLER}`, `GRANT ${TELLER} TO shard_user`];
 const RIGHTS = `GRANT SELECT, INSERT, UPDATE ON account, entry TO ${TELLER}`;
 
+const cancelled = 0.1;
 const IDENTITIES: readonly Identity[] = [
-  AS_LOGIN,
-  { session: [`SET ROLE ${TELLER}`], block: [] },
-  { session: [], block: [`SET LOCAL ROLE ${TELLER}`] },
+  { ...AS_LOGIN, cancelled },
+  { session: [`SET ROLE ${TELLER}`], block: [], cancelled },
+  { session: [], block: [`SET LOCAL ROLE ${TELLER}`], cancelled },
 ];
+/** Servers that log how long a statement took look for cancels behind it, too. */
+const LOG_DURATIONS = 'ALTER ROLE shard_user SET log_min_duration_statement = 0';
 
 /** The statements of a transaction over shards in their order, as the proxy sends them. */
 const STEPS = [
@@ -64,7 +67,7 @@ beforeAll(async () => {
   stand = await Stand.start(directory, {
     shards: SHARDS,
     proxies: PROXIES,
-    superuserSql: MAKE_TELLER,
+    superuserSql: [...MAKE_TELLER, LOG_DURATIONS],
     sql: [...TRANSFER_TABLES, RIGHTS],
   });
   for (const { id } of stand.shards) {

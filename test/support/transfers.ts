@@ -1,6 +1,8 @@
 // Transfers between users on different shards, and the books that tell whether they were atomic.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeCancelRequest } from '../../src/wire/startup.ts';
+import type { BackendKey } from '../../src/wire/status.ts';
 import type { Login } from './proxy.ts';
 import { Random } from './random.ts';
 import { errorCode, errorText, RawClient, type RawMessage, tagsOf } from './raw-client.ts';
@@ -36,9 +38,11 @@ export interface Transfer {
 export interface Identity {
   readonly session: readonly string[];
   readonly block: readonly string[];
+  /** So many of its COMMITs are cancelled, from 0 to 1, and may be done for all that. */
+  readonly cancelled: number;
 }
 
-export const AS_LOGIN: Identity = { session: [], block: [] };
+export const AS_LOGIN: Identity = { session: [], block: [], cancelled: 0 };
 
 /**
  * A client that transfers until `over` through one of the proxies, goes on through any of them when it has
@@ -53,12 +57,15 @@ export async function transferUntil(
   identity = AS_LOGIN,
 ): Promise<void> {
   let client: RawClient | null = null;
+  let login = logins[0]!;
   while (!over()) {
-    client ??= await reconnected(random.pick(logins), identity);
+    if (client === null) login = random.pick(logins);
+    client ??= await reconnected(login, identity);
     // Nobody listens while the proxy is being restarted.
     if (client === null) await sleep(20);
     else {
-      const made = await transfer(client, random, nextId(), identity);
+      const cancel = random.chance(identity.cancelled) ? () => cancelled(login, client!.key) : null;
+      const made = await transfer(client, random, nextId(), identity, cancel);
       books.push(made);
       if (client.ended) client = null;
     }
@@ -112,11 +119,24 @@ async function reconnected(login: Login, { session }: Identity): Promise<RawClie
   }
 }
 
+async function cancelled(login: Login, { processId, secret }: BackendKey): Promise<void> {
+  try {
+    const client = await RawClient.open(login);
+    client.send(encodeCancelRequest(processId, secret));
+    await client.untilEnd();
+    client.destroy();
+  } catch {
+    // The proxy is away, and the COMMIT with it.
+  }
+}
+
+/** `cancel` is called when its COMMIT is under way. */
 async function transfer(
   client: RawClient,
   random: Random,
   id: number,
   { block }: Identity,
+  cancel: (() => void) | null,
 ): Promise<Transfer> {
   const legs = random.pick([2, 2, 3]);
   const first = random.int(1, ACCOUNTS - legs);
@@ -144,7 +164,9 @@ async function transfer(
       return end === 'ROLLBACK' ? failed : { ...failed, odd: `ROLLBACK: ${end}` };
     }
     committing = true;
-    const messages = await client.query('COMMIT');
+    const committed = client.query('COMMIT');
+    cancel?.();
+    const messages = await committed;
     const answer = answerOf(messages);
     if (answer === 'COMMIT') return { id, legs, outcome: 'committed' };
     const code = errorCode(messages);
