@@ -282,28 +282,31 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     expect(proxy).toMatchObject({ kind: 'rows' });
   });
 
-  test.runIf(shardCount > 1)('what a view may not do is refused', async () => {
-    for (const sql of [
-      'CREATE TABLE given (user_id bigint NOT NULL DEFAULT 7, id int)',
-      'CREATE VIEW shown AS SELECT * FROM given',
-    ]) {
-      const { plain, proxy } = await compare(servers, sql, { ordered: false });
-      expect(proxy, sql).toEqual(plain);
-    }
-    for (const sql of [
-      'INSERT INTO hidden (id, name) VALUES (1, $$x$$)',
-      'INSERT INTO shown (id) VALUES (1)',
-      'UPDATE big SET owner = owner + 1',
-      'UPDATE keyless SET name = m.name FROM members m WHERE m.user_id = keyless.user_id + 1',
-      'UPDATE recent SET size = (SELECT max(size) FROM files) WHERE size = 3',
-      'DELETE FROM owned WHERE user_id = 42',
-      'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
-      'CREATE TEMP VIEW mine AS SELECT * FROM members',
-      'CREATE TEMP VIEW lands AS SELECT * FROM country',
-    ]) {
-      const { refused } = await compare(servers, sql, { ordered: false });
-      expect(refused, sql).toBe(true);
-      await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it');
-    }
-  });
+  // One shard has none of the others' rows to miss.
+  if (shardCount > 1) {
+    test('what a view may not do is refused', async () => {
+      for (const sql of [
+        'CREATE TABLE given (user_id bigint NOT NULL DEFAULT 7, id int)',
+        'CREATE VIEW shown AS SELECT * FROM given',
+      ]) {
+        const { plain, proxy } = await compare(servers, sql, { ordered: false });
+        expect(proxy, sql).toEqual(plain);
+      }
+      for (const sql of [
+        'INSERT INTO hidden (id, name) VALUES (1, $$x$$)',
+        'INSERT INTO shown (id) VALUES (1)',
+        'UPDATE big SET owner = owner + 1',
+        'UPDATE keyless SET name = m.name FROM members m WHERE m.user_id = keyless.user_id + 1',
+        'UPDATE recent SET size = (SELECT max(size) FROM files) WHERE size = 3',
+        'DELETE FROM owned WHERE user_id = 42',
+        'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
+        'CREATE TEMP VIEW mine AS SELECT * FROM members',
+        'CREATE TEMP VIEW lands AS SELECT * FROM country',
+      ]) {
+        const { refused } = await compare(servers, sql, { ordered: false });
+        expect(refused, sql).toBe(true);
+        await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it');
+      }
+    });
+  }
 });
