@@ -64,9 +64,11 @@ export function makeCatalog(
   const tables = new Map<string, Table>();
   const given = schema.kinds;
   const { spread, touching } = spreadRelations(schema, rules, views);
+  const atHome = homeRelations(schema, rules, spread);
   const named = new Set(schema.routines.flatMap(({ body }) => wordsOf(body)));
+  const facts = { rules, given, spread, atHome, named, views };
   for (const relation of schema.relations) {
-    const table = tableOf(relation, rules, given, spread, named, views, warnings);
+    const table = tableOf(relation, facts, warnings);
     const reaches = table.kind === 'home' && relation.calls.some((name) => touching.has(name));
     const known = reaches ? Object.freeze({ ...table, touchesSharded: true }) : table;
     tables.set(keyOf(relation.schema, relation.name), known);
@@ -201,13 +203,38 @@ function spreadRelations(
   return { spread, touching };
 }
 
+/** The oids of what only the home shard has: home tables, and the views that read one, directly or not. */
+function homeRelations(
+  { relations, kinds }: ShardSchema,
+  rules: ShardingRules,
+  spread: ReadonlySet<number>,
+): ReadonlySet<number> {
+  const isHome = (relation: Relation) =>
+    !spread.has(relation.oid) && kindOf(relation, rules, kinds).kind !== 'reference';
+  const found = new Set(relations.filter(isHome).map(({ oid }) => oid));
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const { oid, reads } of relations)
+      if (reads.some((each) => found.has(each))) found.add(oid);
+  }
+  return found;
+}
+
+interface SchemaFacts {
+  readonly rules: ShardingRules;
+  readonly given: ShardSchema['kinds'];
+  /** The oids of sharded tables and of the views that read one. */
+  readonly spread: ReadonlySet<number>;
+  /** The oids of what only the home shard has. */
+  readonly atHome: ReadonlySet<number>;
+  /** The words of routines' bodies. */
+  readonly named: ReadonlySet<string>;
+  readonly views: ViewQueries;
+}
+
 function tableOf(
   relation: Relation,
-  rules: ShardingRules,
-  given: ShardSchema['kinds'],
-  spread: ReadonlySet<number>,
-  named: ReadonlySet<string>,
-  views: ViewQueries,
+  { rules, given, spread, atHome, named, views }: SchemaFacts,
   warnings: string[],
 ): Table {
   const { schema, name, columns, rowSecurity } = relation;
@@ -221,7 +248,11 @@ function tableOf(
     // A view of reference tables that was made on every shard.
     const isReference = given[relation.oid]?.kind === 'reference';
     const kind = spread.has(relation.oid) ? 'shardedView' : isReference ? 'reference' : 'home';
-    const view = { query: views[relation.oid] ?? null, materialized: relation.kind === 'm' };
+    const view = {
+      query: views[relation.oid] ?? null,
+      materialized: relation.kind === 'm',
+      atHome: atHome.has(relation.oid),
+    };
     return Object.freeze({ ...as(kind, null), view });
   }
   const { kind, key } = kindOf(relation, rules, given);

@@ -6,7 +6,7 @@ import type {
   SelectStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
-import type { Table } from '../topology/table.ts';
+import { isAtHome, type Table, type TableKind } from '../topology/table.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
@@ -50,8 +50,28 @@ export interface Places {
   readonly home: boolean;
 }
 
+/** Where they are, which is the home shard for a view that reads more than home tables, too. */
 function placesOf(relations: readonly RelationName[], context: PlanContext): Places {
-  const kinds = new Set(relations.map((relation) => context.table(relation)?.kind));
+  return placesOfKinds(
+    relations.map((relation) => {
+      const table = context.table(relation);
+      return table !== null && isAtHome(table) ? 'home' : table?.kind;
+    }),
+  );
+}
+
+/** Where the rows are that are read. */
+function sourcesOf(relations: readonly RelationName[], context: PlanContext): Places {
+  return placesOfKinds(
+    relations.flatMap((relation) => {
+      const table = context.table(relation);
+      return table !== null && isAtHome(table) ? [table.kind, 'home'] : [table?.kind];
+    }),
+  );
+}
+
+function placesOfKinds(all: readonly (TableKind | undefined)[]): Places {
+  const kinds = new Set(all);
   return {
     sharded: kinds.has('sharded') || kinds.has('shardedView'),
     reference: kinds.has('reference'),
@@ -202,7 +222,7 @@ function planAlterTable(
   const { ddl } = statement;
   try {
     checkFamily(table, ddl, context);
-    if (table.kind === 'home') {
+    if (isAtHome(table)) {
       checkUnsharded(ddl, context);
       const places = placesOf(
         mentioned.filter((each) => !ddl.foreignKeys.some(({ table: to }) => same(to, each))),
@@ -273,7 +293,7 @@ function namesHomeTable({ body }: UtilityStatement, { input }: PlanContext): boo
   if (body === null) return false;
   const home = new Set<string>();
   for (const table of input.catalog.tables()) {
-    if (table.kind === 'home' && table.schema !== 'drive') home.add(table.name);
+    if (isAtHome(table) && table.schema !== 'drive') home.add(table.name);
   }
   return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some(
     (word) => home.has(word) || home.has(word.toLowerCase()),
@@ -293,7 +313,7 @@ function planFromQuery(
   }
   const query = inner as SelectStatement;
   const read = relationsIn(query);
-  const places = placesOf(read, context);
+  const places = sourcesOf(read, context);
   const unknown = read.some((relation) => context.table(relation) === null);
   const isView = node === 'ViewStmt';
   if (isView && mayShowCopy(query, read, context)) return refusedFor(traits.verb, 'temporaryView');
@@ -304,7 +324,12 @@ function planFromQuery(
   if (places.sharded && isTable && target !== undefined) {
     return planMakeTable(createAs(context), target, statement.temporary, traits);
   }
-  if (places.sharded && places.home) return refusedFor(traits.verb, 'mixed');
+  if (places.sharded && places.home) {
+    if (!isView || target === undefined) return refusedFor(traits.verb, 'mixed');
+    // The other shards would keep what it was.
+    const isElsewhere = isSpread(placesOf([target], context));
+    return isElsewhere ? refusedFor(traits.verb, 'mixedDdl') : traits;
+  }
   if (places.sharded) {
     return isView ? everywhere(traits) : refusedFor(traits.verb, 'viewKept');
   }

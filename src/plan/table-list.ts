@@ -2,6 +2,7 @@
 
 import type { UtilityStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
+import { isAtHome } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
 
@@ -31,7 +32,7 @@ export function withoutHomeTables(
   if (items.some(({ name }, i) => name !== relations[i]!.name)) return null;
   const kept = items.filter((_, i) => {
     const table = context.table(relations[i]!);
-    return table !== null && table.kind !== 'home';
+    return table !== null && !isAtHome(table);
   });
   const texts = kept.map(({ start, end }) => sql.slice(start, end));
   return sql.slice(0, items[0]!.start) + texts.join(', ') + sql.slice(items.at(-1)!.end);

@@ -85,7 +85,13 @@ export interface View {
   readonly query: string | null;
   /** Its rows are kept: on each shard what the query gave there. */
   readonly materialized: boolean;
+  /** It reads sharded tables and what is on the home shard alone, directly or not; so it is there alone, too. */
+  readonly atHome: boolean;
 }
+
+/** Only the home shard has it. */
+export const isAtHome = ({ kind, view }: Table): boolean =>
+  kind === 'home' || view?.atHome === true;
 
 /** A table by the columns that a view shows of it. */
 export interface ShownTable {

@@ -24,6 +24,10 @@ const VIEWS = [
   'CREATE VIEW recent AS SELECT id, user_id, size FROM files WHERE made <= now()',
   'CREATE VIEW whole AS SELECT country, user_id AS k, name, upper(name) AS up FROM members WHERE user_id < 2000 WITH CHECK OPTION',
   'CREATE VIEW sorted AS SELECT id, user_id, name FROM files ORDER BY size DESC NULLS LAST, id, user_id',
+  // Of home tables, too.
+  'CREATE VIEW noted AS SELECT f.id, f.user_id, f.name, n.body FROM files f JOIN notes n ON n.id = f.id',
+  'CREATE VIEW counted_notes AS SELECT body, count(*) AS n FROM noted GROUP BY body',
+  'CREATE VIEW with_note AS SELECT id, user_id, name FROM files WHERE id IN (SELECT id FROM notes)',
 ];
 
 const KEPT =
@@ -73,6 +77,12 @@ const STATEMENTS = [
   'SELECT sum(twice), count(DISTINCT twice) FROM kept',
   'SELECT k.id FROM kept k JOIN files f ON f.user_id = k.user_id AND f.id = k.id',
   'COPY big TO STDOUT',
+  'SELECT * FROM noted',
+  'SELECT id, body FROM noted WHERE user_id = 42',
+  'SELECT id, body FROM noted WHERE user_id = 3',
+  'SELECT * FROM counted_notes c LEFT JOIN notes n ON n.body = c.body',
+  'SELECT count(*) FROM with_note w JOIN members m USING (user_id)',
+  'COPY (SELECT name FROM noted) TO STDOUT',
 ];
 
 async function asSuperuser(
@@ -226,6 +236,34 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
     }
   });
 
+  test('one of home tables, too, is changed like any other', async () => {
+    for (const sql of [
+      'CREATE VIEW told AS SELECT f.id, n.body FROM files f JOIN notes n USING (id)',
+      "COMMENT ON VIEW told IS 'of both'",
+      'GRANT SELECT ON told TO PUBLIC',
+      'ALTER VIEW told RENAME TO said',
+      'CREATE OR REPLACE VIEW said AS SELECT f.id, n.body, f.name FROM files f LEFT JOIN notes n USING (id)',
+      'CREATE VIEW said_again AS SELECT count(*) FROM said',
+      'SELECT * FROM said_again, (SELECT max(name) FROM said) s',
+      'DROP VIEW said_again, said',
+      'CREATE VIEW told AS SELECT f.id, n.body FROM files f, notes n',
+      'CREATE VIEW shown AS SELECT id FROM files',
+      'DROP VIEW shown, told',
+      'BEGIN',
+      'CREATE VIEW told AS SELECT f.id, n.body FROM files f JOIN notes n USING (id)',
+      'SELECT count(body) FROM told',
+      'ROLLBACK',
+    ]) {
+      const { plain, proxy, refused } = await compare(servers, sql, { ordered: false });
+      expect(refused, sql).toBe(false);
+      expect(proxy, sql).toEqual(plain);
+      expect(plain.kind, sql).toBe('rows');
+    }
+    const sql = 'CREATE OR REPLACE VIEW keyless AS SELECT user_id, name, size FROM files, notes';
+    const { refused } = await compare(servers, sql, { ordered: false });
+    expect(refused).toBe(true);
+  });
+
   test('a view that is changed, and tables that are renamed, are known at once', async () => {
     for (const sql of [
       'CREATE OR REPLACE VIEW counted (label, n) AS SELECT tag, sum(size) FROM files GROUP BY tag',
@@ -302,10 +340,12 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
         'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
         'CREATE TEMP VIEW mine AS SELECT * FROM members',
         'CREATE TEMP VIEW lands AS SELECT * FROM country',
+        'DELETE FROM with_note',
+        'CREATE MATERIALIZED VIEW kept_notes AS SELECT * FROM noted',
       ]) {
         const { refused } = await compare(servers, sql, { ordered: false });
         expect(refused, sql).toBe(true);
-        await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it');
+        await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it, kept_notes');
       }
     });
   }

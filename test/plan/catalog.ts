@@ -36,7 +36,7 @@ const table = (
 
 const view = (name: string, query: string, columns: readonly Column[]): Table => ({
   ...table(name, 'shardedView', null, columns),
-  view: { query, materialized: false },
+  view: { query, materialized: false, atHome: false },
 });
 
 const TABLES: readonly Table[] = [
@@ -113,7 +113,7 @@ const TABLES: readonly Table[] = [
   ),
   {
     ...table('kept_counts', 'shardedView', null, [column('n', 'int8')]),
-    view: { query: ' SELECT count(*) AS n FROM public.users;', materialized: true },
+    view: { query: ' SELECT count(*) AS n FROM public.users;', materialized: true, atHome: false },
   },
   {
     ...table('kept_recent', 'shardedView', null, [column('user_id', 'int8')]),
@@ -121,6 +121,7 @@ const TABLES: readonly Table[] = [
       query:
         ' SELECT user_id FROM public.file_metadata WHERE created_at > (now() - $$1 day$$::interval);',
       materialized: true,
+      atHome: false,
     },
   },
   {
@@ -134,6 +135,15 @@ const TABLES: readonly Table[] = [
   {
     ...table('parted', 'sharded', 'user_id', [column('user_id', 'int8'), column('note', 'text')]),
     partitioned: true,
+  },
+  {
+    ...table('audited', 'shardedView', null, [column('id', 'int8'), column('note', 'text')]),
+    view: {
+      query:
+        ' SELECT f.id, a.note FROM (public.file_metadata f JOIN public.audit a ON ((a.id = f.id)));',
+      materialized: false,
+      atHome: true,
+    },
   },
   view('private_count', ' SELECT count(*) AS n FROM public.private;', [column('n', 'int8')]),
   view(
