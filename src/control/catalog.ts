@@ -65,11 +65,22 @@ export function makeCatalog(
   const given = schema.kinds;
   const { spread, touching } = spreadRelations(schema, rules, views);
   const atHome = homeRelations(schema, rules, spread);
+  const inserting = new Set(
+    schema.routines
+      .filter(({ body }) => wordsOf(body).includes('insert'))
+      .map(({ name }) => name.toLowerCase())
+      .filter((name) => touching.has(name)),
+  );
   const named = new Set(schema.routines.flatMap(({ body }) => wordsOf(body)));
   const facts = { rules, given, spread, atHome, named, views };
+  // What a reference table's trigger changes and deletes on every shard are each shard's own rows.
+  const routinesOf: Partial<Record<TableKind, ReadonlySet<string>>> = {
+    home: touching,
+    reference: inserting,
+  };
   for (const relation of schema.relations) {
     const table = tableOf(relation, facts, warnings);
-    const reaches = table.kind === 'home' && relation.calls.some((name) => touching.has(name));
+    const reaches = relation.calls.some((name) => routinesOf[table.kind]?.has(name));
     const known = reaches ? Object.freeze({ ...table, touchesSharded: true }) : table;
     tables.set(keyOf(relation.schema, relation.name), known);
   }

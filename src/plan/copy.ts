@@ -33,6 +33,7 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
       return from ? planIn(statement, table, traits, context) : planOut(statement, table, traits);
     case 'reference':
       if (!from) return traits;
+      if (table.touchesSharded === true) return refusedFor('COPY', 'homeTrigger');
       return onServer ? refusedFor('COPY', 'copyFile') : planIn(statement, table, traits, context);
     default:
       return from && table?.touchesSharded === true ? refusedFor('COPY', 'homeTrigger') : traits;

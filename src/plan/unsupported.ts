@@ -200,8 +200,8 @@ export const REFUSED = {
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   homeTrigger: {
-    what: 'writing a home table whose triggers, defaults, constraints or policies run a routine that reads or writes sharded tables',
-    hint: 'The routine would reach the rows of one shard. Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
+    what: 'writing a home table whose triggers, defaults, constraints or policies run a routine that reads or writes sharded tables, or a reference table of which one inserts into these',
+    hint: 'It would reach the rows of one shard, or insert on every one. Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   queryFunction: { what: 'a function that runs a query given as text', hint: BY_HAND },
   exportSnapshot: {

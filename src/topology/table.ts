@@ -60,7 +60,10 @@ export interface Table {
   readonly deletesCascade?: boolean | undefined;
   /** Of a sharded one: triggers BEFORE these may give a row another sharding key than the statement has; absent: none. */
   readonly keyGivenOn?: KeyGivenOn | undefined;
-  /** Of a home table: its triggers, defaults, constraints or policies run what reads or writes sharded tables. */
+  /**
+   * Its triggers, defaults, constraints or policies run, of a home table, what reads or writes sharded tables, of
+   * a reference table what inserts into one.
+   */
   readonly touchesSharded?: boolean | undefined;
   /** Of a reference table: its triggers, which fire on every shard by themselves; absent: it has nothing to do with any. */
   readonly copyTriggers?: CopyTriggers | undefined;

@@ -51,6 +51,28 @@ describe('Writing a home table whose triggers or defaults reach for sharded tabl
     expect(await client.rows('SELECT count(*) FROM files')).toEqual([['3']]);
   });
 
+  it('is refused of a reference table, too, whose trigger would insert on every shard', async () => {
+    await client.rows('CREATE TABLE kinds (id int PRIMARY KEY, note text)');
+    await client.rows("SELECT create_reference_table('kinds')");
+    await client.rows("INSERT INTO kinds VALUES (1, 'a')");
+    await client.rows(
+      triggerFunction('clears', 'DELETE FROM files WHERE id = OLD.id; RETURN NULL;'),
+    );
+    await client.rows(
+      'CREATE TRIGGER clears AFTER DELETE ON kinds FOR EACH ROW EXECUTE FUNCTION clears()',
+    );
+    await client.rows('INSERT INTO files VALUES (8, 77), (9, 77)');
+    await client.rows("INSERT INTO kinds VALUES (77, 'b')");
+    await client.rows('DELETE FROM kinds WHERE id = 77');
+    expect(await client.rows('SELECT count(*) FROM files')).toEqual([['3']]);
+    await client.rows(
+      'CREATE TRIGGER logs AFTER INSERT ON kinds FOR EACH ROW EXECUTE FUNCTION logs()',
+    );
+    for (const sql of ["INSERT INTO kinds VALUES (2, 'b')", 'COPY kinds FROM STDIN']) {
+      expect(errorCode(await client.query(sql))).toBe('0A000');
+    }
+  });
+
   it('goes where the shard is chosen by hand', async () => {
     await client.rows("/* drive.shard=0 */ INSERT INTO notes VALUES (4, 'a')");
     expect(await client.rows('DELETE FROM files WHERE user_id = 4 RETURNING id')).toEqual([['0']]);
