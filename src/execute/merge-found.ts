@@ -10,6 +10,7 @@ import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import { type CarriedColumn, carriedRef, NUMBER, numberBytes } from './carried.ts';
 import { Answer, runWithRows } from './carried-statement.ts';
 import { haveCycle } from './key-cycle.ts';
+import { returnedOf } from './merge-found-query.ts';
 import { type MergeWrite, sourceSql } from './merge-rows.ts';
 import type { ModifiedTable } from './modified-table.ts';
 import { takeRows } from './modify-rows.ts';
@@ -17,6 +18,7 @@ import { liesApart, placesOnCopies } from './reference-places.ts';
 import { differs } from './reference-write.ts';
 import type { StrayRows } from './stray-rows.ts';
 import type { WriteResult } from './write.ts';
+import { rowItem } from './written-row.ts';
 
 export interface FoundWrite extends Omit<MergeWrite, 'rowShards'> {
   readonly merge: MergeRowsMerge & { readonly found: FoundMerge };
@@ -194,10 +196,11 @@ function stayingStatement(write: FoundWrite): CarriedStatement {
   );
   const source = sourceSql(write, beside, presence(write));
   const first = columns.length + beside.length - returned.length;
-  const shown = returnedText(returning, write, { found: first, old: 0 });
-  const none = whens.length === 0 ? ['WHEN MATCHED THEN DO NOTHING'] : whens;
+  const acts = whens.length > 0;
+  const shown = returnedText(returning, write, { found: acts ? first : null, old: 0 });
+  const all = acts ? whens : ['WHEN MATCHED THEN DO NOTHING'];
   return {
-    sql: [`${merge.before}(${source}) ON ${same.join(' AND ')}`, ...none, shown].join(' '),
+    sql: [`${merge.before}(${source}) ON ${same.join(' AND ')}`, ...all, shown].join(' '),
     columns: [...columns, ...beside],
   };
 }
@@ -308,18 +311,26 @@ function arrivalStatement(
   return { sql, columns: [...columns, ...beside], names, showsOld };
 }
 
-/** `first`: where, among the columns that are carried, the old row begins, and what is found. */
+/**
+ * `first`: where, among the columns that are carried, the old row begins, and what is found; null: nothing is, where no
+ * clause changes a row, so that only its type is asked for.
+ */
 function returnedText(
   parts: readonly MergeReturned[],
-  { merge, table }: FoundWrite,
-  first: { readonly old: number; readonly found: number },
+  write: FoundWrite,
+  first: { readonly old: number; readonly found: number | null },
 ): string {
+  const { merge, table } = write;
   const { names } = table;
   const refs = (places: readonly number[]) =>
     places.map((i) => carriedRef(first.old + i)).join(', ');
   const texts = parts.map((part) => {
     if (typeof part === 'string') return part;
-    if ('found' in part) return carriedRef(first.found + part.found);
+    if ('found' in part) {
+      if (first.found !== null) return carriedRef(first.found + part.found);
+      const row = { table: merge.table, verb: 'DELETE', assignments: [] } as const;
+      return `(SELECT ${rowItem(returnedOf(write)[part.found]!, row, table)})`;
+    }
     const { old } = part;
     if (old === 'columns') return refs([...names.keys()]);
     if (old === 'row') return `ROW(${refs([...names.keys()])})::${merge.table.name}`;

@@ -258,4 +258,9 @@ export const MERGES_FOUND: readonly Said[] = [
       WHEN NOT MATCHED BY SOURCE AND name <> 'five' THEN DELETE
       RETURNING merge_action(), m.user_id, m.name, v.k, cardinality(xpath('/a', '<a/>'::xml)) + (SELECT count(*) FROM files)`,
   },
+  // Nothing is done to any row: what would be returned has a type all the same.
+  {
+    sql: `MERGE INTO files t USING (SELECT * FROM members WHERE user_id > 9000) s ON s.user_id = t.id
+      WHEN NOT MATCHED THEN DO NOTHING RETURNING (SELECT max(name) AS top FROM members WHERE user_id > t.id), s.*`,
+  },
 ];
