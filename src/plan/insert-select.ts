@@ -256,19 +256,33 @@ export function rowsKey(table: Table, names: readonly string[]): RowsKey {
 
 /** ON CONFLICT and RETURNING are computed where the row is: they may use nothing but it. */
 function checkTail(statement: InsertStatement, leaf: Leaf, survey: Survey): void {
-  const parts = tailParts(statement);
   const own = new Survey(survey.context, survey.surveyWriting);
   const scope = new Scope(null);
   scope.leaves.push(leaf);
-  surveyExpressions(parts, scope, own, new CommonTables(), true);
+  surveyTail(statement, scope, own, new CommonTables(), true);
   if (own.classes.length > 0 || own.readsHome) throw new NoMerge('subQuery');
   if (own.severalShardsReason !== null) throw new NoMerge(own.severalShardsReason);
   // A sub-query may name a query of the WITH clause, which the rows are computed by.
+  const parts = [...returnedBy(statement), ...conflictParts(statement)];
   if (statement.with !== null && parts.some(hasQuery)) throw new NoMerge('insertWith');
 }
 
-export function tailParts({ returning, conflict }: InsertStatement): readonly Expression[] {
-  const parts = returning.map(({ expression }) => expression);
-  for (const { value } of conflict?.assignments ?? []) if (value !== null) parts.push(value);
-  return [...parts, ...(conflict?.parts ?? [])];
+/** RETURNING and ON CONFLICT. */
+export function surveyTail(
+  statement: InsertStatement,
+  scope: Scope,
+  survey: Survey,
+  tables: CommonTables,
+  anchored: boolean,
+): void {
+  surveyExpressions(returnedBy(statement), scope, survey, tables, anchored, true);
+  surveyExpressions(conflictParts(statement), scope, survey, tables, anchored);
 }
+
+const returnedBy = ({ returning }: InsertStatement): readonly Expression[] =>
+  returning.map(({ expression }) => expression);
+
+const conflictParts = ({ conflict }: InsertStatement): readonly Expression[] => [
+  ...(conflict?.assignments ?? []).flatMap(({ value }) => value ?? []),
+  ...(conflict?.parts ?? []),
+];

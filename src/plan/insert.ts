@@ -5,7 +5,7 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
-import { insertRows, isInsertSelect, tailParts, tieSource } from './insert-select.ts';
+import { insertRows, isInsertSelect, surveyTail, tieSource } from './insert-select.ts';
 import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
 import { checkTarget } from './modify.ts';
@@ -93,7 +93,7 @@ export function surveyInsert(
   }
   const scope = new Scope(null);
   scope.leaves.push(leaf);
-  surveyExpressions(tailParts(statement), scope, survey, tables, sharded !== null);
+  surveyTail(statement, scope, survey, tables, sharded !== null);
   return { table, leaf, keys, tied };
 }
 

@@ -184,10 +184,12 @@ export function surveyExpressions(
   survey: Survey,
   tables: CommonTables,
   anchored: boolean,
+  ofInserted = false,
 ): void {
+  const place = { inCondition: false, anchored, scope, ofInserted };
   for (const expression of expressions) {
     noteOuterAggregates(expression, scope, survey);
-    survey.expression(expression, { inCondition: false, anchored, scope }, (query) => {
+    survey.expression(expression, place, (query) => {
       surveySelect(query, survey, scope, tables, 'expression');
     });
   }

@@ -27,6 +27,7 @@ import {
   tellsOfConnection,
   tellsStatement,
 } from './functions.ts';
+import { testsInsertion } from './insertion-test.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
 import type { Scope } from './scope.ts';
@@ -45,6 +46,8 @@ export interface Place {
   readonly anchored: boolean;
   /** What names mean there. */
   readonly scope: Scope;
+  /** RETURNING of an INSERT. */
+  readonly ofInserted?: boolean;
 }
 
 /** Surveys an INSERT, UPDATE, DELETE or MERGE inside a WITH. */
@@ -250,6 +253,7 @@ export class Survey {
   expression(expression: Expression, place: Place, query: (select: SelectStatement) => void): void {
     const open = [expression];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (place.ofInserted === true && testsInsertion(next)) continue;
       this.tellsTime ||= tellsTime(next);
       if (next.kind === 'call') this.call(next, place);
       else if (next.kind === 'column') this.#column(next.path, place);

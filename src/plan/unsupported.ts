@@ -47,7 +47,7 @@ export const SEVERAL_SHARDS = {
     hint: ONE_SHARD,
   },
   systemColumn: {
-    what: 'a system column: ctid, xmin, xmax, cmin, cmax; tableoid in a write, with FOR UPDATE, of a view, or beside what may mean all columns: a star within, NATURAL, a whole row',
+    what: 'a system column: ctid, xmin, xmax (but xmax = 0 in RETURNING of an INSERT), cmin, cmax; tableoid in a write, with FOR UPDATE, of a view, or beside what may mean all columns: a star within, NATURAL, a whole row',
     hint: ONE_SHARD,
   },
   sequenceFunction: { what: 'a sequence or session function', hint: ONE_SHARD },

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { APART, LOCKING } from './apart-statements.ts';
+import { INSERTIONS } from './insertion-statements.ts';
 import { MERGES_FOUND } from './merge-found-statements.ts';
 import { MERGES_APART } from './merge-statements.ts';
 import { PLACES } from './place-statements.ts';
@@ -37,6 +38,7 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
   describe.each([
     ['INSERT with computed rows', INSERTS],
     ['INSERT of VALUES to be computed', VALUES],
+    ['INSERT that tells which rows it has met', INSERTIONS],
     ['UPDATE and DELETE of rows found first', CHANGES],
     ['UPDATE and DELETE without a primary key', PLACES],
     ['UPDATE, DELETE and MERGE of a reference table without a primary key', REFERENCE_PLACES],
