@@ -12,6 +12,7 @@ import type {
 } from '../topology/table.ts';
 import { timeRoutines } from '../topology/time-routines.ts';
 import { mayGiveValue, OWN_ROW_ONLY } from '../topology/trigger-value.ts';
+import { tablesWritten } from '../topology/trigger-writes.ts';
 import type {
   DatabaseCollation,
   Relation,
@@ -84,6 +85,13 @@ export function makeCatalog(
     const known = reaches ? Object.freeze({ ...table, touchesSharded: true }) : table;
     tables.set(keyOf(relation.schema, relation.name), known);
   }
+  const writesElsewhere = routinesThatWrite(schema, tables);
+  for (const { schema: inSchema, name, fired } of schema.relations) {
+    const table = tables.get(keyOf(inSchema, name))!;
+    const writesElsewhereOn = fired.filter(({ routine }) => writesElsewhere(table.kind, routine));
+    if (writesElsewhereOn.length === 0) continue;
+    tables.set(keyOf(inSchema, name), Object.freeze({ ...table, writesElsewhereOn }));
+  }
   for (const name of Object.keys(rules.tables)) {
     if (![...tables.values()].some((table) => isNamed(table, name))) {
       warnings.push(`the config has a rule for table "${name}", which does not exist`);
@@ -116,7 +124,8 @@ export function makeCatalog(
     defaultKey: rules.key,
     remembersKinds: schema.hasKinds,
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
-    routineTouchesSharded: (name) => touching.has(name.toLowerCase()),
+    routineTouchesSharded: (name) =>
+      touching.has(name.toLowerCase()) || writesElsewhere('home', name),
     hasRoutine: (name) => routines.has(name.toLowerCase()),
     scalarRoutines: scalarRoutines(schema.immutable, schema.routines),
     settingRoutines: settingRoutines(schema.routines),
@@ -285,11 +294,37 @@ function tableOf(
   return Object.freeze({ ...as('sharded', key), keyGivenOn: keyGivenOn(relation, key) });
 }
 
+/** Whether a routine that runs where the rows of such a table are writes a table whose rows are not just there. */
+function routinesThatWrite(
+  { routines }: ShardSchema,
+  tables: ReadonlyMap<string, Table>,
+): (kind: TableKind, routine: string) => boolean {
+  const written = tablesWritten(routines);
+  const kinds = new Map<string, Set<TableKind>>();
+  for (const { name, kind } of tables.values()) {
+    const own = kinds.get(name.toLowerCase()) ?? new Set();
+    kinds.set(name.toLowerCase(), own.add(kind));
+  }
+  return (kind, routine) =>
+    [...(written.get(routine.toLowerCase()) ?? [])].some((name) =>
+      WRITTEN_ELSEWHERE[kind].some((each) => kinds.get(name)?.has(each) === true),
+    );
+}
+
+/** By the kind of the table. What a trigger of a sharded table writes may have its row's key. */
+const WRITTEN_ELSEWHERE: Readonly<Record<TableKind, readonly TableKind[]>> = {
+  sharded: ['reference'],
+  reference: [],
+  home: ['reference'],
+  shardedView: ['reference'],
+};
+
 function copyTriggersOf(
-  { name, fires, triggers }: Relation,
+  { name, fired, triggers }: Relation,
   namedByRoutines: ReadonlySet<string>,
 ): Table['copyTriggers'] {
   const named = namedByRoutines.has(name.toLowerCase());
+  const fires = fired.length > 0;
   if (!fires && !named) return undefined;
   return { fires, changesRows: triggers.length > 0, named };
 }

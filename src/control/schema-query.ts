@@ -66,8 +66,8 @@ export interface Relation {
   readonly runsCode: boolean;
   /** Those BEFORE INSERT or UPDATE FOR EACH ROW, of it and of what inherits from it. */
   readonly triggers: readonly RowTrigger[];
-  /** An INSERT, UPDATE or DELETE of it, or of what inherits from it, fires a trigger of users. */
-  readonly fires: boolean;
+  /** Triggers of users that an INSERT, UPDATE or DELETE of it fires, or of what inherits from it. */
+  readonly fired: readonly FiredTrigger[];
   /** Users' routines, in lower case, that its triggers, defaults, constraints and policies call. */
   readonly calls: readonly string[];
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
@@ -84,6 +84,14 @@ export interface RowTrigger {
   readonly routine: string | null;
   /** Of its function; null: not in PL/pgSQL. */
   readonly body: string | null;
+}
+
+export interface FiredTrigger {
+  readonly insert: boolean;
+  readonly update: boolean;
+  readonly delete: boolean;
+  /** Its function, without schema. */
+  readonly routine: string;
 }
 
 export interface RelationColumn {
@@ -162,10 +170,6 @@ WITH restricted AS (
         )
     ) AS runs_code,
     EXISTS (
-      SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 28 <> 0 AND NOT t.tgisinternal
-        AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
-    ) AS fires,
-    EXISTS (
       SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 32 <> 0 AND NOT t.tgisinternal
         AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
     ) AS fires_on_truncate,
@@ -206,7 +210,14 @@ SELECT pg_catalog.jsonb_build_object(
             FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid
           UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, l.oid
             FROM pg_catalog.pg_policy l WHERE l.polrelid = r.oid)),
-    'runsCode', r.runs_code, 'fires', r.fires, 'firesOnTruncate', r.fires_on_truncate,
+    'runsCode', r.runs_code, 'fired', (
+      SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
+        'insert', t.tgtype & 4 <> 0, 'update', t.tgtype & 16 <> 0, 'delete', t.tgtype & 8 <> 0,
+        'routine', p.proname)), '[]')
+      FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+      WHERE t.tgtype & 28 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+        AND t.tgrelid IN (${FAMILY_SQL})),
+    'firesOnTruncate', r.fires_on_truncate,
     'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),

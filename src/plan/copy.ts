@@ -15,6 +15,7 @@ import { engineOf, planInner } from './inner-statement.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan } from './routed.ts';
 import { copiedStrays } from './stray-keys.ts';
+import { writesElsewhere } from './trigger-writes.ts';
 import { severalShards } from './unsupported.ts';
 
 const EVERYWHERE = { kind: 'all' } as const;
@@ -24,6 +25,9 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
   const { relation, query, from, onServer } = statement;
   if (relation === null) return query === null ? traits : planQuery(statement, traits, context);
   const table = context.table(relation);
+  if (from && writesElsewhere({ insert: true, update: false, delete: false }, table, context)) {
+    return refusedFor('COPY', 'triggerWrites');
+  }
   switch (table?.kind) {
     case 'shardedView':
       // PostgreSQL copies no plain view and says what to do instead.

@@ -24,6 +24,7 @@ import {
 import { NoMerge } from './splice.ts';
 import { strayKeys } from './stray-keys.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
+import { checkTriggerWrites } from './trigger-writes.ts';
 import { type SeveralShardsReason, severalShards } from './unsupported.ts';
 import { withViews } from './view.ts';
 import { withWrites } from './with-writes.ts';
@@ -31,7 +32,9 @@ import { writtenRows } from './written-rows.ts';
 import { targetTable } from './written-view.ts';
 
 const surveyWriting: SurveyWriting = (statement, survey, tables) => {
-  survey.straysInWith ??= strayKeys(statement, targetTable(statement.relation, survey));
+  const table = targetTable(statement.relation, survey);
+  checkTriggerWrites(statement, table, survey.context);
+  survey.straysInWith ??= strayKeys(statement, table);
   if (statement.kind === 'insert') {
     // Rows that several shards make would not be of one time.
     const { leaf, tied } = surveyInsert(statement, survey, tables);
@@ -73,11 +76,12 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
       const told = isTold && !survey.writesInWith && survey.classes.length > 0;
       return inPlace(told ? withOneTime(plan, survey, context) : plan, survey);
     }
+    const table = targetTable(statement.relation, survey);
+    checkTriggerWrites(statement, table, context);
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) {
       if (reference.op !== 'routed') return reference;
-      const alike = copiesToMakeAlike(targetTable(statement.relation, survey), context);
-      return { ...reference, alike };
+      return { ...reference, alike: copiesToMakeAlike(table, context) };
     }
     const plan =
       statement.kind === 'insert'

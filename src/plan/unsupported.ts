@@ -195,8 +195,12 @@ export const REFUSED = {
     what: 'a row to which a trigger gives the sharding key of another shard',
     hint: 'Give the row that key in the statement. An INSERT may leave it to a trigger that computes it from the row and settings alone.',
   },
+  triggerWrites: {
+    what: 'a write of a sharded or home table whose trigger writes a reference table',
+    hint: 'The trigger would write one copy of it. Write the reference table by a statement of your own, in the same transaction.',
+  },
   routine: {
-    what: 'calling a routine that reads or writes sharded tables',
+    what: 'calling a routine that reads or writes sharded tables, or writes reference tables',
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   homeTrigger: {

@@ -65,8 +65,16 @@ export interface Table {
    * a reference table what inserts into one.
    */
   readonly touchesSharded?: boolean | undefined;
+  /** Triggers whose functions write tables with rows on other shards, or copies there, as far as is seen; absent: none. */
+  readonly writesElsewhereOn?: readonly WriteEvents[] | undefined;
   /** Of a reference table: its triggers, which fire on every shard by themselves; absent: it has nothing to do with any. */
   readonly copyTriggers?: CopyTriggers | undefined;
+}
+
+export interface WriteEvents {
+  readonly insert: boolean;
+  readonly update: boolean;
+  readonly delete: boolean;
 }
 
 export interface CopyTriggers {
@@ -138,7 +146,7 @@ export interface Catalog {
     name: string,
     columns: readonly { readonly name: string; readonly isInteger: boolean }[],
   ): TableRule;
-  /** True where a user's routine of that name reads or writes sharded tables in its body. */
+  /** True where a user's routine of that name reads or writes sharded tables in its body, or writes reference tables. */
   routineTouchesSharded(name: string): boolean;
   /** A user's routine has that name. */
   hasRoutine(name: string): boolean;

@@ -129,6 +129,10 @@ const TABLES: readonly Table[] = [
     rowSecurity: true,
   },
   {
+    ...table('counted', 'sharded', 'user_id', [column('user_id', 'int8')]),
+    writesElsewhereOn: [{ insert: true, update: false, delete: false }],
+  },
+  {
     ...table('tariff', 'reference', null, [column('code', 'text'), column('rate', 'int8')]),
     copyTriggers: { fires: true, changesRows: true, named: false },
   },
