@@ -123,6 +123,12 @@ export function makeCatalog(
     tables: () => tables.values(),
     defaultKey: rules.key,
     remembersKinds: schema.hasKinds,
+    configured(inSchema, name) {
+      const rule = ruleOf({ schema: inSchema, name }, rules);
+      if (rule === undefined) return null;
+      const keyColumn = rule.kind === 'sharded' ? (rule.key ?? rules.key) : null;
+      return { kind: rule.kind, keyColumn };
+    },
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
     routineTouchesSharded: (name) =>
       touching.has(name.toLowerCase()) || writesElsewhere('home', name),

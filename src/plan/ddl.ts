@@ -9,11 +9,20 @@ import type {
 import { isAtHome, type Table, type TableKind } from '../topology/table.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import {
+  ALTERING,
+  DATABASE_NODES,
+  DATABASE_OBJECTS,
+  MAINTENANCE,
+  NOT_DDL,
+  ROLE_NODES,
+} from './ddl-nodes.ts';
 import { isName, nameOf } from './engine-text.ts';
 import { checkFamily, conversions, ruleByParents } from './family.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { relationsIn } from './query-relations.ts';
+import { checkRenamed } from './renamed.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { hidesTable, mayShowCopy } from './shadow.ts';
 import { withoutHomeTables } from './table-list.ts';
@@ -81,66 +90,13 @@ function placesOfKinds(all: readonly (TableKind | undefined)[]): Places {
 
 const isSpread = (places: Places) => places.sharded || places.reference;
 
-/** Of one server, not of a database: they are made once on each server. */
-const ROLE_NODES = new Set([
-  'CreateRoleStmt',
-  'AlterRoleStmt',
-  'AlterRoleSetStmt',
-  'DropRoleStmt',
-  'GrantRoleStmt',
-]);
-
-/** About a database by its name, which is another on each shard, or about a server's files. */
-const DATABASE_NODES = new Set([
-  'CreatedbStmt',
-  'DropdbStmt',
-  'AlterDatabaseStmt',
-  'AlterDatabaseSetStmt',
-  'AlterDatabaseRefreshCollStmt',
-  'CreateTableSpaceStmt',
-  'DropTableSpaceStmt',
-  'AlterTableSpaceOptionsStmt',
-  'AlterSystemStmt',
-  'CreateSubscriptionStmt',
-  'AlterSubscriptionStmt',
-  'DropSubscriptionStmt',
-]);
-const DATABASE_OBJECTS = new Set([
-  'OBJECT_DATABASE',
-  'OBJECT_TABLESPACE',
-  'OBJECT_SUBSCRIPTION',
-  'REINDEX_OBJECT_DATABASE',
-  'REINDEX_OBJECT_SYSTEM',
-]);
-
-/** Statements about the whole database, or tables of it, that change no schema. */
-const MAINTENANCE = new Set(['VacuumStmt', 'ClusterStmt', 'ReindexStmt']);
-
-/** Everything else that is not DDL although no other statement either. */
-const NOT_DDL = new Set([
-  'DoStmt',
-  'CallStmt',
-  'ExecuteStmt',
-  'PrepareStmt',
-  'ExplainStmt',
-  'DeclareCursorStmt',
-  'FetchStmt',
-  'ClosePortalStmt',
-  'ListenStmt',
-  'UnlistenStmt',
-  'NotifyStmt',
-  'LoadStmt',
-  'CheckPointStmt',
-  'DeallocateStmt',
-]);
-
 /** null: the statement is no DDL. */
 export function planDdl(
   statement: UtilityStatement,
   traits: RoutedPlan,
   context: PlanContext,
 ): Plan | null {
-  const { node, objectType, relations } = statement;
+  const { node, objectType, relations, ddl } = statement;
   if (NOT_DDL.has(node) || statement.temporary) return null;
   if (ROLE_NODES.has(node) || objectType === 'OBJECT_ROLE') {
     return everywhere(traits, { mode: 'servers' });
@@ -161,7 +117,7 @@ export function planDdl(
     const mode = node === 'LockStmt' ? 'block' : 'transaction';
     return places.home ? mixed(statement, traits, context, mode) : everywhere(traits, { mode });
   }
-  if (node === 'AlterTableStmt' || node === 'RenameStmt' || node === 'IndexStmt') {
+  if (ALTERING.has(node) || ddl.renamed !== null) {
     const altered = planAlterTable(statement, traits, context);
     if (altered !== null) return altered;
   }
@@ -220,8 +176,10 @@ function planAlterTable(
   const table = target === undefined ? null : context.table(target);
   if (table === null) return null;
   const { ddl } = statement;
+  let creates: readonly NewTable[];
   try {
     checkFamily(table, ddl, context);
+    creates = checkRenamed(table, ddl, context);
     if (isAtHome(table)) {
       checkUnsharded(ddl, context);
       const places = placesOf(
@@ -246,7 +204,7 @@ function planAlterTable(
       : [];
   const converts = conversions(table, ddl, context);
   const mode = ddl.concurrently ? 'each' : 'transaction';
-  return everywhere(traits, { mode, restarts, alters, converts });
+  return everywhere(traits, { mode, restarts, alters, converts, creates });
 }
 
 /** Columns of a reference table must be filled alike on every shard. */

@@ -237,6 +237,10 @@ export const REFUSED = {
     what: 'a partition or child of a table that is of another kind, or sharded by another column',
     hint: "Give both the same kind and key first: SELECT create_distributed_table('t', 'key'), create_reference_table('t') or undistribute_table('t').",
   },
+  renamed: {
+    what: 'giving a table a name that the configuration has with another kind or sharding key',
+    hint: "Change the kind first: SELECT create_reference_table('t'), create_distributed_table('t', 'key') or undistribute_table('t'); or take the name out of sharding.tables.",
+  },
   truncateTrigger: {
     what: 'TRUNCATE of a table with a trigger FOR EACH STATEMENT that it fires',
     hint: 'It would fire on every shard. DELETE the rows, or drop the trigger.',

@@ -71,6 +71,7 @@ async function moveOf(
   const table = catalog.table(schema, name);
   if (table === null || schema === 'drive') throw undefinedTable(given);
   if (table.kind === kind && table.keyColumn === key) return null;
+  if (catalog.configured(schema, name) !== null) throw configured(name);
   await checkMove(table, { kind, key, home, catalog });
   const connections: ServerConnection[] = [];
   for (const shard of shards) connections.push(await transaction.enlist(shard.id));
@@ -95,5 +96,14 @@ function undefinedTable(name: string): SqlError {
   return new SqlError({
     code: SQLSTATE.undefinedTable,
     message: `relation "${name}" does not exist`,
+  });
+}
+
+/** What is done to its rows would be done against what is read of them. */
+function configured(name: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.objectNotInPrerequisiteState,
+    message: `the kind of table "${name}" is in the configuration`,
+    hint: 'Take it out of sharding.tables first: what it is stays remembered.',
   });
 }

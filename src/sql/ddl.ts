@@ -35,6 +35,8 @@ export interface DdlFacts {
   readonly parents: readonly RelationName[];
   /** Tables that become partitions of the altered one. */
   readonly attached: readonly RelationName[];
+  /** Of ALTER TABLE: the name, or the schema, that the table gets. */
+  readonly renamed: { readonly schema: string | null; readonly name: string | null } | null;
   /** Options that CREATE or ALTER SEQUENCE, or an identity, names: increment, restart, cycle, … */
   readonly sequenceOptions: readonly string[];
   /** The table of OWNED BY. */
@@ -50,6 +52,7 @@ export const NO_FACTS: DdlFacts = Object.freeze({
   changed: [],
   parents: [],
   attached: [],
+  renamed: null,
   sequenceOptions: [],
   ownedBy: null,
   concurrently: false,

@@ -46,6 +46,7 @@ export function readDdl(node: Node): DdlFacts {
   return {
     ...NO_FACTS,
     ...into,
+    renamed: renamedOf(tag, fields),
     ownedBy: ownerOf(fields.options),
     concurrently: tag !== 'RefreshMatViewStmt' && isConcurrent(fields),
   };
@@ -200,6 +201,17 @@ function ownerOf(value: unknown): RelationName | null {
     const path = arg !== undefined && 'List' in arg ? stringsOf(arg.List.items) : [];
     if (path.length < 2) return null;
     return { catalog: null, schema: path.at(-3) ?? null, name: path.at(-2)! };
+  }
+  return null;
+}
+
+function renamedOf(tag: string, fields: Fields): DdlFacts['renamed'] {
+  const text = (value: unknown) => (typeof value === 'string' ? value : null);
+  if (tag === 'RenameStmt' && fields.renameType === 'OBJECT_TABLE') {
+    return { schema: null, name: text(fields.newname) };
+  }
+  if (tag === 'AlterObjectSchemaStmt' && fields.objectType === 'OBJECT_TABLE') {
+    return { schema: text(fields.newschema), name: null };
   }
   return null;
 }

@@ -140,6 +140,8 @@ export interface Catalog {
   readonly knowsSequences: boolean;
   /** The qualified and quoted name of a sequence whose ids the shards share; null for any other. */
   sequence(schema: string | null, name: string, searchPath?: readonly string[]): string | null;
+  /** What the configuration says of a table of that name, whatever it is; null: nothing. */
+  configured(schema: string, name: string): TableRule | null;
   /** The kind of a table to be made with these columns. */
   newTable(
     schema: string,

@@ -190,6 +190,8 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
     knowsSequences: true,
     sequence: (schema, name) =>
       name === 'tickets' && (schema ?? 'public') === 'public' ? 'public.tickets' : null,
+    configured: (_schema, name) =>
+      name === 'configured' ? { kind: 'home', keyColumn: null } : null,
     newTable: (_schema, _name, columns) =>
       columns.some(({ name, isInteger }) => name === 'user_id' && isInteger)
         ? { kind: 'sharded', keyColumn: 'user_id' }
