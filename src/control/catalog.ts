@@ -85,12 +85,14 @@ export function makeCatalog(
     const known = reaches ? Object.freeze({ ...table, touchesSharded: true }) : table;
     tables.set(keyOf(relation.schema, relation.name), known);
   }
-  const writesElsewhere = routinesThatWrite(schema, tables);
+  const writesCopies = routinesThatWriteCopies(schema, tables);
   for (const { schema: inSchema, name, fired } of schema.relations) {
     const table = tables.get(keyOf(inSchema, name))!;
-    const writesElsewhereOn = fired.filter(({ routine }) => writesElsewhere(table.kind, routine));
-    if (writesElsewhereOn.length === 0) continue;
-    tables.set(keyOf(inSchema, name), Object.freeze({ ...table, writesElsewhereOn }));
+    // Those of a reference table fire on every shard.
+    if (table.kind === 'reference') continue;
+    const writesCopiesOn = fired.filter(({ routine }) => writesCopies(routine));
+    if (writesCopiesOn.length === 0) continue;
+    tables.set(keyOf(inSchema, name), Object.freeze({ ...table, writesCopiesOn }));
   }
   for (const name of Object.keys(rules.tables)) {
     if (![...tables.values()].some((table) => isNamed(table, name))) {
@@ -131,7 +133,7 @@ export function makeCatalog(
     },
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
     routineTouchesSharded: (name) =>
-      touching.has(name.toLowerCase()) || writesElsewhere('home', name),
+      touching.has(name.toLowerCase()) || writesCopies(name),
     hasRoutine: (name) => routines.has(name.toLowerCase()),
     scalarRoutines: scalarRoutines(schema.immutable, schema.routines),
     settingRoutines: settingRoutines(schema.routines),
@@ -300,30 +302,19 @@ function tableOf(
   return Object.freeze({ ...as('sharded', key), keyGivenOn: keyGivenOn(relation, key) });
 }
 
-/** Whether a routine that runs where the rows of such a table are writes a table whose rows are not just there. */
-function routinesThatWrite(
+/** Whether a routine writes a reference table, of which it would write the copy of one shard. */
+function routinesThatWriteCopies(
   { routines }: ShardSchema,
   tables: ReadonlyMap<string, Table>,
-): (kind: TableKind, routine: string) => boolean {
+): (routine: string) => boolean {
   const written = tablesWritten(routines);
-  const kinds = new Map<string, Set<TableKind>>();
+  const copied = new Set<string>();
   for (const { name, kind } of tables.values()) {
-    const own = kinds.get(name.toLowerCase()) ?? new Set();
-    kinds.set(name.toLowerCase(), own.add(kind));
+    if (kind === 'reference') copied.add(name.toLowerCase());
   }
-  return (kind, routine) =>
-    [...(written.get(routine.toLowerCase()) ?? [])].some((name) =>
-      WRITTEN_ELSEWHERE[kind].some((each) => kinds.get(name)?.has(each) === true),
-    );
+  return (routine) =>
+    [...(written.get(routine.toLowerCase()) ?? [])].some((name) => copied.has(name));
 }
-
-/** By the kind of the table. What a trigger of a sharded table writes may have its row's key. */
-const WRITTEN_ELSEWHERE: Readonly<Record<TableKind, readonly TableKind[]>> = {
-  sharded: ['reference'],
-  reference: [],
-  home: ['reference'],
-  shardedView: ['reference'],
-};
 
 function copyTriggersOf(
   { name, fired, triggers }: Relation,

@@ -15,7 +15,7 @@ import { engineOf, planInner } from './inner-statement.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan } from './routed.ts';
 import { copiedStrays } from './stray-keys.ts';
-import { writesElsewhere } from './trigger-writes.ts';
+import { writesOneCopy } from './trigger-writes.ts';
 import { severalShards } from './unsupported.ts';
 
 const EVERYWHERE = { kind: 'all' } as const;
@@ -25,7 +25,7 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
   const { relation, query, from, onServer } = statement;
   if (relation === null) return query === null ? traits : planQuery(statement, traits, context);
   const table = context.table(relation);
-  if (from && writesElsewhere({ insert: true, update: false, delete: false }, table, context)) {
+  if (from && writesOneCopy({ insert: true, update: false, delete: false }, table, context)) {
     return refusedFor('COPY', 'triggerWrites');
   }
   switch (table?.kind) {

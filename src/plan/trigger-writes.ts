@@ -1,4 +1,4 @@
-// Trigger writes: statements that fire triggers which would write rows on one shard that belong on others.
+// Trigger writes: statements that fire triggers which would write one copy of a reference table.
 
 import type { WritingStatement } from '../sql/statement.ts';
 import type { Table, WriteEvents } from '../topology/table.ts';
@@ -11,13 +11,13 @@ export function checkTriggerWrites(
   table: Table | null,
   context: PlanContext,
 ): void {
-  if (writesElsewhere(eventsOf(statement), table, context)) {
+  if (writesOneCopy(eventsOf(statement), table, context)) {
     throw new Refusal(refused('triggerWrites'));
   }
 }
 
 /** Such an event of the table fires a trigger that would. */
-export function writesElsewhere(
+export function writesOneCopy(
   events: WriteEvents,
   table: Table | null,
   { input: { catalog } }: PlanContext,
@@ -25,7 +25,7 @@ export function writesElsewhere(
   if (table === null) return false;
   const { schema, name } = table.shown ?? table;
   const written = catalog.table(schema, name) ?? table;
-  return (written.writesElsewhereOn ?? []).some(
+  return (written.writesCopiesOn ?? []).some(
     (on) =>
       (on.insert && events.insert) || (on.update && events.update) || (on.delete && events.delete),
   );

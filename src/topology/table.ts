@@ -65,8 +65,8 @@ export interface Table {
    * a reference table what inserts into one.
    */
   readonly touchesSharded?: boolean | undefined;
-  /** Triggers whose functions write tables with rows on other shards, or copies there, as far as is seen; absent: none. */
-  readonly writesElsewhereOn?: readonly WriteEvents[] | undefined;
+  /** Of a sharded or home table: triggers whose functions write reference tables, as far as is seen; absent: none. */
+  readonly writesCopiesOn?: readonly WriteEvents[] | undefined;
   /** Of a reference table: its triggers, which fire on every shard by themselves; absent: it has nothing to do with any. */
   readonly copyTriggers?: CopyTriggers | undefined;
 }

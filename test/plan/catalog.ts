@@ -130,7 +130,7 @@ const TABLES: readonly Table[] = [
   },
   {
     ...table('counted', 'sharded', 'user_id', [column('user_id', 'int8')]),
-    writesElsewhereOn: [{ insert: true, update: false, delete: false }],
+    writesCopiesOn: [{ insert: true, update: false, delete: false }],
   },
   {
     ...table('tariff', 'reference', null, [column('code', 'text'), column('rate', 'int8')]),
