@@ -132,8 +132,7 @@ export function makeCatalog(
       return { kind: rule.kind, keyColumn };
     },
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
-    routineTouchesSharded: (name) =>
-      touching.has(name.toLowerCase()) || writesCopies(name),
+    routineTouchesSharded: (name) => touching.has(name.toLowerCase()) || writesCopies(name),
     hasRoutine: (name) => routines.has(name.toLowerCase()),
     scalarRoutines: scalarRoutines(schema.immutable, schema.routines),
     settingRoutines: settingRoutines(schema.routines),

@@ -64,6 +64,14 @@ export function columnsDiffer(table: string): SqlError {
   });
 }
 
+/** As PostgreSQL says it. `limit`: a number, as a server has taken it. */
+export function tooManyRejected(limit: string): SqlError {
+  return new SqlError({
+    code: SQLSTATE.invalidTextRepresentation,
+    message: `skipped more than REJECT_LIMIT (${BigInt(limit)}) rows due to data type incompatibility`,
+  });
+}
+
 export function nullKey(key: 'null' | 'default', column: string): SqlError {
   return new SqlError({
     code: SQLSTATE.featureNotSupported,

@@ -31,6 +31,7 @@ import {
   namesTypes,
   notSkipped,
   nullKey,
+  tooManyRejected,
   withLine,
   withoutLeading,
 } from './copy-errors.ts';
@@ -149,6 +150,7 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     await Promise.all(this.#shards.map((shard) => shard.done));
     const error = this.#firstError();
     if (error !== null) throw error;
+    this.#checkRejected();
     this.#skipped.tell(this.#request.notice);
     const rows = new Map(
       this.#shards.map(({ connection, tag }) => [
@@ -165,6 +167,14 @@ export class CopyIn implements CopySink, CopyInShardEvents {
       throw notSkipped(this.#request.merge);
     }
     return { tag: `COPY ${counts.reduce((sum, count) => sum + count, 0n)}`, rows };
+  }
+
+  /** Each server has kept to the limit by itself. */
+  #checkRejected(): void {
+    const { table, key } = this.#request.merge;
+    const limit = key?.rejectLimit ?? null;
+    if (limit === null || BigInt(this.#skipped.count) <= BigInt(limit)) return;
+    throw new ServerError(errorFields(tooManyRejected(limit), `COPY ${table}`));
   }
 
   /** Ends it without effect; gives the error that a server had before, if one had. */

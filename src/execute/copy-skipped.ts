@@ -20,6 +20,10 @@ export class SkippedRows {
     return true;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   tell(notice: (fields: ErrorFields) => void): void {
     if (this.#notice === null) return;
     const rows = this.#count === 1 ? '1 row was' : `${this.#count} rows were`;

@@ -37,6 +37,8 @@ export interface CopyInKey {
   readonly notNull: boolean;
   /** ON_ERROR ignore: a row whose key is no integer is skipped by any server. */
   readonly skipsErrors: boolean;
+  /** REJECT_LIMIT: how many rows may be skipped, over all shards; null: any number. */
+  readonly rejectLimit: string | null;
 }
 
 /** COPY TO STDOUT: the shards' streams one after the other, with one header and one trailer. */

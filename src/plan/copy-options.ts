@@ -16,6 +16,8 @@ export interface CopyOptions {
   readonly forceNotNull: ReadonlySet<string>;
   readonly onError: string;
   readonly rejectLimit: string | null;
+  /** LOG_VERBOSITY silent: no notice says how many rows were skipped. */
+  readonly isSilent: boolean;
 }
 
 const KNOWN = new Set([
@@ -79,6 +81,7 @@ export function copyOptions(written: readonly CopyOption[]): CopyOptions | null 
     forceNotNull: columnsOf(values.get('force_not_null') ?? null),
     onError: text('on_error') ?? 'stop',
     rejectLimit: text('reject_limit'),
+    isSilent: text('log_verbosity')?.toLowerCase() === 'silent',
   };
 }
 

@@ -64,8 +64,8 @@ function planIn(
     const alike = copiesToMakeAlike(table, context);
     return { ...everywhere(traits, { ...merge, key: null, timed: null }), alike };
   }
-  // Each server would count the rows it has refused by itself.
-  if (options.rejectLimit !== null) return refusedFor('COPY', 'copyOption');
+  // Each server counts the rows it has skipped by itself, and tells how many, but for a silent COPY.
+  if (options.rejectLimit !== null && options.isSilent) return refusedFor('COPY', 'copyOption');
   const index = columns.indexOf(keyColumn);
   if (index < 0) return refusedFor('COPY', 'copyKey');
   const given = table.columns.filter((column) => columns.includes(column.name));
@@ -77,6 +77,7 @@ function planIn(
     column: keyColumn,
     notNull: table.columns.find((column) => column.name === keyColumn)?.notNull ?? false,
     skipsErrors: options.onError === 'ignore',
+    rejectLimit: options.rejectLimit,
   };
   const format = copyFormat(options, keyColumn);
   const rows = format.format === 'binary' ? selectOf(table, columns) : null;

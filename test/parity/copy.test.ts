@@ -75,6 +75,28 @@ describe.each([
   });
 });
 
+describe('REJECT_LIMIT counts over all shards', () => {
+  const rowsWith = (bad: readonly number[]) =>
+    Array.from({ length: 20 }, (_, i) => `${i}\t${bad.includes(i) ? 'x' : i}\ta\tb\n`).join('');
+
+  test.each([
+    ['as many as it allows', [1, 2, 3]],
+    ['one more, on several shards', [1, 2, 3, 4]],
+    ['more on one shard', [0, 6, 12, 18]],
+    ['none', []],
+  ])('%s', async (_, bad) => {
+    const sql =
+      'COPY copied (user_id, id, name, note) FROM STDIN (ON_ERROR ignore, REJECT_LIMIT 3)';
+    const data = [Buffer.from(rowsWith(bad))];
+    const one = await copyIn(plain, sql, data);
+    const many = await copyIn(proxy, sql, data);
+    // The row that is one too many is another on each server.
+    expect(many.error?.slice(0, 2)).toEqual(one.error?.slice(0, 2));
+    expect(many.tag).toEqual(one.tag);
+    expect(await contents(proxy)).toEqual(await contents(plain));
+  });
+});
+
 test('COPY … FREEZE of an older table is refused by the servers', async () => {
   const sql = 'COPY copied FROM STDIN (FREEZE)';
   const one = await copyIn(plain, sql, [Buffer.from('1\t1\ta\tb\n')]);
@@ -193,8 +215,8 @@ describe('COPY FROM STDIN that the proxy refuses', () => {
   test.each([
     ['a column list without the key', 'COPY copied (id) FROM STDIN'],
     [
-      'a limit of errors, which each server would count by itself',
-      'COPY copied FROM STDIN (ON_ERROR ignore, REJECT_LIMIT 3)',
+      'a limit of errors that no server tells of',
+      'COPY copied FROM STDIN (ON_ERROR ignore, REJECT_LIMIT 3, LOG_VERBOSITY silent)',
     ],
     ['an encoding that hides delimiters', `COPY copied FROM STDIN (ENCODING 'sjis')`],
     ['a file of the server', `COPY copied FROM '/nowhere'`],
