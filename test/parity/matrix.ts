@@ -4,6 +4,10 @@ export interface Feature {
   readonly name: string;
   /** Asked over several shards; all must be answered as one PostgreSQL answers them. */
   readonly statements: readonly string[];
+  /** What each of them is asked behind, in its transaction. */
+  readonly before?: readonly string[];
+  /** Its answer is the proxy's own: only its columns are compared. */
+  readonly tellsOwn?: boolean;
   /** As documented: Citus, Vitess, ShardingSphere, PgDog. */
   readonly others: readonly [string, string, string, string];
 }
@@ -14,6 +18,9 @@ const feature = (name: string, others: Feature['others'], ...statements: string[
   others,
 });
 
+const UNKNOWN = ['unknown', 'unknown', 'unknown', 'unknown'] as const;
+const ONLY_CITUS = ['yes', 'unknown', 'unknown', 'unknown'] as const;
+
 export const FEATURES: readonly Feature[] = [
   feature(
     'ORDER BY, NULLS FIRST, by what is not selected',
@@ -23,7 +30,7 @@ export const FEATURES: readonly Feature[] = [
   ),
   feature(
     "ORDER BY text in a language's collation",
-    ['yes', 'unknown', 'unknown', 'unknown'],
+    ONLY_CITUS,
     'SELECT tag, id FROM files ORDER BY tag COLLATE "de-x-icu", id, user_id',
   ),
   feature(
@@ -33,7 +40,7 @@ export const FEATURES: readonly Feature[] = [
   ),
   feature(
     'FETCH … WITH TIES',
-    ['unknown', 'unknown', 'unknown', 'unknown'],
+    UNKNOWN,
     'SELECT size FROM files ORDER BY size FETCH FIRST 3 ROWS WITH TIES',
   ),
   feature(
@@ -43,7 +50,7 @@ export const FEATURES: readonly Feature[] = [
   ),
   feature(
     'DISTINCT ON',
-    ['yes', 'unknown', 'unknown', 'unknown'],
+    ONLY_CITUS,
     'SELECT DISTINCT ON (tag) tag, id FROM files ORDER BY tag, id, user_id',
   ),
   feature(
@@ -58,16 +65,33 @@ export const FEATURES: readonly Feature[] = [
     'SELECT count(DISTINCT tag), sum(DISTINCT size) FROM files',
   ),
   feature(
+    'DISTINCT and ORDER BY inside of aggregates',
+    ONLY_CITUS,
+    'SELECT array_agg(DISTINCT tag ORDER BY tag DESC), sum(DISTINCT price) FROM files',
+    'SELECT tag, array_agg(id ORDER BY size DESC NULLS LAST, id, user_id) FROM files GROUP BY tag',
+  ),
+  feature(
+    'string_agg, array_agg, aggregates of JSON',
+    ONLY_CITUS,
+    'SELECT array_agg(id ORDER BY id, user_id), string_agg(tag, $$,$$ ORDER BY id, user_id) FROM files',
+    'SELECT jsonb_object_agg(id, tag), json_agg(name ORDER BY id, user_id) FROM files WHERE tag IS NOT NULL',
+    'SELECT JSON_ARRAYAGG(size ORDER BY id, user_id) FROM files',
+  ),
+  feature(
+    'statistics: stddev, corr, regr_…',
+    ONLY_CITUS,
+    'SELECT stddev(size), var_pop(size), round(corr(id, size)::numeric, 9), regr_count(id, size) FROM files',
+  ),
+  feature(
     'any other aggregate',
-    ['yes', 'unknown', 'unknown', 'unknown'],
-    'SELECT stddev(size), bit_xor(size), bool_or(flag) FROM files',
-    'SELECT array_agg(id ORDER BY id), string_agg(tag, $$,$$ ORDER BY id, user_id) FROM files',
-    'SELECT jsonb_object_agg(id, tag) FROM files WHERE tag IS NOT NULL',
+    ONLY_CITUS,
+    'SELECT bit_xor(size), bool_or(flag), every(flag), min(tag COLLATE "de-x-icu") FROM files',
   ),
   feature(
     'FILTER, WITHIN GROUP',
-    ['yes', 'unknown', 'unknown', 'unknown'],
+    ONLY_CITUS,
     'SELECT count(*) FILTER (WHERE flag), percentile_disc(0.5) WITHIN GROUP (ORDER BY size) FROM files',
+    'SELECT tag, mode() WITHIN GROUP (ORDER BY flag), rank(7) WITHIN GROUP (ORDER BY size) FROM files GROUP BY tag',
   ),
   feature(
     'GROUP BY expressions, HAVING',
@@ -85,6 +109,7 @@ export const FEATURES: readonly Feature[] = [
     'window functions over all rows',
     ['yes', 'no', 'unknown', 'no'],
     'SELECT id, rank() OVER (ORDER BY size), sum(size) OVER (ORDER BY id, user_id) FROM files',
+    'SELECT id, lag(tag, 2) OVER w, count(*) OVER (w ROWS BETWEEN 3 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW) FROM files WINDOW w AS (ORDER BY id, user_id)',
   ),
   feature(
     'UNION, INTERSECT, EXCEPT, ALL',
@@ -112,7 +137,7 @@ export const FEATURES: readonly Feature[] = [
   ),
   feature(
     'LATERAL',
-    ['unknown', 'unknown', 'unknown', 'unknown'],
+    UNKNOWN,
     'SELECT m.name, l.id FROM members m, LATERAL (SELECT id FROM files f WHERE f.size > m.user_id ORDER BY id, user_id LIMIT 2) l',
   ),
   feature(
@@ -138,7 +163,7 @@ export const FEATURES: readonly Feature[] = [
   ),
   feature(
     'set-returning functions, VALUES',
-    ['yes', 'unknown', 'unknown', 'unknown'],
+    ONLY_CITUS,
     'SELECT id, unnest(ARRAY[1, 2]) FROM files',
     'SELECT f.id, v.w FROM files f JOIN (VALUES (1, $$x$$), (2, $$y$$)) v (k, w) ON v.k = f.size',
   ),
@@ -158,7 +183,43 @@ export const FEATURES: readonly Feature[] = [
     ['no', 'unknown', 'unknown', 'unknown'],
     'SELECT id FROM files WHERE size > 10 FOR UPDATE',
     'SELECT id FROM files ORDER BY id, user_id LIMIT 3 FOR UPDATE',
+    'SELECT id FROM files ORDER BY id, user_id LIMIT 3 FOR NO KEY UPDATE SKIP LOCKED',
   ),
+  feature(
+    'volatile functions once, one now()',
+    UNKNOWN,
+    'SELECT count(DISTINCT now()), count(DISTINCT (SELECT random())) FROM files',
+    'SELECT count(DISTINCT r) = count(*) FROM (SELECT gen_random_uuid() AS r FROM files) x',
+  ),
+  {
+    ...feature(
+      'views',
+      ONLY_CITUS,
+      'SELECT * FROM big WHERE owner = 42',
+      'SELECT label, n FROM per_tag WHERE n > 3',
+    ),
+    before: [
+      'CREATE VIEW big AS SELECT id, user_id AS owner, size FROM files WHERE size > 20',
+      'CREATE VIEW per_tag (label, n) AS SELECT tag, count(*) FROM files GROUP BY tag',
+    ],
+  },
+  {
+    ...feature('cursors', UNKNOWN, 'FETCH 7 FROM ordered', 'FETCH ALL FROM grouped'),
+    before: [
+      'DECLARE ordered SCROLL CURSOR FOR SELECT id FROM files ORDER BY id, user_id',
+      'DECLARE grouped CURSOR FOR SELECT tag, count(*) FROM files GROUP BY tag ORDER BY tag',
+    ],
+  },
+  {
+    ...feature(
+      'EXPLAIN, ANALYZE, all formats',
+      UNKNOWN,
+      'EXPLAIN SELECT id FROM files ORDER BY id',
+      'EXPLAIN (ANALYZE, FORMAT JSON) SELECT tag, count(*) FROM files GROUP BY tag',
+      'EXPLAIN (FORMAT YAML, VERBOSE) SELECT a.id FROM files a JOIN files b ON a.size = b.id',
+    ),
+    tellsOwn: true,
+  },
   feature(
     'UPDATE and DELETE over shards, RETURNING',
     ['yes', 'yes', 'yes', 'yes'],
@@ -177,11 +238,7 @@ export const FEATURES: readonly Feature[] = [
     'INSERT INTO files (id, user_id, size) SELECT id + 2000, user_id, size FROM files WHERE size > 40',
     'INSERT INTO files (id, user_id) SELECT 3000 + n, n FROM generate_series(1, 9) n',
   ),
-  feature(
-    'UPDATE of the key',
-    ['unknown', 'unknown', 'unknown', 'unknown'],
-    'UPDATE files SET user_id = 77 WHERE user_id = 1',
-  ),
+  feature('UPDATE of the key', UNKNOWN, 'UPDATE files SET user_id = 77 WHERE user_id = 1'),
   feature(
     'MERGE',
     ['partly', 'unknown', 'unknown', 'unknown'],
