@@ -52,6 +52,8 @@ export interface ForeignKey {
   readonly referred: readonly string[];
   /** pg_constraint.confupdtype: a, r: nothing, c: CASCADE, n: SET NULL, d: SET DEFAULT. */
   readonly onUpdate: string;
+  /** It may be checked at COMMIT only. */
+  readonly deferrable: boolean;
 }
 
 /** Bits of pg_trigger.tgtype. Source: pg_trigger.h. */
@@ -75,7 +77,7 @@ const foreignKeys = (own: 'conrelid' | 'confrelid', other: 'conrelid' | 'confrel
       'sql', pg_catalog.format('%I.%I', s.nspname, r.relname),
       'columns', ${columnNames('k.conrelid', 'k.conkey')},
       'referred', ${columnNames('k.confrelid', 'k.confkey')},
-      'onUpdate', k.confupdtype) ORDER BY k.oid), '[]')
+      'onUpdate', k.confupdtype, 'deferrable', k.condeferrable) ORDER BY k.oid), '[]')
     FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class r ON r.oid = k.${other}
     JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
     WHERE k.contype = 'f' AND k.${own} = ANY (own.oids)

@@ -19,6 +19,8 @@ import {
 } from './move-facts.ts';
 
 export interface MovingTable {
+  /** Unquoted. */
+  readonly name: string;
   /** Qualified and quoted. */
   readonly sql: string;
   /** The sharding key's column, unquoted. */
@@ -190,7 +192,7 @@ async function movingTable({ facts, key }: Moving, { home, target }: Survey) {
   if (firesOnInsert && !refersTo.every((each) => each.columns.every(isGiven))) {
     throw immovable(target.name, `A foreign key of ${name} has a generated column.`);
   }
-  return { sql, key, columns, firesOnDelete, firesOnInsert, refersTo };
+  return { name, sql, key, columns, firesOnDelete, firesOnInsert, refersTo };
 }
 
 /** A trigger, and one of the rows that it inserts. */

@@ -236,25 +236,46 @@ async function unseen(
 const roleSql = (role: string) =>
   `SELECT pg_catalog.set_config('session_replication_role', '${role}', true)`;
 
-/** As the foreign key itself would: what is referred to must be there, and stay. Throws 23503. */
+/**
+ * As the foreign key itself would: what is referred to must be there, and stay. Throws 23503; and 0A000 for a foreign key
+ * that may wait for COMMIT, which the row that is put there does not tell the server to look at again.
+ */
 async function lockReferred(
   write: CarriedWrite,
   shard: number,
-  { sql: name, columns }: MovingTable,
-  { name: constraint, sql: referred, columns: own, referred: others }: ForeignKey,
+  { name, columns }: MovingTable,
+  {
+    name: constraint,
+    table,
+    sql: referred,
+    columns: own,
+    referred: others,
+    deferrable,
+  }: ForeignKey,
   rows: readonly Buffer[],
 ): Promise<void> {
   const values = own.map((column) => carriedRef(columns.findIndex((each) => each.name === column)));
   const same = others.map((column, i) => `r.${quoteName(column)} = ${values[i]}`).join(' AND ');
   const sql =
-    `SELECT FROM ${carriedRelation(columns, 1)} LEFT JOIN LATERAL ` +
+    `SELECT ${values.map((value) => `${value}::pg_catalog.text`).join(', ')} ` +
+    `FROM ${carriedRelation(columns, 1)} LEFT JOIN LATERAL ` +
     `(SELECT true AS there FROM ${referred} AS r WHERE ${same} FOR KEY SHARE) AS r ON true ` +
     `WHERE r.there IS NULL AND ${values.map((value) => `${value} IS NOT NULL`).join(' AND ')}`;
   const missing = new Answer(write.bytesMax);
   await runWithRows(write, shard, sql, columns, rows, missing);
-  if (missing.rows.length === 0) return;
+  const [first] = missing.rows;
+  if (first === undefined) return;
+  if (deferrable) {
+    throw immovable(
+      name,
+      `A row that is moved refers by the deferrable foreign key ${constraint} to one that is not there.`,
+      'Write the row that it refers to first.',
+    );
+  }
+  const key = own.map((_, i) => columnAt(first, i)!.toString('utf8')).join(', ');
   throw new SqlError({
     code: SQLSTATE.foreignKeyViolation,
-    message: `insert or update on table ${name} violates foreign key constraint "${constraint}"`,
+    message: `insert or update on table "${name}" violates foreign key constraint "${constraint}"`,
+    detail: `Key (${own.join(', ')})=(${key}) is not present in table "${table}".`,
   });
 }

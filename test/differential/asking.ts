@@ -175,8 +175,8 @@ async function throughPortal(client: pg.Client, { sql, parameters }: Rendered): 
       rows.push(...some);
       if (some.length < PORTAL_ROWS) break;
     }
-    const { fields } = (cursor as unknown as { _result: { fields: pg.FieldDef[] } })._result;
-    return { fields, rows, command: 'portal', rowCount: rows.length };
+    const { _result: result } = cursor as unknown as { _result: pg.QueryArrayResult };
+    return { fields: result.fields, rows, command: result.command, rowCount: result.rowCount };
   } finally {
     await cursor.close();
   }

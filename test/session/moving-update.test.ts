@@ -41,6 +41,12 @@ const TABLES = `
     PRIMARY KEY (user_id, id), FOREIGN KEY (user_id, shelf) REFERENCES shelves ON DELETE CASCADE);
   CREATE TABLE pages (user_id int8 NOT NULL REFERENCES people, book int, n int, PRIMARY KEY (user_id, book, n),
     FOREIGN KEY (user_id, book) REFERENCES books ON UPDATE CASCADE ON DELETE CASCADE);
+  CREATE TABLE marks (user_id int8 NOT NULL, id int, shelf int, note text, PRIMARY KEY (user_id, id),
+    FOREIGN KEY (user_id, shelf) REFERENCES shelves DEFERRABLE INITIALLY DEFERRED);
+  CREATE TABLE tags (user_id int8 NOT NULL, id int, shelf int, note text, PRIMARY KEY (user_id, id),
+    FOREIGN KEY (user_id, shelf) REFERENCES shelves);
+  ${trigger('marks', 'BEFORE INSERT', `BEGIN NEW.note := 'new'; RETURN NEW; END`)}
+  ${trigger('tags', 'BEFORE INSERT', `BEGIN NEW.note := 'new'; RETURN NEW; END`)}
   ${trigger('nodes', 'BEFORE UPDATE', `BEGIN NEW.changed := OLD.changed + 1; RETURN NEW; END`)}
   ${trigger('books', 'BEFORE UPDATE', `BEGIN NEW.changed := OLD.changed + 1; NEW.title := OLD.user_id || ' ' || NEW.title; RETURN NEW; END`)}
   ${trigger(
@@ -86,6 +92,8 @@ const CASCADED = [
   'people',
   'nodes',
   'shelves',
+  'marks',
+  'tags',
   'books',
   'pages',
 ];
@@ -111,6 +119,8 @@ const ROWS = [
   `INSERT INTO nodes VALUES (1, 1, NULL), (1, 2, 1), (1, 3, 2), (1, 4, NULL), (2, 9, NULL), (2, 10, 9)`,
   `INSERT INTO people SELECT * FROM owners`,
   `INSERT INTO shelves (user_id, id, note, above) VALUES (1, 1, 'low', NULL), (2, 1, 'high', NULL), (2, 2, NULL, 1), (3, 1, '', NULL)`,
+  `INSERT INTO marks VALUES (1, 1, 1), (1, 2, NULL)`,
+  `INSERT INTO tags VALUES (1, 1, 1), (1, 2, NULL)`,
   `INSERT INTO books VALUES (1, 1, 1, 'a'), (1, 2, NULL, 'b'), (2, 1, 1, 'c')`,
   `INSERT INTO pages VALUES (1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1)`,
   `DELETE FROM audit`,
@@ -297,6 +307,21 @@ describe.each([2, 3])('Over %i shards', (shards) => {
     ])('%s', async (sql) => {
       expect(await expectSame(sql)).toHaveProperty('code');
     });
+  });
+
+  it('to what is not there by a foreign key that is looked at once: as one server says it', async () => {
+    const sql = 'UPDATE tags SET user_id = 6 WHERE id = 1';
+    const told = async (each: Client) => {
+      const { message, detail } = await each.query(sql).catch((error) => error);
+      return { message, detail };
+    };
+    expect(await told(stand.client)).toEqual(await told(stand.plain));
+  });
+
+  it('but not to what is not there by a foreign key that may wait for COMMIT', async () => {
+    const sql = 'UPDATE marks SET user_id = 6';
+    expect(await answerOf(stand.client, sql)).toEqual({ code: '0A000' });
+    expect(await expectSame('UPDATE marks SET user_id = 2')).toHaveProperty('rows');
   });
 
   it('but not where they refer to each other from several shards', async () => {
