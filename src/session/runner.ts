@@ -362,7 +362,8 @@ export class Runner {
     // It has ended the transaction there, whether one server would have come to that row or not.
     const late = suspended || this.#d.state.transaction === null ? null : running.gather.late();
     if (late !== null) throw late;
-    const tag = running.tag ?? `SELECT ${sent}`;
+    // Of what was done at once it counts the rows that were sent now, too.
+    const tag = (running.tag ?? 'SELECT 0').replace(/\d+$/, `${sent}`);
     this.#d.client.write(suspended ? PORTAL_SUSPENDED : encodeCommandComplete(tag));
   }
 

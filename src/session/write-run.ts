@@ -33,6 +33,7 @@ import { startOf, timedExecution } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
+import { atHand } from './locked-engine.ts';
 import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
@@ -74,12 +75,19 @@ export interface WriteRun {
   readonly targets: readonly number[];
 }
 
-/** Answers with everything but ReadyForQuery, when all shards have committed. */
-export async function runWrite(run: WriteRun): Promise<void> {
+/** Answers with everything but ReadyForQuery, when all shards have committed; with no more rows than a portal is asked for. */
+export async function runWrite(
+  run: WriteRun & { readonly runner: Pick<Runner, 'resume'> },
+): Promise<void> {
   const { d, execution } = run;
   const { description, ...result } = await write(run);
   if (isDescribed(execution) && description.fields !== null) {
     d.client.write(encodeRowDescription(description.fields));
+  }
+  const { open = null, maxRows = 0 } = execution.extended ?? {};
+  if (open !== null && maxRows > 0 && description.fields !== null) {
+    open.running = { ...atHand(result.rows), tag: result.tag };
+    return run.runner.resume(open.running, open, maxRows);
   }
   for (const row of result.rows) {
     if (!d.client.write(frameDataRow(row))) await d.client.drained();
