@@ -7,6 +7,7 @@ import type { Broadcast, EngineLeaf } from './engine-plan.ts';
 import { engineText, type Stand } from './engine-text.ts';
 import type { KeyClass } from './key-class.ts';
 import { NoMerge } from './splice.ts';
+import { namesRow } from './whole-row.ts';
 
 /** A place of the text that names a sharded table, or a home table, which has no class. */
 export interface SpreadPlace {
@@ -51,6 +52,8 @@ export function broadcastsOf(text: SpreadText, plan: StreamPlanner): readonly Br
     const isApart = places.every((place) => given.includes(place) || !small.includes(place.leaf));
     const mayTravel = small.every((leaf) => leaves[leaf]!.elements !== null);
     if (given.length === 0 || !isApart || !mayTravel) return [];
+    // Every shard would answer a row of what it was given as a record, not as one of the table.
+    if (given.some(({ stand, table }) => namesRow([{ ...stand, table }], text.tokens))) return [];
     const tables = new Map(given.map((place) => [leafName(place.leaf), tableOf(place, leaves)]));
     const planned = plan(withGiven(text, given), tables);
     return planned === null ? [] : [{ small, ...planned }];

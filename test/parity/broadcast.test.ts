@@ -63,6 +63,16 @@ describe.each([2, 3])('over %i shards', (shardCount) => {
     expect(within.proxy).toEqual(plain);
   });
 
+  test.each([
+    'SELECT m FROM files f JOIN members m ON m.user_id = f.size',
+    'SELECT f.id, n FROM files f, notes AS n WHERE n.id = f.size',
+    'SELECT f, m.name FROM files f JOIN members m ON m.user_id = f.size',
+  ])('a whole row is one of its table: %s', async (sql) => {
+    const { plain, proxy, engine } = await compare(servers, sql, { ordered: false });
+    expect(proxy).toEqual(plain);
+    expect(engine).toEqual(plain);
+  });
+
   test('two large tables are copied', async () => {
     const sql = 'SELECT count(*) FROM files a JOIN files b ON a.id = b.size';
     const { proxy } = await compare(bounded, sql, { ordered: false });
