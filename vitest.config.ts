@@ -13,8 +13,9 @@ export default defineConfig({
     maxWorkers: 2,
     // Far above what any test takes: a loaded machine is no failure, a hanging test is.
     testTimeout: 30_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 30_000,
+    hookTimeout: 120_000,
+    // The clusters' directories go: a busy disk takes minutes for it.
+    teardownTimeout: 300_000,
     expect: { poll: { timeout: 20_000 } },
   },
 });
