@@ -117,6 +117,12 @@ export const RECOVERY_GRACE_MS = 5_000;
 /** The same where its proxy is known to be alive: it hangs on a server that does not answer. */
 export const RECOVERY_LIVING_GRACE_MS = 30_000;
 
+/**
+ * What waits for no free connection (recovery, the decision on a commit, a reload of the schema) gives a shard
+ * so long: seconds above reading a large catalog, and who comes behind it waits as long at most.
+ */
+export const AT_ONCE_MS_MAX = 30_000;
+
 /** How often prepared parts are looked for, and the catalog for changes made past the proxy. */
 export const HOUSEKEEPING_INTERVAL_MS = 5_000;
 

@@ -1,38 +1,78 @@
 // Beside: a connection to a shard beside its pool, for what those wait for who may have all of the pool.
 
+import { AT_ONCE_MS_MAX } from '../base/limits.ts';
+import { connectionLost } from '../pool/outage.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { ShardPool } from '../pool/shard-pool.ts';
 import type { Shard } from '../topology/shard.ts';
 import { TERMINATE } from '../wire/terminate.ts';
 
+type Use<T> = (connection: ServerConnection) => Promise<T>;
+
 /** Of one shard. One is open at most: several uses follow each other, each on a connection of its own. */
 export class Beside {
   #pool: ShardPool;
   #connect: (shard: Shard) => Promise<ServerConnection>;
+  #msMax: number;
   #last: Promise<unknown> = Promise.resolve();
+  /** Why it could last not be reached, and when that was known; performance.now(). */
+  #outage: { readonly error: unknown; readonly sinceMs: number } | null = null;
 
-  constructor(pool: ShardPool, connect: (shard: Shard) => Promise<ServerConnection>) {
+  /** `connect` gives up by itself; a use is given up after `msMax`. */
+  constructor(
+    pool: ShardPool,
+    connect: (shard: Shard) => Promise<ServerConnection>,
+    msMax = AT_ONCE_MS_MAX,
+  ) {
     this.#pool = pool;
     this.#connect = connect;
+    this.#msMax = msMax;
   }
 
-  /** Rejects with SqlError where the shard is known to be down, or cannot be reached. */
-  run<T>(use: (connection: ServerConnection) => Promise<T>): Promise<T> {
-    const used = this.#last.then(() => this.#run(use));
+  /** Rejects with SqlError where the shard is known to be down, cannot be reached, or does not answer. */
+  run<T>(use: Use<T>): Promise<T> {
+    const cameMs = performance.now();
+    const used = this.#last.then(() => this.#run(use, cameMs));
     // Its caller hears of the error; the next only waits for the end.
     this.#last = used.catch(() => undefined);
     return used;
   }
 
-  async #run<T>(use: (connection: ServerConnection) => Promise<T>): Promise<T> {
-    const { downBecause, operated, shard } = this.#pool;
+  /** The same on a connection that the caller has leased: it is closed where the shard does not answer. */
+  async runOn<T>(connection: ServerConnection, use: Use<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const reason = `it has not answered within ${this.#msMax} ms`;
+      reject(connectionLost(connection.shard, reason));
+      connection.close(TERMINATE);
+    }, this.#msMax);
+    try {
+      return await Promise.race([late, use(connection)]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #run<T>(use: Use<T>, cameMs: number): Promise<T> {
+    const { downBecause, operated } = this.#pool;
     // What an operator has disabled may still end what is under way there.
     if (downBecause !== null && operated !== 'disabled') throw downBecause;
-    const connection = await this.#connect(shard);
+    const connection = await this.#connected(cameMs);
     try {
-      return await use(connection);
+      return await this.runOn(connection, use);
     } finally {
       connection.close(TERMINATE);
+    }
+  }
+
+  /** Who came before it was known that the shard cannot be reached does not try by himself once more. */
+  async #connected(cameMs: number): Promise<ServerConnection> {
+    if (this.#outage !== null && cameMs <= this.#outage.sinceMs) throw this.#outage.error;
+    try {
+      return await this.#connect(this.#pool.shard);
+    } catch (error) {
+      this.#outage = { error, sinceMs: performance.now() };
+      throw error;
     }
   }
 }

@@ -54,18 +54,22 @@ export async function borrow(
 
 /**
  * Runs `use` on a connection without settings, and waits for nobody to give one back: takes a free one of the
- * pool, or one beside it. For what others wait for, who may have all of the pool.
+ * pool, or one beside it, which is closed where the shard does not answer in time. For what others wait for, who
+ * may have all of the pool.
  */
 export async function atOnce<T>(
   cluster: Cluster,
   shard: number,
   use: (connection: ServerConnection) => Promise<T>,
 ): Promise<T> {
+  const beside = cluster.beside[shard]!;
   const connection = cluster.pools[shard]!.tryAcquire(NO_SETTINGS);
-  if (connection === null) return cluster.beside[shard]!.run(use);
+  if (connection === null) return beside.run(use);
   try {
-    await applySettings(connection, NO_SETTINGS);
-    return await use(connection);
+    return await beside.runOn(connection, async () => {
+      await applySettings(connection, NO_SETTINGS);
+      return use(connection);
+    });
   } finally {
     giveBack(cluster, connection);
   }
