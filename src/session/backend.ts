@@ -4,10 +4,9 @@ import type { Description } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
 import { formatAt } from '../execute/parameters.ts';
 import type { SessionAction } from '../plan/action.ts';
-import { encodeCommandComplete } from '../wire/query.ts';
-import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
-import type { ClientStream } from './client-stream.ts';
-import { type Execution, isDescribed } from './execution.ts';
+import { encodeDataRowBody } from '../wire/row.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
+import { answerGathered } from './portal-rows.ts';
 
 /** What a session knows of the clients of its proxy. */
 export interface Backends {
@@ -54,17 +53,19 @@ function int4(value: number): BackendValue {
   return { text: String(value), binary };
 }
 
-/** One row of one column, with what comes before and behind it. */
-export function writeValue(
+/** One row of one column, and everything else but ReadyForQuery. */
+export function answerValue(
   { text, binary }: BackendValue,
   execution: Execution,
   description: Description,
-  client: ClientStream,
-): void {
+  d: Pick<RunnerDependencies, 'client' | 'state'>,
+): Promise<void> {
   const { resultFormats } = execution;
-  if (isDescribed(execution)) {
-    client.write(encodeRowDescription(formattedFields(description, resultFormats)));
-  }
-  client.write(encodeDataRow([formatAt(resultFormats, 0) === 1 ? binary : Buffer.from(text)]));
-  client.write(encodeCommandComplete('SELECT 1'));
+  const fields = formattedFields(description, resultFormats);
+  const value = formatAt(resultFormats, 0) === 1 ? binary : Buffer.from(text);
+  return answerGathered(
+    { fields, rows: [encodeDataRowBody([value])], tag: 'SELECT 1' },
+    execution,
+    d,
+  );
 }

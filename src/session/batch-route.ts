@@ -130,7 +130,7 @@ export function routeBatch(
         wanted = target;
         snapshot ||= takesSnapshot(statement.planned.plan);
         const { savepoints } = state;
-        const fields = { shard: target, running: null, ended: false, savepoints };
+        const fields = { shard: target, isApart: false, running: null, ended: null, savepoints };
         portals.set(message.bind.portal, { portal, ...fields });
         break;
       }

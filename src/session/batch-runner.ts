@@ -30,6 +30,7 @@ import { isUnreadable } from './descriptions.ts';
 import { handPlan } from './hand.ts';
 import { localFields } from './local-result.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
+import { sendRows } from './portal-rows.ts';
 import {
   currentPlan,
   type Portal,
@@ -142,8 +143,9 @@ export class BatchRunner {
     portals.set(bind.portal, {
       portal: await this.#typed(portalOf(statement, bind)),
       shard: null,
+      isApart: false,
       running: null,
-      ended: false,
+      ended: null,
       savepoints: this.#state.savepoints,
     });
     this.#client.write(BIND_COMPLETE);
@@ -201,14 +203,13 @@ export class BatchRunner {
 
   async #execute(name: string, maxRows: number, several: boolean): Promise<void> {
     const open = this.#portal(name);
-    if (open.running !== null) {
-      await this.#runner.resume(open.running, open, maxRows);
-      open.ended = open.running === null;
-      return;
-    }
     const { portal } = open;
     const plan = this.#plan(portal.statement);
-    if (open.ended) return this.#executeAgain(name, open, plan);
+    this.#refuseInFailed(plan);
+    if (open.running !== null) {
+      return sendRows(open.running, open, maxRows, { client: this.#client, state: this.#state });
+    }
+    if (open.ended !== null && plan.op !== 'empty') return this.#executeAgain(name, open.ended);
     const { sql } = portal.statement;
     if (several && this.#state.transaction === null && isInBlock(plan)) {
       this.#state.begin('BEGIN', true);
@@ -229,16 +230,14 @@ export class BatchRunner {
     };
     const watch = new PlanWatch(this.#context, plan, () => this.#plan(portal.statement));
     await this.#runner.run(execution, watch);
-    open.ended = open.shard === null && open.running === null;
+    const isHere = open.shard === null && !open.isApart && open.running === null;
+    if (isHere) open.ended ??= { tag: null };
   }
 
   /** A portal of the proxy's own has run to its end: there are no more rows. */
-  async #executeAgain(name: string, { portal }: OpenPortal, plan: Plan): Promise<void> {
-    const { fields } = await this.#describe(portal.statement);
-    if (fields === null || plan.op !== 'routed' || plan.verb !== 'SELECT') {
-      throw cannotRunAgain(name, fields !== null);
-    }
-    this.#client.write(encodeCommandComplete('SELECT 0'));
+  #executeAgain(name: string, { tag }: NonNullable<OpenPortal['ended']>): void {
+    if (tag === null) throw cannotRunAgain(name);
+    this.#client.write(encodeCommandComplete(tag));
   }
 
   /** What runs the portal on one server; a portal the server has already is only executed. */
@@ -254,7 +253,7 @@ export class BatchRunner {
     const carries = connection.oids.mapping !== null && resultFormats.includes(1);
     const forward: Step = { do: 'forward', done: null };
     const swallow: Step = { do: 'swallow', done: null };
-    if (open.shard === connection.shard.id) {
+    if (open.isApart || open.shard === connection.shard.id) {
       if (!carries) return { bytes: Buffer.concat([execute, SYNC]), steps: [forward] };
       return { bytes: Buffer.concat([describe, execute, SYNC]), steps: [swallow, forward] };
     }
@@ -280,12 +279,12 @@ export class BatchRunner {
 
   async #closePortal(name: string): Promise<void> {
     const { portals, transaction } = this.#state;
-    const shard = portals.get(name)?.shard ?? null;
+    const { shard = null, isApart = false } = portals.get(name) ?? {};
     await this.#state.closePortal(name);
     // The server lets go of one without a name when the next comes, and of all where it has failed.
-    if (name === '' || shard === null || transaction?.state !== 'open') return;
-    const connection = transaction.participants.get(shard);
-    if (connection !== undefined) await query(connection, `CLOSE ${quoteName(name)}`);
+    if (name === '' || transaction?.state !== 'open') return;
+    const connection = isApart ? transaction.apart : transaction.participants.get(shard ?? -1);
+    if (connection != null) await query(connection, `CLOSE ${quoteName(name)}`);
   }
 
   #plan(statement: PreparedStatement): Plan {
@@ -346,12 +345,11 @@ const needsNoParameters = (given: number, name: string): SqlError =>
 
 const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollbackTo']);
 
-/** 55000, or 0A000 where PostgreSQL would give its tag again. */
-function cannotRunAgain(name: string, returnsRows: boolean): SqlError {
+/** 55000. */
+function cannotRunAgain(name: string): SqlError {
   return new SqlError({
-    code: returnsRows ? SQLSTATE.featureNotSupported : SQLSTATE.objectNotInPrerequisiteState,
+    code: SQLSTATE.objectNotInPrerequisiteState,
     message: `portal "${name}" cannot be run`,
-    ...(returnsRows ? { hint: 'It has run to its end: bind the statement again.' } : {}),
   });
 }
 

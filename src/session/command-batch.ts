@@ -65,7 +65,13 @@ export function leadingCommand(
   }
   const execution = messages[at++];
   if (execution?.kind !== 'execute' || execution.execute.portal !== '') return null;
-  const fields = { shard: null, running: null, ended: true, savepoints: 0 };
+  const fields = {
+    shard: null,
+    isApart: false,
+    running: null,
+    ended: { tag: null },
+    savepoints: 0,
+  };
   const portal = { portal: portalOf(statement, bind), ...fields };
   const { command } = plan.action;
   const { sql } = statement;

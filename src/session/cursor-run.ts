@@ -29,8 +29,7 @@ import type { ClientStream } from './client-stream.ts';
 import { withClock } from './clock.ts';
 import { declareOnEngine } from './engine-run.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
-import { atHand } from './locked-engine.ts';
-import type { Runner } from './runner.ts';
+import { answerGathered } from './portal-rows.ts';
 import { cursorExists, runSingle } from './single.ts';
 import type { SessionState } from './state.ts';
 
@@ -201,10 +200,9 @@ export async function runMergedCursor(
   plan: RoutedPlan,
   { merged, action }: { merged: MergedCursor; action: CursorAction },
   d: RunnerDependencies,
-  runner: Runner,
 ): Promise<void> {
   if (action.verb === 'current') return runAtRow(execution, plan, merged, d);
-  if (action.verb === 'fetch') return runFetch(execution, action, merged, d, runner);
+  if (action.verb === 'fetch') return runFetch(execution, action, merged, d);
   await merged.close();
   d.state.cursorClosed(action.name);
   d.client.write(encodeCommandComplete('CLOSE CURSOR'));
@@ -237,9 +235,9 @@ async function runFetch(
   execution: Execution,
   { fetch }: Extract<CursorAction, { verb: 'fetch' }>,
   merged: MergedCursor,
-  { client, context }: RunnerDependencies,
-  runner: Runner,
+  d: RunnerDependencies,
 ): Promise<void> {
+  const { client, context } = d;
   const { extended } = execution;
   context.counters.several('cursor');
   if (fetch.isMove) {
@@ -253,14 +251,13 @@ async function runFetch(
   if (extended !== null && extended.maxRows > 0) {
     const set = new RowSet(context.mergeBytesMax);
     const given = await merged.fetch(fetch, formats, (row) => set.add([row]));
-    const { open, maxRows } = extended;
-    open.running = { ...atHand(set.rows), tag: `FETCH ${given}` };
-    return runner.resume(open.running, open, maxRows);
+    return answerGathered({ fields, rows: set.rows, tag: `FETCH ${given}` }, execution, d);
   }
   const output = new FetchOutput(client, isDescribed(execution) ? fields : null);
   const given = await merged.fetch(fetch, formats, (row) => output.take(row));
   await output.send();
   client.write(encodeCommandComplete(`FETCH ${given}`));
+  if (extended !== null) extended.open.ended = { tag: 'FETCH 0' };
 }
 
 /** PostgreSQL sends nothing of a FETCH that fails: here, of one that is not too large. */

@@ -16,10 +16,11 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
-import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
+import { encodeDataRowBody } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
-import { type Execution, isDescribed } from './execution.ts';
+import type { Execution } from './execution.ts';
+import { answerGathered } from './portal-rows.ts';
 import type { SessionState } from './state.ts';
 import { moveTable } from './table-kind.ts';
 
@@ -55,13 +56,14 @@ export async function runEverywhere(
     await state.publishSchemaChange();
   }
   const { fields, rows, tag } = answer;
-  if (fields.length > 0 && isDescribed(execution)) client.write(encodeRowDescription([...fields]));
-  for (const row of rows) {
-    client.write(
-      encodeDataRow(row.map((text, i) => encodeValue(text, formatAt(resultFormats, i)))),
-    );
+  if (fields.length === 0) {
+    client.write(encodeCommandComplete(tag));
+    return;
   }
-  client.write(encodeCommandComplete(tag));
+  const encoded = rows.map((row) =>
+    encodeDataRowBody(row.map((text, i) => encodeValue(text, formatAt(resultFormats, i)))),
+  );
+  await answerGathered({ fields, rows: encoded, tag }, execution, session);
 }
 
 /** The rows that one shard answers to a statement of the proxy's own, when all have done it. */

@@ -20,12 +20,12 @@ import type {
   WithWritesMerge,
 } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
-import { encodeCommandComplete } from '../wire/query.ts';
-import { encodeDataRow, encodeRowDescription } from '../wire/row.ts';
+import { encodeDataRowBody } from '../wire/row.ts';
 import type { SessionContext } from './context.ts';
 import { explainEngine } from './engine-run.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
 import { modifySource } from './modify-run.ts';
+import { answerGathered } from './portal-rows.ts';
 import { type Source, type StagedRun, sourceOf } from './row-source.ts';
 import { queryText } from './staged-run.ts';
 import { partsWithoutRows } from './with-run.ts';
@@ -37,14 +37,12 @@ export interface ExplainRun {
   /** Of the EXPLAIN itself. */
   readonly description: Description;
   readonly targets: readonly number[];
-  readonly described: boolean;
   readonly runner: StagedRun['runner'];
 }
 
 /** Answers with everything but ReadyForQuery. What ANALYZE changes is changed on all or none. */
 export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promise<void> {
-  const { client } = d;
-  const { merge, targets, description, described } = run;
+  const { merge, targets, description, execution } = run;
   const { inner, analyzes } = merge;
   const isComputed = inner.strays !== null || (targets.length > 1 && isComputedFirst(inner));
   const explained =
@@ -53,9 +51,9 @@ export async function runExplain(d: RunnerDependencies, run: ExplainRun): Promis
       : await explainAtOnce(d, run, analyzes && inner.effect !== 'read');
   const planClass = targets.length === 1 ? 0 : classOf(inner);
   const lines = writeExplanation({ planClass, shards: targets, ...explained }, merge.format);
-  if (described) client.write(encodeRowDescription([...(description.fields ?? [])]));
-  for (const line of lines) client.write(encodeDataRow([Buffer.from(line)]));
-  client.write(encodeCommandComplete('EXPLAIN'));
+  const fields = description.fields ?? [];
+  const rows = lines.map((line) => encodeDataRowBody([Buffer.from(line)]));
+  await answerGathered({ fields, rows, tag: 'EXPLAIN' }, execution, d);
 }
 
 type Explained = Pick<Explanation, 'steps' | 'parts'>;

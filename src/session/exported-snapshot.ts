@@ -8,7 +8,7 @@ import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeNoticeFields, withMessage } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
-import { writeValue } from './backend.ts';
+import { answerValue } from './backend.ts';
 import type { SessionContext } from './context.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
 import { askAllAtOnce, keepsSnapshot } from './one-snapshot.ts';
@@ -26,11 +26,12 @@ const SEPARATOR = ':';
 export async function exportSnapshot(
   execution: Execution,
   description: Description,
-  { state, context, client }: RunnerDependencies,
+  d: RunnerDependencies,
 ): Promise<void> {
+  const { state, context } = d;
   const answers = await state.inTransaction(() => exportOnAll(state, context));
   const id = answers.map(({ rows }) => rows[0]![0]!).join(SEPARATOR);
-  writeValue({ text: id, binary: Buffer.from(id) }, execution, description, client);
+  await answerValue({ text: id, binary: Buffer.from(id) }, execution, description, d);
 }
 
 async function exportOnAll(

@@ -1,7 +1,7 @@
 // Local results: answers the proxy makes itself, encoded as a server would send them.
 
 import { formatAt } from '../execute/parameters.ts';
-import { encodeDataRow, encodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import { encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
 
 export interface LocalColumn {
   readonly name: string;
@@ -31,18 +31,16 @@ export function localFields(
   }));
 }
 
-/** RowDescription (when `described`) and the DataRows. */
+/** Its columns, and the bodies of its DataRows. */
 export function encodeLocalResult(
   result: LocalResult,
   resultFormats: readonly number[],
-  described: boolean,
-): Buffer {
+): { readonly fields: readonly FieldDescription[]; readonly rows: readonly Buffer[] } {
   const fields = localFields(result.columns, resultFormats);
-  const frames = result.rows.map((row) =>
-    encodeDataRow(row.map((value, i) => encodeValue(value, fields[i]!.format))),
+  const rows = result.rows.map((row) =>
+    encodeDataRowBody(row.map((value, i) => encodeValue(value, fields[i]!.format))),
   );
-  if (described) frames.unshift(encodeRowDescription(fields));
-  return Buffer.concat(frames);
+  return { fields, rows };
 }
 
 function encodeValue(value: string | number | null, format: number): Buffer | null {

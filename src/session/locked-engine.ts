@@ -12,6 +12,7 @@ import { columnAt } from '../wire/row.ts';
 import { openEngineRun } from './engine-run.ts';
 import { withConnectionOf } from './everywhere.ts';
 import type { GatherRun } from './gather-run.ts';
+import { atHand } from './portal-rows.ts';
 import { closeRunning, type RunningGather } from './state.ts';
 
 type EngineRun = Pick<GatherRun, 'execution' | 'description' | 'state' | 'context'>;
@@ -111,16 +112,4 @@ async function lockAll(
     left = left.filter((row) => locked.has(row));
   }
   return left;
-}
-
-/** Rows that have all been gathered, to be sent as many as are asked for. */
-export function atHand(rows: readonly Buffer[]): RunningGather {
-  async function* none(): AsyncGenerator<readonly Buffer[]> {
-    // The rows are those that are left.
-  }
-  const batches = none();
-  const close = async () => {
-    await batches.return(undefined);
-  };
-  return { gather: { batches, close, late: () => null }, rest: rows, release: () => undefined };
 }

@@ -9,10 +9,8 @@ import { onlyTarget, targetsOf } from '../plan/route.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
-import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
-import { type BackendValue, backendAnswer, writeValue } from './backend.ts';
+import { answerValue, type BackendValue, backendAnswer } from './backend.ts';
 import { isBinaryCopy } from './batch-route.ts';
 import {
   isLate,
@@ -27,13 +25,14 @@ import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './c
 import { Descriptions, isUnreadable } from './descriptions.ts';
 import { runEngineCopy } from './engine-run.ts';
 import { keepHome, runEverywhere } from './everywhere.ts';
-import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
 import { runExplain } from './explain-run.ts';
 import { exportSnapshot, importSnapshot } from './exported-snapshot.ts';
 import { openGatherRun } from './gather-run.ts';
 import { encodeLocalResult } from './local-result.ts';
 import { takeSnapshot } from './one-snapshot.ts';
 import type { PlanWatch } from './plan-watch.ts';
+import { answerGathered, answerRows } from './portal-rows.ts';
 import { thrownInWritten } from './rewritten.ts';
 import { mergeWithStates } from './sequence-run.ts';
 import {
@@ -45,7 +44,7 @@ import {
 import { runSetval } from './setval-run.ts';
 import { relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
-import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
+import { closeRunning } from './state.ts';
 import { withTimeWords } from './time-words.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
 import { isWriting, runWrite } from './write-run.ts';
@@ -99,8 +98,8 @@ export class Runner {
       if (isPreparedAction(action)) return runPreparedAction(action, execution, this, this.#d);
       const { result, tag } = await runSessionAction(plan.action, state, this.#d.context);
       if (result !== null) {
-        const described = isDescribed(execution);
-        client.write(encodeLocalResult(result, execution.resultFormats, described));
+        const gathered = encodeLocalResult(result, execution.resultFormats);
+        return answerGathered({ ...gathered, tag }, execution, this.#d);
       }
       client.write(encodeCommandComplete(tag));
       return;
@@ -155,7 +154,7 @@ export class Runner {
       return runEverywhere(execution, plan.merge, this.#d);
     }
     const cursor = mergedCursorOf(plan, state);
-    if (cursor !== null) return runMergedCursor(execution, plan, cursor, this.#d, this);
+    if (cursor !== null) return runMergedCursor(execution, plan, cursor, this.#d);
     const targets = this.targets(execution, plan);
     const how = plan.merge?.how;
     const alone =
@@ -194,7 +193,7 @@ export class Runner {
     const { sql, parameters } = execution;
     this.#d.context.counters.routes.local += 1;
     const description = await this.description(plan, sql, parameters.types);
-    writeValue(value, execution, description, this.#d.client);
+    await answerValue(value, execution, description, this.#d);
   }
 
   /** The shards of this execution, by hand or by its route. */
@@ -258,8 +257,7 @@ export class Runner {
       await runWrite({ d: this.#d, runner: this, execution: parts, merge, targets });
     } else if (merge.how === 'explain') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
-      const described = isDescribed(execution);
-      const run = { execution, merge, description, targets, described, runner: this };
+      const run = { execution, merge, description, targets, runner: this };
       await runExplain(this.#d, run);
     } else if (merge.how === 'engineCopy') {
       await runEngineCopy(merge, parts, this.#d);
@@ -307,7 +305,7 @@ export class Runner {
     merge: ConcatMerge | AggregateMerge | EngineMerge,
     targets: readonly number[],
   ): Promise<void> {
-    const { client, context, state } = this.#d;
+    const { context, state } = this.#d;
     const { plan, sql, parameters, resultFormats } = execution;
     const description = await this.description(plan, sql, parameters.types);
     const running = await openGatherRun({
@@ -324,47 +322,7 @@ export class Runner {
       await closeRunning(running);
       throw error;
     }
-    if (isDescribed(execution)) {
-      client.write(encodeRowDescription(formattedFields(description, resultFormats)));
-    }
-    const { open = null, maxRows = 0 } = execution.extended ?? {};
-    if (open !== null) open.running = running;
-    await this.resume(running, open, maxRows);
-  }
-
-  /** Sends the rows of a merge, `maxRows` at most (0: all). `open`: the portal it belongs to. */
-  async resume(running: RunningGather, open: OpenPortal | null, maxRows: number): Promise<void> {
-    const limit = maxRows === 0 ? Number.POSITIVE_INFINITY : maxRows;
-    let sent = 0;
-    let suspended = false;
-    try {
-      for (;;) {
-        if (running.rest.length === 0) {
-          const { value, done } = await running.gather.batches.next();
-          if (done) break;
-          running.rest = value;
-        }
-        const rows = running.rest.slice(0, limit - sent);
-        running.rest = running.rest.slice(rows.length);
-        sent += rows.length;
-        if (rows.length > 0) await this.#send(Buffer.concat(rows.map(frameDataRow)));
-        if (sent === limit) {
-          suspended = true;
-          break;
-        }
-      }
-    } finally {
-      if (!suspended) {
-        if (open !== null) open.running = null;
-        await closeRunning(running);
-      }
-    }
-    // It has ended the transaction there, whether one server would have come to that row or not.
-    const late = suspended || this.#d.state.transaction === null ? null : running.gather.late();
-    if (late !== null) throw late;
-    // Of what was done at once it counts the rows that were sent now, too.
-    const tag = (running.tag ?? 'SELECT 0').replace(/\d+$/, `${sent}`);
-    this.#d.client.write(suspended ? PORTAL_SUSPENDED : encodeCommandComplete(tag));
+    await answerRows(running, formattedFields(description, resultFormats), execution, this.#d);
   }
 
   /** One connection a target, all or none: those of the transaction, or borrowed. */
@@ -390,9 +348,5 @@ export class Runner {
       throw error;
     }
     return { connections, release };
-  }
-
-  async #send(bytes: Buffer): Promise<void> {
-    if (!this.#d.client.write(bytes)) await this.#d.client.drained();
   }
 }

@@ -3,10 +3,9 @@
 import { quoteLiteral } from '../base/quote.ts';
 import { formatAt } from '../execute/parameters.ts';
 import type { SetvalMerge } from '../plan/sequence-merge.ts';
-import { encodeCommandComplete } from '../wire/query.ts';
-import { decodeDataRow, encodeDataRow, encodeRowDescription } from '../wire/row.ts';
+import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import { encodeValue, rowsEverywhere } from './everywhere.ts';
-import { isDescribed } from './execution.ts';
+import { answerGathered } from './portal-rows.ts';
 import { readRows, type StagedRun, sourceOf } from './row-source.ts';
 
 const TEXT = [0];
@@ -20,12 +19,10 @@ export async function runSetval(run: StagedRun, { query, call }: SetvalMerge): P
     const values = decodeDataRow(row).map((value) => value?.toString() ?? null);
     // The function is strict: of NULL it makes NULL, and does nothing.
     const value = values.includes(null) ? null : await setvalOf(values as string[]);
-    answers.push(encodeDataRow([encodeValue(value, formatAt(execution.resultFormats, 0))]));
+    answers.push(encodeDataRowBody([encodeValue(value, formatAt(execution.resultFormats, 0))]));
   }
-  const { fields } = description;
-  if (isDescribed(execution)) d.client.write(encodeRowDescription([...(fields ?? [])]));
-  for (const answer of answers) d.client.write(answer);
-  d.client.write(encodeCommandComplete(`SELECT ${answers.length}`));
+  const fields = description.fields ?? [];
+  await answerGathered({ fields, rows: answers, tag: `SELECT ${answers.length}` }, execution, d);
 
   async function setvalOf([name, place, called]: readonly string[]): Promise<string | null> {
     const isCalled = called === undefined ? '' : `, ${quoteLiteral(called)}`;

@@ -86,7 +86,10 @@ export async function runSingle(
   } finally {
     if (transaction === null) state.giveBack(connection);
   }
-  if (execution.extended !== null && apart === null) execution.extended.open.shard = shard;
+  const open = execution.extended?.open;
+  if (open === undefined) return;
+  if (apart === null) open.shard = shard;
+  else open.isApart = true;
 }
 
 /** The connection beside the transaction where the statement's cursor is there; else null. */

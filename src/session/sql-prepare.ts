@@ -5,6 +5,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { constantParameter } from '../execute/constant-parameter.ts';
 import type { BoundParameters } from '../execute/parameters.ts';
 import type { SessionAction } from '../plan/action.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { encodeBind, encodeDescribe, encodeExecute, SYNC } from '../wire/extended.ts';
@@ -133,8 +134,9 @@ async function execute(
   const open = {
     portal: { statement: { ...statement, sql }, parameters, resultFormats },
     shard: null,
+    isApart: false,
     running: null,
-    ended: false,
+    ended: null,
     savepoints: 0,
   };
   const execution = {
@@ -159,6 +161,15 @@ async function execute(
     },
   };
   await runner.run(execution, watch);
+  if (asked.extended !== null && answersRows) {
+    asked.extended.open.ended = open.ended ?? { tag: tagOfNone(plan) };
+  }
+}
+
+/** What one server calls no rows of the statement, which is one that PREPARE takes, or its EXPLAIN. */
+function tagOfNone({ verb }: Plan): string {
+  if (verb === 'EXPLAIN') return verb;
+  return verb === 'INSERT' ? 'INSERT 0 0' : `${verb} 0`;
 }
 
 /** What runs the statement once on a server, described or not. */

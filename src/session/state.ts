@@ -31,8 +31,13 @@ export interface OpenPortal {
   shard: number | null;
   /** A merge that was suspended by a row limit. */
   running: RunningGather | null;
-  /** It has run to its end, on no single server. */
-  ended: boolean;
+  /** The server that has it is the one beside the transaction; `shard` is then null. */
+  isApart: boolean;
+  /**
+   * It has run to its end, on no single server. `tag`: what no more rows are told by; null: it gives
+   * none, and cannot be run again.
+   */
+  ended: { readonly tag: string | null } | null;
   /** How many savepoints its transaction had had when it was made. */
   readonly savepoints: number;
 }

@@ -28,15 +28,14 @@ import { namesTimeRoutine, timedInsert } from '../plan/timed-statement.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
-import { encodeRowDescription, frameDataRow } from '../wire/row.ts';
 import { startOf, timedExecution } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
-import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
-import { atHand } from './locked-engine.ts';
+import type { Execution, RunnerDependencies } from './execution.ts';
 import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
+import { answerGathered } from './portal-rows.ts';
 import { refuseReadOnly } from './read-only.ts';
 import type { StagedRun } from './row-source.ts';
 import type { Runner } from './runner.ts';
@@ -75,24 +74,13 @@ export interface WriteRun {
   readonly targets: readonly number[];
 }
 
-/** Answers with everything but ReadyForQuery, when all shards have committed; with no more rows than a portal is asked for. */
-export async function runWrite(
-  run: WriteRun & { readonly runner: Pick<Runner, 'resume'> },
-): Promise<void> {
+/** Answers with everything but ReadyForQuery, when all shards have committed. */
+export async function runWrite(run: WriteRun): Promise<void> {
   const { d, execution } = run;
-  const { description, ...result } = await write(run);
-  if (isDescribed(execution) && description.fields !== null) {
-    d.client.write(encodeRowDescription(description.fields));
-  }
-  const { open = null, maxRows = 0 } = execution.extended ?? {};
-  if (open !== null && maxRows > 0 && description.fields !== null) {
-    open.running = { ...atHand(result.rows), tag: result.tag };
-    return run.runner.resume(open.running, open, maxRows);
-  }
-  for (const row of result.rows) {
-    if (!d.client.write(frameDataRow(row))) await d.client.drained();
-  }
-  d.client.write(encodeCommandComplete(result.tag));
+  const { description, rows, tag } = await write(run);
+  const { fields } = description;
+  if (fields !== null) return answerGathered({ fields, rows, tag }, execution, d);
+  d.client.write(encodeCommandComplete(tag));
 }
 
 /** In the session's transaction, or in one of its own. Rejects with SqlError or ServerError. */

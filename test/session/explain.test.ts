@@ -70,6 +70,26 @@ describe('EXPLAIN', () => {
     ]);
   });
 
+  it.each([
+    ['several shards', 'EXPLAIN SELECT id FROM files'],
+    ['one shard', 'EXPLAIN SELECT id FROM files WHERE user_id = 4'],
+    ['a write', 'EXPLAIN ANALYZE DELETE FROM files WHERE id < 0'],
+    ['what the merge engine computes', 'EXPLAIN SELECT rank() OVER (ORDER BY id) FROM files'],
+    ['the proxy itself', 'SHOW drive.shards'],
+  ])('gives a portal as many rows as it asks for: %s', async (_, sql) => {
+    const whole = rowsOf(await client.query(sql)).length;
+    client.send(say.query('BEGIN'));
+    await client.until('Z');
+    client.send(say.parse(sql), say.bind([], '', 'p'), say.execute('p', 2), say.execute('p', 1));
+    client.send(say.execute('p'), say.execute('p'), say.execute('p', 2), say.sync);
+    const parts = await client.until('Z');
+    client.send(say.query('ROLLBACK'));
+    await client.until('Z');
+    expect(letters(parts)).toBe(`12DDsDs${'D'.repeat(whole - 3)}CCCZ`);
+    const tags = parts.filter(({ type }) => type === 'C').map(({ body }) => body.toString());
+    expect(new Set(tags)).toEqual(new Set([`${sql.split(' ')[0]}\0`]));
+  });
+
   it('of one shard is that server’s plan under the shard’s number', async () => {
     const [first, second, third, ...plan] = await lines(
       'EXPLAIN SELECT * FROM files WHERE user_id = 4 AND id = 4',
