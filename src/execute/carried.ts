@@ -140,6 +140,10 @@ const unknownCollation = (): SqlError =>
     hint: 'Take it from columns of tables as they are, or send the parts as statements of their own, in one transaction.',
   });
 
+/** Rows without a column are carried by one that nobody reads. */
+const arrayColumns = (columns: readonly CarriedColumn[]): readonly CarriedColumn[] =>
+  columns.length === 0 ? [shownColumn(0)] : columns;
+
 /**
  * A query that gives the rows; `first`: the number of the first array's parameter. `collations`, as SQL:
  * null for a type's own.
@@ -149,8 +153,8 @@ export function carriedSql(
   first: number,
   collations: readonly (string | null)[] = [],
 ): string {
-  const arrays = columns.map((column, i) => arrayParameter(column, first + i));
-  const names = columns.map((_, i) => `c${i + 1}`);
+  const arrays = arrayColumns(columns).map((column, i) => arrayParameter(column, first + i));
+  const names = arrays.map((_, i) => `c${i + 1}`);
   const values = carriedValues(columns).map((value, i) => {
     const collation = collations[i] ?? null;
     return collation === null ? value : `${value} COLLATE ${collation}`;
@@ -206,7 +210,8 @@ export function carriedRelation(
   collations: readonly (string | null)[] = [],
 ): string {
   const names = columns.map((_, i) => carriedName(i)).join(', ');
-  return `(${carriedSql(columns, first, collations)}) AS ${CARRIED} (${names})`;
+  const list = names === '' ? '' : ` (${names})`;
+  return `(${carriedSql(columns, first, collations)}) AS ${CARRIED}${list}`;
 }
 
 /** The arrays, in binary, of rows in the formats of `carriedFormat`. */
@@ -214,14 +219,14 @@ export function carriedArrays(
   columns: readonly CarriedColumn[],
   rows: readonly Buffer[],
 ): Buffer[] {
-  const values: (Buffer | null)[][] = columns.map(() => []);
+  const own = arrayColumns(columns);
+  const values: (Buffer | null)[][] = own.map(() => []);
   for (const row of rows) {
-    decodeDataRow(row).forEach((value, i) => {
-      values[i]?.push(value);
-    });
+    const items = decodeDataRow(row);
+    for (const [i, column] of values.entries()) column.push(items[i] ?? null);
   }
   return values.map((column, i) => {
-    const { typeOid } = columns[i]!;
+    const { typeOid } = own[i]!;
     return encodeArray(carriedFormat(typeOid) === 1 ? typeOid : TYPE.text, column);
   });
 }

@@ -14,6 +14,7 @@ import { NO_PARAMETERS } from './parameters.ts';
 import { RowSet } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
+import { insertWholeRowsSql } from './whole-rows.ts';
 
 /**
  * Behind a write within `transaction`, on all shards that it has written. What AFTER triggers of another shard have
@@ -100,13 +101,8 @@ async function makeAlike(
     );
   }
   for (const rows of parts(arriving)) {
-    await query(
-      connection,
-      `INSERT INTO ${table.sql} (${table.columns.join(', ')}) OVERRIDING SYSTEM VALUE
-        SELECT ${table.columns.map((column) => `(made.made).${column}`).join(', ')}
-        FROM (SELECT unnest(ARRAY[${rows.map(quoteLiteral).join(', ')}]::text[])::${table.sql} AS made
-          OFFSET 0) AS made`,
-    );
+    const array = `ARRAY[${rows.map(quoteLiteral).join(', ')}]::text[]`;
+    await query(connection, insertWholeRowsSql(table.sql, table.columns, array));
   }
   await query(connection, roleSql(role));
 }

@@ -50,8 +50,8 @@ function sqlOf(write: MergeWrite): string {
   const { before, aliases, after } = merge;
   if (aliases.length > 1) return `${before}(${sourceSql(write, [])})${after}`;
   const rows = carriedSql(columns, parameters.types.length + 1, collations);
-  const list = names.map(quoteName).join(', ');
-  return `${before}(${rows}) AS ${aliases[0]} (${list})${after}`;
+  const list = names.length === 0 ? '' : ` (${names.map(quoteName).join(', ')})`;
+  return `${before}(${rows}) AS ${aliases[0]}${list}${after}`;
 }
 
 /**

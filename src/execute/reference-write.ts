@@ -12,6 +12,7 @@ import type { BoundParameters } from './parameters.ts';
 import { returnsTooMuch } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
 import type { Transaction } from './transaction.ts';
+import { insertWholeRowsSql } from './whole-rows.ts';
 import type { WriteResult } from './write.ts';
 
 export interface ReferenceWriteRequest {
@@ -90,10 +91,7 @@ async function insertRows(
   { table, columns }: NonNullable<ReferenceMerge['rows']>,
   rows: readonly string[],
 ): Promise<void> {
-  const sql =
-    `INSERT INTO ${table} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE ` +
-    `SELECT ${columns.map((column) => `(made.made).${column}`).join(', ')} ` +
-    `FROM (SELECT unnest($1::text[])::${table} AS made OFFSET 0) AS made`;
+  const sql = insertWholeRowsSql(table, columns, '$1::text[]');
   const parameters = { values: [Buffer.from(arrayText(rows))], formats: [], types: [] };
   const { tag } = await run(connection, request, sql, parameters, []);
   const wanted = `INSERT 0 ${rows.length}`;

@@ -10,6 +10,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Placement } from '../topology/placement.ts';
 import type { TableKind } from '../topology/table.ts';
 import { queryAsLogin } from './as-login.ts';
+import { insertWholeRowsSql } from './whole-rows.ts';
 
 export interface TableMove {
   /** Qualified and quoted. */
@@ -207,12 +208,7 @@ async function insertRows(
 ): Promise<void> {
   if (rows.length === 0) return;
   const array = `ARRAY[${rows.map(quoteLiteral).join(',')}]::text[]`;
-  await query(
-    connection,
-    `INSERT INTO ${name} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE ` +
-      `SELECT ${columns.map((each) => `(made.made).${each}`).join(', ')} ` +
-      `FROM (SELECT unnest(${array})::${name} AS made OFFSET 0) AS made`,
-  );
+  await query(connection, insertWholeRowsSql(name, columns, array));
 }
 
 /** Ids go on behind the last that the home shard gave, each shard with its own. */

@@ -17,7 +17,7 @@ import { reactsTo } from '../execute/with-watch.ts';
 import type { WriteResult } from '../execute/write.ts';
 import { standIn } from '../plan/queries-apart.ts';
 import type { WithPart, WithWritesMerge } from '../plan/staged.ts';
-import { severalShards } from '../plan/unsupported.ts';
+
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
@@ -135,14 +135,14 @@ function withRows(
       continue;
     }
     const { columns, collations, names, rows } = carried[def.part]!;
-    if (columns.length === 0) throw new SqlError(severalShards('writingWith'));
     const sql = carriedSql(columns, types.length + 1, collations);
-    types.push(...columns.map(() => 0));
-    arrays.push(...carriedArrays(columns, rows));
-    const list = names.map(quoteName).join(', ');
-    const stand = `SELECT * FROM (${sql}) AS "drive.rows" (${list})`;
+    const carriers = carriedArrays(columns, rows);
+    types.push(...carriers.map(() => 0));
+    arrays.push(...carriers);
+    const list = names.length === 0 ? '' : ` (${names.map(quoteName).join(', ')})`;
+    const stand = `SELECT * FROM (${sql}) AS "drive.rows"${list}`;
     if (def.inPlace) rest = rest.replace(standIn(def.name), () => stand);
-    else texts.push(`${def.name} (${list}) AS (${sql})`);
+    else texts.push(`${def.name}${list} AS (${sql})`);
   }
   const clause =
     texts.length === 0 ? '' : `WITH ${recursive ? 'RECURSIVE ' : ''}${texts.join(', ')} `;

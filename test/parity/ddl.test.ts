@@ -60,6 +60,22 @@ const SCRIPTS: readonly (readonly [name: string, steps: readonly string[]])[] = 
     ],
   ],
   [
+    'rows without a column',
+    [
+      'CREATE TABLE a (user_id int8, n int)',
+      'INSERT INTO a VALUES (1, 1), (2, 2), (3, 3)',
+      'CREATE TABLE e AS SELECT FROM a',
+      'INSERT INTO e SELECT FROM a',
+      'SELECT count(*) FROM e',
+      `WITH w AS (SELECT FROM a), d AS (INSERT INTO a SELECT 5, 5 FROM w RETURNING n)
+        SELECT count(*), (SELECT count(*) FROM w) FROM d`,
+      'MERGE INTO a USING (SELECT FROM a LIMIT 1) s ON user_id = 5 WHEN MATCHED THEN UPDATE SET n = 6',
+      'UPDATE a SET n = 7 FROM (SELECT FROM a WHERE n < 3 LIMIT 2) s WHERE user_id = 5',
+      'SELECT * FROM a',
+      'DROP TABLE a, e',
+    ],
+  ],
+  [
     'home tables',
     [
       'CREATE TABLE h (id serial PRIMARY KEY, body text)',

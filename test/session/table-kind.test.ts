@@ -60,6 +60,15 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     return results.map(({ rows }) => (rows as unknown[][])[0]?.[0]);
   };
 
+  it('a table without columns is a reference table like any other', async () => {
+    await proxy.query('CREATE TABLE kind ()');
+    await proxy.query('INSERT INTO kind SELECT FROM generate_series(1, 3)');
+    await proxy.query(`SELECT create_reference_table('kind')`);
+    await proxy.query('INSERT INTO kind SELECT FROM generate_series(1, 2)');
+    const counts = await onShards('SELECT count(*)::int4 FROM kind');
+    expect(counts).toEqual(shards.map(() => 5));
+  });
+
   it.each(['constructor', '__proto__'])('a table called %s is like any other', async (name) => {
     await proxy.query(`CREATE TABLE "${name}" (user_id bigint PRIMARY KEY)`);
     try {
