@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sql: ['base'],
   // Read the running proxy through what it hands to operators.
   observe: ['base', 'commands', 'pool'],
-  topology: ['base', 'value'],
+  topology: ['base', 'sql', 'value'],
   local: ['base', 'topology'],
   plan: ['base', 'sql', 'topology', 'value'],
   pool: ['base', 'wire', 'topology'],

@@ -1,5 +1,7 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
+import { wordsOf } from '../topology/calling-routines.ts';
+import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
 import { settingRoutines } from '../topology/routine-settings.ts';
 import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
@@ -12,14 +14,9 @@ import type {
 } from '../topology/table.ts';
 import { timeRoutines } from '../topology/time-routines.ts';
 import { mayGiveValue, OWN_ROW_ONLY } from '../topology/trigger-value.ts';
-import { tablesWritten } from '../topology/trigger-writes.ts';
-import type {
-  DatabaseCollation,
-  Relation,
-  Routine,
-  ShardSchema,
-  ViewQueries,
-} from './schema-query.ts';
+import { acts, type Firing, firings, routinesFired } from './fired-triggers.ts';
+import type { DatabaseCollation, Relation, ShardSchema, ViewQueries } from './schema-query.ts';
+import { triggerReach } from './trigger-reach.ts';
 
 export interface ShardingRules {
   /** A table with a column of this name is sharded by it. */
@@ -64,35 +61,30 @@ export function makeCatalog(
   const warnings: string[] = [];
   const tables = new Map<string, Table>();
   const given = schema.kinds;
-  const { spread, touching } = spreadRelations(schema, rules, views);
+  const fired = firings(schema.relations);
+  const { relations, routines, foreign } = schema;
+  const reach = routineReach(routines, foreign, routinesFired(relations, fired));
+  const { spread, touching } = spreadRelations(schema, rules, views, reach);
   const atHome = homeRelations(schema, rules, spread);
-  const inserting = new Set(
-    schema.routines
-      .filter(({ body }) => wordsOf(body).includes('insert'))
-      .map(({ name }) => name.toLowerCase())
-      .filter((name) => touching.has(name)),
-  );
-  const named = new Set(schema.routines.flatMap(({ body }) => wordsOf(body)));
-  const facts = { rules, given, spread, atHome, named, views };
-  // What a reference table's trigger changes and deletes on every shard are each shard's own rows.
-  const routinesOf: Partial<Record<TableKind, ReadonlySet<string>>> = {
-    home: touching,
-    reference: inserting,
-  };
-  for (const relation of schema.relations) {
-    const table = tableOf(relation, facts, warnings);
-    const reaches = relation.calls.some((name) => routinesOf[table.kind]?.has(name));
-    const known = reaches ? Object.freeze({ ...table, touchesSharded: true }) : table;
-    tables.set(keyOf(relation.schema, relation.name), known);
+  const named = new Set(reach.words);
+  for (const { trigger } of [...fired.values()].flat()) {
+    for (const word of wordsOf(trigger.given)) named.add(word);
   }
-  const writesCopies = routinesThatWriteCopies(schema, tables);
-  for (const { schema: inSchema, name, fired } of schema.relations) {
-    const table = tables.get(keyOf(inSchema, name))!;
-    // Those of a reference table fire on every shard.
-    if (table.kind === 'reference') continue;
-    const writesCopiesOn = fired.filter(({ routine }) => writesCopies(routine));
-    if (writesCopiesOn.length === 0) continue;
-    tables.set(keyOf(inSchema, name), Object.freeze({ ...table, writesCopiesOn }));
+  const facts = { rules, given, spread, atHome, fired, named, views };
+  for (const relation of relations) {
+    const table = tableOf(relation, facts, warnings);
+    tables.set(keyOf(relation.schema, relation.name), table);
+  }
+  const of = (relation: Relation) => tables.get(keyOf(relation.schema, relation.name))!;
+  const reached = triggerReach(relations.map(of), reach, touching);
+  for (const relation of relations) {
+    const table = of(relation);
+    const touchesSharded = relation.calls.some((name) => reached.touches(name, table.kind));
+    const reachesOn = fired
+      .get(relation.oid)!
+      .flatMap((each) => reached.reachingOf(each, of(each.owner)) ?? []);
+    const known = { ...table, ...(touchesSharded && { touchesSharded }), reachesOn };
+    tables.set(keyOf(relation.schema, relation.name), Object.freeze(known));
   }
   for (const name of Object.keys(rules.tables)) {
     if (![...tables.values()].some((table) => isNamed(table, name))) {
@@ -102,7 +94,7 @@ export function makeCatalog(
   const sequences = new Map(
     (schema.sequences ?? []).map((each) => [keyOf(each.schema, each.name), each.quoted]),
   );
-  const routines = new Set(schema.routines.map(({ name }) => name.toLowerCase()));
+  const routineNames = new Set(routines.map(({ name }) => name.toLowerCase()));
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
     searchPath: schema.searchPath,
@@ -132,11 +124,14 @@ export function makeCatalog(
       return { kind: rule.kind, keyColumn };
     },
     newTable: (inSchema, name, columns) => ruleOfNew(inSchema, name, columns, rules),
-    routineTouchesSharded: (name) => touching.has(name.toLowerCase()) || writesCopies(name),
-    hasRoutine: (name) => routines.has(name.toLowerCase()),
-    scalarRoutines: scalarRoutines(schema.immutable, schema.routines),
-    settingRoutines: settingRoutines(schema.routines),
-    timeRoutines: timeRoutines(schema.routines),
+    routineTouchesSharded(name) {
+      const routine = name.toLowerCase();
+      return touching.has(routine) || reached.writesCopy(routine);
+    },
+    hasRoutine: (name) => routineNames.has(name.toLowerCase()),
+    scalarRoutines: scalarRoutines(schema.immutable, routines),
+    settingRoutines: settingRoutines(routines),
+    timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),
   };
   return { catalog: Object.freeze(catalog), warnings };
@@ -206,9 +201,10 @@ interface Spread {
 }
 
 function spreadRelations(
-  { relations, kinds, routines }: ShardSchema,
+  { relations, kinds }: ShardSchema,
   rules: ShardingRules,
   views: ViewQueries,
+  reach: RoutineReach,
 ): Spread {
   const spread = new Set<number>();
   let touching: ReadonlySet<string> = new Set();
@@ -219,10 +215,9 @@ function spreadRelations(
   }
   for (let before = -1; before !== spread.size; ) {
     before = spread.size;
-    touching = touchingRoutines(
-      routines,
-      relations.filter(({ oid }) => spread.has(oid)).map(({ name }) => name),
-    );
+    const found = relations.filter(({ oid }) => spread.has(oid));
+    const names = found.map(({ name }) => name.toLowerCase());
+    touching = reach.reaching(({ words }) => names.some((name) => words.has(name)));
     for (const { oid, reads } of relations) {
       if (reads.some((each) => spread.has(each)) || calls(views[oid])) spread.add(oid);
     }
@@ -254,18 +249,21 @@ interface SchemaFacts {
   readonly spread: ReadonlySet<number>;
   /** The oids of what only the home shard has. */
   readonly atHome: ReadonlySet<number>;
-  /** The words of routines' bodies. */
+  readonly fired: ReadonlyMap<number, readonly Firing[]>;
+  /** What routines name, and triggers are given. */
   readonly named: ReadonlySet<string>;
   readonly views: ViewQueries;
 }
 
 function tableOf(
   relation: Relation,
-  { rules, given, spread, atHome, named, views }: SchemaFacts,
+  { rules, given, spread, atHome, fired, named, views }: SchemaFacts,
   warnings: string[],
 ): Table {
   const { schema, name, columns, rowSecurity } = relation;
-  const { runsCode, firesOnTruncate, updatesCascade, deletesCascade } = relation;
+  const { runsCode, firesOnTruncate, actions } = relation;
+  const updatesCascade = actions.some(({ onUpdate }) => acts(onUpdate));
+  const deletesCascade = actions.some(({ onDelete }) => acts(onDelete));
   const code = { runsCode, firesOnTruncate, updatesCascade, deletesCascade };
   const partitioned = relation.kind === 'p';
   const base = { schema, name, columns, partitioned, rowSecurity, ...code };
@@ -284,7 +282,7 @@ function tableOf(
   }
   const { kind, key } = kindOf(relation, rules, given);
   if (kind === 'reference') {
-    const copyTriggers = copyTriggersOf(relation, named);
+    const copyTriggers = copyTriggersOf(relation, fired, named);
     return Object.freeze({ ...as(kind, null), copyTriggers });
   }
   if (kind !== 'sharded') return as(kind, null);
@@ -301,26 +299,13 @@ function tableOf(
   return Object.freeze({ ...as('sharded', key), keyGivenOn: keyGivenOn(relation, key) });
 }
 
-/** Whether a routine writes a reference table, of which it would write the copy of one shard. */
-function routinesThatWriteCopies(
-  { routines }: ShardSchema,
-  tables: ReadonlyMap<string, Table>,
-): (routine: string) => boolean {
-  const written = tablesWritten(routines);
-  const copied = new Set<string>();
-  for (const { name, kind } of tables.values()) {
-    if (kind === 'reference') copied.add(name.toLowerCase());
-  }
-  return (routine) =>
-    [...(written.get(routine.toLowerCase()) ?? [])].some((name) => copied.has(name));
-}
-
 function copyTriggersOf(
-  { name, fired, triggers }: Relation,
-  namedByRoutines: ReadonlySet<string>,
+  { oid, name, triggers }: Relation,
+  fired: SchemaFacts['fired'],
+  namedByTriggers: SchemaFacts['named'],
 ): Table['copyTriggers'] {
-  const named = namedByRoutines.has(name.toLowerCase());
-  const fires = fired.length > 0;
+  const named = namedByTriggers.has(name.toLowerCase());
+  const fires = fired.get(oid)!.length > 0;
   if (!fires && !named) return undefined;
   return { fires, changesRows: triggers.length > 0, named };
 }
@@ -334,35 +319,6 @@ function keyGivenOn({ triggers }: Relation, key: string): Table['keyGivenOn'] {
     insert: giving.some(({ insert }) => insert),
     update: giving.some(({ update }) => update),
   };
-}
-
-const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(WORD) ?? [];
-
-const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
-
-/**
- * Routines whose body names a spread table or another such routine. A name in a comment counts,
- * too: refusing one statement too many is better than running it on one shard only.
- */
-function touchingRoutines(
-  routines: readonly Routine[],
-  spread: readonly string[],
-): ReadonlySet<string> {
-  const names = new Set(spread.map((name) => name.toLowerCase()));
-  const words = routines.map((routine) => ({
-    name: routine.name.toLowerCase(),
-    words: new Set(wordsOf(routine.body)),
-  }));
-  const touching = new Set<string>();
-  for (let before = -1; before !== touching.size; ) {
-    before = touching.size;
-    for (const routine of words) {
-      if (touching.has(routine.name)) continue;
-      const meets = (set: ReadonlySet<string>) => [...set].some((name) => routine.words.has(name));
-      if (meets(names) || meets(touching)) touching.add(routine.name);
-    }
-  }
-  return touching;
 }
 
 /** UTF-8 keeps the order of code points, so C.UTF-8 and C agree on it. */

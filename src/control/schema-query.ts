@@ -11,6 +11,8 @@ import type { RestrictedSchemas } from '../topology/schema-rights.ts';
 export interface ShardSchema {
   readonly relations: readonly Relation[];
   readonly routines: readonly Routine[];
+  /** The names of functions of extensions in C that are not IMMUTABLE: what they do with what they are given is not seen. */
+  readonly foreign: readonly string[];
   /**
    * The names that only IMMUTABLE functions of one value have, in any language. None gives a type of users' own that
    * has a collation.
@@ -72,9 +74,18 @@ export interface Relation {
   readonly calls: readonly string[];
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
-  /** A foreign key to it may have rows changed along with an UPDATE of its own. */
-  readonly updatesCascade: boolean;
-  readonly deletesCascade: boolean;
+  /** Foreign keys to it, or to what inherits from it, that have rows changed along with its own. */
+  readonly actions: readonly ReferentialAction[];
+}
+
+export interface ReferentialAction {
+  /** The oid of the table that refers to it, and its columns. */
+  readonly table: number;
+  readonly columns: readonly string[];
+  readonly referred: readonly string[];
+  /** pg_constraint.confupdtype and confdeltype: a no action, r restrict, c cascade, n set null, d set default. */
+  readonly onUpdate: string;
+  readonly onDelete: string;
 }
 
 export interface RowTrigger {
@@ -92,6 +103,8 @@ export interface FiredTrigger {
   readonly delete: boolean;
   /** Its function, without schema. */
   readonly routine: string;
+  /** What its function is given, each behind the other. */
+  readonly given: string;
 }
 
 export interface RelationColumn {
@@ -110,6 +123,8 @@ export interface RelationColumn {
 export interface Routine {
   readonly name: string;
   readonly body: string;
+  /** pg_language.lanname. */
+  readonly language: string;
   readonly usedBy?: 'trigger' | 'other' | null;
   readonly isVolatile?: boolean;
 }
@@ -139,6 +154,10 @@ const FAMILY_SQL = `
           WITH RECURSIVE own (oid) AS (SELECT r.oid UNION
             SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
           SELECT oid FROM own`;
+
+const columnNamesSql = (relation: string, numbers: string): string => `(
+          SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+          WHERE a.attrelid = ${relation} AND a.attnum = ANY (${numbers}))`;
 
 // One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
 // pg_database that not every server version has.
@@ -172,15 +191,7 @@ WITH restricted AS (
     EXISTS (
       SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 32 <> 0 AND NOT t.tgisinternal
         AND t.tgenabled <> 'D' AND (t.tgrelid = c.oid OR c.relhassubclass)
-    ) AS fires_on_truncate,
-    EXISTS (
-      SELECT FROM pg_catalog.pg_constraint k
-      WHERE k.confrelid = c.oid AND k.confupdtype NOT IN ('a', 'r')
-    ) AS updates_cascade,
-    EXISTS (
-      SELECT FROM pg_catalog.pg_constraint k
-      WHERE k.confrelid = c.oid AND k.confdeltype NOT IN ('a', 'r')
-    ) AS deletes_cascade
+    ) AS fires_on_truncate
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -213,12 +224,18 @@ SELECT pg_catalog.jsonb_build_object(
     'runsCode', r.runs_code, 'fired', (
       SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
         'insert', t.tgtype & 4 <> 0, 'update', t.tgtype & 16 <> 0, 'delete', t.tgtype & 8 <> 0,
-        'routine', p.proname)), '[]')
+        'routine', p.proname, 'given', pg_catalog.encode(t.tgargs, 'escape'))), '[]')
       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
       WHERE t.tgtype & 28 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
         AND t.tgrelid IN (${FAMILY_SQL})),
     'firesOnTruncate', r.fires_on_truncate,
-    'updatesCascade', r.updates_cascade, 'deletesCascade', r.deletes_cascade,
+    'actions', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
+        'table', k.conrelid::bigint, 'onUpdate', k.confupdtype, 'onDelete', k.confdeltype,
+        'columns', ${columnNamesSql('k.conrelid', 'k.conkey')},
+        'referred', ${columnNamesSql('k.confrelid', 'k.confkey')})), '[]')
+      FROM pg_catalog.pg_constraint k
+      WHERE k.contype = 'f' AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r'))
+        AND k.confrelid IN (${FAMILY_SQL})),
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
@@ -253,7 +270,7 @@ SELECT pg_catalog.jsonb_build_object(
       WHERE w.ev_class = r.oid AND d.refobjid <> r.oid)
   ) ORDER BY r.oid), '[]') FROM relation r),
   'routines', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-      'name', p.proname, 'isVolatile', p.provolatile = 'v',
+      'name', p.proname, 'isVolatile', p.provolatile = 'v', 'language', l.lanname,
       'body', CASE WHEN p.prosqlbody IS NULL THEN p.prosrc
         ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END,
       'usedBy', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -268,6 +285,11 @@ SELECT pg_catalog.jsonb_build_object(
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
+  'foreign', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT p.proname), '[]')
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+      AND l.lanname IN ('internal', 'c') AND p.provolatile <> 'i'),
   'immutable', (SELECT coalesce(pg_catalog.jsonb_object_agg(f.name,
       pg_catalog.jsonb_build_object('mayBeText', f.may_be_text) ORDER BY f.name), '{}') FROM (
     SELECT p.proname, bool_or(t.typcollation <> 0 OR t.typtype = 'p') FROM pg_catalog.pg_proc p

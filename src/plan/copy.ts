@@ -15,9 +15,10 @@ import { engineOf, planInner } from './inner-statement.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
 import { forwarded, refusedFor, refusedPlan } from './routed.ts';
 import { copiedStrays } from './stray-keys.ts';
-import { writesOneCopy } from './trigger-writes.ts';
+import { triggersRefuse } from './trigger-writes.ts';
 import { severalShards } from './unsupported.ts';
 
+const COPIED = { insert: true, update: false, delete: false, columns: [] };
 const EVERYWHERE = { kind: 'all' } as const;
 
 /** `traits`: the plan of the same statement on one shard. */
@@ -25,9 +26,8 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
   const { relation, query, from, onServer } = statement;
   if (relation === null) return query === null ? traits : planQuery(statement, traits, context);
   const table = context.table(relation);
-  if (from && writesOneCopy({ insert: true, update: false, delete: false }, table, context)) {
-    return refusedFor('COPY', 'triggerWrites');
-  }
+  const reason = from ? triggersRefuse(COPIED, table, context) : null;
+  if (reason !== null) return refusedFor('COPY', reason);
   switch (table?.kind) {
     case 'shardedView':
       // PostgreSQL copies no plain view and says what to do instead.

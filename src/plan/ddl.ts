@@ -7,6 +7,7 @@ import type {
   UtilityStatement,
 } from '../sql/statement.ts';
 import { isAtHome, type Table, type TableKind } from '../topology/table.ts';
+import { codeWords } from './body-words.ts';
 import { checkSharded, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import {
@@ -246,16 +247,14 @@ function planObject(
 /** The same foreign table on every shard would give its rows several times. */
 const FOREIGN_NODES = new Set(['CreateForeignTableStmt', 'ImportForeignSchemaStmt']);
 
-/** A routine is where the tables are that its text names. */
+/** A routine is where the tables are that its code names. */
 function namesHomeTable({ body }: UtilityStatement, { input }: PlanContext): boolean {
   if (body === null) return false;
   const home = new Set<string>();
   for (const table of input.catalog.tables()) {
-    if (isAtHome(table) && table.schema !== 'drive') home.add(table.name);
+    if (isAtHome(table) && table.schema !== 'drive') home.add(table.name.toLowerCase());
   }
-  return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some(
-    (word) => home.has(word) || home.has(word.toLowerCase()),
-  );
+  return codeWords(body, input.tokens).some((word) => home.has(word));
 }
 
 /** CREATE VIEW, CREATE MATERIALIZED VIEW and CREATE TABLE AS. */

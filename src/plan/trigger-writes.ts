@@ -1,9 +1,15 @@
-// Trigger writes: statements that fire triggers which would write one copy of a reference table.
+// Trigger writes: statements that fire triggers which would write one copy of a reference table, or reach for other shards.
 
 import type { WritingStatement } from '../sql/statement.ts';
-import type { Table, WriteEvents } from '../topology/table.ts';
+import type { ReachingWrite, Table, WriteEvents } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { refused } from './unsupported.ts';
+import { type RefusedReason, refused } from './unsupported.ts';
+
+/** What a statement may do to rows of its table. */
+interface Written extends WriteEvents {
+  /** Those that it sets in rows that are there. */
+  readonly columns: readonly string[];
+}
 
 /** Throws Refusal. `table`: what the statement writes, or a view of it. */
 export function checkTriggerWrites(
@@ -11,32 +17,55 @@ export function checkTriggerWrites(
   table: Table | null,
   context: PlanContext,
 ): void {
-  if (writesOneCopy(eventsOf(statement), table, context)) {
-    throw new Refusal(refused('triggerWrites'));
-  }
+  const reason = triggersRefuse(writtenBy(statement), table, context);
+  if (reason !== null) throw new Refusal(refused(reason));
 }
 
-/** Such an event of the table fires a trigger that would. */
-export function writesOneCopy(
-  events: WriteEvents,
+/** Why such a write of the table is refused; null: its triggers do no harm. */
+export function triggersRefuse(
+  written: Written,
   table: Table | null,
   { input: { catalog } }: PlanContext,
-): boolean {
-  if (table === null) return false;
+): RefusedReason | null {
+  if (table === null) return null;
   const { schema, name } = table.shown ?? table;
-  const written = catalog.table(schema, name) ?? table;
-  return (written.writesCopiesOn ?? []).some(
-    (on) =>
-      (on.insert && events.insert) || (on.update && events.update) || (on.delete && events.delete),
-  );
+  const base = catalog.table(schema, name) ?? table;
+  const own = (column: string) => table.shown?.columns.get(column) ?? column;
+  const fires = ({ insert, update, delete: deletes, columns }: ReachingWrite) =>
+    (insert && written.insert) ||
+    (deletes && written.delete) ||
+    (update &&
+      written.update &&
+      (columns === null || columns.some((column) => written.columns.includes(own(column)))));
+  const found = base.reachesOn?.find(fires);
+  if (found === undefined) return null;
+  return found.reaches === 'copy' ? 'triggerWrites' : 'homeTrigger';
 }
 
-/** What the statement may do to rows. */
-function eventsOf(statement: WritingStatement): WriteEvents {
+function writtenBy(statement: WritingStatement): Written {
+  const actions = statement.kind === 'merge' ? statement.actions : [];
   const does = (what: WritingStatement['kind']) =>
-    statement.kind === what ||
-    (statement.kind === 'merge' && statement.actions.some(({ command }) => command === what));
-  const updatesMet =
-    statement.kind === 'insert' && (statement.conflict?.assignments.length ?? 0) > 0;
-  return { insert: does('insert'), update: does('update') || updatesMet, delete: does('delete') };
+    statement.kind === what || actions.some(({ command }) => command === what);
+  const columns = columnsSet(statement);
+  return {
+    insert: does('insert'),
+    update: does('update') || columns.length > 0,
+    delete: does('delete'),
+    columns,
+  };
+}
+
+function columnsSet(statement: WritingStatement): readonly string[] {
+  switch (statement.kind) {
+    case 'insert':
+      return (statement.conflict?.assignments ?? []).map(({ column }) => column);
+    case 'update':
+      return statement.assignments.map(({ column }) => column);
+    case 'delete':
+      return [];
+    case 'merge':
+      return statement.actions
+        .filter(({ command }) => command === 'update')
+        .flatMap(({ columns }) => columns ?? []);
+  }
 }

@@ -196,7 +196,7 @@ export const REFUSED = {
     hint: 'Give the row that key in the statement. An INSERT may leave it to a trigger that computes it from the row and settings alone.',
   },
   triggerWrites: {
-    what: 'a write of a sharded or home table whose trigger writes a reference table',
+    what: 'a write of a sharded or home table, itself or by a foreign key, whose trigger writes a reference table',
     hint: 'The trigger would write one copy of it. Write the reference table by a statement of your own, in the same transaction.',
   },
   routine: {

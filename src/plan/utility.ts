@@ -9,6 +9,7 @@ import type {
 } from '../sql/statement.ts';
 import type { Catalog } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
+import { allWords } from './body-words.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
@@ -154,22 +155,16 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
   const isPolicy = node === 'CreatePolicyStmt' || node === 'AlterPolicyStmt';
   if (isPolicy && readsOtherShards(statement, context)) return 'policy';
   if (node !== 'DoStmt' || body === null) return null;
-  return mayTouch(body, shardedNames(catalog), catalog) ? 'routine' : null;
-}
-
-function shardedNames(catalog: Catalog): Set<string> {
-  const names = new Set<string>();
-  for (const table of catalog.tables()) if (table.kind !== 'home') names.add(table.name);
-  return names;
+  return mayTouch(allWords(body, context.input.tokens), catalog) ? 'routine' : null;
 }
 
 /** A block that names a sharded table, calls a routine that does, or runs text made by itself. */
-function mayTouch(body: string, names: ReadonlySet<string>, catalog: Catalog): boolean {
-  return (body.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []).some((word) => {
-    const folded = word.toLowerCase();
-    if (folded === 'execute' || names.has(word) || names.has(folded)) return true;
-    return catalog.routineTouchesSharded(folded) || catalog.routineTouchesSharded(word);
-  });
+function mayTouch(words: readonly string[], catalog: Catalog): boolean {
+  const names = new Set<string>();
+  for (const { kind, name } of catalog.tables()) if (kind !== 'home') names.add(name.toLowerCase());
+  return words.some(
+    (word) => word === 'execute' || names.has(word) || catalog.routineTouchesSharded(word),
+  );
 }
 
 /** CREATE TABLE AS and its kin; of views the temporary ones, which are on shard 0. */

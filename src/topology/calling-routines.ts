@@ -34,17 +34,26 @@ export function withCallers(
   routines: readonly Routine[],
   isSo: (body: string) => boolean,
 ): ReadonlySet<string> {
-  const names = new Set(
-    routines.filter(({ body }) => isSo(body)).map(({ name }) => name.toLowerCase()),
-  );
-  if (names.size === 0) return names;
-  const others = routines.map(({ name, body }) => ({
+  const first = routines.filter(({ body }) => isSo(body)).map(({ name }) => name.toLowerCase());
+  if (first.length === 0) return new Set();
+  const callers = routines.map(({ name, body }) => ({
     name: name.toLowerCase(),
-    words: wordsOf(body),
+    words: new Set(wordsOf(body)),
   }));
-  for (let before = -1; before !== names.size; ) {
-    before = names.size;
-    for (const { name, words } of others) if (words.some((w) => names.has(w))) names.add(name);
+  return andCallers(first, callers);
+}
+
+/** `first`, and those of `callers` that name one of these, directly or not. */
+export function andCallers(
+  first: readonly string[],
+  callers: readonly { readonly name: string; readonly words: ReadonlySet<string> }[],
+): ReadonlySet<string> {
+  const found = new Set(first);
+  for (let before = -1; before !== found.size && found.size > 0; ) {
+    before = found.size;
+    for (const { name, words } of callers) {
+      if (!found.has(name) && [...found].some((each) => words.has(each))) found.add(name);
+    }
   }
-  return names;
+  return found;
 }

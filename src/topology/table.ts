@@ -65,8 +65,8 @@ export interface Table {
    * a reference table what inserts into one.
    */
   readonly touchesSharded?: boolean | undefined;
-  /** Of a sharded or home table: triggers whose functions write reference tables, as far as is seen; absent: none. */
-  readonly writesCopiesOn?: readonly WriteEvents[] | undefined;
+  /** Writes of it that fire what must not run on one shard or each, as far as is seen; absent: none. */
+  readonly reachesOn?: readonly ReachingWrite[] | undefined;
   /** Of a reference table: its triggers, which fire on every shard by themselves; absent: it has nothing to do with any. */
   readonly copyTriggers?: CopyTriggers | undefined;
 }
@@ -77,8 +77,19 @@ export interface WriteEvents {
   readonly delete: boolean;
 }
 
+/** Writes of a table that fire a trigger, of its own or of a table that a foreign key changes along. */
+export interface FiringWrite extends WriteEvents {
+  /** An UPDATE that sets one of these; null: any. */
+  readonly columns: readonly string[] | null;
+}
+
+export interface ReachingWrite extends FiringWrite {
+  /** The trigger writes one copy of a reference table, or what is not on its shard alone. */
+  readonly reaches: 'copy' | 'sharded';
+}
+
 export interface CopyTriggers {
-  /** It has some of users. */
+  /** It, or a table that a foreign key changes along, has some of users. */
   readonly fires: boolean;
   /** Some of them are BEFORE INSERT or UPDATE FOR EACH ROW: they may change its rows. */
   readonly changesRows: boolean;

@@ -1,5 +1,7 @@
 // Trigger value: whether a trigger may give a column another value than the statement has given.
 
+import { cutBody } from './routine-code.ts';
+
 /** By what they are of: they change nothing but a column of their row that is no key, or leave the row out. */
 export const OWN_ROW_ONLY: ReadonlySet<string> = new Set([
   'pg_catalog.suppress_redundant_updates_trigger',
@@ -8,38 +10,6 @@ export const OWN_ROW_ONLY: ReadonlySet<string> = new Set([
   'moddatetime.moddatetime',
   'insert_username.insert_username',
 ]);
-
-const NAME = '[A-Za-z_\\u0080-\\uffff][\\w\\u0080-\\uffff]*';
-
-/** Comments, strings and quoted names: of one that is not ended, all that is left. */
-const LEXEME = new RegExp(
-  [
-    '--[^\\n]*',
-    '/\\*(?:[^]*?\\*/|[^]*)',
-    "\\b[eE]'(?:[^'\\\\]|''|\\\\[^])*(?:'|$)",
-    "'(?:[^']|'')*(?:'|$)",
-    `\\$(${NAME})?\\$(?:[^]*?\\$\\1\\$|[^]*)`,
-    '"(?:[^"]|"")*(?:"|$)',
-  ].join('|'),
-  'g',
-);
-
-/** The body without comments and what is in strings; null where that cannot be told, as with comments within others. */
-function codeOf(body: string): string | null {
-  let isOdd = false;
-  const code = body.replace(LEXEME, (found: string, tag: string | undefined) => {
-    if (found.startsWith('--')) return ' ';
-    if (found.startsWith('/*')) {
-      isOdd ||= !found.endsWith('*/') || found.includes('/*', 2);
-      return ' ';
-    }
-    if (found.startsWith('"')) return found;
-    const quote = found.startsWith('$') ? `$${tag ?? ''}$` : "'";
-    isOdd ||= !found.endsWith(quote) || found.length < 2 * quote.length;
-    return "''";
-  });
-  return isOdd ? null : code.toLowerCase();
-}
 
 /** A row as a whole, which may be any other behind it; what is returned and is not simply the one or the other. */
 const WHOLE_ROW =
@@ -54,8 +24,8 @@ const GIVES =
 
 /** False where its function surely does not set the column. `body`: in PL/pgSQL; null: in another language. */
 export function mayGiveValue(body: string | null, column: string): boolean {
-  const code = body === null ? null : codeOf(body);
-  if (code === null || WHOLE_ROW.test(code)) return true;
+  const code = body === null ? null : cutBody(body)?.code.toLowerCase();
+  if (code == null || WHOLE_ROW.test(code)) return true;
   // Of a name that is written with escapes nothing is told but that it may be any.
   if (/\bu&"/.test(code)) return true;
   const name = column.toLowerCase().replaceAll('"', '""').replace(/[^\w]/g, '\\$&');

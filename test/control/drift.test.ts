@@ -31,8 +31,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       fired: [],
       triggers: [],
       firesOnTruncate: false,
-      updatesCascade: false,
-      deletesCascade: false,
+      actions: [],
       rowSecurity: false,
     };
     return [{ oid, schema, name, kind: 'r', columns: made, ...rest }];
@@ -41,6 +40,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
   return {
     relations,
     routines: [],
+    foreign: [],
     immutable: {},
     ownAggregates: [],
     searchPath: ['public'],

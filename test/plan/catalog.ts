@@ -130,7 +130,10 @@ const TABLES: readonly Table[] = [
   },
   {
     ...table('counted', 'sharded', 'user_id', [column('user_id', 'int8')]),
-    writesCopiesOn: [{ insert: true, update: false, delete: false }],
+    reachesOn: [
+      { insert: true, update: false, delete: false, columns: null, reaches: 'copy' },
+      { insert: false, update: true, delete: false, columns: ['user_id'], reaches: 'copy' },
+    ],
   },
   {
     ...table('tariff', 'reference', null, [column('code', 'text'), column('rate', 'int8')]),

@@ -20,7 +20,17 @@ const FUNCTIONS = `
   CREATE FUNCTION by_text() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'delete from plans'; RETURN NULL; END $$;
   CREATE FUNCTION reads() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM n FROM plans, audit; RETURN NULL; END $$;
   CREATE FUNCTION beside() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit VALUES (NEW.user_id, NEW.name); RETURN NULL; END $$;
-  CREATE FUNCTION notes_too() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE notes SET n = n + 1; RETURN NULL; END $$`;
+  CREATE FUNCTION notes_too() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE notes SET n = n + 1; RETURN NULL; END $$;
+  CREATE FUNCTION run(sql text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE sql; END $$;
+  CREATE FUNCTION by_runner() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM run('update plans set n = 1'); RETURN NULL; END $$;
+  CREATE FUNCTION by_format() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('UPDATE public.%I SET n = 1', 'plans'); RETURN NULL; END $$;
+  CREATE FUNCTION by_argument() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM ' || TG_ARGV[0]; RETURN NULL; END $$;
+  CREATE FUNCTION by_block() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DO 'BEGIN DELETE FROM plans; END'; RETURN NULL; END $$;
+  CREATE FUNCTION empties() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE notes, plans; RETURN NULL; END $$;
+  CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN -- UPDATE plans, count_plan()
+    /* DELETE FROM plans /* UPDATE plans */ INSERT INTO plans */
+    PERFORM pg_notify('log', $q$ insert into plans $q$ || 'update plans' || E'\\' delete from plans');
+    INSERT INTO audit VALUES (NEW.user_id, 'UPDATE plans') ON CONFLICT DO NOTHING; RETURN NULL; END $$`;
 
 let tested: TestProxy;
 let client: Client;
@@ -41,14 +51,16 @@ afterAll(async () => {
   await tested.close();
 });
 
+/** `routine`: with its arguments, if it has some. */
 async function withTrigger(
   events: string,
   table: string,
   routine: string,
   run: () => Promise<void>,
 ): Promise<void> {
+  const call = routine.endsWith(')') ? routine : `${routine}()`;
   await client.query(
-    `CREATE TRIGGER tested AFTER ${events} ON ${table} FOR EACH ROW EXECUTE FUNCTION ${routine}()`,
+    `CREATE TRIGGER tested AFTER ${events} ON ${table} FOR EACH ROW EXECUTE FUNCTION ${call}`,
   );
   try {
     await run();
@@ -78,6 +90,11 @@ it.each([
   ],
   ['files', 'by_call', `INSERT INTO files VALUES (1, 'a')`],
   ['files', 'by_text', `INSERT INTO files VALUES (1, 'a')`],
+  ['files', 'by_runner', `INSERT INTO files VALUES (1, 'a')`],
+  ['files', 'by_format', `INSERT INTO files VALUES (1, 'a')`],
+  ['files', `by_argument('plans')`, `INSERT INTO files VALUES (1, 'a')`],
+  ['files', 'by_block', `INSERT INTO files VALUES (1, 'a')`],
+  ['files', 'empties', `INSERT INTO files VALUES (1, 'a')`],
   ['house', 'to_reference', 'INSERT INTO house SELECT 1'],
   ['house', 'to_reference', 'COPY house FROM STDIN'],
 ])('%s with %s: %s is refused', (table, routine, sql) =>
@@ -92,6 +109,9 @@ it.each([
 it.each([
   ['INSERT', 'files', 'reads', `INSERT INTO files VALUES (1, 'a'), (2, 'b')`],
   ['INSERT', 'files', 'beside', `INSERT INTO files VALUES (1, 'a'), (2, 'b')`],
+  // Named in comments and strings only.
+  ['INSERT', 'files', 'told', `INSERT INTO files VALUES (1, 'a'), (2, 'b')`],
+  ['INSERT', 'files', `by_argument('audit')`, `INSERT INTO files VALUES (1, 'a')`],
   ['INSERT', 'plans', 'notes_too', 'INSERT INTO plans VALUES (2)'],
   // Another event.
   ['DELETE', 'files', 'to_reference', `INSERT INTO files VALUES (1, 'a')`],
@@ -125,3 +145,14 @@ it.each(['SELECT count_plan()', 'SELECT count_plan() FROM house', 'CALL counts()
     expect(await textRows(client, 'SELECT n FROM plans')).toEqual([['0']]);
   },
 );
+
+it('a trigger of a table that a trigger writes is found, too', () =>
+  withTrigger('INSERT', 'files', 'beside', async () => {
+    await client.query(
+      'CREATE TRIGGER next AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION to_reference()',
+    );
+    await expect(client.query(`INSERT INTO files VALUES (1, 'a')`)).rejects.toMatchObject({
+      code: '0A000',
+    });
+    await client.query('DROP TRIGGER next ON audit');
+  }));
