@@ -146,7 +146,7 @@ export class CopyInShard implements Receiver {
 
   /** No more rows. */
   end(): void {
-    this.#flush();
+    this.flush();
     if (!this.ended && this.error === null) this.connection.sendMore(COPY_DONE);
   }
 
@@ -160,14 +160,15 @@ export class CopyInShard implements Receiver {
   }
 
   #nextBatch(size: number): void {
-    this.#flush();
+    this.flush();
     const capacity = COPY_DATA_HEADER_BYTES + Math.max(COPY_BATCH_BYTES, size);
     this.hasRows = true;
     this.#batch = Buffer.allocUnsafeSlow(capacity);
     this.#length = COPY_DATA_HEADER_BYTES;
   }
 
-  #flush(): void {
+  /** Sends what has been gathered. */
+  flush(): void {
     if (this.#length <= COPY_DATA_HEADER_BYTES) return;
     const batch = this.#batch.subarray(0, this.#length);
     writeCopyDataHeader(batch, this.#length - COPY_DATA_HEADER_BYTES);

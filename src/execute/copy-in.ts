@@ -4,12 +4,14 @@ import { SqlError } from '../base/errors.ts';
 import { COPY_STOP_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { CopyInMerge } from '../plan/copy-merge.ts';
+import { tellingSkipped } from '../plan/copy-options.ts';
 import { cancelStatement } from '../pool/cancel.ts';
 import { ServerError } from '../pool/query.ts';
 import type { CarryingColumns } from '../pool/renumber.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Placement } from '../topology/placement.ts';
 import { BinarySplitter } from '../value/copy/binary-splitter.ts';
+import { type Characters, charactersOf, SINGLE_BYTES } from '../value/copy/characters.ts';
 import {
   CopyDataError,
   type CopyKey,
@@ -92,8 +94,10 @@ export class CopyIn implements CopySink, CopyInShardEvents {
   }
 
   start(shard: number, connection: ServerConnection, carrying: CarryingColumns): void {
-    const { sql, leading } = this.#request;
-    const part = new CopyInShard(connection, sql, this, carrying, leading);
+    const { sql, leading, merge } = this.#request;
+    const { rejectLimit = null, isSilent = false } = merge.key ?? {};
+    const sent = isSilent && rejectLimit !== null ? tellingSkipped(sql) : sql;
+    const part = new CopyInShard(connection, sent, this, carrying, leading);
     this.#shards.push(part);
     this.#byShard[shard] = part;
   }
@@ -151,7 +155,7 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     const error = this.#firstError();
     if (error !== null) throw error;
     this.#checkRejected();
-    this.#skipped.tell(this.#request.notice);
+    if (this.#request.merge.key?.isSilent !== true) this.#skipped.tell(this.#request.notice);
     const rows = new Map(
       this.#shards.map(({ connection, tag }) => [
         connection.shard.id,
@@ -207,12 +211,19 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     const { format, columns } = this.#request.merge;
     switch (format.format) {
       case 'text':
-        return new TextSplitter(format, index, this);
+        return new TextSplitter(format, index, this, this.#characters(format.encoding));
       case 'csv':
-        return new CsvSplitter(format, index, this);
+        return new CsvSplitter(format, index, this, this.#characters(format.encoding));
       case 'binary':
         return new BinarySplitter(index, columns.length, this);
     }
+  }
+
+  /** Servers that convert nothing look at single bytes. */
+  #characters(encoding: string | null): Characters {
+    const { parameters } = this.#shards[0]!.connection.identity;
+    if (encoding === null || parameters.get('server_encoding') === 'SQL_ASCII') return SINGLE_BYTES;
+    return charactersOf(encoding);
   }
 
   #split(run: (splitter: CopySplitter) => void): void {
@@ -221,6 +232,8 @@ export class CopyIn implements CopySink, CopyInShardEvents {
       run(this.#splitter);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
+      // A server that finds something in an earlier row is to have its say.
+      for (const shard of this.#shards) shard.flush();
       const before = error instanceof CopyDataError ? error.linesBefore : 0;
       throw this.#atLine(error, this.#line + 1 + before);
     }

@@ -39,7 +39,9 @@ export async function timedCopyIn(
   const names = timed.columns.map(({ name }) => name);
   const fields = decodeDataRow(rows[0]!);
   // These are in the session's encoding.
-  const isPlain = fields.every((field) => field?.every((byte) => byte < 0x80) ?? true);
-  if (timed.isEncoded && format.format !== 'binary' && !isPlain) throw mistakenDefault();
+  const isPlain = [...fields, ...names.map((name) => Buffer.from(name))].every(
+    (field) => field?.every((byte) => byte < 0x80) ?? true,
+  );
+  if (format.format !== 'binary' && format.encoding !== null && !isPlain) throw mistakenDefault();
   return { sql, leading: leadingFields(format, names, fields) };
 }

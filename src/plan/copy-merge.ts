@@ -25,8 +25,6 @@ export interface TimedCopy {
   readonly columns: readonly Column[];
   /** The statement with these in its list, before the others. */
   readonly sql: string;
-  /** The data is in an encoding of its own. */
-  readonly isEncoded: boolean;
 }
 
 export interface CopyInKey {
@@ -39,6 +37,8 @@ export interface CopyInKey {
   readonly skipsErrors: boolean;
   /** REJECT_LIMIT: how many rows may be skipped, over all shards; null: any number. */
   readonly rejectLimit: string | null;
+  /** LOG_VERBOSITY silent: the client is not told how many were. */
+  readonly isSilent: boolean;
 }
 
 /** COPY TO STDOUT: the shards' streams one after the other, with one header and one trailer. */

@@ -1,6 +1,8 @@
 // Options of COPY, as PostgreSQL reads them.
 
+import { encodingName } from '../base/encoding-name.ts';
 import type { CopyOption } from '../sql/statement.ts';
+import { tokenize } from '../sql/token.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
 
 /** null: not given. What a server refuses is read somehow: it does so before any data. */
@@ -14,6 +16,8 @@ export interface CopyOptions {
   readonly escapeChar: string | null;
   readonly forceNull: ReadonlySet<string>;
   readonly forceNotNull: ReadonlySet<string>;
+  /** Of the data, where it is not the session's. */
+  readonly encoding: string | null;
   readonly onError: string;
   readonly rejectLimit: string | null;
   /** LOG_VERBOSITY silent: no notice says how many rows were skipped. */
@@ -38,27 +42,6 @@ const KNOWN = new Set([
   'reject_limit',
 ]);
 
-/** Their characters may contain bytes that look like delimiters. Source: pg_wchar.h. */
-const UNSAFE_ENCODINGS = new Set([
-  'sjis',
-  'shiftjis',
-  'mskanji',
-  'win932',
-  'windows932',
-  'shiftjis2004',
-  'big5',
-  'win950',
-  'windows950',
-  'gbk',
-  'win936',
-  'windows936',
-  'uhc',
-  'win949',
-  'windows949',
-  'gb18030',
-  'johab',
-]);
-
 /** null: there is an option that the proxy cannot follow. */
 export function copyOptions(written: readonly CopyOption[]): CopyOptions | null {
   const values = new Map(written.map(({ name, value }) => [name, value]));
@@ -67,8 +50,6 @@ export function copyOptions(written: readonly CopyOption[]): CopyOptions | null 
     const value = values.get(name);
     return typeof value === 'string' ? value : null;
   };
-  const encoding = text('encoding');
-  if (encoding !== null && isUnsafe(encoding)) return null;
   return {
     format: text('format') ?? 'text',
     header: values.has('header') && isOn(values.get('header') ?? null),
@@ -79,14 +60,33 @@ export function copyOptions(written: readonly CopyOption[]): CopyOptions | null 
     escapeChar: text('escape'),
     forceNull: columnsOf(values.get('force_null') ?? null),
     forceNotNull: columnsOf(values.get('force_not_null') ?? null),
+    encoding: text('encoding'),
     onError: text('on_error') ?? 'stop',
     rejectLimit: text('reject_limit'),
     isSilent: text('log_verbosity')?.toLowerCase() === 'silent',
   };
 }
 
-const isUnsafe = (encoding: string): boolean =>
-  UNSAFE_ENCODINGS.has(encoding.toLowerCase().replace(/[^a-z0-9]/g, ''));
+/**
+ * A statement of LOG_VERBOSITY silent without that: each server tells how many rows it has skipped, for
+ * REJECT_LIMIT is over all of them.
+ */
+export function tellingSkipped(sql: string): string {
+  const tokens = tokenize(sql) ?? [];
+  const value = tokens.find((token, i) => {
+    const name = tokens[i - 1]?.text.replaceAll('"', '');
+    return name === 'log_verbosity' && token.kind !== 'mark' && token.kind !== 'operator';
+  });
+  return value === undefined ? sql : `${sql.slice(0, value.start)}'default'${sql.slice(value.end)}`;
+}
+
+/** NULL and DEFAULT, which data have in their encoding, are here as bytes of UTF8. */
+export const mistakesMarkers = ({ encoding, default: ofDefault, null: ofNull }: CopyOptions) =>
+  encoding !== null && !isUtf8(encoding) && !isAscii(`${ofNull}${ofDefault}`);
+
+const isUtf8 = (encoding: string): boolean => ['utf8', 'unicode'].includes(encodingName(encoding));
+
+const isAscii = (text: string): boolean => [...text].every((character) => character < '\x80');
 
 /** HEADER alone, true, on, 1 or match. */
 function isOn(value: CopyOption['value']): boolean {
@@ -101,9 +101,9 @@ function columnsOf(value: CopyOption['value']): ReadonlySet<string> {
 
 /** `keyColumn`: whose FORCE_NULL and FORCE_NOT_NULL matter; null where none does. */
 export function copyFormat(options: CopyOptions, keyColumn: string | null): CopyFormat {
-  const { format, header } = options;
+  const { format, header, encoding } = options;
   if (format === 'binary') return { format };
-  const lines = { default: options.default, header };
+  const lines = { default: options.default, header, encoding };
   if (format !== 'csv') {
     const delimiter = charCode(options.delimiter ?? '\t');
     return { format: 'text', ...lines, delimiter, null: options.null ?? '\\N' };

@@ -28,9 +28,8 @@ export function timedCopy(
   // The server refuses options for columns that the data does not have.
   const isNamed = ({ name }: Column) =>
     options.forceNull.has(name) || options.forceNotNull.has(name);
-  const isEncoded = statement.options.some(({ name }) => name === 'encoding');
   if (left.length === 0 || left.some(isNamed)) {
-    return statement.filtered && namesTime(tokens) ? { columns: [], sql, isEncoded } : null;
+    return statement.filtered && namesTime(tokens) ? { columns: [], sql } : null;
   }
   const from = tokens.findIndex(({ kind, text }) => kind === 'word' && text === 'from');
   const hasList = statement.columns !== null;
@@ -39,7 +38,7 @@ export function timedCopy(
   const names = left.map(({ name }) => quoteName(name)).join(', ');
   const all = [names, ...columns.map(quoteName)].join(', ');
   const list = hasList ? `${names}, ` : ` (${all})`;
-  return { columns: left, sql: sql.slice(0, at) + list + sql.slice(at), isEncoded };
+  return { columns: left, sql: sql.slice(0, at) + list + sql.slice(at) };
 }
 
 /** The statement at `time`, and a SELECT of what its columns get then; null: there are none. */

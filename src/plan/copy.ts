@@ -8,7 +8,7 @@ import { isPlainConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
 import { copiesToMakeAlike } from './copies-alike.ts';
 import type { CopyOutMerge } from './copy-merge.ts';
-import { type CopyOptions, copyFormat, copyOptions } from './copy-options.ts';
+import { type CopyOptions, copyFormat, copyOptions, mistakesMarkers } from './copy-options.ts';
 import { hasTimeDefault, timedCopy } from './copy-time.ts';
 import type { EngineCopyMerge } from './engine-plan.ts';
 import { engineOf, planInner } from './inner-statement.ts';
@@ -64,8 +64,7 @@ function planIn(
     const alike = copiesToMakeAlike(table, context);
     return { ...everywhere(traits, { ...merge, key: null, timed: null }), alike };
   }
-  // Each server counts the rows it has skipped by itself, and tells how many, but for a silent COPY.
-  if (options.rejectLimit !== null && options.isSilent) return refusedFor('COPY', 'copyOption');
+  if (mistakesMarkers(options)) return refusedFor('COPY', 'copyOption');
   const index = columns.indexOf(keyColumn);
   if (index < 0) return refusedFor('COPY', 'copyKey');
   const given = table.columns.filter((column) => columns.includes(column.name));
@@ -78,6 +77,7 @@ function planIn(
     notNull: table.columns.find((column) => column.name === keyColumn)?.notNull ?? false,
     skipsErrors: options.onError === 'ignore',
     rejectLimit: options.rejectLimit,
+    isSilent: options.isSilent,
   };
   const format = copyFormat(options, keyColumn);
   const rows = format.format === 'binary' ? selectOf(table, columns) : null;

@@ -1,14 +1,15 @@
 // Encodings: which client encodings the proxy can read statements in.
 
 import { isUtf8 } from 'node:buffer';
+import { encodingName } from '../base/encoding-name.ts';
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 
-/** Spelled without `-` and `_`, as PostgreSQL compares them. SQL_ASCII means: do not convert. */
+/** SQL_ASCII means: do not convert. */
 const KNOWN = new Set(['utf8', 'unicode', 'sqlascii']);
 
 export function isKnownEncoding(name: string): boolean {
-  return KNOWN.has(name.toLowerCase().replace(/[^a-z0-9]/g, ''));
+  return KNOWN.has(encodingName(name));
 }
 
 export function refusedEncoding(name: string, severity: 'ERROR' | 'FATAL'): SqlError {

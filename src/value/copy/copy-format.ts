@@ -9,6 +9,8 @@ interface LineFormat {
   readonly default: string | null;
   /** The first line is no row. */
   readonly header: boolean;
+  /** Of the data, where it is not the session's. */
+  readonly encoding: string | null;
 }
 
 export interface TextFormat extends LineFormat {

@@ -1,5 +1,6 @@
 // CsvSplitter: the rows of COPY's CSV format and their keys.
 
+import { type Characters, SINGLE_BYTES } from './characters.ts';
 import type { CsvFormat } from './copy-format.ts';
 import {
   CopyDataError,
@@ -22,6 +23,7 @@ export class CsvSplitter implements CopySplitter {
   #sink: CopySink;
   #rows = new RowBuffer();
   #format: CsvFormat;
+  #characters: Characters;
   #null: Buffer;
   #default: Buffer | null;
   #keyIndex: number;
@@ -43,17 +45,23 @@ export class CsvSplitter implements CopySplitter {
   #returns = 0;
 
   /** `keyIndex`: of the key among the columns of the data, 0-based. */
-  constructor(format: CsvFormat, keyIndex: number, sink: CopySink) {
+  constructor(
+    format: CsvFormat,
+    keyIndex: number,
+    sink: CopySink,
+    characters: Characters = SINGLE_BYTES,
+  ) {
     const { delimiter, quote, escapeByte } = format;
     this.#sink = sink;
     this.#format = format;
+    this.#characters = characters;
     this.#null = Buffer.from(format.null);
     this.#default = format.default === null ? null : Buffer.from(format.default);
     this.#keyIndex = keyIndex;
     this.#header = format.header;
-    this.#stops = stopsAt([FEED, RETURN, quote, delimiter]);
-    this.#lineStops = stopsAt([FEED, RETURN, quote]);
-    this.#quotedStops = stopsAt([FEED, RETURN, quote, escapeByte]);
+    this.#stops = stopsAt([FEED, RETURN, quote, delimiter], characters);
+    this.#lineStops = stopsAt([FEED, RETURN, quote], characters);
+    this.#quotedStops = stopsAt([FEED, RETURN, quote, escapeByte], characters);
   }
 
   get lineEnd(): LineEnd {
@@ -79,7 +87,7 @@ export class CsvSplitter implements CopySplitter {
     for (;;) {
       if (this.#inQuote) {
         at = this.#skipQuoted(at, end);
-        if (at >= end) break;
+        if (this.#inQuote) break;
       }
       const stops = this.#field > this.#keyIndex ? this.#lineStops : this.#stops;
       while (at < end && stops[bytes[at]!] === 0) at++;
@@ -92,6 +100,10 @@ export class CsvSplitter implements CopySplitter {
       } else if (byte === delimiter) {
         this.#fieldEnds(at - rows.start);
         at += 1;
+      } else if (this.#characters.starts[byte] === 1) {
+        const length = this.#characters.lengthAt(bytes, at, end);
+        if (length === 0) break;
+        at += length;
       } else {
         const length = this.#lineEndAt(at, end, final);
         if (length === 0) break;
@@ -102,11 +114,12 @@ export class CsvSplitter implements CopySplitter {
     this.#scanned = at - rows.start;
   }
 
-  /** From inside of quotes to behind the closing one, or to the end of what is there. */
+  /** From inside of quotes to behind the closing one, or as far as what is there can be read. */
   #skipQuoted(from: number, end: number): number {
     const { bytes } = this.#rows;
     const { quote, escapeByte } = this.#format;
     const stops = this.#quotedStops;
+    const { starts } = this.#characters;
     let at = from;
     let escaped = this.#escaped;
     for (; at < end; at++) {
@@ -122,6 +135,11 @@ export class CsvSplitter implements CopySplitter {
           return at + 1;
         }
         escaped = false;
+      } else if (starts[byte] === 1) {
+        const length = this.#characters.lengthAt(bytes, at, end);
+        if (length === 0) break;
+        escaped = false;
+        at += length - 1;
       } else {
         escaped = false;
         if (byte === FEED) this.#feeds += 1;

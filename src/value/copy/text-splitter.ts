@@ -1,5 +1,6 @@
 // TextSplitter: the rows of COPY's text format and their keys.
 
+import { type Characters, SINGLE_BYTES } from './characters.ts';
 import type { TextFormat } from './copy-format.ts';
 import {
   CopyDataError,
@@ -23,6 +24,7 @@ export class TextSplitter implements CopySplitter {
   #sink: CopySink;
   #rows = new RowBuffer();
   #delimiter: number;
+  #characters: Characters;
   #null: Buffer;
   #default: Buffer | null;
   #keyIndex: number;
@@ -40,15 +42,21 @@ export class TextSplitter implements CopySplitter {
   #keyEnd = -1;
 
   /** `keyIndex`: of the key among the columns of the data, 0-based. */
-  constructor(format: TextFormat, keyIndex: number, sink: CopySink) {
+  constructor(
+    format: TextFormat,
+    keyIndex: number,
+    sink: CopySink,
+    characters: Characters = SINGLE_BYTES,
+  ) {
     this.#sink = sink;
+    this.#characters = characters;
     this.#delimiter = format.delimiter;
     this.#null = Buffer.from(format.null);
     this.#default = format.default === null ? null : Buffer.from(format.default);
     this.#keyIndex = keyIndex;
     this.#header = format.header;
-    this.#lineStops = stopsAt([FEED, RETURN, BACKSLASH]);
-    this.#stops = stopsAt([FEED, RETURN, BACKSLASH, format.delimiter]);
+    this.#lineStops = stopsAt([FEED, RETURN, BACKSLASH], characters);
+    this.#stops = stopsAt([FEED, RETURN, BACKSLASH, format.delimiter], characters);
   }
 
   get lineEnd(): LineEnd {
@@ -72,6 +80,7 @@ export class TextSplitter implements CopySplitter {
     const rows = this.#rows;
     const { bytes, end } = rows;
     const delimiter = this.#delimiter;
+    const { starts } = this.#characters;
     let at = rows.start + this.#scanned;
     let stops = this.#field > this.#keyIndex ? this.#lineStops : this.#stops;
     for (;;) {
@@ -85,11 +94,15 @@ export class TextSplitter implements CopySplitter {
           if (marker === 'unsure') break;
           if (marker === 'end') return;
         }
-        at = Math.min(at + 2, end);
+        at = Math.min(at + 1 + (starts[bytes[at + 1]!] === 1 ? 0 : 1), end);
       } else if (byte === delimiter) {
         this.#fieldEnds(at - rows.start);
         if (this.#field > this.#keyIndex) stops = this.#lineStops;
         at += 1;
+      } else if (starts[byte] === 1) {
+        const length = this.#characters.lengthAt(bytes, at, end);
+        if (length === 0) break;
+        at += length;
       } else {
         const length = this.#lineEndAt(at, end, final);
         if (length === 0) break;
@@ -176,9 +189,9 @@ export class TextSplitter implements CopySplitter {
   }
 }
 
-/** A table with 1 for the bytes that a scan must look at. */
-export function stopsAt(bytes: readonly number[]): Uint8Array {
-  const stops = new Uint8Array(256);
+/** A table with 1 for the bytes that a scan must look at: these, and such as may hide one of them. */
+export function stopsAt(bytes: readonly number[], { starts }: Characters): Uint8Array {
+  const stops = Uint8Array.from(starts);
   for (const byte of bytes) stops[byte] = 1;
   return stops;
 }

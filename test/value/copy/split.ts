@@ -1,6 +1,7 @@
 // Splitting COPY data in tests: what a splitter gives for a stream cut into chunks.
 
 import { BinarySplitter } from '../../../src/value/copy/binary-splitter.ts';
+import { charactersOf } from '../../../src/value/copy/characters.ts';
 import type { CopyFormat, CsvFormat, TextFormat } from '../../../src/value/copy/copy-format.ts';
 import type { CopyKey, CopySink, CopySplitter } from '../../../src/value/copy/copy-rows.ts';
 import { CsvSplitter } from '../../../src/value/copy/csv-splitter.ts';
@@ -23,6 +24,7 @@ export const TEXT: TextFormat = {
   null: '\\N',
   default: null,
   header: false,
+  encoding: null,
 };
 
 export const CSV: CsvFormat = {
@@ -31,6 +33,7 @@ export const CSV: CsvFormat = {
   null: '',
   default: null,
   header: false,
+  encoding: null,
   quote: 0x22,
   escapeByte: 0x22,
   forceNull: false,
@@ -43,8 +46,12 @@ function splitterFor(
   columns: number,
   sink: CopySink,
 ): CopySplitter {
-  if (format.format === 'text') return new TextSplitter(format, keyIndex, sink);
-  if (format.format === 'csv') return new CsvSplitter(format, keyIndex, sink);
+  if (format.format === 'text') {
+    return new TextSplitter(format, keyIndex, sink, charactersOf(format.encoding ?? 'UTF8'));
+  }
+  if (format.format === 'csv') {
+    return new CsvSplitter(format, keyIndex, sink, charactersOf(format.encoding ?? 'UTF8'));
+  }
   return new BinarySplitter(keyIndex, columns, sink);
 }
 

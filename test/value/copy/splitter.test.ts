@@ -101,6 +101,19 @@ const csvRow = fc
   .tuple(key, fc.array(field, { maxLength: 3 }))
   .map(([id, fields]) => [id, ...fields.map(quoteName)].join(','));
 
+/** Bytes of GB18030, where the second of a character tells how many it has. */
+const hidden = fc
+  .array(fc.constantFrom('\x95\\', '\x95|', '\xa1"', '\x810\x810', '\xd6\xd0', 'a'), {
+    maxLength: 4,
+  })
+  .map((characters) => characters.join(''));
+const hiddenRow = (delimiter: string, quote: string) =>
+  fc
+    .tuple(hidden, key, hidden)
+    .map(([before, id, behind]) =>
+      [before, id, behind].map((each) => quote + each + quote).join(delimiter),
+    );
+
 const whole = (format: CopyFormat, data: string) => split(format, [data]);
 
 describe.each([
@@ -108,6 +121,8 @@ describe.each([
   ['csv', CSV, csvRow],
   ['text with a header', { ...TEXT, header: true }, textRow],
   ['csv with a header', { ...CSV, header: true }, csvRow],
+  ['text of GB18030', { ...TEXT, encoding: 'GB18030', delimiter: 0x7c }, hiddenRow('|', '')],
+  ['csv of GB18030', { ...CSV, encoding: 'GB18030' }, hiddenRow(',', '"')],
 ] as const)('COPY %s', (_, format, row) => {
   test('gives the same rows wherever the stream is cut', () => {
     fc.assert(
