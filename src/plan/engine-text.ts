@@ -1,6 +1,7 @@
 // Engine text: the client's statement with tables replaced by the engine's copies of them.
 
 import { quoteName } from '../base/quote.ts';
+import { closing } from '../sql/clause.ts';
 import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { NoMerge } from './splice.ts';
@@ -64,19 +65,19 @@ function sampleOf(
 ): TableSpan['sample'] {
   if (!sampled) return null;
   let at = from + 1;
-  if (columnAliases.length > 0) at = closing(tokens, at, isName) + 1;
+  if (columnAliases.length > 0) at = listEnd(tokens, at, isName) + 1;
   const first = at;
   if (tokens[at]?.text !== 'tablesample') throw new NoMerge('tableSample');
   while (tokens[at] !== undefined && tokens[at]!.text !== '(') at += 1;
-  let last = closing(tokens, at, isNumber);
-  if (tokens[last + 1]?.text === 'repeatable') last = closing(tokens, last + 2, isNumber);
+  let last = listEnd(tokens, at, isNumber);
+  if (tokens[last + 1]?.text === 'repeatable') last = listEnd(tokens, last + 2, isNumber);
   return { first, last };
 }
 
 const isNumber = ({ kind, text }: Token) => kind === 'number' || text === '-';
 
 /** The bracket that closes the one at `open`, between which there is nothing but `inside`. */
-function closing(
+function listEnd(
   tokens: readonly Token[],
   open: number,
   inside: (token: Token) => boolean,
@@ -88,6 +89,27 @@ function closing(
   }
   if (tokens[open]?.text !== '(' || tokens[at] === undefined) throw new NoMerge('tableSample');
   return at;
+}
+
+/**
+ * In a text with GROUP BY: the innermost query in brackets around what starts at `at`, with the place in it. Where
+ * it stands twice it is one expression to PostgreSQL, computed once for a group. null: there is none.
+ */
+export function groupedQuery(
+  { sql, tokens }: { readonly sql: string; readonly tokens: readonly Token[] },
+  at: number,
+): string | null {
+  if (!tokens.some(({ kind, text }) => kind === 'word' && text === 'group')) return null;
+  const open = tokens.findLastIndex(
+    ({ text, start }, i) =>
+      text === '(' &&
+      start < at &&
+      tokens[i + 1]?.text === 'select' &&
+      tokens[closing(tokens, i) ?? i]!.start > at,
+  );
+  if (open < 0) return null;
+  const { start } = tokens[open]!;
+  return `${sql.slice(start, tokens[closing(tokens, open)!]!.end)}${at - start}`;
 }
 
 /** A piece of the text and what takes its place. */

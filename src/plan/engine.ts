@@ -19,6 +19,7 @@ import {
 import {
   type Cut,
   engineText,
+  groupedQuery,
   isName,
   nameOf,
   type Stand,
@@ -259,27 +260,28 @@ function inputOf(whole: Text, texts: readonly Text[], need: Need): MadeInput {
   const numbers = new Map<Place, number>();
   const { copied, locking, tableoid } = need;
   const needed = columnsNeeded(texts, need);
-  const leafNumber = (place: Place): number => {
+  const leafNumber = (place: Place, around: Text): number => {
     // Places in the query of a view are counted from its own start.
     const identified = whole.places.includes(place) && locking?.places.has(place.item.at) === true;
     const leaf = leafOf(place, needed, { identified, named: tableoid !== null });
     const text = JSON.stringify(leaf, (_, value: unknown) =>
       typeof value === 'bigint' ? `${value}` : value,
     );
-    const known = byText.get(text);
     // Each use of a table draws a sample of its own, unless it can be drawn again.
     const isDrawn = leaf.sample !== '' && !/\brepeatable\b/i.test(leaf.sample);
-    if (known !== undefined && !isDrawn) return known;
-    byText.set(text, leaves.push(leaf));
-    return leaves.length;
+    const key = isDrawn ? `${text}${groupedQuery(around, place.item.at) ?? leaves.length}` : text;
+    const known = byText.get(key) ?? leaves.push(leaf);
+    byText.set(key, known);
+    return known;
   };
-  const built = ({ sql, tokens, places }: Text): string => {
+  const built = (around: Text): string => {
+    const { sql, tokens, places } = around;
     const stands = places.flatMap((place): Stand[] => {
       const { item, span, inside } = place;
       const schema = place.table?.schema ?? null;
       if (inside !== null) return [{ item, schema, span, text: `(${built(inside)})` }];
       if (!copied(place)) return [];
-      const number = leafNumber(place);
+      const number = leafNumber(place, around);
       numbers.set(place, number);
       const mark = leafMark(number);
       const copy = copyOf(place, tokens, mark);

@@ -165,12 +165,21 @@ function namesOwn(select: SelectStatement, outer: InSight, context: PlanContext)
     if (item.kind !== 'table' || item.columnAliases.length > 0) continue;
     for (const column of context.table(item.relation)?.columns ?? []) columns.add(column.name);
   }
-  const open: unknown[] = Object.values(select);
+  const { with: clause, ...rest } = select;
+  for (const { statement } of clause?.tables ?? []) {
+    if (statement.kind !== 'select' || !namesOwn(statement, outer, context)) return false;
+  }
+  const open: unknown[] = Object.values(rest);
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
-    const node = next as SelectStatement | Expression;
+    const node = next as SelectStatement | Expression | FromItem;
     if (node.kind === 'select') {
       if (!namesOwn(node, { tables, columns }, context)) return false;
+      continue;
+    }
+    // Of what stands beside it, it sees nothing.
+    if (node.kind === 'query' && 'lateral' in node && !node.lateral) {
+      if (!namesOwn(node.query, outer, context)) return false;
       continue;
     }
     if (node.kind === 'column' || (node.kind === 'star' && node.path.length > 0)) {

@@ -62,6 +62,11 @@ export const APART: readonly Said[] = [
     sql: `UPDATE files SET tags[2:3] = (SELECT array_agg(name ORDER BY name) FROM members) WHERE id < 3 RETURNING id, tags`,
   },
   { sql: `INSERT INTO members VALUES (50, 'fifty') RETURNING (SELECT count(*) FROM files), name` },
+  // A column that a table beside has, too: a sub-query in FROM means the new row's.
+  {
+    sql: `INSERT INTO members (user_id, name, total) VALUES (55, 'x', 3) RETURNING (SELECT m.user_id FROM (SELECT id FROM files WHERE id = total) f
+      LEFT JOIN members m ON m.user_id = f.id ORDER BY 1 LIMIT 1)`,
+  },
   {
     sql: `INSERT INTO members VALUES (51, 'fifty'), (52, 'x') RETURNING (SELECT count(*) FROM members), name, EXISTS (SELECT 1 FROM notes)`,
     ordered: true,

@@ -314,6 +314,7 @@ export const COMPUTED: readonly string[] = [
   'SELECT id FROM files TABLESAMPLE BERNOULLI (101)',
   'SELECT count(DISTINCT tag) FROM files TABLESAMPLE BERNOULLI (100)',
   'SELECT a.id, b.tag FROM files AS a (id, u, name, s) TABLESAMPLE SYSTEM (100.0) REPEATABLE (-3) JOIN ONLY files b TABLESAMPLE bernoulli(100) ON a.id = b.size WHERE b.user_id = 42 OR a.s > 3',
+  'SELECT (SELECT count(*) FROM notes n TABLESAMPLE BERNOULLI (100) WHERE n.id <= f.id) AS n FROM files f GROUP BY (SELECT count(*) FROM notes n TABLESAMPLE BERNOULLI (100) WHERE n.id <= f.id)',
   'SELECT count(DISTINCT f.tag), count(DISTINCT n.body) FROM files f TABLESAMPLE SYSTEM (0), notes n TABLESAMPLE SYSTEM (100)',
   'SELECT count(DISTINCT tag), max(c.name) FROM country c TABLESAMPLE SYSTEM (100), files',
   'WITH s AS (SELECT * FROM files TABLESAMPLE SYSTEM (50)) SELECT count(*) FROM s a FULL JOIN s b USING (user_id, id) WHERE a.id IS NULL OR b.id IS NULL',
