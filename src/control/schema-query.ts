@@ -149,15 +149,31 @@ const defaultsOf = (name: string): string => `(
       ORDER BY d.setrole <> 0 DESC, d.setdatabase <> 0 DESC LIMIT 1), '[]')
     FROM pg_catalog.pg_settings s WHERE s.name = '${name}')`;
 
-/** The relation `r` and what inherits from it. */
+/** The relation `c` and what inherits from it, as an array. */
 const FAMILY_SQL = `
-          WITH RECURSIVE own (oid) AS (SELECT r.oid UNION
-            SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
-          SELECT oid FROM own`;
+    CASE WHEN c.relhassubclass THEN ARRAY(
+      WITH RECURSIVE own (oid) AS (SELECT c.oid UNION
+        SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
+      SELECT oid FROM own
+    ) ELSE ARRAY[c.oid] END`;
 
 const columnNamesSql = (relation: string, numbers: string): string => `(
           SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
           WHERE a.attrelid = ${relation} AND a.attnum = ANY (${numbers}))`;
+
+/** The parts of relations, rows of `catalog`, that depend on what is `used`. */
+const partsSql = (part: string, catalog: string, relation: string, key: string): string => `
+  SELECT '${part}' AS part, x.${relation} AS relation, u.refclassid, u.refobjid
+  FROM used u JOIN pg_catalog.${catalog} x ON x.${key} = u.objid
+  WHERE u.classid = 'pg_catalog.${catalog === 'pg_index' ? 'pg_class' : catalog}'::pg_catalog.regclass`;
+
+const USES_SQL = [
+  partsSql('default', 'pg_attrdef', 'adrelid', 'oid'),
+  partsSql('constraint', 'pg_constraint', 'conrelid', 'oid'),
+  partsSql('index', 'pg_index', 'indrelid', 'indexrelid'),
+  partsSql('policy', 'pg_policy', 'polrelid', 'oid'),
+  `${partsSql('trigger', 'pg_trigger', 'tgrelid', 'oid')} AND NOT x.tgisinternal AND x.tgenabled <> 'D'`,
+].join('\n  UNION ALL');
 
 // One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
 // pg_database that not every server version has.
@@ -166,27 +182,25 @@ WITH restricted AS (
   SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace n
   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive') AND n.nspname !~ '^pg_(toast|temp)'
     AND NOT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE')
-), relation AS (
+), used AS MATERIALIZED (
+  SELECT d.classid, d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+  WHERE d.refobjid >= 16384 AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
+    'pg_catalog.pg_operator'::pg_catalog.regclass, 'pg_catalog.pg_opclass'::pg_catalog.regclass)
+), uses AS MATERIALIZED (${USES_SQL}
+), acting AS MATERIALIZED (
+  SELECT k.conrelid, k.conkey, k.confrelid, k.confkey, k.confupdtype, k.confdeltype
+  FROM pg_catalog.pg_constraint k
+  WHERE k.contype = 'f' AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r'))
+), relation AS MATERIALIZED (
   SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
-    c.relrowsecurity AS row_security,
+    c.relrowsecurity AS row_security, ${FAMILY_SQL} AS family,
     c.relkind <> 'r' OR c.relrowsecurity OR c.relhasrules OR c.relhassubclass OR EXISTS (
       SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
     ) OR EXISTS (
       SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND y.oid >= 16384 AND y.typtype <> 'e'
-    ) OR EXISTS (
-      SELECT FROM pg_catalog.pg_depend d WHERE d.refobjid >= 16384
-        AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
-          'pg_catalog.pg_operator'::pg_catalog.regclass,
-          'pg_catalog.pg_opclass'::pg_catalog.regclass)
-        AND (d.classid, d.objid) IN (
-          SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid, f.oid
-            FROM pg_catalog.pg_attrdef f WHERE f.adrelid = c.oid
-          UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid
-            FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid
-          UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid
-            FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid
-        )
+    ) OR c.oid IN (
+      SELECT u.relation FROM uses u WHERE u.part IN ('default', 'constraint', 'index')
     ) AS runs_code,
     EXISTS (
       SELECT FROM pg_catalog.pg_trigger t WHERE t.tgtype & 32 <> 0 AND NOT t.tgisinternal
@@ -207,35 +221,25 @@ SELECT pg_catalog.jsonb_build_object(
       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
       WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-        AND t.tgrelid IN (${FAMILY_SQL})),
+        AND t.tgrelid = ANY (r.family)),
     'calls', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.lower(p.proname)), '[]')
-      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
-      WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384
-        AND (d.classid, d.objid) IN (
-          SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid, t.oid
-            FROM pg_catalog.pg_trigger t
-            WHERE t.tgrelid IN (${FAMILY_SQL}) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-          UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, f.oid
-            FROM pg_catalog.pg_attrdef f WHERE f.adrelid = r.oid
-          UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid
-            FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid
-          UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, l.oid
-            FROM pg_catalog.pg_policy l WHERE l.polrelid = r.oid)),
+      FROM uses u JOIN pg_catalog.pg_proc p ON p.oid = u.refobjid
+      WHERE u.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND (u.relation = r.oid AND u.part IN ('default', 'constraint', 'policy')
+          OR u.relation = ANY (r.family) AND u.part = 'trigger')),
     'runsCode', r.runs_code, 'fired', (
       SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
         'insert', t.tgtype & 4 <> 0, 'update', t.tgtype & 16 <> 0, 'delete', t.tgtype & 8 <> 0,
         'routine', p.proname, 'given', pg_catalog.encode(t.tgargs, 'escape'))), '[]')
       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
       WHERE t.tgtype & 28 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-        AND t.tgrelid IN (${FAMILY_SQL})),
+        AND t.tgrelid = ANY (r.family)),
     'firesOnTruncate', r.fires_on_truncate,
     'actions', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
         'table', k.conrelid::bigint, 'onUpdate', k.confupdtype, 'onDelete', k.confdeltype,
         'columns', ${columnNamesSql('k.conrelid', 'k.conkey')},
         'referred', ${columnNamesSql('k.confrelid', 'k.confkey')})), '[]')
-      FROM pg_catalog.pg_constraint k
-      WHERE k.contype = 'f' AND (k.confupdtype NOT IN ('a', 'r') OR k.confdeltype NOT IN ('a', 'r'))
-        AND k.confrelid IN (${FAMILY_SQL})),
+      FROM acting k WHERE k.confrelid = ANY (r.family)),
     'rule', (SELECT w.xmin::text FROM pg_catalog.pg_rewrite w
       WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'),
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
@@ -244,24 +248,24 @@ SELECT pg_catalog.jsonb_build_object(
         'hasDefault', a.atthasdef OR a.attidentity <> '', 'notNull', a.attnotnull,
         'generated', a.attgenerated <> '',
         'identity', a.attidentity <> '',
-        'distinctDefault', a.attidentity <> '' OR EXISTS (
-          SELECT FROM pg_catalog.pg_attrdef ad
-          WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
-            AND pg_catalog.pg_get_expr(CASE a.attgenerated WHEN '' THEN ad.adbin END, 0) ~
-              '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\('),
-        'timeDefault', (
-          SELECT e FROM pg_catalog.pg_attrdef ad,
-            pg_catalog.pg_get_expr(CASE a.attgenerated WHEN '' THEN ad.adbin END, 0) e
-          WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum
-            AND e ~ '\\m(now|transaction_timestamp)\\(\\)|\\m(CURRENT_(DATE|TIME)|LOCALTIME)'
+        'distinctDefault', a.attidentity <> '' OR coalesce(given.value ~
+          '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(', false),
+        'timeDefault', CASE
+          WHEN given.value ~ '\\m(now|transaction_timestamp)\\(\\)|\\m(CURRENT_(DATE|TIME)|LOCALTIME)'
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-              WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = ad.oid
-                AND d.refobjid >= 16384 AND d.refobjid <> a.attrelid)),
+              WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = given.oid
+                AND d.refobjid >= 16384 AND d.refobjid <> a.attrelid)
+          THEN given.value END,
         'defaultType', CASE WHEN a.atthasdef AND a.atttypid < 16384
           THEN pg_catalog.format_type(a.atttypid, -1) END
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a
       LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
+      LEFT JOIN LATERAL (
+        SELECT ad.oid, pg_catalog.pg_get_expr(CASE a.attgenerated WHEN '' THEN ad.adbin END, 0)
+        FROM pg_catalog.pg_attrdef ad
+        WHERE a.atthasdef AND ad.adrelid = a.attrelid AND ad.adnum = a.attnum OFFSET 0
+      ) given (oid, value) ON true
       WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'reads', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT d.refobjid::bigint), '[]')
       FROM pg_catalog.pg_rewrite w
@@ -283,19 +287,19 @@ SELECT pg_catalog.jsonb_build_object(
     ) ORDER BY p.oid), '[]')
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname NOT IN ('internal', 'c') AND p.prokind <> 'a'),
   'foreign', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT p.proname), '[]')
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
       AND l.lanname IN ('internal', 'c') AND p.provolatile <> 'i'),
   'immutable', (SELECT coalesce(pg_catalog.jsonb_object_agg(f.name,
       pg_catalog.jsonb_build_object('mayBeText', f.may_be_text) ORDER BY f.name), '{}') FROM (
     SELECT p.proname, bool_or(t.typcollation <> 0 OR t.typtype = 'p') FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_type t ON t.oid = p.prorettype
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
     GROUP BY p.proname
     HAVING bool_and(p.prokind = 'f' AND p.provolatile = 'i' AND NOT p.proretset
       AND p.proallargtypes IS NULL AND (t.oid < 16384 OR t.typcollation = 0)
@@ -303,7 +307,7 @@ SELECT pg_catalog.jsonb_build_object(
   'ownAggregates', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT p.proname), '[]')
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     LEFT JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
-    WHERE p.proname IN ('count', 'sum', 'min', 'max', 'avg')
+    WHERE p.oid >= 16384 AND p.proname IN ('count', 'sum', 'min', 'max', 'avg')
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND NOT (p.proname IN ('min', 'max') AND coalesce(t.typcategory = 'S', false))),
   'sequences', CASE WHEN pg_catalog.to_regprocedure('drive.columns()') IS NOT NULL THEN (

@@ -10,6 +10,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
 import { queryAsLogin } from './as-login.ts';
+import { onEach } from './decision-hold.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface EverywhereRequest {
@@ -69,11 +70,16 @@ export async function runInTransaction(
   const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
   const ofOneShard = await sequencesOfOneShard(home, merge.creates);
   const spread = [...narrow, ...alike].filter((name) => !ofOneShard.has(name));
-  await onEach(done, spread.map(spreadSql));
+  // At once where what is changed is this transaction's own: no order of locks is to be kept.
+  await onEach(done, async (each) => {
+    for (const sequence of spread) await query(each, spreadSql(sequence));
+  });
   if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
-  for (const made of merge.creates) {
-    for (const each of made.kind === 'home' ? [home] : done) await rememberKind(each, made);
-  }
+  await onEach(done, async (each) => {
+    for (const made of merge.creates) {
+      if (made.kind !== 'home' || each === home) await rememberKind(each, made);
+    }
+  });
   return { ...answer!, tag: tagOf(tags) };
 }
 
@@ -230,15 +236,6 @@ async function rememberKind(
   const [[oid]] = (await query(connection, found)).rows as [[string]];
   const key = keyColumn === null ? 'NULL' : quoteLiteral(keyColumn);
   await queryAsLogin(connection, `SELECT drive.set_table_kind(${oid}, '${kind}', ${key})`);
-}
-
-async function onEach(
-  connections: readonly ServerConnection[],
-  statements: readonly string[],
-): Promise<void> {
-  for (const connection of connections) {
-    for (const sql of statements) await query(connection, sql);
-  }
 }
 
 /** Lends a connection that is in no transaction, for one statement. */
