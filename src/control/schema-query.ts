@@ -112,6 +112,7 @@ export interface RelationColumn {
   readonly typeOid: number;
   readonly collation: string | null;
   readonly hasDefault: boolean;
+  readonly constantDefault: boolean;
   readonly notNull: boolean;
   readonly generated: boolean;
   readonly distinctDefault: boolean;
@@ -154,8 +155,7 @@ const FAMILY_SQL = `
     CASE WHEN c.relhassubclass THEN ARRAY(
       WITH RECURSIVE own (oid) AS (SELECT c.oid UNION
         SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
-      SELECT oid FROM own
-    ) ELSE ARRAY[c.oid] END`;
+      SELECT oid FROM own) ELSE ARRAY[c.oid] END`;
 
 const columnNamesSql = (relation: string, numbers: string): string => `(
           SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
@@ -174,6 +174,9 @@ const USES_SQL = [
   partsSql('policy', 'pg_policy', 'polrelid', 'oid'),
   `${partsSql('trigger', 'pg_trigger', 'tgrelid', 'oid')} AND NOT x.tgisinternal AND x.tgenabled <> 'D'`,
 ].join('\n  UNION ALL');
+
+/** A default that is a constant, as pg_get_expr() writes it; ' is doubled for SQL. */
+const CONSTANT = String.raw`^(''([^'']|'''')*''|[0-9.]+|true|false|NULL)(::[a-z_ ."0-9]+(\([0-9,]+\)[a-z ]*)?(\[\])?)?$`;
 
 // One row of JSON: the shape above needs no second mapping, and `to_jsonb(d)` reads columns of
 // pg_database that not every server version has.
@@ -245,9 +248,10 @@ SELECT pg_catalog.jsonb_build_object(
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
         'name', a.attname, 'typeOid', a.atttypid::bigint,
         'collation', CASE WHEN a.attcollation NOT IN (0, 100) THEN co.collname END,
-        'hasDefault', a.atthasdef OR a.attidentity <> '', 'notNull', a.attnotnull,
-        'generated', a.attgenerated <> '',
-        'identity', a.attidentity <> '',
+        'hasDefault', a.atthasdef OR a.attidentity <> '' OR EXISTS (SELECT FROM pg_catalog.pg_type y
+          WHERE y.oid = a.atttypid AND y.typdefault IS NOT NULL), 'notNull', a.attnotnull,
+        'constantDefault', coalesce(given.value ~ '${CONSTANT}', false),
+        'generated', a.attgenerated <> '', 'identity', a.attidentity <> '',
         'distinctDefault', a.attidentity <> '' OR coalesce(given.value ~
           '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(', false),
         'timeDefault', CASE

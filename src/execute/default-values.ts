@@ -1,7 +1,7 @@
 // Default values: what columns get in rows that leave them out, evaluated before the rows are made.
 
 import { quoteLiteral } from '../base/quote.ts';
-import type { RowsKey } from '../plan/staged.ts';
+import type { RowsKey, WrittenTable } from '../plan/staged.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { columnAt } from '../wire/row.ts';
@@ -21,26 +21,47 @@ const BASE_TYPE = `WITH RECURSIVE base (oid) AS (
     JOIN pg_catalog.pg_type t ON t.oid = base.oid AND t.typtype = 'd')
   SELECT t.oid FROM base JOIN pg_catalog.pg_type t ON t.oid = base.oid AND t.typtype <> 'd'`;
 
-/** The columns of `table`, which is SQL, by their names. */
+type DefaultTable = Pick<WrittenTable, 'name' | 'shown'>;
+
+/** The columns by their names; those of a view without a default of their own have that of its table. */
 async function defaultColumns(
   connection: ServerConnection,
-  table: string,
+  { name, shown }: DefaultTable,
 ): Promise<ReadonlyMap<string, DefaultColumn>> {
+  const own = await columnsOf(connection, name);
+  const base = shown === null ? null : await columnsOf(connection, shown.name);
+  const below = new Map([...(shown?.columns ?? [])].map(([table, view]) => [view, table]));
+  const ofBase = (column: string) => base?.get(below.get(column) ?? '')?.expression;
+  return new Map(
+    [...own].map(([column, { expression, ...carried }]) => [
+      column,
+      { ...carried, expression: expression ?? ofBase(column) ?? 'NULL' },
+    ]),
+  );
+}
+
+/** Those of one table or view, which is SQL; without a default of their own they may have their type's. */
+async function columnsOf(
+  connection: ServerConnection,
+  table: string,
+): Promise<ReadonlyMap<string, CarriedColumn & { readonly expression: string | null }>> {
   const name = quoteLiteral(table);
   const { rows } = await query(
     connection,
     `SELECT a.attname, pg_catalog.format_type(own.oid, -1), own.oid::pg_catalog.int8,
        CASE WHEN a.attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)',
          pg_catalog.pg_get_serial_sequence(${name}, a.attname))
-       ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END
+       ELSE coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+         pg_catalog.pg_get_expr(y.typdefaultbin, 0), pg_catalog.quote_literal(y.typdefault)) END
      FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL (${BASE_TYPE}) AS own
+     JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
      LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = ${name}::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped`,
   );
   return new Map(
     rows.map(([column, type, oid, expression]) => {
       const carried = { type: type!, typeOid: Number(oid), readAs: null };
-      return [column!, { ...carried, expression: expression ?? 'NULL' }];
+      return [column!, { ...carried, expression: expression ?? null }];
     }),
   );
 }
@@ -52,7 +73,8 @@ export async function defaultKeyValues(
   { column, type }: Pick<RowsKey, 'column' | 'type'>,
   count: number,
 ): Promise<readonly (bigint | null)[]> {
-  const { expression } = (await defaultColumns(connection, table)).get(column)!;
+  const columns = await defaultColumns(connection, { name: table, shown: null });
+  const { expression } = columns.get(column)!;
   const { rows } = await query(
     connection,
     `SELECT (${expression})::pg_catalog.${type}::pg_catalog.int8 FROM pg_catalog.generate_series(1, ${count})`,
@@ -69,7 +91,7 @@ export interface ColumnDefaults {
 /** So many values of each column as `counts` says; each is evaluated by itself. */
 export async function defaultValues(
   connection: ServerConnection,
-  table: string,
+  table: DefaultTable,
   counts: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, ColumnDefaults>> {
   const columns = await defaultColumns(connection, table);

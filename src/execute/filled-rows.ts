@@ -30,7 +30,7 @@ export async function filledRows(
     const count = (defaults ?? []).filter((each) => each.has(i)).length;
     if (count > 0) counts.set(name, count);
   }
-  const values = await defaultValues(home, table.name, counts);
+  const values = await defaultValues(home, table, counts);
   const open = new Map([...values].map(([name, each]) => [name, each.values.values()]));
   const next = (name: string) => open.get(name)!.next().value!;
   return {

@@ -63,39 +63,59 @@ export type PlacesOn = (shard: number) => Promise<readonly RowPlace[]>;
 
 /**
  * A row is known by all of its values, and of equal rows any is as good as another: as many are taken. Asked before
- * anything is written, of a table whose copies are locked. Throws 0A000 for rows of child tables, of which the
- * table tells a part, XX001 where copies differ, and 53400 for more than `bytesMax`.
+ * anything is written, of a table whose copies are locked. Throws 0A000 for child tables with policies of their own,
+ * XX001 where copies differ, and 53400 for more than `bytesMax`.
  */
 export async function placesOnCopies(rows: PlacedRows): Promise<PlacesOn> {
   if (rows.places.length === 0) return async () => [];
   const home = await rows.transaction.enlist(HOME_SHARD);
-  await checkChildless(home, rows.merge);
-  const texts = await textsAtHome(home, rows);
+  const all = await rowsSql(home, rows.merge);
+  const texts = await textsAtHome(home, rows, all);
   const numbers = occurrences(texts);
   return async (shard) => {
     const connection = await rows.transaction.enlist(shard);
-    return placesByText(connection, rows, texts, numbers);
+    return placesByText(connection, rows, all, { texts, numbers });
   };
 }
 
-async function checkChildless(
+/** All rows by their places and as text; those of tables that inherit from it have more than its columns. */
+async function rowsSql(
   home: ServerConnection,
-  { target, table: { name } }: PlacedRows['merge'],
-): Promise<void> {
-  if (/^only\b/i.test(target)) return;
-  const table = `${quoteLiteral(name)}::pg_catalog.regclass`;
+  { target, table: { name, alias } }: PlacedRows['merge'],
+): Promise<string> {
+  const placeOf = (row: string) => PLACE.map((column) => `${row}.${column}`).join(', ');
+  const children = /^only\b/i.test(target) ? [] : await childrenOf(home, name);
+  if (children.length === 0) {
+    return `SELECT ${placeOf(alias)}, ${exactRow(alias, name)} FROM ${target}`;
+  }
+  const own = [name, ...children].map(
+    (table) =>
+      `SELECT ${placeOf('t')}, ${quoteLiteral(table)} || ${exactRow('t', table)} FROM ONLY ${table} AS t`,
+  );
+  return own.join(' UNION ALL ');
+}
+
+/** The tables that inherit from it, directly or not, but for partitions; qualified and quoted. */
+async function childrenOf(home: ServerConnection, table: string): Promise<readonly string[]> {
   const { rows } = await query(
     home,
-    `SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits h ON h.inhparent = c.oid
-      WHERE c.oid = ${table} AND c.relkind <> 'p' LIMIT 1`,
+    `WITH RECURSIVE own (oid) AS (SELECT ${quoteLiteral(table)}::pg_catalog.regclass::pg_catalog.oid UNION
+        SELECT h.inhrelid FROM pg_catalog.pg_inherits h JOIN own ON own.oid = h.inhparent)
+      SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relrowsecurity
+      FROM own JOIN pg_catalog.pg_class c ON c.oid = own.oid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.oid <> ${quoteLiteral(table)}::pg_catalog.regclass AND NOT c.relispartition`,
   );
-  if (rows.length === 0) return;
-  throw new SqlError({
-    code: SQLSTATE.featureNotSupported,
-    message: `not supported without a primary key: writing rows of the reference table ${name} that are computed first`,
-    detail: 'Other tables inherit from it, and rows of these have more than its columns.',
-    hint: 'Write ONLY the table, then each of these by itself.',
-  });
+  if (rows.some(([, hasPolicies]) => hasPolicies === 't')) {
+    throw new SqlError({
+      code: SQLSTATE.featureNotSupported,
+      message: `not supported without a primary key: writing rows of the reference table ${table} that are computed first`,
+      detail:
+        'Tables with row level security inherit from it, whose rows are looked for by themselves.',
+      hint: 'Write ONLY the table, then each of these by itself.',
+    });
+  }
+  return rows.map(([name]) => name!);
 }
 
 /** How many equal ones stand before each, from 1 on. */
@@ -109,21 +129,25 @@ function occurrences(texts: readonly Buffer[]): readonly number[] {
   });
 }
 
+/** What rowsSql() gives is called. */
+const PLACE_NAMES = PLACE.map((_, i) => `"drive.p${i}"`);
+const ALL_NAMES = `AS "drive.all" (${PLACE_NAMES.join(', ')}, "drive.row")`;
+
 const TEXT: CarriedColumn = { typeOid: TYPE.text, type: 'pg_catalog.text', readAs: null };
 
 /** Each row as text. */
 async function textsAtHome(
   home: ServerConnection,
-  { merge, identity, places, bytesMax }: PlacedRows,
+  { identity, places, bytesMax }: PlacedRows,
+  all: string,
 ): Promise<readonly Buffer[]> {
-  const { alias, name } = merge.table;
-  const same = PLACE.map((column, i) => `${alias}.${column} = ${carriedRef(i)}`);
+  const same = PLACE_NAMES.map((place, i) => `${place} = ${carriedRef(i)}`);
   const columns = [...identity, NUMBER];
   const given = places.map((place, i) => encodeDataRowBody([...place, numberBytes(i)]));
   const texts: Buffer[] = [];
   const sql =
-    `SELECT ${carriedRef(identity.length)}, ${exactRow(alias, name)}` +
-    ` FROM ${merge.target}, ${carriedRelation(columns, 1)} WHERE ${same.join(' AND ')}`;
+    `SELECT ${carriedRef(identity.length)}, "drive.row"` +
+    ` FROM (${all}) ${ALL_NAMES}, ${carriedRelation(columns, 1)} WHERE ${same.join(' AND ')}`;
   for (const [i, text] of await read(home, {
     sql,
     columns,
@@ -138,23 +162,19 @@ async function textsAtHome(
 
 async function placesByText(
   connection: ServerConnection,
-  { merge, identity, places, bytesMax }: PlacedRows,
-  texts: readonly Buffer[],
-  numbers: readonly number[],
+  { identity, places, bytesMax }: PlacedRows,
+  all: string,
+  { texts, numbers }: { readonly texts: readonly Buffer[]; readonly numbers: readonly number[] },
 ): Promise<readonly RowPlace[]> {
-  const { alias, name } = merge.table;
   const columns = [NUMBER, TEXT, NUMBER];
   const given = texts.map((text, i) =>
     encodeDataRowBody([numberBytes(i), text, numberBytes(numbers[i]!)]),
   );
-  const place = PLACE.map((column) => `${alias}.${column}`).join(', ');
   const wanted = 'SELECT pg_catalog.unnest($2::pg_catalog.text[])';
   const sql =
-    `SELECT ${[carriedRef(0), ...PLACE.map((_, i) => `"drive.p${i}"`)].join(', ')}` +
+    `SELECT ${[carriedRef(0), ...PLACE_NAMES].join(', ')}` +
     ` FROM (SELECT *, pg_catalog.row_number() OVER (PARTITION BY "drive.row") AS "drive.nth"` +
-    ` FROM (SELECT ${place}, ${exactRow(alias, name)} FROM ${merge.target})` +
-    ` AS "drive.all" (${PLACE.map((_, i) => `"drive.p${i}"`).join(', ')}, "drive.row")` +
-    ` WHERE "drive.row" IN (${wanted})) AS "drive.own"` +
+    ` FROM (${all}) ${ALL_NAMES} WHERE "drive.row" IN (${wanted})) AS "drive.own"` +
     ` JOIN ${carriedRelation(columns, 1)}` +
     ` ON "drive.row" = ${carriedRef(1)} AND "drive.nth" = ${carriedRef(2)}`;
   const found: RowPlace[] = [];

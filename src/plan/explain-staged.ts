@@ -51,8 +51,8 @@ function withPartText({ defs, body }: WithPart, i: number, isMain: boolean): str
 }
 
 export function modifyLines(merge: ModifyRowsMerge): string[] {
-  const { verb, table, target, from, where, assignments } = merge;
-  const values = assignments.map(({ column, sql }) => `${column} = ${sql ?? 'DEFAULT'}`);
+  const { verb, table, target, from, where, assignments, evaluated } = merge;
+  const values = assignments.map((each) => assignedText(each, evaluated));
   const items = values.length === 0 ? '' : ` ${values.join(', ')}`;
   const source = [`${merge.with}FROM ${target}`, ...(from === '' ? [] : [from])].join(', ');
   return [
@@ -61,6 +61,9 @@ export function modifyLines(merge: ModifyRowsMerge): string[] {
     ...behindLines(merge),
   ];
 }
+
+const assignedText = ({ column, sql }: AssignedColumn, evaluated: readonly string[]): string =>
+  `${column} = ${evaluated.includes(column) ? 'DEFAULT, evaluated before' : (sql ?? 'DEFAULT')}`;
 
 function apartLines({ source, before, aliases }: MergeRowsMerge, apart: ApartMerge): string[] {
   const { on, matched, unmatched, returning } = apart;
@@ -84,9 +87,7 @@ function foundLines(
 ): string[] {
   const clauses = found.clauses.map(({ when, condition, command, values, evaluated }) => {
     const which = `when ${WHENS[when]}${condition === null ? '' : ` and ${condition}`}`;
-    const sqlOf = ({ column, sql }: AssignedColumn) =>
-      evaluated.includes(column) ? 'DEFAULT, evaluated before' : (sql ?? 'DEFAULT');
-    const given = values.map((each) => ` ${each.column} = ${sqlOf(each)}`).join(',');
+    const given = values.map((each) => ` ${assignedText(each, evaluated)}`).join(',');
     return `${which}: ${command}${given}`;
   });
   return [

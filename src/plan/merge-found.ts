@@ -4,7 +4,8 @@ import type { Expression } from '../sql/expression.ts';
 import type { MergeClauses, WhenText } from '../sql/merge-clauses.ts';
 import type { MergeAction, MergeStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
-import { type PlanContext, Refusal } from './context.ts';
+import type { PlanContext } from './context.ts';
+import { checkEvaluated, isEvaluated } from './evaluated.ts';
 import { asksChance } from './functions.ts';
 import { checkFindable, rowsKey } from './insert-select.ts';
 import { clausesOf } from './merge-apart.ts';
@@ -15,7 +16,6 @@ import type { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, FoundClause, FoundMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
-import { refused } from './unsupported.ts';
 
 /** What means something on one server only, or cannot be asked twice. */
 const NEVER = ['systemColumn', 'tableSample', 'sequenceFunction', 'statementTime'] as const;
@@ -108,17 +108,15 @@ function foundClause(
   const written =
     command === 'insert' ? mergeInsert(action, text, table, context) : assigned(action, text);
   const { columns, items, before, after } = written;
-  const isEvaluated = (column: string) =>
-    table?.kind === 'reference' || (table?.kind === 'sharded' && column === table.keyColumn);
   const evaluated: string[] = [];
   const values = items.map((sql, i): AssignedColumn => {
     const column = columns[i]!;
     if (sql !== null && sql.toLowerCase() !== 'default') return { column, sql };
-    if (!isEvaluated(column)) return { column, sql: null };
+    if (!isEvaluated(table, column)) return { column, sql: null };
     evaluated.push(column);
     return { column, sql: 'NULL' };
   });
-  if (command === 'update') checkUpdated(table, evaluated);
+  if (command === 'update') checkEvaluated(table, evaluated);
   return { when, command, condition, values, evaluated, before, after };
 }
 
@@ -148,14 +146,6 @@ function rowState(
   const isLeft = table?.columns.some((each) => each.hasDefault && !given.has(each.name)) ?? true;
   // A trigger BEFORE INSERT may make another row of it.
   return isLeft || table?.runsCode !== false ? 'unknown' : 'known';
-}
-
-/** An identity may be set to nothing but DEFAULT itself. */
-function checkUpdated(table: Table | null, evaluated: readonly string[]): void {
-  const isIdentity = (column: string) =>
-    table?.columns.some(({ name, identity }) => name === column && identity === true);
-  if (!evaluated.some(isIdentity)) return;
-  throw new Refusal(refused(table?.kind === 'reference' ? 'referenceUnsteady' : 'insertDefault'));
 }
 
 type Written = Pick<MergeInsert, 'columns' | 'items' | 'before' | 'after'>;

@@ -4,7 +4,8 @@ import type { Expression } from '../sql/expression.ts';
 import { modifyText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
 import type { Table } from '../topology/table.ts';
-import { type PlanContext, Refusal } from './context.ts';
+import type { PlanContext } from './context.ts';
+import { checkEvaluated, isEvaluated } from './evaluated.ts';
 import { asksChance } from './functions.ts';
 import { checkFindable, readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { returnedItems } from './returned.ts';
@@ -12,7 +13,6 @@ import type { Scope } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
-import { refused } from './unsupported.ts';
 
 /** What means something on one server only, or cannot be asked twice. */
 const NEVER = ['systemColumn', 'tableSample', 'sequenceFunction'] as const;
@@ -45,12 +45,9 @@ export function modifyRows(
   const { sql, tokens } = input;
   const cut = { sql, tokens, scope, stays: !isMoved };
   const returning = returnedItems(statement, text.returning, cut);
-  const byDefault = ({ column, sql }: AssignedColumn) => column === key?.column && sql === null;
-  if (assignments.some(byDefault)) throw new Refusal(refused('insertDefault'));
-  // Every copy would evaluate the default by itself.
-  if (table?.kind === 'reference' && assignments.some(({ sql }) => sql === null)) {
-    throw new Refusal(refused('referenceUnsteady'));
-  }
+  const isOpen = ({ column, sql }: AssignedColumn) => sql === null && isEvaluated(table, column);
+  const evaluated = assignments.filter(isOpen).map(({ column }) => column);
+  checkEvaluated(table, evaluated);
   return {
     how: 'modifyRows',
     verb: statement.kind === 'update' ? 'UPDATE' : 'DELETE',
@@ -59,7 +56,8 @@ export function modifyRows(
     target: text.target,
     from: text.from,
     where: text.where,
-    assignments,
+    assignments: assignments.map((each) => (isOpen(each) ? { ...each, sql: 'NULL' } : each)),
+    evaluated,
     returning,
     collated: readsCollated(survey),
     once,

@@ -6,6 +6,7 @@ import type { InsertStatement, MergeStatement, WritingStatement } from '../sql/s
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
+import { withoutSteadyDefaults } from './evaluated.ts';
 import { exactRow } from './exact-row.ts';
 import { isScalar } from './functions.ts';
 import { surveyInsert } from './insert.ts';
@@ -32,6 +33,9 @@ export function planReferenceWrite(
 ): Plan | null {
   if (context.table(statement.relation)?.kind !== 'reference') return null;
   const table = targetTable(statement.relation, survey)!;
+  if (inserts(statement) && table.shown?.hidesDefaults === true) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
   survey.targetsReference = true;
   if (statement.kind === 'insert') {
     const { leaf } = surveyInsert(statement, survey, new CommonTables());
@@ -42,7 +46,8 @@ export function planReferenceWrite(
     if (!updates && survey.classes.length > 0) return computed('INSERT', make);
     if (updates && (survey.classes.length > 0 || !isRepeatable(statement, table, survey))) {
       // The rows are the same everywhere, and so must be what is done with them.
-      const { conflict, returning } = statement;
+      const { returning } = statement;
+      const { conflict } = withoutSteadyDefaults(statement, context) as InsertStatement;
       checkSteadyNodes({ conflict, returning }, context.input.isTimed ? 'no time' : 'its time');
       return computed('INSERT', make);
     }
@@ -74,6 +79,10 @@ export function planReferenceWrite(
   return routedPlan(statement.kind.toUpperCase(), { kind: 'all' }, 'write', { merge });
 }
 
+const inserts = (statement: WritingStatement): boolean =>
+  statement.kind === 'insert' ||
+  (statement.kind === 'merge' && statement.actions.some(({ command }) => command === 'insert'));
+
 /** What it leaves behind on one connection would be missing on the others. */
 function checkPins({ pins }: PlanContext): void {
   if ([...pins].some((pin) => pin !== 'session state')) {
@@ -95,7 +104,11 @@ function planReferenceMerge(
     const merge: ReferenceMerge = { how: 'reference', rows: null };
     return routedPlan('MERGE', { kind: 'all' }, 'write', { merge });
   }
-  const { source: _, with: _clause, ...actions } = statement;
+  const {
+    source: _,
+    with: _clause,
+    ...actions
+  } = withoutSteadyDefaults(statement, context) as MergeStatement;
   const isSteady = passes(() => {
     checkFilled(statement, table, context);
     checkSteadyNodes(actions);
@@ -153,7 +166,7 @@ function rowsOf(
 function checkSteady(statement: WritingStatement, table: Table, survey: Survey): void {
   if (survey.readsHome) throw new Refusal(refused('mixed'));
   checkFilled(statement, table, survey.context);
-  checkSteadyNodes(statement);
+  checkSteadyNodes(withoutSteadyDefaults(statement, survey.context));
 }
 
 /** Every shard would evaluate a default by itself. */

@@ -104,6 +104,8 @@ export interface ModifyRowsMerge {
   /** WHERE …, or ''. */
   readonly where: string;
   readonly assignments: readonly AssignedColumn[];
+  /** Those of them that get their column's default, evaluated before; their SQL is NULL. */
+  readonly evaluated: readonly string[];
   readonly returning: readonly ReturnedItem[];
   /** Some column has a collation of its own, which what is found must keep. */
   readonly collated: boolean;

@@ -185,10 +185,10 @@ export const REFUSED = {
   },
   referenceUnsteady: {
     what: 'a write of a reference table that could do something else on each shard',
-    hint: 'Its copies must stay equal: send values instead of random(), LIMIT and functions of your own, and of DEFAULT in what UPDATE or ON CONFLICT sets; leave OVERRIDING USER VALUE away.',
+    hint: 'Its copies must stay equal: send values instead of random(), LIMIT and functions of your own, of SET … = DEFAULT of an identity, and in ON CONFLICT of any that is no constant; leave OVERRIDING USER VALUE away; insert through a view that shows all columns whose default is no constant.',
   },
   insertDefault: {
-    what: 'a row without a value for its sharding key, or one that is set to DEFAULT',
+    what: 'a row without a value for its sharding key, or SET … = DEFAULT of one that is an identity or generated',
     hint: 'List the key column and give it a value.',
   },
   triggerKey: {

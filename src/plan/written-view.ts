@@ -4,6 +4,7 @@ import type { RelationName, SelectStatement } from '../sql/statement.ts';
 import type { Column, ShownTable, Table } from '../topology/table.ts';
 import { Refusal } from './context.ts';
 import { hasAggregates } from './distributable.ts';
+import { hasSteadyDefault } from './evaluated.ts';
 import { surveySelect } from './level.ts';
 import { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
@@ -30,7 +31,20 @@ function withShown(table: Table, survey: Survey): Table | null {
   if (base.kind !== table.kind) throw new Refusal(refused('view'));
   const { tellsTime } = surveyInside(query, { survey: own, surveySelect });
   const { touchesSharded = table.touchesSharded } = base;
-  return { ...table, touchesSharded, shown: shownOf(table, base, namesOf(query, base), tellsTime) };
+  const names = namesOf(query, base);
+  const shown = shownOf(table, base, names, tellsTime);
+  const columns = table.columns.map((column, i) => shownColumn(column, base, names[i] ?? null));
+  const isCopied = table.kind === 'reference';
+  return { ...table, ...(isCopied && { columns }), touchesSharded, shown };
+}
+
+/** What the view does not give a column by itself it takes from the base's. */
+function shownColumn(column: Column, base: Table, name: string | null): Column {
+  const shown = base.columns.find((each) => each.name === name);
+  if (shown === undefined) return { ...column, generated: true };
+  const { generated, identity = false, hasDefault, constantDefault = false } = shown;
+  if (column.hasDefault) return { ...column, generated };
+  return { ...column, generated, identity, hasDefault, constantDefault };
 }
 
 function throughView(table: Table, survey: Survey): Table | null {
@@ -68,13 +82,20 @@ function shownOf(
   names.forEach((name, i) => {
     if (name !== null && !own.has(name)) own.set(name, columns[i]!.name);
   });
+  const isHidden = (column: Column) => !names.includes(column.name) && !hasSteadyDefault(column);
+  const hidesDefaults = base.shown?.hidesDefaults === true || base.columns.some(isHidden);
   if (base.shown === undefined)
-    return { schema: base.schema, name: base.name, columns: own, tellsTime };
+    return { schema: base.schema, name: base.name, columns: own, tellsTime, hidesDefaults };
   const through = [...base.shown.columns].flatMap(([name, shown]) => {
     const last = own.get(shown);
     return last === undefined ? [] : [[name, last] as const];
   });
-  return { ...base.shown, columns: new Map(through), tellsTime: tellsTime || base.shown.tellsTime };
+  return {
+    ...base.shown,
+    columns: new Map(through),
+    tellsTime: tellsTime || base.shown.tellsTime,
+    hidesDefaults,
+  };
 }
 
 /** The one table of a view that PostgreSQL may write through. Source: view_query_is_auto_updatable(). */

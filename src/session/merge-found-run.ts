@@ -2,7 +2,6 @@
 
 import { SqlError } from '../base/errors.ts';
 import { carriedArrays, carriedColumns, NUMBER, RECORD } from '../execute/carried.ts';
-import { defaultValues } from '../execute/default-values.ts';
 import { withIntegers } from '../execute/merge-apart.ts';
 import {
   type FoundPair,
@@ -21,14 +20,14 @@ import { foundByPlace, type ModifiedTable, modifiedTable } from '../execute/modi
 import { lockRows } from '../execute/modify-rows.ts';
 import { withArrays } from '../execute/parameters.ts';
 import { liesApart, lockCopies } from '../execute/reference-places.ts';
-import { integerBytes, integerOf, shardOfKey } from '../execute/row-set.ts';
+import { integerOf, shardOfKey } from '../execute/row-set.ts';
 import { StrayRows } from '../execute/stray-rows.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { FoundClause } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { decodeDataRow, encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
-import { defaultKeys } from './computed-keys.ts';
+import { evaluatedDefaults } from './evaluated-defaults.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { movingAlong, triggersMove } from './moving-rows.ts';
 import { untilLocked } from './place-tries.ts';
@@ -272,34 +271,22 @@ async function withDefaults(
 ): Promise<readonly FoundRow[]> {
   const { found, table } = write.merge;
   const { clauses, key } = found;
-  const counts = new Map<string, number>();
-  for (const { clause } of rows) {
-    for (const name of clauses[clause - 1]!.evaluated)
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  if (counts.size === 0) return rows;
-  const made = new Map<string, (Buffer | null)[]>();
-  if (key === null) {
-    const own = await withConnectionOf(run.d.state)(HOME_SHARD, (home) =>
-      defaultValues(home, table.name, counts),
-    );
-    for (const [name, { values }] of own) made.set(name, [...values]);
-  } else {
-    const keys = await defaultKeys(run.d, table.name, key, counts.get(key.column)!);
-    made.set(
-      key.column,
-      keys.map((value) => integerBytes(value, key.type)),
-    );
+  const clauseOf = (row: FoundRow) => clauses[row.clause - 1]!;
+  const made = new Map<FoundClause['command'], ReadonlyMap<string, (Buffer | null)[]>>();
+  for (const command of ['insert', 'update'] as const) {
+    const counts = new Map<string, number>();
+    for (const each of rows.map(clauseOf)) {
+      const names = each.command === command ? each.evaluated : [];
+      for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    made.set(command, await evaluatedDefaults(run.d, command, { table, key, counts }));
   }
   return rows.map((row) => {
-    const { values, evaluated } = clauses[row.clause - 1]!;
+    const { command, values, evaluated } = clauseOf(row);
     const given = values.filter(({ sql }) => sql !== null);
-    return {
-      ...row,
-      values: row.values.map((value, i) =>
-        evaluated.includes(given[i]!.column) ? made.get(given[i]!.column)!.shift()! : value,
-      ),
-    };
+    const next = (column: string, value: Buffer | null) =>
+      evaluated.includes(column) ? made.get(command)!.get(column)!.shift()! : value;
+    return { ...row, values: row.values.map((value, i) => next(given[i]!.column, value)) };
   });
 }
 

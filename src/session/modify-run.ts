@@ -22,7 +22,8 @@ import type { ModifyRowsMerge } from '../plan/staged.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { columnAt, type FieldDescription } from '../wire/row.ts';
+import { columnAt, decodeDataRow, encodeDataRowBody, type FieldDescription } from '../wire/row.ts';
+import { evaluatedDefaults } from './evaluated-defaults.ts';
 import { withConnectionOf } from './everywhere.ts';
 import { movingAlong, triggersMove } from './moving-rows.ts';
 import { untilLocked } from './place-tries.ts';
@@ -59,9 +60,9 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
     merge,
     table,
   );
+  const own = found.rows.filter((body) => locked.has(prefixOf(body, identity.length)));
   const rows: ModifiedRow[] = [];
-  for (const body of found.rows) {
-    if (!locked.has(prefixOf(body, identity.length))) continue;
+  for (const body of await withDefaults(run, merge, table, own)) {
     const shards = shardsOf(run, merge, table, body);
     rows.push({ body, shards, movesTo: newShard(run, merge, table, body, shards) });
   }
@@ -88,6 +89,27 @@ async function modify(run: StagedRun, merge: ModifyRowsMerge): Promise<WriteResu
   if (moving === null) return modifyRows(write);
   const { placement } = context.topology();
   return movingUpdate({ ...write, moving, placement, columnCount });
+}
+
+/** With the defaults that are evaluated before the rows are written. */
+async function withDefaults(
+  { d }: StagedRun,
+  { assignments, evaluated, table: written, key }: ModifyRowsMerge,
+  { identity }: ModifiedTable,
+  rows: readonly Buffer[],
+): Promise<readonly Buffer[]> {
+  if (evaluated.length === 0) return rows;
+  const counts = new Map(evaluated.map((name) => [name, rows.length]));
+  const made = await evaluatedDefaults(d, 'update', { table: written, key, counts });
+  const given = assignments.filter(({ sql }) => sql !== null);
+  const values = given.map(({ column }) => (evaluated.includes(column) ? made.get(column)! : null));
+  return rows.map((body, row) => {
+    const cells = [...decodeDataRow(body)];
+    for (const [i, each] of values.entries()) {
+      if (each !== null) cells[identity.length + i] = each[row]!;
+    }
+    return encodeDataRowBody(cells);
+  });
 }
 
 interface Locked {

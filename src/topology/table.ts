@@ -16,7 +16,10 @@ export interface Column {
   readonly typeOid: number;
   /** pg_collation's name where it is not the database's default; null otherwise. */
   readonly collation: string | null;
+  /** It, or its type. */
   readonly hasDefault: boolean;
+  /** Its own default is a constant. */
+  readonly constantDefault?: boolean;
   readonly notNull: boolean;
   /** GENERATED ALWAYS AS an expression: nobody can give it a value. */
   readonly generated: boolean;
@@ -123,6 +126,8 @@ export interface ShownTable {
   readonly columns: ReadonlyMap<string, string>;
   /** Which rows the view shows depends on when it is asked. */
   readonly tellsTime: boolean;
+  /** Columns that it does not show have defaults that each server evaluates by itself. */
+  readonly hidesDefaults: boolean;
 }
 
 /** What a transaction is that says nothing of it, by the settings of server, database and role. */

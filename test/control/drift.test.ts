@@ -13,11 +13,13 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       columns.map((column) => column.name),
     );
     if (names === null) return [];
-    const facts = { typeOid: 20, collation: null, hasDefault: false, notNull: false };
+    const facts = { typeOid: 20, collation: null, notNull: false };
     const made = names.map((each) => ({
       name: each,
       ...facts,
       generated: false,
+      hasDefault: false,
+      constantDefault: false,
       distinctDefault: false,
       identity: false,
       timeDefault: null,

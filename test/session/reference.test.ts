@@ -136,6 +136,64 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
     expect(new Set([...before, ...after].map(({ chance }) => chance)).size).toBe(5);
   });
 
+  it('evaluates DEFAULT once in what UPDATE and ON CONFLICT set', async () => {
+    await proxy.query(`ALTER TABLE country ADD COLUMN size int DEFAULT 3;
+      INSERT INTO country (code, size) VALUES ('de', 1), ('fr', 2), ('it', 3)`);
+    const before = (await copy()) as { id: number; chance: number }[];
+    const { rows } = await proxy.query(
+      `UPDATE country c SET (chance, made) = (DEFAULT, DEFAULT), id = DEFAULT, long = DEFAULT
+        FROM home WHERE n = 1 AND code <> 'it' RETURNING c.id, c.chance, n`,
+    );
+    expect(rows).toHaveLength(2);
+    const after = (await copy()) as typeof before;
+    const chances = new Set([...before, ...after].map(({ chance }) => chance));
+    expect([after.length, chances.size]).toEqual([3, 5]);
+    expect(after.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(rows.map((row) => (row as { id: number }).id)),
+    );
+    await proxy.query(`INSERT INTO country VALUES (1, 'de', NULL, 0, DEFAULT, '', 7), (9, 'es', NULL, 0, DEFAULT, '', 8)
+      ON CONFLICT (code) DO UPDATE SET size = DEFAULT, long = DEFAULT, made = NULL`);
+    const sizes = (await copy()).map((row) => {
+      const { code, size } = row as { code: string; size: number };
+      return `${code} ${size}`;
+    });
+    expect(sizes.sort()).toEqual(['de 3', 'es 8', 'fr 2', 'it 3']);
+  });
+
+  it('gets the defaults of the table through a view that shows the columns, and by UPDATE the view’s', async () => {
+    await proxy.query(`CREATE VIEW wide AS SELECT id AS number, made, chance, code AS name, odd, long FROM country;
+      CREATE VIEW wider AS SELECT number AS no, name, chance, made, odd FROM wide`);
+    await proxy.query(`INSERT INTO wide (name) VALUES ('de'), ('fr')`);
+    await proxy.query(`INSERT INTO wider (name) VALUES ('de'), ('it')
+      ON CONFLICT (name) DO UPDATE SET chance = excluded.chance, made = DEFAULT`);
+    const made = (await copy()) as { id: number; chance: number; made: Date | null }[];
+    expect(new Set(made.map(({ chance }) => chance)).size).toBe(3);
+    expect(made.filter((row) => row.made === null)).toHaveLength(1);
+    await proxy.query(`MERGE INTO wider USING (VALUES ('fr'), ('es')) v (code) ON name = code
+      WHEN MATCHED THEN UPDATE SET chance = DEFAULT WHEN NOT MATCHED THEN INSERT (name) VALUES (code)`);
+    await proxy.query('ALTER VIEW wider ALTER made SET DEFAULT clock_timestamp()');
+    await proxy.query('UPDATE wider SET made = DEFAULT');
+    const after = (await copy()) as typeof made;
+    expect(after.map(({ chance }) => chance === null)).toEqual([false, true, false, false]);
+    expect(after.every((row) => row.made !== null)).toBe(true);
+    await proxy.query('DROP VIEW wide CASCADE');
+  });
+
+  it('is not inserted into through a view that hides what each copy would give by itself', async () => {
+    await proxy.query(`CREATE VIEW codes AS SELECT id, code FROM country;
+      CREATE VIEW again AS SELECT code FROM codes; INSERT INTO country (code) VALUES ('a')`);
+    for (const sql of [
+      `INSERT INTO codes (code) VALUES ('b')`,
+      `INSERT INTO again VALUES ('b')`,
+      `MERGE INTO again USING home ON code = 'b' WHEN NOT MATCHED THEN INSERT VALUES ('b')`,
+    ]) {
+      await expect(proxy.query(sql), sql).rejects.toMatchObject({ code: '0A000' });
+    }
+    await proxy.query(`UPDATE again SET code = 'c'`);
+    expect(await copy()).toMatchObject([{ code: 'c' }]);
+    await proxy.query('DROP VIEW codes CASCADE');
+  });
+
   it('keeps conflicts to what all copies agree on', async () => {
     const insert = `INSERT INTO country (code) VALUES ('a'), ('b') ON CONFLICT`;
     await proxy.query(`INSERT INTO country (code) VALUES ('a')`);
@@ -208,11 +266,48 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
   });
 
   it.each([
-    'UPDATE country SET made = DEFAULT',
+    `INSERT INTO country (code) VALUES ('a') ON CONFLICT (code) DO UPDATE SET made = DEFAULT`,
     `INSERT INTO country (code) VALUES ('a') ON CONFLICT (code) DO UPDATE SET odd = random()`,
     'ALTER TABLE country ADD COLUMN late timestamptz DEFAULT now()',
   ])('refuses %s', async (sql) => {
     await expect(proxy.query(sql)).rejects.toMatchObject({ code: '0A000' });
+  });
+
+  it('is written with the rows of tables that inherit from it, also where nothing keeps rows apart', async () => {
+    await proxy.query(`CREATE TABLE plain (a int, b text);
+      SELECT create_reference_table('plain')`);
+    await proxy.query(`CREATE TABLE kid (c int) INHERITS (plain)`);
+    await proxy.query(`CREATE TABLE grandkid (d int) INHERITS (kid);
+      INSERT INTO plain VALUES (1, ''), (1, ''), (2, '');
+      INSERT INTO kid VALUES (1, '', 5), (1, '', 6), (1, '', 5), (3, '', 7);
+      INSERT INTO grandkid VALUES (1, '', 5, 1), (1, '', 5, 2)`);
+    // On the last shard they lie in another order.
+    const last = shards.at(-1)!;
+    await last.query(`WITH gone AS (DELETE FROM ONLY kid RETURNING *)
+      INSERT INTO kid SELECT * FROM gone ORDER BY c DESC`);
+    const rows = async (of: pg.Client) =>
+      (
+        await of.query({
+          text: `SELECT 'p' AS t, a, b, NULL::int AS c, NULL::int AS d FROM ONLY plain
+            UNION ALL SELECT 'k', a, b, c, NULL FROM ONLY kid
+            UNION ALL SELECT 'g', a, b, c, d FROM grandkid ORDER BY 1, 2, 4, 5, 3`,
+          rowMode: 'array',
+        })
+      ).rows;
+    const alike = async () => {
+      const all = await Promise.all(shards.map(rows));
+      for (const each of all) expect(each).toEqual(all[0]);
+      return all[0]!;
+    };
+    const drawn = await proxy.query('UPDATE plain SET b = random()::text WHERE a = 1');
+    expect(drawn.rowCount).toBe(7);
+    const texts = (await alike()).map((row) => (row as unknown[])[2]);
+    expect(new Set(texts).size).toBe(8);
+    await proxy.query('UPDATE plain SET b = n FROM home WHERE a = n + 1 AND n = 2');
+    expect((await alike()).filter((row) => (row as unknown[])[2] === '2')).toHaveLength(1);
+    expect((await proxy.query('DELETE FROM plain USING home WHERE a = n')).rowCount).toBe(8);
+    expect(await alike()).toEqual([['k', 3, '2', 7, null]]);
+    await proxy.query('DROP TABLE plain CASCADE');
   });
 
   it('says so when the copies differ', async () => {
