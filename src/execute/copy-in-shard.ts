@@ -3,7 +3,7 @@
 import type { SqlError } from '../base/errors.ts';
 import { COPY_BATCH_BYTES } from '../base/limits.ts';
 import { ServerError } from '../pool/query.ts';
-import { type CarryingColumns, rowThere } from '../pool/renumber.ts';
+import { type CarryingColumns, rowTo } from '../pool/renumber.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { LineEnd } from '../value/copy/copy-rows.ts';
@@ -89,7 +89,7 @@ export class CopyInShard implements Receiver {
       this.#addFields(bytes, start, end);
       return;
     }
-    const row = rowThere(mapping, bytes.subarray(start, end), this.#carrying);
+    const row = rowTo('there', mapping, bytes.subarray(start, end), this.#carrying);
     this.#addFields(row, 0, row.length);
   }
 

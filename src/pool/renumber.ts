@@ -100,10 +100,15 @@ export function carryingTypes({ carriers }: OidMapping, types: readonly number[]
   return types.map((type) => (carriers.has(type) ? type : 0));
 }
 
-/** A row of COPY in binary, in the home shard's numbers, as the shard has it. */
-export function rowThere(mapping: OidMapping, row: Buffer, carrying: readonly number[]): Buffer {
+/** A row of COPY in binary, or a DataRow's body, in the numbers of where it goes. */
+export function rowTo(
+  to: 'home' | 'there',
+  mapping: OidMapping,
+  row: Buffer,
+  carrying: readonly number[],
+): Buffer {
   const copy = Buffer.from(row);
-  renumberRow(new Values(mapping, 'there'), copy, 0, copy.length, carrying);
+  renumberRow(new Values(mapping, to), copy, 0, copy.length, carrying);
   return copy;
 }
 

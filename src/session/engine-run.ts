@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { SqlError } from '../base/errors.ts';
 import { ENGINE_INLINE_BYTES_MAX, ENGINE_OWN_BYTES_MAX } from '../base/limits.ts';
 import type { Description } from '../execute/describe.ts';
-import { oidsOfCopies } from '../execute/engine/copy-oids.ts';
+import { oidsOfCopies, type ToldColumns } from '../execute/engine/copy-oids.ts';
 import {
   copyRows,
   type EngineRequest,
@@ -76,7 +76,7 @@ export async function openEngineRun(
       ...prepared,
       views: merge.views,
       parameters: { ...execution.parameters, types: description.parameterTypes },
-      resultFormats: execution.resultFormats,
+      ...toldColumns(execution, description),
       spillBytesMax: context.spillBytesMax,
     };
     const { engine } = prepared;
@@ -92,6 +92,11 @@ export async function openEngineRun(
     throw error;
   }
 }
+
+const toldColumns = ({ resultFormats }: Execution, { fields }: Description): ToldColumns => ({
+  resultTypes: (fields ?? []).map(({ typeOid }) => typeOid),
+  resultFormats,
+});
 
 /** null: the rows are too many, or were so the last time. `batchRows`: in a transaction. */
 async function openSmall(
@@ -160,7 +165,7 @@ async function openOwn(
     rows: leafRowsOf(places, readers, true, parameters),
     views: merge.views,
     parameters,
-    resultFormats: execution.resultFormats,
+    ...toldColumns(execution, description),
     spillBytesMax: context.spillBytesMax,
   };
   const within = { batchRows: batchRowsOf(execution) };
@@ -200,15 +205,20 @@ export async function runEngineCopy(
     const { spillBytesMax } = context;
     const { views } = merge.engine;
     await copyRows({ ...prepared, views, parameters: NO_PARAMETERS, spillBytesMax });
+    const { oids } = engine;
     let isWell = false;
     try {
       const sql = merge.before + input.sql + merge.after;
       await state.settleRead();
-      await sendCopyOut(client, [engine], sql, merge.out);
+      const isBinary = merge.out.format === 'binary';
+      if (isBinary) engine.oids = { ...oids, mapping: await oidsOfCopies(engine, input.leaves) };
+      const rows = isBinary ? input.sql : null;
+      await sendCopyOut(client, [engine], sql, { ...merge.out, rows });
       isWell = true;
     } catch (error) {
       throw withoutPosition(error);
     } finally {
+      engine.oids = oids;
       await endEngine(engine, isWell);
     }
   } finally {
@@ -297,6 +307,7 @@ export async function explainEngine(
       rows: explained.analyzes ? prepared.rows : [],
       views: merge.views,
       parameters: { ...execution.parameters, types: description.parameterTypes },
+      resultTypes: [],
       resultFormats: [],
       spillBytesMax: context.spillBytesMax,
     });

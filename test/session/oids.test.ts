@@ -144,6 +144,31 @@ describe('What a client is told', () => {
   });
 
   it.each([
+    'SELECT array_agg(t ORDER BY user_id), count(DISTINCT note) FROM things t',
+    'SELECT ARRAY(SELECT t FROM things t ORDER BY user_id)',
+    'SELECT array_agg(t) OVER () FROM things t ORDER BY user_id LIMIT 1',
+    'SELECT (SELECT array_agg(t) FROM things t) FROM things',
+  ])('is the table’s of whole rows in an array, also where they are copied: %s', async (sql) => {
+    for (const inBlock of [false, true]) {
+      if (inBlock) await client.query("BEGIN; UPDATE things SET note = 'n'");
+      const answer = await ask(sql);
+      if (inBlock) await client.query('ROLLBACK');
+      expect(fieldsIn(answer)[0]!.typeOid).toBe(home.get('_things'));
+      // Dimensions, flags, then the type of the elements.
+      expect(valuesIn(answer)[0]![0]!.readUInt32BE(8)).toBe(home.get('things'));
+    }
+  });
+
+  it('is the table’s of whole rows in a binary COPY of copies', async () => {
+    const copied = await client.query(
+      'COPY (SELECT array_agg(t ORDER BY user_id), count(DISTINCT note) FROM things t) TO STDOUT (FORMAT binary)',
+    );
+    const first = copied.find(({ type }) => type === 'd')!.body;
+    // COPY's header, the number of columns, the bytes of the first, dimensions, flags.
+    expect(first.readUInt32BE(19 + 2 + 4 + 8)).toBe(home.get('things'));
+  });
+
+  it.each([
     'SELECT tableoid FROM things',
     'SELECT tableoid, count(*) OVER () FROM things ORDER BY user_id',
     ...[0, 1, 2].map((key) => `SELECT tableoid FROM things WHERE user_id = ${key}`),

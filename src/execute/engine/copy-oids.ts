@@ -3,8 +3,11 @@
 import { quoteLiteral } from '../../base/quote.ts';
 import type { EngineLeaf } from '../../plan/plan.ts';
 import { query } from '../../pool/query.ts';
+import { carryingTypes, rowTo } from '../../pool/renumber.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
 import { BUILT_IN_CARRIERS, type OidMapping } from '../../topology/shard-oids.ts';
+import { isUserType } from '../carried.ts';
+import { formatAt } from '../parameters.ts';
 
 /** A cursor over the copies, which have been made, then tells their tables. Rejects with the server's error. */
 export async function oidsOfCopies(
@@ -25,6 +28,29 @@ export async function oidsOfCopies(
     carriers.set(own.row, { kind: 'composite' }).set(own.rows, { kind: 'array' });
   }
   return { tables, columns, types, typesThere: new Map(), carriers };
+}
+
+/** The columns of a result. */
+export interface ToldColumns {
+  /** As the client is told. */
+  readonly resultTypes: readonly number[];
+  readonly resultFormats: readonly number[];
+}
+
+/**
+ * A row with the copies' numbers, in what is in binary of it, as one with the tables'. null: there can be none of
+ * theirs. Rejects as `oidsOfCopies` does.
+ */
+export async function toldRows(
+  engine: ServerConnection,
+  leaves: readonly EngineLeaf[],
+  { resultTypes, resultFormats }: ToldColumns,
+): Promise<((row: Buffer) => Buffer) | null> {
+  const binary = resultTypes.map((type, i) => (formatAt(resultFormats, i) === 1 ? type : 0));
+  if (!binary.some((type) => isUserType(type) || BUILT_IN_CARRIERS.has(type))) return null;
+  const mapping = await oidsOfCopies(engine, leaves);
+  const carrying = carryingTypes(mapping, binary);
+  return carrying === null ? null : (row) => rowTo('home', mapping, row, carrying);
 }
 
 interface Relation {

@@ -5,16 +5,20 @@ import type { Gather } from '../gather.ts';
 import type { PortalStream } from '../portal-stream.ts';
 import type { ShardStream } from '../shard-stream.ts';
 
-/** `ended` is called once the server owes nothing; `isWell`: without an error. */
+/**
+ * `ended` is called once the server owes nothing; `isWell`: without an error. `told`: a row as the client is to
+ * have it; null: as it is.
+ */
 export function engineGather(
   stream: Pick<ShardStream | PortalStream, 'next' | 'discard'>,
   ended: (isWell: boolean) => Promise<void>,
+  told: ((row: Buffer) => Buffer) | null = null,
 ): Gather {
   let isWell = true;
   async function* batches(): AsyncGenerator<readonly Buffer[]> {
     try {
       for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-        yield batch;
+        yield told === null ? batch : batch.map(told);
       }
     } catch (error) {
       isWell = false;

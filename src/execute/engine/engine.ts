@@ -11,6 +11,7 @@ import type { Gather } from '../gather.ts';
 import type { BoundParameters } from '../parameters.ts';
 import { openShardStream } from '../shard-stream.ts';
 import { type IndexedCopies, indexCopies } from './copy-indexes.ts';
+import { type ToldColumns, toldRows } from './copy-oids.ts';
 import { analyzeCopies } from './copy-statistics.ts';
 import { engineGather, withoutPosition } from './engine-gather.ts';
 import { CopyBudget, fill } from './fill.ts';
@@ -49,9 +50,7 @@ export interface CopiesRequest {
   readonly spillBytesMax: number;
 }
 
-export interface EngineRequest extends CopiesRequest {
-  readonly resultFormats: readonly number[];
-}
+export interface EngineRequest extends CopiesRequest, ToldColumns {}
 
 /**
  * Copies the rows and starts the statement. Rejects with ServerError or SqlError, with nothing owed
@@ -61,9 +60,10 @@ export async function openEngine(request: EngineRequest): Promise<Gather> {
   const { engine, input, parameters, resultFormats } = request;
   await copyRows(request);
   try {
+    const told = await toldRows(engine, input.leaves, request);
     const statement = { sql: input.sql, parameters, resultFormats };
     const stream = await openShardStream(engine, statement);
-    return engineGather(stream, (isWell) => endEngine(engine, isWell));
+    return engineGather(stream, (isWell) => endEngine(engine, isWell), told);
   } catch (error) {
     await abandon(request);
     throw withoutPosition(error);
