@@ -93,9 +93,12 @@ async function changeMatched(
   const { merge, shards, columns } = write;
   const { on, matched, returning } = merge.apart;
   if (matched === '') return;
-  const unknown = `WHEN MATCHED AND ${carriedRef(columns.length)} = 0 THEN DO NOTHING`;
+  const number = carriedRef(columns.length);
+  const unknown = `WHEN MATCHED AND ${number} = 0 THEN DO NOTHING`;
+  // Rows that the source lacks have none of it beside them.
+  const present = merge.bySource ? `${number} IS NOT NULL` : '';
   const sql = [
-    `${merge.before}(${sourceSql(write, [NUMBER])}) ON (${on})`,
+    `${merge.before}(${sourceSql(write, [NUMBER], present)}) ON (${on})`,
     ...(merge.bySource ? [unknown] : []),
     matched,
     returning,

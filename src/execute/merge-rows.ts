@@ -56,61 +56,69 @@ function sqlOf(write: MergeWrite): string {
 
 /**
  * The source as relations of their names, beside the rows that carry it and what is told of them. `present`, as
- * SQL: whether a row is of the source; '': all are.
+ * SQL: whether a row is of the source; '': all are. A relation that has no row there is NULL itself, and not a row of NULLs.
  */
 export function sourceSql(
   { merge, names, columns, collations, parameters }: Omit<MergeWrite, 'rowShards'>,
   beside: readonly CarriedColumn[],
   present = '',
 ): string {
-  const first = parameters.types.length + 1;
-  const carried = carriedRelation([...columns, ...beside], first, collations);
+  const parameter = parameters.types.length + 1;
+  const carried = carriedRelation([...columns, ...beside], parameter, collations);
   let at = 0;
+  const isOne = merge.aliases.length === 1;
   const relations = merge.aliases.map((alias) => {
-    const end = merge.aliases.length === 1 ? names.length : names.indexOf(SOURCE_END, at);
+    const end = isOne ? names.length : names.indexOf(SOURCE_END, at);
     const own = names.slice(at, end).map((name, i) => ({ name, ref: carriedRef(at + i) }));
     at = end + 1;
-    return { alias, own };
+    return { alias, own, isThere: carriedRef(end) };
   });
-  const joined = merge.joined ?? relations.map((_, i): JoinedRow => i).reduce(sideBySide);
-  const text = joinedText(joined, relations);
-  if (present === '') return `${carried} CROSS JOIN ${text}`;
-  return `${carried} LEFT JOIN ${text} ON ${present}`;
+  const first = relations[0]!;
+  if (isOne && present === '') return `${carried} CROSS JOIN ${relationText(first)}`;
+  if (isOne) return `${carried} LEFT JOIN ${relationText(first)} ON ${present}`;
+  if (merge.joined !== null) {
+    return `${carried} LEFT JOIN ${joinedText(merge.joined, relations)} ON ${first.isThere} IS NOT NULL`;
+  }
+  const joins = relations.map((each) => ` LEFT JOIN ${relationText(each)} ON ${each.isThere}`);
+  return `${carried}${joins.join('')}`;
 }
-
-const sideBySide = (left: JoinedRow, right: JoinedRow): JoinedRow => ({
-  type: 'CROSS',
-  left,
-  right,
-  using: '',
-});
 
 interface CarriedSource {
   readonly alias: string;
   readonly own: readonly { readonly name: string; readonly ref: string }[];
+  /** As SQL, of several: NULL where there is no row of the source at all. */
+  readonly isThere: string;
 }
 
 function joinedText(joined: JoinedRow, relations: readonly CarriedSource[]): string {
   if (typeof joined === 'number') return relationText(relations[joined]!);
   const { type, left, right, using } = joined;
   if (type === 'FULL') return fullText(joined, relations);
+  if (type === 'CROSS')
+    return `(${sideText(left, relations)} CROSS JOIN ${sideText(right, relations)})`;
   const join = `${using === null ? 'NATURAL ' : ''}${type} JOIN`;
   return `(${joinedText(left, relations)} ${join} ${joinedText(right, relations)}${using ?? ''})`;
 }
 
-/** Of which one side may have no row, and then has NULLs only; the other is the row then. */
+/** Side by side with another: of no columns either where a relation has no row there. ON sees none but the two. */
+function sideText(joined: JoinedRow, relations: readonly CarriedSource[]): string {
+  if (typeof joined !== 'number') return joinedText(joined, relations);
+  const own = relations[joined]!;
+  const name = quoteName(`drive.side ${joined + 1}`);
+  const side = `LATERAL (SELECT ${own.isThere} AS ${name}) AS ${name}`;
+  return `(${side} LEFT JOIN ${relationText(own)} ON ${name}.${name})`;
+}
+
+/** Of which one side may have no row; the other is the row then. */
 function fullText(
   { left, right, using }: Exclude<JoinedRow, number>,
   relations: readonly CarriedSource[],
 ): string {
   const [a, b] = [relations[left as number]!, relations[right as number]!];
   const natural = using === null ? 'NATURAL ' : '';
-  const first = relationText(a, `${isThere(a)} OR NOT ${isThere(b)}`);
-  return `(${first} ${natural}FULL JOIN ${relationText(b, isThere(b))}${using ?? ''})`;
+  const [first, second] = [relationText(a, a.isThere), relationText(b, b.isThere)];
+  return `(${first} ${natural}FULL JOIN ${second}${using ?? ''})`;
 }
-
-const isThere = ({ own }: CarriedSource): string =>
-  `(${['false', ...own.map(({ ref }) => `${ref} IS DISTINCT FROM NULL`)].join(' OR ')})`;
 
 function relationText({ alias, own }: CarriedSource, where = ''): string {
   const shown = own.map(({ name, ref }) => `${ref} AS ${quoteName(name)}`).join(', ');

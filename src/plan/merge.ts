@@ -160,8 +160,9 @@ const isStar = ({ expression }: Target): boolean =>
 
 function shownBy(aliases: readonly string[]): string {
   if (aliases.length === 1) return '*';
-  const end = `NULL::pg_catalog.int4 AS ${quoteName(SOURCE_END)}`;
-  return aliases.map((alias) => `${alias}.*, ${end}`).join(', ');
+  return aliases
+    .map((alias) => `${alias}.*, ${alias}.* IS DISTINCT FROM NULL AS ${quoteName(SOURCE_END)}`)
+    .join(', ');
 }
 
 /** By the source's column that ON holds equal to the key and every INSERT gives as the key; null: none is. */

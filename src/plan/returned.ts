@@ -1,6 +1,7 @@
 // Returned: RETURNING of an UPDATE or DELETE whose rows are found first, cut by whose its columns are.
 
 import { quoteName } from '../base/quote.ts';
+import type { Range } from '../sql/clause.ts';
 import type { Column, Expression, SubQuery } from '../sql/expression.ts';
 import type { ReturningText } from '../sql/modify-text.ts';
 import type { DeleteStatement, UpdateStatement } from '../sql/statement.ts';
@@ -232,14 +233,19 @@ function namesIn(expression: Expression): (readonly string[])[] {
   return names;
 }
 
-export function placeOf(
-  { path, at }: Column,
-  { tokens }: Pick<Cut, 'tokens'>,
-): { start: number; end: number } {
+/** Throws NoMerge where it is not sure. */
+export function placeOf(column: Column, { tokens }: Pick<Cut, 'tokens'>): Range {
+  const place = placeIn(tokens, column);
+  if (place === null) throw new NoMerge('text');
+  return place;
+}
+
+/** Where the column stands in the text; null: that is not sure. */
+export function placeIn(tokens: readonly Token[], { path, at }: Column): Range | null {
   const first = tokens.findIndex(({ start }) => start === at);
   const names = path.map((_, i) => tokens[first + 2 * i]);
   const isAsWritten = path.every((name, i) => nameOf(names[i]) === name);
-  if (first < 0 || !isAsWritten) throw new NoMerge('text');
+  if (first < 0 || !isAsWritten) return null;
   return { start: names[0]!.start, end: names.at(-1)!.end };
 }
 

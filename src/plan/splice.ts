@@ -94,7 +94,7 @@ export function sortExpression(spliced: SplicedSelect, index: number): Written {
  * The name PostgreSQL gives an output column (parse_target.c, FigureColname); null for ?column?,
  * undefined where that takes more than the forms known here.
  */
-function outputName({ name, expression }: Target): string | null | undefined {
+export function outputName({ name, expression }: Target): string | null | undefined {
   if (name !== null) return name;
   const figured = figureName(expression);
   return figured === undefined ? undefined : figured.name;

@@ -148,7 +148,7 @@ export interface AssignedColumn {
   readonly sql: string | null;
 }
 
-/** What ends the columns of one relation of a source that joins several. */
+/** What ends the columns of one relation of a source that joins several: whether that has a row there. */
 export const SOURCE_END = 'drive.end';
 
 /** The relations of a source, each row of which is one of each of them. */

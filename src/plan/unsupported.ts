@@ -129,15 +129,15 @@ export const SEVERAL_SHARDS = {
     hint: 'Change each table in one part, or send the parts as statements of their own, in one transaction.',
   },
   returning: {
-    what: 'RETURNING, in a write whose rows are computed first, of a whole row, or a sub-query that asks for one or has a schema before a name, beside columns of the new row that get a DEFAULT or what is left to chance, or that a MERGE inserts into a table with triggers; of a sub-query with names for OLD and NEW; by a MERGE that sets the key, of the old row by a star within something else',
-    hint: 'Name the columns, or ask for the rest by a SELECT of its own.',
+    what: 'RETURNING, in a write whose rows are computed first, of a sub-query or of a star or row within something else, beside columns of the new row that get a DEFAULT or are left to chance or a trigger: where FROM or the source has a function, a join by USING or NATURAL or columns whose names are not known, of the row of a sub-query in FROM, of where a row lies, or of a table with its schema that the sub-query reads, too',
+    hint: 'Put what FROM has into sub-queries with names for their columns, or ask for the rest by a SELECT of its own.',
   },
   mergeSource: {
     what: 'MERGE of a source that must be computed first and is a join: by USING or NATURAL, with RETURNING * or of more than two relations by FULL JOIN; of what has no name',
     hint: 'Put the join into a sub-query with a name: USING (SELECT … FROM a JOIN b ON …) AS s.',
   },
   insertWith: {
-    what: 'INSERT with a sub-query that may read a WITH query, in ON CONFLICT, or in RETURNING beside whole rows, or of rows that leave the sharding key to its default and give a value to another identity',
+    what: 'INSERT with a sub-query in ON CONFLICT that may read a WITH query, or of rows that leave the sharding key to its default and give a value to another identity',
     hint: 'Read what is needed by a SELECT of its own before; give the key its value by nextval().',
   },
 } as const satisfies Record<string, Entry>;

@@ -38,14 +38,14 @@ export const RETURNED_BEHIND: readonly Said[] = [
       RETURNING stamps.name, (SELECT max(f.name) FROM files f WHERE f.id = stamps.touched), (SELECT count(*) FROM trail t WHERE t.note <> stamps.name)`,
   },
   {
-    sql: `UPDATE stamps s SET name = m.name FROM members m WHERE m.user_id = s.user_id AND m.total > 0
+    sql: `UPDATE stamps s SET name = m.name || s.name FROM members m WHERE m.user_id = s.user_id AND m.total > 0
       RETURNING s.*, m.total, (SELECT count(*) FROM files f WHERE f.id BETWEEN old.touched AND new.touched), (SELECT s.name || m.country)`,
   },
   {
     sql: `UPDATE stamps SET user_id = user_id + 6 RETURNING user_id, (SELECT count(*) FROM stamps s WHERE s.user_id >= stamps.user_id), old.user_id`,
   },
   {
-    sql: `MERGE INTO stamps s USING members m ON m.user_id = s.user_id WHEN MATCHED THEN UPDATE SET name = m.name || '?'
+    sql: `MERGE INTO stamps s USING members m ON m.user_id = s.user_id WHEN MATCHED THEN UPDATE SET name = m.name || s.name
       RETURNING merge_action(), s.touched, (SELECT count(*) FROM files f WHERE f.id < s.touched), m.name`,
   },
   {

@@ -5,9 +5,11 @@ import { APART, LOCKING } from './apart-statements.ts';
 import { INSERTIONS } from './insertion-statements.ts';
 import { MERGES_FOUND } from './merge-found-statements.ts';
 import { MERGES_APART } from './merge-statements.ts';
+import { MERGED_ROWS } from './merged-row-statements.ts';
 import { PLACES } from './place-statements.ts';
 import { REFERENCE_PLACES } from './reference-place-statements.ts';
 import { RETURNED_BEHIND } from './returned-behind-statements.ts';
+import { RETURNED_ROWS } from './returned-row-statements.ts';
 import { RETURNED, RETURNED_QUERIES } from './returning-statements.ts';
 import { VALUES } from './values-statements.ts';
 import { WITH_BY_KEY, WITH_WRITES } from './with-statements.ts';
@@ -45,9 +47,11 @@ describe.each([3, 2, 1])('over %i shards', (shardCount) => {
     ['RETURNING of other tables', RETURNED],
     ['RETURNING of queries and rows', RETURNED_QUERIES],
     ['RETURNING of queries on rows that are not known before', RETURNED_BEHIND],
+    ['RETURNING of queries that ask for rows that are not known before', RETURNED_ROWS],
     ['MERGE', MERGES],
     ['MERGE that inserts on other shards', MERGES_APART],
     ['MERGE of rows that are found first', MERGES_FOUND],
+    ['MERGE that returns whole rows', MERGED_ROWS],
     ['rows that are found and locked within', LOCKING],
     ['sub-queries that are run before', APART],
     ['WITH that writes', WITH_WRITES],
