@@ -299,7 +299,7 @@ function makeContext(
     schemaChanged: async () => {
       await Promise.all([loadCommitted(topology, log), siblings.schemaChanged(), news.announce()]);
     },
-    refreshSchema: () => topology.loadNow(),
+    lookFor: (tables) => topology.lookFor(tables),
     topologyWithin: (participants) => topology.within(participants),
     database: config().proxy.database,
     get mergeRowsMax() {

@@ -1,6 +1,7 @@
 // TopologyStore: holds the topology of now and renews it when the schema has changed.
 
 import type { Logger } from '../base/log.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { atOnce, borrow, type Cluster, giveBack } from '../execute/cluster.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -66,6 +67,14 @@ export class TopologyStore {
 
   /** The same without waiting for a free connection: somebody's answer hangs on it. */
   readonly loadNow = latest(() => this.#loadOnce(true));
+
+  /** Loads now if the home shard has a relation by one of these names: what it lacks no load would find. */
+  async lookFor(tables: readonly string[]): Promise<void> {
+    const names = tables.map((name) => `${quoteLiteral(name)}::pg_catalog.name`).join(', ');
+    const sql = `SELECT FROM pg_catalog.pg_class WHERE relname IN (${names}) LIMIT 1`;
+    const { tag } = await this.#with(HOME_SHARD, true, (connection) => query(connection, sql));
+    if (tag !== 'SELECT 0') await this.loadNow();
+  }
 
   /**
    * What a transaction that has changed the schema sees: a topology for its own statements, with a

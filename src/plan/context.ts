@@ -54,8 +54,8 @@ export class PlanContext {
   readonly releases = new Set<PinReason>();
   /** Calls of set_config(). */
   readonly configs: ConfigCall[] = [];
-  /** A table was named that is neither in the catalog nor one of the system's. */
-  unknownTable = false;
+  /** Names of tables that are neither in the catalog nor the system's. */
+  readonly unknownTables = new Set<string>();
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
@@ -78,7 +78,7 @@ export class PlanContext {
     const { catalog, searchPath } = this.input;
     const table = catalog.table(relation.schema, relation.name, searchPath ?? undefined);
     const isUnknown = table === null && !isSystem(relation) && this.sequence(relation) === null;
-    if (isUnknown) this.unknownTable = true;
+    if (isUnknown) this.unknownTables.add(relation.name);
     return table;
   }
 

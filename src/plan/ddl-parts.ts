@@ -47,7 +47,7 @@ export class DdlParts {
   plan({ statement, sql, tokens }: DdlPart): Plan {
     const own = this.contextOf({ sql, tokens });
     const plan = this.#planPart(statement, own);
-    this.#context.unknownTable ||= own.unknownTable;
+    for (const name of own.unknownTables) this.#context.unknownTables.add(name);
     const made = plan.op === 'routed' ? madeBy(statement, plan, own) : null;
     if (made !== null) this.#made.push(made);
     return plan;

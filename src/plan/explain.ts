@@ -69,7 +69,7 @@ function routedLines(plan: RoutedPlan): string[] {
     merge,
     refusal,
     replan,
-    unknownTable,
+    unknownTables,
   } = plan;
   const lines = [`${verb || 'unparsed'} ${effect} on ${routeText(route)}`];
   if (copy !== null) lines.push(`copy ${copy}`);
@@ -77,7 +77,7 @@ function routedLines(plan: RoutedPlan): string[] {
   if (releases.length > 0) lines.push(`may release: ${releases.join(', ')}`);
   if (action !== null) lines.push(`session: ${objectText(action)}`);
   if (replan) lines.push('planned again for several shards');
-  if (unknownTable) lines.push('names an unknown table');
+  if (unknownTables.length > 0) lines.push('names an unknown table');
   if (plan.asIsAtHome) lines.push('as it is on home only');
   if (plan.strays !== null) lines.push(strayText(plan.strays));
   if (plan.alike.length > 0) {

@@ -11,7 +11,7 @@ import type { RoutedPlan } from './plan.ts';
  */
 export function isGroupable(statement: Statement, plan: RoutedPlan): boolean {
   if (statement.kind !== 'insert' || plan.effect !== 'write') return false;
-  if (plan.action !== null || plan.pins.length > 0 || plan.unknownTable) return false;
+  if (plan.action !== null || plan.pins.length > 0 || plan.unknownTables.length > 0) return false;
   if (statement.with !== null || statement.conflict !== null) return false;
   if (plan.keeping === 'never') return false;
   return statement.returning.every(isColumn) && hasPlainValues(statement);

@@ -28,7 +28,7 @@ export function planInner(text: string, context: PlanContext, tellsOneTime = fal
   const plan = planRows(statement, own);
   // The literals of the inner text have other places in the whole.
   context.dependsOnValue = true;
-  context.unknownTable ||= own.unknownTable;
+  for (const name of own.unknownTables) context.unknownTables.add(name);
   context.readsTimedView ||= own.readsTimedView;
   return plan;
 }

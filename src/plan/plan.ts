@@ -307,10 +307,10 @@ export interface RoutedPlan extends PlanCommon {
    */
   readonly replan: boolean;
   /**
-   * The statement names a table that the catalog does not know and that is none of the system's: it
-   * may be temporary, or missing, or made a moment ago past this proxy.
+   * Names, without schemas, of tables that the catalog does not know and that are none of the system's: such a
+   * table may be temporary, or missing, or made a moment ago past this proxy.
    */
-  readonly unknownTable: boolean;
+  readonly unknownTables: readonly string[];
   /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
   readonly parameterized: ParameterizedSql | null;
   readonly keeping: Keeping;

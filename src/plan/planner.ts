@@ -237,12 +237,13 @@ function planSequence(
 /** What was found out on the way and holds for the whole statement. */
 function withFindings(plan: Plan, context: PlanContext): Plan {
   if (plan.op !== 'routed') return plan;
-  const { unknownTable, configs } = context;
+  const { configs } = context;
+  const unknownTables = [...context.unknownTables];
   const releases = [...plan.releases, ...context.releases];
-  if (configs.length === 0) return { ...plan, unknownTable, releases };
+  if (configs.length === 0) return { ...plan, unknownTables, releases };
   if (plan.action !== null) return refusedFor(plan.verb, 'setConfig');
   const action = { action: 'setConfig', calls: configs } as const;
-  return { ...plan, unknownTable, releases, action };
+  return { ...plan, unknownTables, releases, action };
 }
 
 function planStatement(statement: Statement, context: PlanContext): Plan {

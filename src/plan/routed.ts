@@ -35,7 +35,7 @@ export function routedPlan(
     action: null,
     copy: null,
     replan: false,
-    unknownTable: false,
+    unknownTables: [],
     parameterized: null,
     keeping: 'never',
     answers: null,

@@ -80,7 +80,7 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.merge?.how !== 'sequences' &&
     plan.merge?.how !== 'setval' &&
     !isBinaryCopy(plan) &&
-    !plan.unknownTable
+    plan.unknownTables.length === 0
   );
 }
 

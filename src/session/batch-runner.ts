@@ -105,10 +105,10 @@ export class BatchRunner {
     const statement = prepare(message.parse, this.#state, this.#context);
     let plan = this.#plan(statement);
     this.#refuseInFailed(plan);
-    const isUnknown = plan.op === 'routed' && plan.unknownTable;
-    if (isUnknown && !this.#state.pins.has('temporary table')) {
-      // It may have been made a moment ago, past this proxy.
-      await this.#context.refreshSchema();
+    const unknown = plan.op === 'routed' ? plan.unknownTables : [];
+    if (unknown.length > 0 && !this.#state.pins.has('temporary table')) {
+      // They may have been made a moment ago, past this proxy.
+      await this.#context.lookFor(unknown);
       plan = this.#plan(statement);
     }
     if (plan.op === 'refused') throw new SqlError(plan.error);

@@ -37,8 +37,8 @@ export interface SessionContext {
    * be told.
    */
   holdPlanning(): Promise<() => void>;
-  /** Where a table is unknown: resolves when this process knows the schema of now. */
-  refreshSchema(): Promise<void>;
+  /** Tables that are unknown, by their names: resolves when this process knows those that are there now. */
+  lookFor(tables: readonly string[]): Promise<void>;
   /** The topology inside a transaction that has changed the schema, by its connections. */
   topologyWithin(participants: ReadonlyMap<number, ServerConnection>): Promise<Topology>;
   /** The configured database name of the sharded whole. */
@@ -60,8 +60,9 @@ export function contextOf(
   return Object.create(context, {
     topology: { value: () => state.topology ?? context.topology() },
     // Another connection would wait for the locks of this session's own transaction.
-    refreshSchema: {
-      value: () => (state.topology === null ? context.refreshSchema() : Promise.resolve()),
+    lookFor: {
+      value: (tables: readonly string[]) =>
+        state.topology === null ? context.lookFor(tables) : Promise.resolve(),
     },
   }) as SessionContext;
 }

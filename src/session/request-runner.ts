@@ -21,9 +21,9 @@ import { isInBlock } from './session-actions.ts';
 import { movedError } from './session-errors.ts';
 import { ErrorPassedOn } from './single.ts';
 
-function namesUnknownTable(plan: Plan): boolean {
-  if (plan.op === 'sequence') return plan.parts.some((part) => namesUnknownTable(part.plan));
-  return plan.op === 'routed' && plan.unknownTable;
+function unknownTablesOf(plan: Plan): readonly string[] {
+  if (plan.op === 'sequence') return plan.parts.flatMap((part) => unknownTablesOf(part.plan));
+  return plan.op === 'routed' ? plan.unknownTables : [];
 }
 
 /** The text of a Query message. */
@@ -103,10 +103,9 @@ export class RequestRunner {
       watch: new PlanWatch(context, planned.plan, () => planNow().plan),
     });
     const planned = planNow();
-    if (!namesUnknownTable(planned.plan) || state.pins.has('temporary table')) {
-      return watched(planned);
-    }
-    await context.refreshSchema();
+    const unknown = unknownTablesOf(planned.plan);
+    if (unknown.length === 0 || state.pins.has('temporary table')) return watched(planned);
+    await context.lookFor(unknown);
     return watched(planNow());
   }
 

@@ -2,6 +2,7 @@
 
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { quoteName } from '../../src/base/quote.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 
 let proxy: TestProxy;
@@ -45,6 +46,22 @@ test('by a string of several statements', async () => {
   await onEveryShard('CREATE TABLE several_one (user_id int8)');
   await client.query('INSERT INTO several_one VALUES (1); INSERT INTO several_one VALUES (2)');
   expect(await rowsOf('several_one')).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
+});
+
+test('whatever their names', async () => {
+  for (const name of [`it's "\\"`, 'x'.repeat(70)]) {
+    const table = quoteName(name);
+    await onEveryShard(`CREATE TABLE ${table} (user_id int8)`);
+    await client.query(`INSERT INTO ${table} VALUES (1), (2)`);
+    expect(await rowsOf(table)).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
+  }
+});
+
+test('also where another of that name is to be made', async () => {
+  await onEveryShard('CREATE TABLE made_one (user_id int8)');
+  await client.query('CREATE TABLE IF NOT EXISTS made_one (id int8)');
+  await client.query('INSERT INTO made_one VALUES (1), (2)');
+  expect(await rowsOf('made_one')).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
 });
 
 test("a missing table is PostgreSQL's own error, again and again", async () => {
