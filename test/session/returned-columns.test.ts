@@ -97,6 +97,10 @@ const STATEMENTS = [
   `UPDATE stamped s SET points = 1 ${JOINED} RETURNING (SELECT max(label) FROM seats WHERE seats.label < s.label), s.feels`,
   `INSERT INTO stamped (user_id, label, points) VALUES (8, 'new', 80), (9, 'seat 3', 90)
     RETURNING (SELECT count(*) FROM seats x WHERE x.label = stamped.label), twice, (SELECT max(o.name) FROM offers o WHERE o.price < points)`,
+  `UPDATE seats s SET points = DEFAULT ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points), o, (SELECT s)`,
+  `UPDATE seats s SET points = floor(random()) ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.label > s::text), (SELECT s FROM offers WHERE seat = 1)`,
+  `UPDATE seats SET points = 1 RETURNING (SELECT max(name) FROM offers WHERE seat > public.seats.points)`,
+  `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) (SELECT max(seat) FROM offers WHERE seat > before.points), (SELECT before FROM seats x WHERE x.user_id = 1)`,
   `UPDATE seats s SET user_id = s.user_id + 20, feels = 'ok' RETURNING old, new, old.feels, new.feels, old.*`,
   `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) before.points, s.points, o.code`,
   `DELETE FROM seats s USING offers o WHERE o.seat = s.user_id RETURNING o.name = s.label, s.twice, o.*`,
@@ -123,20 +127,24 @@ it('The row is chosen along with what it returns, where several match it', async
 describe('Refused, with what to do', () => {
   it.each([
     [
-      'a whole row beside a new row of defaults',
-      `UPDATE seats s SET points = DEFAULT ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points), o, (SELECT s)`,
+      'a function in FROM, beside a new row of defaults',
+      `UPDATE seats s SET points = DEFAULT FROM generate_series(1, 3) g WHERE g = s.user_id AND s.label IN (SELECT name FROM offers)
+        RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points)`,
     ],
     [
-      'a whole row in a sub-query, beside a new row of chance',
-      `UPDATE seats s SET points = random() * 10 ${JOINED} RETURNING (SELECT max(label) FROM seats x WHERE x.label > s::text)`,
+      'the row of a sub-query in FROM, beside a new row of chance',
+      `UPDATE seats s SET points = random() * 10 FROM (SELECT seat, name FROM offers) o WHERE o.seat = s.user_id
+        RETURNING (SELECT max(label) FROM seats x WHERE x.label > o::text AND x.points > s.points)`,
     ],
     [
-      'a name behind a schema in a sub-query',
-      `UPDATE seats SET points = 1 RETURNING (SELECT max(name) FROM offers WHERE seat > public.seats.points)`,
+      'columns without names of their own in FROM, beside a new row of chance',
+      `UPDATE seats s SET points = random() * 10 FROM (SELECT seat, seat + 1 FROM offers) o WHERE o.seat = s.user_id
+        RETURNING (SELECT max(label) FROM seats x WHERE x.points > s.points + o.seat)`,
     ],
     [
-      'names of old rows in a sub-query',
-      `UPDATE seats s SET points = 1 ${JOINED} RETURNING WITH (OLD AS before) (SELECT max(seat) FROM offers WHERE seat > before.points)`,
+      'a name behind a schema in a sub-query that reads the table, too',
+      `UPDATE seats SET points = DEFAULT WHERE label IN (SELECT name FROM offers)
+        RETURNING (SELECT max(x.name) FROM offers x WHERE x.seat > public.seats.points), (SELECT count(*) FROM seats)`,
     ],
   ])('%s', async (_, sql) => {
     await expect(clients[1]!.query(sql)).rejects.toMatchObject({
