@@ -42,15 +42,17 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
   const answer: Buffer[] = [];
   const uniques: (readonly [before: string, after: string])[] = [];
   const shards = [...new Set(rows.flatMap((row) => row.shards))].sort((a, b) => a - b);
-  const onSeveralShards = shards.length > 1;
+  const keysBefore = keysOf(write);
   const strays =
     'strays' in moving
       ? new LateStrays(write, moving)
-      : new StrayRows({ transaction, placement, bytesMax, moving, onSeveralShards });
+      : new StrayRows({ transaction, placement, bytesMax, moving, keysBefore });
   const updated = new Answer(bytesMax);
+  for (const row of rows) {
+    for (const key of assignedKey(write, row)) strays.add(row.shards[0]!, key);
+  }
   for (const shard of shards) {
     const own = rows.filter((row) => row.shards.includes(shard));
-    for (const each of own.flatMap((row) => assignedKey(write, row))) strays.add(shard, each);
     const from = updated.rows.length;
     const bodies = own.map(({ body }) => body);
     await strays.update(shard, () =>
@@ -77,13 +79,24 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
 /** Rows that triggers insert may have it even where they give the row another. */
 function assignedKey(
   { merge, table: { identity } }: MovingUpdate,
-  { body, movesTo }: ModifiedRow,
+  { body }: ModifiedRow,
 ): readonly bigint[] {
-  if (movesTo === null) return [];
   const assigned = merge.assignments.filter(({ sql }) => sql !== null);
   const at = assigned.findIndex(({ column }) => column === merge.key!.column);
+  if (at < 0) return [];
   const value = integerOf(columnAt(body, identity.length + at));
   return value === null ? [] : [value];
+}
+
+/** The keys that the rows of each shard have. */
+function keysOf({ merge, table: { identity }, rows }: MovingUpdate): Map<number, Set<bigint>> {
+  const at = identity.indexOf(merge.key!.column);
+  const keys = new Map<number, Set<bigint>>();
+  for (const { body, shards } of rows) {
+    const [shard] = shards as [number];
+    keys.set(shard, (keys.get(shard) ?? new Set()).add(integerOf(columnAt(body, at))!));
+  }
+  return keys;
 }
 
 const textOf = (values: readonly (Buffer | null)[]): string =>

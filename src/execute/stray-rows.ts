@@ -27,8 +27,8 @@ export interface Relocation {
   readonly placement: Placement;
   readonly bytesMax: number;
   readonly moving: MovingTables;
-  /** The statement changes rows of more than one. */
-  readonly onSeveralShards: boolean;
+  /** The keys that the rows of each shard have before the statement. */
+  readonly keysBefore: ReadonlyMap<number, ReadonlySet<bigint>>;
 }
 
 const KEY: CarriedColumn = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs: null };
@@ -41,6 +41,8 @@ export class StrayRows {
   readonly #relocation: Relocation;
   /** Keys of other shards that rows have got, or may have, by the shard on which they lie. */
   readonly #keys = new Map<number, Set<bigint>>();
+  /** All keys that rows get, by the shard on which they lie. */
+  readonly #given = new Map<number, Set<bigint>>();
   /** Rows that are lent, by their shard and table. */
   readonly #lent = new Map<number, Map<MovingTable, readonly Buffer[]>>();
 
@@ -50,6 +52,7 @@ export class StrayRows {
 
   /** Rows of `shard` may have this key; where it is the shard's own, nothing is to be done. */
   add(shard: number, key: bigint): void {
+    this.#given.set(shard, (this.#given.get(shard) ?? new Set()).add(key));
     if (this.#relocation.placement.shardOf(key) === shard) return;
     const keys = this.#keys.get(shard) ?? new Set();
     this.#keys.set(shard, keys.add(key));
@@ -57,23 +60,34 @@ export class StrayRows {
 
   /**
    * Runs the UPDATE of a shard, to which copies are lent of the rows that others refer to by the new keys; their own
-   * shards keep these locked.
+   * shards keep these locked. All keys that rows get on any shard are known before.
    */
   async update(shard: number, update: () => Promise<void>): Promise<void> {
-    const { moving, onSeveralShards } = this.#relocation;
+    const { moving } = this.#relocation;
     await this.#lend(shard);
     try {
       await update();
     } catch (error) {
       const refersToItself = moving.tables.some(({ moves, isLent }) => moves && isLent);
-      if (!refersToItself || !onSeveralShards || !isOf(error, SQLSTATE.foreignKeyViolation))
-        throw error;
+      const isUncertain = refersToItself && this.#meetsOthers(shard);
+      if (!isUncertain || !isOf(error, SQLSTATE.foreignKeyViolation)) throw error;
       throw immovable(
         moving.name,
         'A foreign key of rows that are moved refers to rows of their own table, which may be moved from another shard by the same statement.',
         'Move them by a statement of their own first.',
       );
     }
+  }
+
+  /** Rows of other shards have or get keys that the shard's rows have or get: they may become what these refer to. */
+  #meetsOthers(shard: number): boolean {
+    const { keysBefore } = this.#relocation;
+    const keysOf = (each: number) =>
+      new Set([...(keysBefore.get(each) ?? []), ...(this.#given.get(each) ?? [])]);
+    const own = keysOf(shard);
+    const shards = new Set([...keysBefore.keys(), ...this.#given.keys()]);
+    shards.delete(shard);
+    return [...shards].some((other) => !own.isDisjointFrom(keysOf(other)));
   }
 
   async #lend(shard: number): Promise<void> {

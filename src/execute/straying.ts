@@ -7,9 +7,10 @@ import type { StrayKeys } from '../plan/stray-keys.ts';
 import { refused } from '../plan/unsupported.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { Placement } from '../topology/placement.ts';
+import { FIELD } from '../wire/error-response.ts';
 import { columnAt } from '../wire/row.ts';
 import { immovable } from './modified-table.ts';
-import type { MovingTables } from './moving-tables.ts';
+import type { MovingTable, MovingTables } from './moving-tables.ts';
 import { NO_PARAMETERS } from './parameters.ts';
 import { integerOf } from './row-set.ts';
 import { openShardStream } from './shard-stream.ts';
@@ -52,7 +53,7 @@ export class LateStrays {
 
   /**
    * Runs the UPDATE of a shard. An error of a foreign key is told as a refusal where the row may refer to what is on
-   * the shard of its new key.
+   * the shard of its new key, or be referred to by the key that a row of another shard gets.
    */
   async update<T>(shard: number, update: () => Promise<T>): Promise<T> {
     const connection = await this.#written.transaction.enlistWriter(shard);
@@ -66,7 +67,8 @@ export class LateStrays {
       if (!isReference) throw error;
       await query(connection, 'ROLLBACK TO SAVEPOINT drive_straying');
       const { name, tables } = await this.#straying.moving();
-      if (!tables.some(({ isLent }) => isLent)) throw error;
+      const lent = tables.filter(({ isLent }) => isLent);
+      if (lent.length === 0 || refersElsewhere(error, tables, lent)) throw error;
       throw immovable(
         name,
         'A foreign key of its rows refers to rows that may be on the shards of the new keys, which are not known before.',
@@ -81,11 +83,23 @@ export class LateStrays {
     if (this.#keys.length === 0) return;
     const { placement } = this.#straying;
     const moving = await this.#straying.moving();
-    const onSeveralShards = new Set(this.#keys.map(({ shard }) => shard)).size > 1;
-    const strays = new StrayRows({ ...this.#written, placement, moving, onSeveralShards });
+    const strays = new StrayRows({ ...this.#written, placement, moving, keysBefore: new Map() });
     for (const { shard, key } of this.#keys) strays.add(shard, key);
     await strays.takeHome();
   }
+}
+
+/** The constraint is that of a moving table which refers to none of those that are lent. */
+function refersElsewhere(
+  { fields: { all } }: ServerError,
+  tables: readonly MovingTable[],
+  lent: readonly MovingTable[],
+): boolean {
+  const violated = tables
+    .filter(({ name }) => name === all.get(FIELD.table))
+    .flatMap(({ refersTo }) => refersTo.filter(({ name }) => name === all.get(FIELD.constraint)));
+  const isLent = (table: string) => lent.some(({ sql }) => sql === table);
+  return violated.length > 0 && !violated.some(({ sql }) => isLent(sql));
 }
 
 /**

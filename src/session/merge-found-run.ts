@@ -97,11 +97,15 @@ async function straysOf(
   if (moving === null) return null;
   const { placement } = run.d.context.topology();
   const { transaction, bytesMax } = write;
-  const onSeveralShards = new Set(pairs.flatMap(({ shards }) => shards)).size > 1;
-  const strays = new StrayRows({ transaction, bytesMax, placement, moving, onSeveralShards });
-  for (const { shards, movesTo, newKey } of pairs) {
-    if (movesTo !== null) strays.add(shards[0]!, newKey!);
+  const keysBefore = new Map<number, Set<bigint>>();
+  const at = table.identity.indexOf(key!.column);
+  for (const { shards, identity } of pairs) {
+    const [shard] = shards as [number];
+    if (identity === null) continue;
+    keysBefore.set(shard, (keysBefore.get(shard) ?? new Set()).add(integerOf(identity[at]!)!));
   }
+  const strays = new StrayRows({ transaction, bytesMax, placement, moving, keysBefore });
+  for (const { shards, newKey } of pairs) if (newKey !== null) strays.add(shards[0]!, newKey);
   return strays;
 }
 

@@ -14,6 +14,8 @@ export const FIELD = {
   hint: 'H',
   position: 'P',
   context: 'W',
+  table: 't',
+  constraint: 'n',
   routine: 'R',
 } as const;
 
