@@ -15,7 +15,7 @@ import type {
 import { timeRoutines } from '../topology/time-routines.ts';
 import { mayGiveValue, OWN_ROW_ONLY } from '../topology/trigger-value.ts';
 import { acts, type Firing, firings, routinesFired } from './fired-triggers.ts';
-import type { DatabaseCollation, Relation, ShardSchema, ViewQueries } from './schema-query.ts';
+import type { DatabaseCollation, Relation, ShardSchema, ViewQueries } from './shard-schema.ts';
 import { triggerReach } from './trigger-reach.ts';
 
 export interface ShardingRules {

@@ -1,7 +1,7 @@
 // Drift: what a shard's tables lack of those that are on every shard, as the proxy sees it at start.
 
 import type { Catalog } from '../topology/table.ts';
-import type { ShardSchema } from './schema-query.ts';
+import type { ShardSchema } from './shard-schema.ts';
 
 /** One sentence a table; `drive doctor` tells more. */
 export function driftOf(catalog: Catalog, shard: number, { relations }: ShardSchema): string[] {

@@ -1,7 +1,7 @@
 // Fired triggers: those that a write of a table fires, its own and those of tables that foreign keys change along.
 
 import type { FiringWrite } from '../topology/table.ts';
-import type { FiredTrigger, Relation } from './schema-query.ts';
+import type { FiredTrigger, Relation } from './shard-schema.ts';
 
 /** Writes of a table that fire a trigger. */
 export interface Firing extends FiringWrite {

@@ -11,14 +11,9 @@ import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import { makeCatalog, type ShardingRules } from './catalog.ts';
 import { driftOf } from './drift.ts';
-import {
-  type DatabaseCollation,
-  readSchema,
-  readViews,
-  type ShardSchema,
-  type ViewQueries,
-} from './schema-query.ts';
+import { readSchema, readViews } from './schema-query.ts';
 import { ShardNumbers } from './shard-numbers.ts';
+import type { DatabaseCollation, ShardSchema, ViewQueries } from './shard-schema.ts';
 
 export interface TopologyStoreOptions {
   readonly shards: readonly Shard[];
@@ -84,7 +79,7 @@ export class TopologyStore {
     const { rules } = this.#options;
     const connection = participants.get(HOME_SHARD)!;
     await this.#numbers.within(participants);
-    const { schema } = await readSchema(connection);
+    const { schema } = await readSchema(connection, { isKept: false });
     const { shards, placement, catalog: shared } = this.current;
     const { searchPath, transactionDefaults } = shared;
     const collations = [...this.#collations.values()];
@@ -156,7 +151,7 @@ export class TopologyStore {
 
   async #read(shard: number, isUrgent: boolean) {
     return this.#with(shard, isUrgent, async (connection) => {
-      const read = await readSchema(connection);
+      const read = await readSchema(connection, { isKept: true });
       const oids = await this.#numbers.list(shard, connection);
       this.#collations.set(shard, read.schema.collation);
       if (shard === HOME_SHARD && this.#serverParameters.size === 0) {

@@ -5,12 +5,14 @@ import { CANCEL_TRIES } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
+import { encodeBind, encodeExecute, encodeParse, SYNC } from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { decodeDataRow, decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import { STATUS } from '../wire/status.ts';
 import { type Receiver, ServerRequest } from './request.ts';
 import type { ServerConnection } from './server-connection.ts';
+import { hasStatement, makeRoom } from './server-statements.ts';
 
 /** The answer to the statements of one request, gathered whole: for small answers only. */
 export interface QueryResult {
@@ -48,6 +50,46 @@ export function query(
 ): Promise<QueryResult> {
   return exchange(connection, encodeQuery(sql), onNotice);
 }
+
+/**
+ * As `query`, for one statement that comes again and again outside of transactions: the server keeps it, with its
+ * plan, under `name`, and is given it anew where somebody has had it forget all.
+ */
+export async function queryKept(
+  connection: ServerConnection,
+  name: string,
+  sql: string,
+): Promise<QueryResult> {
+  if (hasStatement(connection, name)) {
+    try {
+      return await runKept(connection, name, []);
+    } catch (error) {
+      const code = error instanceof ServerError ? error.fields.code : '';
+      if (code !== SQLSTATE.invalidSqlStatementName) throw error;
+      connection.statements.delete(name);
+    }
+  }
+  const parse = encodeParse({ name, sql, parameterTypes: [] });
+  return runKept(connection, name, [...makeRoom(connection, 1), parse]);
+}
+
+function runKept(
+  connection: ServerConnection,
+  name: string,
+  first: readonly Buffer[],
+): Promise<QueryResult> {
+  const bind = { portal: '', statement: name, parameterFormats: [], parameters: [] };
+  const run = [encodeBind({ ...bind, resultFormats: [] }), EXECUTE_ALL, SYNC];
+  return new Promise((resolve, reject) => {
+    const collector = new Collector(resolve, reject, null, null);
+    collector.onParsed = () => connection.statements.add(name);
+    const request = new ServerRequest(collector, false);
+    if (first.length > 0) request.parses = [name];
+    connection.send(Buffer.concat([...first, ...run]), request);
+  });
+}
+
+const EXECUTE_ALL = encodeExecute({ portal: '', maxRows: 0 });
 
 /**
  * As `query`, for a question that comes behind what is done: a cancel that comes late for that may hit the
@@ -91,6 +133,9 @@ export function exchange(
 }
 
 class Collector implements Receiver {
+  /** The server has read a statement that it is to keep. */
+  onParsed: (() => void) | null = null;
+
   #resolve: (result: QueryResult) => void;
   #reject: (error: Error) => void;
   #fields: FieldDescription[] = [];
@@ -124,6 +169,9 @@ class Collector implements Receiver {
     switch (type) {
       case BACKEND.rowDescription:
         this.#fields = decodeRowDescription(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.parseComplete:
+        this.onParsed?.();
         break;
       case BACKEND.dataRow:
         this.#rows.push(

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { driftOf } from '../../src/control/drift.ts';
-import type { ShardSchema } from '../../src/control/schema-query.ts';
+import type { ShardSchema } from '../../src/control/shard-schema.ts';
 import { testCatalog } from '../plan/catalog.ts';
 
 /** The catalog's tables as a shard would have them, but for what `change` takes away. */
