@@ -1,7 +1,7 @@
 // DDL parts: statements of DDL within another statement, each of which sees what those before it have made.
 
 import { parseSql } from '../sql/parser.ts';
-import type { CreateTableStatement, UtilityStatement } from '../sql/statement.ts';
+import type { CreateTableStatement, RelationName, UtilityStatement } from '../sql/statement.ts';
 import { type Token, withoutSemicolons } from '../sql/token.ts';
 import type { Catalog, Column, Table } from '../topology/table.ts';
 import { PlanContext } from './context.ts';
@@ -51,6 +51,14 @@ export class DdlParts {
     const made = plan.op === 'routed' ? madeBy(statement, plan, own) : null;
     if (made !== null) this.#made.push(made);
     return plan;
+  }
+
+  /** Sequences that a table which has been made brings along: they are where it is. */
+  bring({ schema, name }: RelationName, sequences: readonly string[]): void {
+    const owner = this.#made.find((table) => table.schema === schema && table.name === name);
+    if (owner === undefined) return;
+    const each = { schema: owner.schema, kind: owner.kind, keyColumn: null, columns: [] };
+    this.#made.push(...sequences.map((sequence) => ({ ...each, name: sequence })));
   }
 
   /** What a part sees. */

@@ -1,7 +1,7 @@
 // New schema: CREATE SCHEMA with objects in it, each of which is where it would be by itself.
 
 import { depthsOf } from '../sql/clause.ts';
-import type { RelationName } from '../sql/statement.ts';
+import type { CreateTableStatement, RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { PlanContext } from './context.ts';
 import { everywhere } from './ddl.ts';
@@ -43,6 +43,10 @@ export function planNewSchema(
     if (plan.op !== 'routed' || !addTo(made, element, plan, targetOf(part))) {
       return refusedFor(traits.verb, 'schemaElements');
     }
+    if (part.statement.kind !== 'createTable') continue;
+    const brought = serialsOf(part.statement).filter((name) => !sequences.has(name));
+    parts.bring(part.statement.relation, brought);
+    for (const name of brought) sequences.add(name);
   }
   const { creates, alters, elsewhere } = made;
   const kept = elements.flatMap((element) => elsewhere.get(element) ?? []);
@@ -122,7 +126,19 @@ function within({ statement }: Element, schema: string): DdlPart['statement'] {
   return { ...statement, relations: [{ ...target, schema }, ...others] };
 }
 
-/** GRANT ON [TABLE | SEQUENCE] what may be at home only: the sequence of a serial column. */
+const SERIAL = /^(?:small|big)?serial$|^serial[248]$/;
+
+/** A longer one is cut. Source: makeObjectName (indexcmds.c). */
+const NAME_BYTES_MAX = 63;
+
+/** The sequences of a table's serial columns, unless a name is taken. */
+const serialsOf = ({ relation, columns }: CreateTableStatement): readonly string[] =>
+  columns
+    .filter(({ type }) => SERIAL.test(type))
+    .map(({ name }) => `${relation.name}_${name}_seq`)
+    .filter((name) => Buffer.byteLength(name) <= NAME_BYTES_MAX);
+
+/** GRANT ON [TABLE | SEQUENCE] what may be at home only: the sequence of an identity. */
 function grantsUnknown(
   { statement, sql, tokens }: Element,
   sequences: ReadonlySet<string>,

@@ -254,7 +254,7 @@ export const REFUSED = {
     hint: 'Send its statements by themselves, with IF [NOT] EXISTS where they may be done already.',
   },
   schemaElements: {
-    what: 'CREATE SCHEMA with objects in it, for who is current, or with GRANT on a sequence that a table of it brings along',
+    what: 'CREATE SCHEMA with objects in it, for who is current, or with GRANT on the sequence of an identity',
     hint: 'Give the schema a name, or make the schema first, then each object with a statement of its own.',
   },
   rule: { what: 'CREATE RULE on a sharded or reference table', hint: 'Use a trigger.' },

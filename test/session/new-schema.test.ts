@@ -41,7 +41,8 @@ describe('CREATE SCHEMA with objects in it', () => {
     await proxy.query(`CREATE SCHEMA sc GRANT SELECT ON plain, t TO PUBLIC
       CREATE TABLE plain (id serial) CREATE TABLE kept (user_id int) INHERITS (plain)
       CREATE TABLE t (id serial PRIMARY KEY, user_id int) CREATE VIEW v AS SELECT id FROM t
-      CREATE TABLE country (id serial PRIMARY KEY, name text)`);
+      CREATE TABLE country (id serial PRIMARY KEY, name text) GRANT USAGE ON SEQUENCE plain_id_seq TO PUBLIC
+      GRANT USAGE ON SEQUENCE t_id_seq, country_id_seq TO PUBLIC`);
     for (const name of ['sc.t', 'sc.v', 'sc.t_id_seq', 'sc.country']) {
       expect(await regclass(name), name).toEqual([name, name, name]);
     }
@@ -50,6 +51,13 @@ describe('CREATE SCHEMA with objects in it', () => {
     }
     const granted = `SELECT has_table_privilege('public', 'sc.t', 'SELECT')`;
     expect(await onShards(granted)).toEqual([true, true, true]);
+    const usable = (name: string) =>
+      onShards(
+        `SELECT has_sequence_privilege('public', to_regclass('sc.${name}_id_seq'), 'USAGE')`,
+      );
+    expect(await usable('plain')).toEqual([true, null, null]);
+    expect(await usable('t')).toEqual([true, true, true]);
+    expect(await usable('country')).toEqual([true, true, true]);
     await proxy.query('DROP SCHEMA sc CASCADE');
     expect(await regclass('sc.t')).toEqual([null, null, null]);
   });
