@@ -28,10 +28,14 @@ export function rowItem(
   const over = (row: string) => `(SELECT ${sql} FROM ${row} AS ${alias})`;
   if (of === 'found') return sql;
   if (of === 'written') return over(newRow(merge, table));
-  const before = merge.verb === 'INSERT' ? noRow(table) : rowLike(alias, table);
-  const after = isDelete ? noRow(table) : newRow(merge, table);
   const item = over(rowLike(isDelete ? 'old' : 'new', table));
-  return `(SELECT ${item} FROM ${before} AS old, ${after} AS new)`;
+  const before = `${rowLike(alias, table)} AS old`;
+  // A row that there is not is NULL itself, and not a row of NULLs.
+  const none = (name: string) => `LEFT JOIN ${noRow(table)} AS ${name} ON false`;
+  if (isDelete) return `(SELECT ${item} FROM ${before} ${none('new')})`;
+  const after = `${newRow(merge, table)} AS new`;
+  if (merge.verb === 'INSERT') return `(SELECT ${item} FROM ${after} ${none('old')})`;
+  return `(SELECT ${item} FROM ${before}, ${after})`;
 }
 
 const rowOf = ({ names }: ModifiedTable, value: (name: string) => string): string =>

@@ -44,6 +44,8 @@ export const WITHOUT_EQUALITY: ReadonlySet<Type> = new Set([
 
 /** What gives queries to expressions. */
 export interface Queries {
+  /** The name of a table. */
+  anyTable(): string;
   /** `SELECT …` of one row at most and one column of that type. */
   value(type: Type, sight: Sight, depth: number): Part;
   /** The same of several columns. */

@@ -38,6 +38,10 @@ export class QueryWriter implements Queries {
     return text(before, node, after);
   }
 
+  anyTable(): string {
+    return this.random.pick(this.world.tables).name;
+  }
+
   value(type: Type, sight: Sight, depth: number): Part {
     return this.row([type], sight, depth);
   }

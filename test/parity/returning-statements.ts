@@ -248,6 +248,16 @@ export const RETURNED_QUERIES: readonly Said[] = [
     sql: `DELETE FROM files f USING notes n WHERE n.id = f.id - 11
       RETURNING n, (SELECT count(*) FROM files x WHERE x.id < f.id), old.name, (SELECT max(old.id) FROM files), (SELECT new.id FROM notes LIMIT 1)`,
   },
+  // A row that there is not is NULL, and not a row of NULLs.
+  {
+    sql: `DELETE FROM members m USING files f WHERE f.id = m.total
+      RETURNING (SELECT coalesce((new)::text, 'none') || (old)::text || count(*) FROM notes), m.user_id`,
+  },
+  {
+    sql: `MERGE INTO members m USING files f ON m.total = f.id WHEN MATCHED AND m.user_id < 2 THEN DELETE
+      WHEN MATCHED THEN UPDATE SET name = 'y' RETURNING merge_action(), m.user_id,
+      (SELECT coalesce((new)::text, 'none') || coalesce((old)::text, 'none') || count(*) FROM notes)`,
+  },
   { sql: `DELETE FROM members WHERE user_id < 1 RETURNING (SELECT name FROM files)` },
   { sql: `DELETE FROM members WHERE user_id < 1 RETURNING (SELECT nothing FROM files)` },
   {
