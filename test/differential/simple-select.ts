@@ -120,7 +120,7 @@ function plainRows(
   const { node, columns, named } = targetList(w, wish, values);
   const distinct = random.chance(0.12)
     ? option('DISTINCT ')
-    : random.chance(0.05)
+    : random.chance(0.05) && wish.bare !== true
       ? distinctOn(w, values)
       : '';
   const tail = tailClause(
