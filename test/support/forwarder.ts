@@ -19,7 +19,8 @@ export class Forwarder {
 
   constructor(target: Shard) {
     this.target = target;
-    this.#server = createServer((client) => this.#accept(client));
+    // A side that has no more to say may still wait for the other, as whoever cancels does.
+    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
   }
 
   /** Resolves with the place to connect to. */
@@ -79,7 +80,8 @@ export class Forwarder {
   }
 
   #accept(client: Socket): void {
-    const server = connect({ host: this.target.host, port: this.target.port });
+    const { host, port } = this.target;
+    const server = connect({ host, port, allowHalfOpen: true });
     const pair = { client, server };
     this.#pairs.add(pair);
     const end = (): void => {
