@@ -280,7 +280,8 @@ class Variations {
     if (!isAnswered(given) || given.rows.length > 0 || isAnswered(other)) return false;
     const { protocol, keeping, returned } = this.#question;
     for (const each of returned) {
-      const { error } = await give(this.#ground.plain, each, protocol, keeping);
+      const value = { ...each, sql: `SELECT (${each.sql})` };
+      const { error } = await give(this.#ground.plain, value, protocol, keeping);
       if (error === other.error) return true;
     }
     return false;
