@@ -184,7 +184,7 @@ function textOf({ sql, tokens, uses }: ViewText, callsUnknown: boolean): Text {
     const isRow = namesRow([{ item, span, table: first!.table }], tokens);
     const isRenamedRow = item.columnAliases.length > 0 && isRow;
     if (view && isRenamedRow) throw new NoMerge('text');
-    const isTypedRow = !item.sampled && (isRow ? callsUnknown : castsRow(item, tokens));
+    const isTypedRow = !item.sampled && (castsRow(item, tokens) || (isRow && callsUnknown));
     // Cast to the type, the NULL that an outer join puts in a row's place would be a row of NULLs.
     if (isTypedRow && all.some(({ nullable }) => nullable)) throw new NoMerge('text');
     return {

@@ -47,13 +47,13 @@ function isOfRow(named: readonly Named[], token: Token, of: Token | undefined): 
   });
 }
 
-/** `t.*::type`, as PostgreSQL prints the query of a view that shows whole rows. */
+/** `t.*::type`, as PostgreSQL prints the query of a view that shows whole rows; or `t::type` of the table's own. */
 export const castsRow = (item: TableUse['item'], tokens: readonly Token[]): boolean =>
-  tokens.some(
-    (token, i) =>
-      isName(token) &&
-      nameOf(token) === visibleName(item) &&
-      tokens[i + 1]?.text === '.' &&
-      tokens[i + 2]?.text === '*' &&
-      tokens[i + 3]?.text === '::',
-  );
+  tokens.some((token, i) => {
+    if (!isName(token) || nameOf(token) !== visibleName(item)) return false;
+    const texts = [1, 2, 3].map((further) => tokens[i + further]?.text);
+    if (texts.join(' ') === '. * ::') return true;
+    if (texts[0] !== '::') return false;
+    const type = tokens[texts[2] === '.' ? i + 4 : i + 2];
+    return type !== undefined && isName(type) && nameOf(type) === item.relation.name;
+  });

@@ -23,7 +23,9 @@ const SHARDED_DDL = `
   CREATE FUNCTION titled(files) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1.name || $1.id$$;
   CREATE TABLE sought (user_id int8 NOT NULL, what tsquery, kept_in regclass, made_by regproc, args oidvector);
   CREATE VIEW ranked AS SELECT f AS file, rank() OVER (ORDER BY f.size, f.id, f.user_id) AS n FROM files f;
-  CREATE VIEW sized AS SELECT f AS file, m.name FROM members m LEFT JOIN files f ON f.size = m.user_id;`;
+  CREATE VIEW sized AS SELECT f AS file, m.name FROM members m LEFT JOIN files f ON f.size = m.user_id;
+  CREATE VIEW sizes AS SELECT files AS file, m.name FROM members m LEFT JOIN files ON files.size = m.user_id;
+  CREATE VIEW matched AS SELECT files, m.name FROM members m JOIN files ON files.size = m.user_id;`;
 
 const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
 
