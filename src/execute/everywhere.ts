@@ -75,11 +75,10 @@ export async function runInTransaction(
     for (const sequence of spread) await query(each, spreadSql(sequence));
   });
   if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
-  await onEach(done, async (each) => {
-    for (const made of merge.creates) {
-      if (made.kind !== 'home' || each === home) await rememberKind(each, made);
-    }
-  });
+  // Shard by shard: those of tables that are gone are forgotten, too, which others may do at the same time.
+  for (const made of merge.creates) {
+    for (const each of made.kind === 'home' ? [home] : done) await rememberKind(each, made);
+  }
   return { ...answer!, tag: tagOf(tags) };
 }
 

@@ -146,9 +146,12 @@ export async function makeGround(
       );
       for (const each of plains.slice(0, 2)) await run(each, 'ANALYZE');
       await run(plains[0]!, `SET statement_timeout = '2s'`);
-      // A proxy looks at the schema again when it meets a name that it does not know.
-      for (const { engine } of proxies.values()) {
-        await engine.client.query(`SELECT FROM no_${world.tables[0]!.name}`).catch(() => undefined);
+      // A proxy looks at the schema again when it meets a table that it does not know.
+      const last = `last_${world.tables[0]!.name}`;
+      for (const { proxy, engine } of proxies.values()) {
+        await run(proxy, `CREATE TABLE ${last} ()`);
+        await run(engine, `SELECT FROM ${last}`);
+        await run(proxy, `DROP TABLE ${last}`);
       }
     },
     async clear(world) {

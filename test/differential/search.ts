@@ -253,7 +253,7 @@ class Turn {
     const small =
       how.keeping === 'kept'
         ? { tree, judged: wrong }
-        : await shrink(this.#ground, this.#world, side, tree, how);
+        : await shrink(this.#ground, this.#world, side, { tree, judged: wrong }, how);
     const { rendered } = questionOf(this.#world, small.tree, how);
     const { reason } = small.judged;
     const { protocol, keeping } = how;
@@ -307,10 +307,14 @@ const SHRINK_MS = 60_000;
 /** What differs: rows, columns, or that one fails. */
 const kindOf = ({ reason }: Judged): string => /error \w+|^columns/.exec(reason)?.[0] ?? 'rows';
 
+interface Different {
+  readonly tree: Node;
+  readonly judged: Judged;
+}
+
 /** The smallest statement found that is still answered differently there, in the same way. */
-async function shrink(ground: Ground, world: World, side: Side, tree: Node, how: How) {
-  let best = tree;
-  let judged: Judged = (await judge(ground, [side], questionOf(world, tree, how)))[0]!;
+async function shrink(ground: Ground, world: World, side: Side, found: Different, how: How) {
+  let { tree: best, judged } = found;
   const kind = kindOf(judged);
   const until = performance.now() + SHRINK_MS;
   let tries = 0;
