@@ -58,20 +58,6 @@ describe.each([2, 3])('DDL over %i shards', (shardCount) => {
   const everywhere = <T>(value: T): T[] => shards.map(() => value);
   const atHome = (name: string) => [name, ...shards.slice(1).map(() => null)];
 
-  it('is made by two at once, who both forget the tables that are gone', async () => {
-    const other = await connected(tested.login);
-    for (let round = 0; round < 12; round++) {
-      await proxy.query('CREATE TABLE gone_1 (user_id int8); CREATE TABLE gone_2 (user_id int8)');
-      await proxy.query('DROP TABLE gone_1, gone_2');
-      const both = [proxy, other].map((client, i) =>
-        client.query(`CREATE TABLE both_${i} (user_id int8)`),
-      );
-      await Promise.all(both);
-      await proxy.query('DROP TABLE both_0, both_1');
-    }
-    await other.end();
-  });
-
   it('makes a table with the key column on every shard, others at home', async () => {
     await proxy.query('CREATE TABLE t1 (user_id int); CREATE TABLE h1 (id int)');
     expect(await onShards(`SELECT to_regclass('t1')`)).toEqual(everywhere('t1'));

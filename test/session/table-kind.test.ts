@@ -60,6 +60,20 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     return results.map(({ rows }) => (rows as unknown[][])[0]?.[0]);
   };
 
+  it('two are remembered at once, each with those forgotten of tables that are gone', async () => {
+    const other = await connected(tested.login);
+    for (let round = 0; round < 12; round++) {
+      await proxy.query('CREATE TABLE gone_1 (user_id int8); CREATE TABLE gone_2 (user_id int8)');
+      await proxy.query('DROP TABLE gone_1, gone_2');
+      const both = [proxy, other].map((client, i) =>
+        client.query(`CREATE TABLE both_${i} (user_id int8)`),
+      );
+      await Promise.all(both);
+      await proxy.query('DROP TABLE both_0, both_1');
+    }
+    await other.end();
+  });
+
   it('a table without columns is a reference table like any other', async () => {
     await proxy.query('CREATE TABLE kind ()');
     await proxy.query('INSERT INTO kind SELECT FROM generate_series(1, 3)');
