@@ -37,6 +37,8 @@ export class TopologyStore {
   #installed = 0;
   /** Below those of shared topologies, which count up from 1. */
   #privateVersion = -1;
+  /** Names of tables that nobody has asked the home shard for yet. */
+  #sought = new Set<string>();
 
   constructor(options: TopologyStoreOptions) {
     this.#options = options;
@@ -65,11 +67,19 @@ export class TopologyStore {
 
   /** Loads now if the home shard has a relation by one of these names: what it lacks no load would find. */
   async lookFor(tables: readonly string[]): Promise<void> {
-    const names = tables.map((name) => `${quoteLiteral(name)}::pg_catalog.name`).join(', ');
-    const sql = `SELECT FROM pg_catalog.pg_class WHERE relname IN (${names}) LIMIT 1`;
+    for (const name of tables) this.#sought.add(name);
+    await this.#look();
+  }
+
+  /** For all who wait: each by himself would keep the others from the home shard. */
+  readonly #look = latest(async () => {
+    if (this.#sought.size === 0) return;
+    const names = [...this.#sought].map((name) => `${quoteLiteral(name)}::pg_catalog.name`);
+    this.#sought.clear();
+    const sql = `SELECT FROM pg_catalog.pg_class WHERE relname IN (${names.join(', ')}) LIMIT 1`;
     const { tag } = await this.#with(HOME_SHARD, true, (connection) => query(connection, sql));
     if (tag !== 'SELECT 0') await this.loadNow();
-  }
+  });
 
   /**
    * What a transaction that has changed the schema sees: a topology for its own statements, with a

@@ -17,7 +17,6 @@ import { reactsTo } from '../execute/with-watch.ts';
 import type { WriteResult } from '../execute/write.ts';
 import { standIn } from '../plan/queries-apart.ts';
 import type { WithPart, WithWritesMerge } from '../plan/staged.ts';
-
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { FieldDescription } from '../wire/row.ts';
 import { withConnectionOf } from './everywhere.ts';
