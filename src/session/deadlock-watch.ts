@@ -8,7 +8,13 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Shard } from '../topology/shard.ts';
 import { TERMINATE } from '../wire/terminate.ts';
 import type { Client } from './client.ts';
-import { type ClientName, circleOf, type OpenTransaction, waitGraph } from './wait-graph.ts';
+import {
+  circleOf,
+  type OpenTransaction,
+  type Waiter,
+  waiterText,
+  waitGraph,
+} from './wait-graph.ts';
 
 export interface DeadlockWatchOptions {
   /** Of this process. */
@@ -101,26 +107,16 @@ export class DeadlockWatch {
   }
 }
 
-/**
- * Who began last; all processes find the same. Of two that began in one millisecond each proxy takes its
- * own: rather two than none.
- */
-function youngest(circle: readonly ClientName[], all: readonly OpenTransaction[]): ClientName {
-  const begun = new Map(all.map(({ client, begunMs }) => [client, begunMs]));
-  return circle.reduce((a, b) => {
-    const [first, second] = [begun.get(a) ?? 0, begun.get(b) ?? 0];
-    if (first !== second) return first > second ? a : b;
-    if (typeof a !== typeof b) return typeof a === 'number' ? a : b;
-    return String(a) > String(b) ? a : b;
-  });
+/** Of those that are known who began last, in one millisecond by the servers; all processes find the same. */
+function youngest(circle: readonly Waiter[], all: readonly OpenTransaction[]): Waiter | undefined {
+  const known = all.filter(({ client }) => circle.includes(client));
+  known.sort((a, b) => b.begunMs - a.begunMs || (a.servers.join() > b.servers.join() ? -1 : 1));
+  return known[0]?.client;
 }
 
-const named = (client: ClientName): string =>
-  typeof client === 'number' ? `client ${client}` : client;
-
-function deadlockDetected(circle: readonly ClientName[]): SqlError {
-  const waits = circle.map((client, i) => {
-    const [first, next] = [named(client), named(circle[(i + 1) % circle.length]!)];
+function deadlockDetected(circle: readonly Waiter[]): SqlError {
+  const waits = circle.map((waiter, i) => {
+    const [first, next] = [waiterText(waiter), waiterText(circle[(i + 1) % circle.length]!)];
     return `${first[0]!.toUpperCase()}${first.slice(1)} waits for ${next}.`;
   });
   return new SqlError({

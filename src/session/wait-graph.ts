@@ -17,7 +17,7 @@ export type ClientName = number | string;
 /** One server process of one shard. */
 export const serverKey = (shard: number, processId: number): string => `s${shard}:${processId}`;
 
-const SERVER_KEY = /^s\d+:\d+$/;
+const SERVER_KEY = /^s(\d+):(\d+)$/;
 
 // pg_blocking_pids gives 0 for a prepared transaction, which waits for nobody.
 const WAITS_SQL = `
@@ -25,10 +25,10 @@ const WAITS_SQL = `
   FROM pg_catalog.pg_stat_activity a, pg_catalog.unnest(pg_catalog.pg_blocking_pids(a.pid)) AS b (pid)
   WHERE a.datname = pg_catalog.current_database() AND a.wait_event_type = 'Lock' AND b.pid <> 0`;
 
-/** A node is a transaction's client, or a server process of nobody that is known. */
-type Node = ClientName;
+/** A transaction's client, or the serverKey of a server process of nobody that is known. */
+export type Waiter = ClientName;
 
-export type WaitGraph = ReadonlyMap<Node, ReadonlySet<Node>>;
+export type WaitGraph = ReadonlyMap<Waiter, ReadonlySet<Waiter>>;
 
 /** `connections`: one a shard. Rejects with ServerError or SqlError. */
 export async function waitGraph(
@@ -39,14 +39,14 @@ export async function waitGraph(
   for (const { client, servers } of transactions) {
     for (const server of servers) owners.set(server, client);
   }
-  const graph = new Map<Node, Set<Node>>();
+  const graph = new Map<Waiter, Set<Waiter>>();
   const answers = connections.map(async (connection) => {
     const { rows } = await query(connection, WAITS_SQL);
     for (const row of rows) {
-      const [waits, holds] = row.map((pid): Node => {
+      const [waits, holds] = row.map((pid): Waiter => {
         const key = serverKey(connection.shard.id, Number(pid));
         return owners.get(key) ?? key;
-      }) as [Node, Node];
+      }) as [Waiter, Waiter];
       const known = graph.get(waits) ?? new Set();
       graph.set(waits, known.add(holds));
     }
@@ -55,25 +55,29 @@ export async function waitGraph(
   return graph;
 }
 
-/** The clients of a circle that begins and ends with `client`; null: it does not wait for itself. */
-export function circleOf(client: ClientName, graph: WaitGraph): readonly ClientName[] | null {
-  const cameFrom = new Map<Node, Node>();
-  const open: Node[] = [client];
+/** A circle that begins and ends with `client`; null: it does not wait for itself. */
+export function circleOf(client: ClientName, graph: WaitGraph): readonly Waiter[] | null {
+  const cameFrom = new Map<Waiter, Waiter>();
+  const open: Waiter[] = [client];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const node of graph.get(next) ?? []) {
-      if (node === client) return pathTo(next, cameFrom);
-      if (cameFrom.has(node)) continue;
-      cameFrom.set(node, next);
-      open.push(node);
+    for (const waiter of graph.get(next) ?? []) {
+      if (waiter === client) return pathTo(next, cameFrom);
+      if (cameFrom.has(waiter)) continue;
+      cameFrom.set(waiter, next);
+      open.push(waiter);
     }
   }
   return null;
 }
 
-function pathTo(last: Node, cameFrom: ReadonlyMap<Node, Node>): ClientName[] {
-  const path: ClientName[] = [];
-  for (let at: Node | undefined = last; at !== undefined; at = cameFrom.get(at)) {
-    if (typeof at === 'number' || !SERVER_KEY.test(at)) path.unshift(at);
-  }
+function pathTo(last: Waiter, cameFrom: ReadonlyMap<Waiter, Waiter>): Waiter[] {
+  const path: Waiter[] = [];
+  for (let at: Waiter | undefined = last; at !== undefined; at = cameFrom.get(at)) path.unshift(at);
   return path;
+}
+
+/** For an error's detail: `client 7`, `process 4711 of shard 0`. */
+export function waiterText(waiter: Waiter): string {
+  if (typeof waiter === 'number') return `client ${waiter}`;
+  return waiter.replace(SERVER_KEY, 'process $2 of shard $1');
 }

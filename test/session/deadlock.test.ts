@@ -1,5 +1,6 @@
 // Deadlocks over several shards, which no server sees: the proxy breaks them as PostgreSQL would.
 
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
@@ -33,13 +34,21 @@ beforeEach(async () => {
 
 afterEach(() => Promise.all([first.close(), second.close()]));
 
+/** Begins are told apart by their millisecond. */
+const NEXT_MS = 2;
+
+async function beginLater(client: RawClient): Promise<void> {
+  await setTimeout(NEXT_MS);
+  await client.rows('BEGIN');
+}
+
 const add = (user: number) => `UPDATE accounts SET total = total + 1 WHERE user_id = ${user}`;
 
 describe('Two transactions that lock in opposite order on two shards', () => {
   it('do not wait for ever: the younger gets 40P01, the other goes on', async () => {
     await first.rows('BEGIN');
     await first.rows(add(0));
-    await second.rows('BEGIN');
+    await beginLater(second);
     await second.rows(add(1));
     const waits = first.query(add(1));
     const broken = await second.query(add(0));
@@ -59,7 +68,7 @@ describe('Two transactions that lock in opposite order on two shards', () => {
     await first.rows('BEGIN');
     await first.rows(add(0));
     await first.rows(add(1));
-    await second.rows('BEGIN');
+    await beginLater(second);
     await second.rows(add(2));
     const waits = second.query(add(1));
     await first.rows('SELECT pg_sleep(2.5)');
@@ -72,6 +81,7 @@ describe('Two transactions that lock in opposite order on two shards', () => {
   it('are broken when one writes several shards with one statement', async () => {
     await first.rows('BEGIN');
     await first.rows(add(1));
+    await setTimeout(NEXT_MS);
     const everywhere = second.query('UPDATE accounts SET total = total + 10');
     // It has the row of shard 0 when it waits on shard 1.
     await first.rows('SELECT pg_sleep(0.3)');
@@ -91,7 +101,7 @@ describe('Two transactions that lock in opposite order on two shards', () => {
   it('are broken when they insert the same unique keys', async () => {
     await first.rows('BEGIN');
     await first.rows('INSERT INTO accounts VALUES (30, 1)');
-    await second.rows('BEGIN');
+    await beginLater(second);
     await second.rows('INSERT INTO accounts VALUES (31, 2)');
     const waits = first.query('INSERT INTO accounts VALUES (31, 1)');
     expect(errorCode(await second.query('INSERT INTO accounts VALUES (30, 2)'))).toBe('40P01');
@@ -111,7 +121,7 @@ describe('Two COPY of the same unique keys', () => {
   it('are broken, too', async () => {
     await first.rows('BEGIN');
     await copy(first, 40);
-    await second.rows('BEGIN');
+    await beginLater(second);
     await copy(second, 41);
     const waits = copy(first, 41);
     expect(errorCode(await copy(second, 40))).toBe('40P01');
@@ -153,7 +163,7 @@ describe('Two transactions through different proxies', () => {
     ] as const) {
       await older.rows('BEGIN');
       await older.rows(add(0));
-      await younger.rows('BEGIN');
+      await beginLater(younger);
       await younger.rows(add(1));
       const waits = older.query(add(1));
       const broken = await younger.query(add(0));

@@ -8,9 +8,10 @@ import { FrameReader } from '../../src/wire/frame.ts';
 /** Nobody logs in: both sides behave as if that had been done. */
 const LOGIN = { database: '', user: '', password: '', tls: null };
 
-/** For one connection, `answer` being told what it has been sent. */
+/** `answer` is told what each connection has been sent. */
 export class ScriptedServer {
   #server: Server;
+  #listening: Promise<void> | null = null;
 
   constructor(answer: (message: Buffer, socket: Socket) => void) {
     this.#server = createServer({ noDelay: true }, (socket) => {
@@ -18,11 +19,12 @@ export class ScriptedServer {
     });
   }
 
-  /** The proxy's connection to it, which is shard `id`. */
+  /** A new connection of the proxy to it, which is shard `id`. */
   async connect(id = 0): Promise<ServerConnection> {
-    await new Promise<void>((resolve) => {
+    this.#listening ??= new Promise((resolve) => {
       this.#server.listen({ host: '127.0.0.1', port: 0 }, resolve);
     });
+    await this.#listening;
     const { port } = this.#server.address() as AddressInfo;
     const shard = { ...LOGIN, id, host: '127.0.0.1', port };
     const socket = connect({ host: shard.host, port, noDelay: true });
