@@ -8,7 +8,7 @@ import type { Table } from '../topology/table.ts';
 import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
-import type { TableUse } from './engine.ts';
+import type { TableUse } from './engine-place.ts';
 import {
   exportsSnapshot,
   isBuiltInType,

@@ -6,7 +6,7 @@ import { type Token, withoutSemicolons } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { Refusal } from './context.ts';
-import type { TableUse } from './engine.ts';
+import type { TableUse } from './engine-place.ts';
 import { engineText, type Stand, tableSpan } from './engine-text.ts';
 import type { Walk } from './from.ts';
 import type { KeyClass } from './key-class.ts';

@@ -1,7 +1,7 @@
 // Whole rows: where a text means all columns of a table, by a star or by the table's name.
 
 import type { Token } from '../sql/token.ts';
-import type { TableUse } from './engine.ts';
+import type { TableUse } from './engine-place.ts';
 import { isName, nameOf, type TableSpan, visibleName } from './engine-text.ts';
 import { renamed } from './scope.ts';
 import { SYSTEM_COLUMNS } from './survey.ts';
