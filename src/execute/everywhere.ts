@@ -65,21 +65,25 @@ export async function runInTransaction(
   if (merge.onlyAtHome !== null) throw new SqlError(merge.onlyAtHome);
   const loose = await looseKeys(home, merge.alters);
   if (loose.some((name) => !looseBefore.includes(name))) throw new SqlError(refused('unique'));
+  if (await isFilledApart(home, merge.alters)) throw new SqlError(refused('referenceColumn'));
   const after = await sequencesOf(home);
   const alike = await madeAlike(done[1], before, after);
   const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
   const ofOneShard = await sequencesOfOneShard(home, merge.creates);
   const spread = [...narrow, ...alike].filter((name) => !ofOneShard.has(name));
+  const numbering = await numberedAnew(home, spread, merge.alters);
   // At once where what is changed is this transaction's own: no order of locks is to be kept.
   await onEach(done, async (each) => {
     for (const sequence of spread) await query(each, spreadSql(sequence));
+    for (const sql of numbering) await query(each, sql);
   });
   if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
   // Shard by shard: those of tables that are gone are forgotten, too, which others may do at the same time.
   for (const made of merge.creates) {
     for (const each of made.kind === 'home' ? [home] : done) await rememberKind(each, made);
   }
-  return { ...answer!, tag: tagOf(tags) };
+  const isCopied = merge.creates.some(({ kind }) => kind === 'reference');
+  return { ...answer!, tag: isCopied ? answer!.tag : tagOf(tags) };
 }
 
 /**
@@ -179,6 +183,35 @@ async function sequencesOfOneShard(
   return new Set(rows.map(([name]) => name!));
 }
 
+/**
+ * Rows that were there when a column with a sequence of its own was added have got its numbers before it
+ * was spread, on every shard the same. No trigger fires when they get others, once it is.
+ */
+async function numberedAnew(
+  home: ServerConnection,
+  spread: readonly string[],
+  alters: readonly AlteredTable[],
+): Promise<readonly string[]> {
+  const added = alters.flatMap((table) => table.added);
+  if (spread.length === 0 || added.length === 0) return [];
+  const list = (values: readonly string[]) => `ARRAY[${values.map(quoteLiteral).join(', ')}]`;
+  const { rows } = await query(
+    home,
+    `SELECT pg_catalog.format('ALTER TABLE %s %s', a.attrelid::pg_catalog.regclass,
+        pg_catalog.string_agg(pg_catalog.format(
+          'ALTER COLUMN %I TYPE %s USING pg_catalog.nextval(%L)', a.attname,
+          pg_catalog.format_type(a.atttypid, a.atttypmod), d.objid::pg_catalog.regclass), ', '))
+      FROM pg_catalog.pg_depend d
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
+        AND d.objid = ANY (${list(spread)}::pg_catalog.regclass[])
+        AND a.attname = ANY (${list(added)})
+      GROUP BY a.attrelid`,
+  );
+  return rows.map(([sql]) => sql!);
+}
+
 const spreadSql = (sequence: string) =>
   `SELECT drive.spread_sequence(${quoteLiteral(sequence)}::regclass)`;
 
@@ -203,6 +236,7 @@ async function looseKeysOf(
   home: ServerConnection,
   table: AlteredTable,
 ): Promise<readonly string[]> {
+  if (table.keyColumn === null) return [];
   const { rows } = await query(
     home,
     `SELECT i.indexrelid::pg_catalog.text FROM pg_catalog.pg_index i
@@ -218,6 +252,25 @@ async function looseKeysOf(
               '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(')))`,
   );
   return rows.map(([name]) => name!);
+}
+
+/** Each shard gives its copy of the rows a default of its own, which the type of an added column has. */
+async function isFilledApart(
+  home: ServerConnection,
+  tables: readonly AlteredTable[],
+): Promise<boolean> {
+  for (const { relation, keyColumn, added } of tables) {
+    if (keyColumn !== null || added.length === 0) continue;
+    const { rows } = await query(
+      home,
+      `SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = pg_catalog.to_regclass(${quoteLiteral(relationSql(relation))})
+          AND a.attname IN (${added.map(quoteLiteral).join(', ')})
+          AND NOT a.atthasdef AND t.typdefaultbin::pg_catalog.text !~ '^{CONST '`,
+    );
+    if (rows.length > 0) return true;
+  }
+  return false;
 }
 
 /** As SQL. */

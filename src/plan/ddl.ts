@@ -26,6 +26,7 @@ import { relationsIn } from './query-relations.ts';
 import { checkRenamed } from './renamed.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { hidesTable, mayShowCopy } from './shadow.ts';
+import { isSteady } from './steady.ts';
 import { withoutHomeTables } from './table-list.ts';
 import { type RefusedReason, refused } from './unsupported.ts';
 
@@ -199,10 +200,9 @@ function planAlterTable(
   }
   const restarts = ddl.sequenceOptions.includes('restart');
   const { keyColumn } = table;
+  const added = ddl.columns.map(({ name }) => name);
   const alters =
-    statement.node === 'AlterTableStmt' && keyColumn !== null
-      ? [{ relation: target!, keyColumn }]
-      : [];
+    statement.node === 'AlterTableStmt' ? [{ relation: target!, keyColumn, added }] : [];
   const converts = conversions(table, ddl, context);
   const mode = ddl.concurrently ? 'each' : 'transaction';
   return everywhere(traits, { mode, restarts, alters, converts, creates });
@@ -213,6 +213,9 @@ function checkReference(table: Table, { ddl }: UtilityStatement, context: PlanCo
   checkUnsharded(ddl, context);
   if (table.kind === 'reference' && ddl.columns.some((column) => column.computed)) {
     throw new Refusal(refused('referenceColumn'));
+  }
+  if (table.kind === 'reference' && !isSteady(ddl.conversions)) {
+    throw new Refusal(refused('referenceType'));
   }
 }
 
@@ -291,6 +294,9 @@ function planFromQuery(
     return isView ? everywhere(traits) : refusedFor(traits.verb, 'viewKept');
   }
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
+  // What each shard might fill with other rows one shard fills for all.
+  const readsView = read.some((relation) => context.table(relation)?.view !== undefined);
+  if (!isView && (readsView || !isSteady(query))) return traits;
   const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };
   return everywhere(traits, { creates: [creates] });
 }
@@ -341,7 +347,7 @@ export function planNewTable(
     if (placesOf(statement.mentions, context).home) throw new Refusal(refused('mixedDdl'));
     // What it takes over from another table may be a constraint that it cannot have.
     const takesOver = sources.length > 0 && kind === 'sharded' && keyColumn !== null;
-    const alters = takesOver ? [{ relation, keyColumn }] : [];
+    const alters = takesOver ? [{ relation, keyColumn, added: [] }] : [];
     return everywhere(traits, { creates: [{ relation, kind, keyColumn }], alters });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -16,10 +16,12 @@ export interface ConvertedTable extends NewTable {
   readonly kind: 'sharded' | 'reference';
 }
 
-/** A sharded table by its name, and its key. */
+/** A table by its name, and its key; null: a reference table. */
 export interface AlteredTable {
   readonly relation: RelationName;
-  readonly keyColumn: string;
+  readonly keyColumn: string | null;
+  /** Columns that it gets, each with a value for the rows that are there. */
+  readonly added: readonly string[];
 }
 
 /**
@@ -37,7 +39,7 @@ export interface EverywhereMerge {
   readonly creates: readonly NewTable[];
   /** Home tables that become partitions of another kind of table: they are made of that kind first. */
   readonly converts: readonly ConvertedTable[];
-  /** Sharded tables whose keys it may leave without what keeps them apart. */
+  /** Tables that it may leave with rows, or keys, that are wrong over the shards. */
   readonly alters: readonly AlteredTable[];
   /** It may have set sequences to the same value on every shard. */
   readonly restarts: boolean;

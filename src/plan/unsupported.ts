@@ -290,6 +290,10 @@ export const REFUSED = {
     what: 'adding a column to a reference table with a default that is not a constant',
     hint: 'Add the column without the default, UPDATE the rows, then SET DEFAULT.',
   },
+  referenceType: {
+    what: 'another type for a column of a reference table by USING of what each shard may compute otherwise',
+    hint: 'Add a column of the type, UPDATE the rows, then drop the old column and rename the new one.',
+  },
   shadow: {
     what: 'a new table that hides a sharded or reference table by its name',
     hint: 'Give it another name.',

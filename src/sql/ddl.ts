@@ -1,5 +1,6 @@
 // DdlFacts: what a statement that changes the schema says about columns, constraints and sequences.
 
+import type { Expression } from './expression.ts';
 import type { RelationName } from './statement.ts';
 
 export interface NewColumn {
@@ -31,6 +32,8 @@ export interface DdlFacts {
   readonly foreignKeys: readonly ForeignKey[];
   /** Columns that are dropped, renamed or get another type. */
   readonly changed: readonly string[];
+  /** What USING makes of the rows of columns that get another type. */
+  readonly conversions: readonly Expression[];
   /** Tables the new or altered one becomes a partition or child of. */
   readonly parents: readonly RelationName[];
   /** Tables that become partitions of the altered one. */
@@ -50,6 +53,7 @@ export const NO_FACTS: DdlFacts = Object.freeze({
   uniques: [],
   foreignKeys: [],
   changed: [],
+  conversions: [],
   parents: [],
   attached: [],
   renamed: null,

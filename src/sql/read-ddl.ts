@@ -7,8 +7,9 @@ import {
   NO_FACTS,
   type UniqueRule,
 } from './ddl.ts';
-import { readType } from './read-expression.ts';
-import { relationOf, stringsOf, unwrap } from './reader.ts';
+import type { Expression } from './expression.ts';
+import { readExpression, readType } from './read-expression.ts';
+import { type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
 import type { RelationName } from './statement.ts';
 import type { Node, RangeVar, TypeName } from './tree.ts';
 
@@ -19,13 +20,14 @@ interface Collected {
   readonly uniques: UniqueRule[];
   readonly foreignKeys: ForeignKey[];
   readonly changed: string[];
+  readonly conversions: Expression[];
   readonly parents: RelationName[];
   readonly attached: RelationName[];
   readonly sequenceOptions: string[];
 }
 
 /** The facts of a statement by its node; none for statements that are about other things. */
-export function readDdl(node: Node): DdlFacts {
+export function readDdl(node: Node, reader: Reader): DdlFacts {
   const { tag, value } = unwrap(node);
   const fields = value as Fields;
   const into: Collected = {
@@ -33,12 +35,14 @@ export function readDdl(node: Node): DdlFacts {
     uniques: [],
     foreignKeys: [],
     changed: [],
+    conversions: [],
     parents: tag === 'CreateStmt' ? nodes(fields.inhRelations).flatMap(rangeOf) : [],
     attached: [],
     sequenceOptions: [],
   };
   if (tag === 'CreateStmt') for (const each of nodes(fields.tableElts)) tableElement(each, into);
-  else if (tag === 'AlterTableStmt') for (const each of nodes(fields.cmds)) command(each, into);
+  else if (tag === 'AlterTableStmt')
+    for (const each of nodes(fields.cmds)) command(each, into, reader);
   else if (tag === 'IndexStmt') index(fields, into);
   else if (tag === 'RenameStmt' && fields.renameType === 'OBJECT_COLUMN') {
     into.changed.push(String(fields.subname));
@@ -93,12 +97,16 @@ function isGenerator(expression: unknown): boolean {
   return GENERATORS.has(stringsOf(nodes((value as Fields).funcname)).at(-1) ?? '');
 }
 
-/** A literal, cast or not. */
+/** A literal, cast or not, that means the same whenever it is read. */
 function isConstant(expression: unknown): boolean {
   const { tag, value } = unwrap((expression ?? {}) as Node);
   if (tag === 'TypeCast') return isConstant((value as Fields).arg);
-  return tag === 'A_Const';
+  if (tag !== 'A_Const') return false;
+  const { sval } = value as { sval?: { sval?: string } };
+  return !TIME_WORD.test(sval?.sval ?? '');
 }
+
+const TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
 
 const UNIQUE_KINDS: { readonly [type: string]: UniqueRule['what'] } = {
   CONSTR_PRIMARY: 'PRIMARY KEY',
@@ -136,7 +144,7 @@ function equalColumns(fields: Fields): string[] {
   });
 }
 
-function command(node: Node, into: Collected): void {
+function command(node: Node, into: Collected, reader: Reader): void {
   const { subtype, name, def } = unwrap(node).value as Fields;
   const inner = unwrap((def ?? {}) as Node);
   switch (subtype) {
@@ -152,8 +160,13 @@ function command(node: Node, into: Collected): void {
     case 'AT_SetIdentity':
       options((inner.value as Fields).items, into);
       break;
+    case 'AT_AlterColumnType': {
+      const { raw_default: using } = inner.value as Fields;
+      if (using !== undefined) into.conversions.push(readExpression(using as Node, reader));
+      into.changed.push(String(name));
+      break;
+    }
     case 'AT_DropColumn':
-    case 'AT_AlterColumnType':
       into.changed.push(String(name));
       break;
     case 'AT_AddInherit':

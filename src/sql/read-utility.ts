@@ -31,7 +31,7 @@ export function readStatement(node: Node, reader: Reader): Statement {
   if ('VariableSetStmt' in node) return readSet(node.VariableSetStmt);
   if ('TransactionStmt' in node) return readTransaction(node.TransactionStmt);
   if ('CopyStmt' in node) return readCopy(node.CopyStmt, reader);
-  if ('CreateStmt' in node) return readCreateTable(node.CreateStmt, readDdl(node));
+  if ('CreateStmt' in node) return readCreateTable(node.CreateStmt, readDdl(node, reader));
   return readUtility(node, reader);
 }
 
@@ -131,7 +131,7 @@ function readUtility(node: Node, reader: Reader): UtilityStatement {
     parameterTypes: tag === 'PrepareStmt' ? typesOf(fields.argtypes) : [],
     args:
       tag === 'ExecuteStmt' ? nodesOf(fields.params).map((arg) => readExpression(arg, reader)) : [],
-    ddl: readDdl(node),
+    ddl: readDdl(node, reader),
   };
 }
 
