@@ -13,11 +13,24 @@ GRANT SELECT ON drive.tables TO PUBLIC;
 
 COMMENT ON TABLE drive.tables IS 'kinds of tables: sharded by key_column, reference or home';
 
--- Remembers the kind of a table, and forgets the tables that have been dropped.
+-- Forgets the tables that have been dropped, but for those that another transaction is just forgetting, or
+-- has forgotten behind the snapshot of this one: nobody is to wait or to fail for them.
+CREATE OR REPLACE FUNCTION drive.forget_dropped_tables()
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM drive.tables WHERE relation IN (
+    SELECT t.relation FROM drive.tables t
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.relation)
+    FOR UPDATE SKIP LOCKED);
+EXCEPTION WHEN serialization_failure THEN
+  NULL;
+END
+$$;
+
+-- Remembers the kind of a table.
 CREATE OR REPLACE FUNCTION drive.set_table_kind(relation regclass, kind text, key_column name)
 RETURNS void LANGUAGE sql AS $$
-  DELETE FROM drive.tables t
-  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.relation);
+  SELECT drive.forget_dropped_tables();
   INSERT INTO drive.tables VALUES (relation, kind, key_column)
   ON CONFLICT ON CONSTRAINT tables_pkey
   DO UPDATE SET kind = excluded.kind, key_column = excluded.key_column;
@@ -26,18 +39,29 @@ $$;
 -- Tables of the home shard that look sharded, but for those in `spread` ([schema, name] each), are
 -- remembered as home tables: CREATE TABLE AS or a new column must not change what a table is.
 CREATE OR REPLACE FUNCTION drive.keep_home(key_column name, spread jsonb)
-RETURNS void LANGUAGE sql AS $$
-  INSERT INTO drive.tables (relation, kind)
-  SELECT c.oid, 'home'
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-  WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
-    AND n.nspname !~ '^pg_' AND a.attname = keep_home.key_column AND NOT a.attisdropped
-    AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(spread) s
-                    WHERE s = pg_catalog.jsonb_build_array(n.nspname, c.relname))
-  ON CONFLICT DO NOTHING;
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  found oid;
+BEGIN
+  FOR found IN
+    SELECT c.oid
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive')
+      AND n.nspname !~ '^pg_' AND a.attname = keep_home.key_column AND NOT a.attisdropped
+      AND NOT EXISTS (SELECT FROM drive.tables t WHERE t.relation = c.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(spread) s
+                      WHERE s = pg_catalog.jsonb_build_array(n.nspname, c.relname))
+  LOOP
+    BEGIN
+      INSERT INTO drive.tables (relation, kind) VALUES (found, 'home') ON CONFLICT DO NOTHING;
+    EXCEPTION WHEN serialization_failure THEN
+      NULL; -- Remembered by another transaction, behind the snapshot of this one.
+    END;
+  END LOOP;
+END
 $$;
 
 -- A value as text that another server reads as the same value, whatever the session has set.

@@ -74,6 +74,33 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     await other.end();
   });
 
+  it('is remembered in a transaction that does not see who has remembered it before', async () => {
+    const other = await connected(tested.login);
+    await proxy.query('CREATE TABLE kind (user_id int8); CREATE TABLE gone_1 (user_id int8)');
+    await proxy.query('DROP TABLE gone_1');
+    await other.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await other.query('SELECT count(*) FROM kind');
+    await proxy.query('CREATE TABLE both_0 (user_id int8)');
+    await other.query('CREATE TABLE both_1 (user_id int8)');
+    await other.query('COMMIT');
+    await proxy.query('DROP TABLE both_0, both_1');
+    await other.end();
+  });
+
+  it('of the home shard is remembered so, too', async () => {
+    const home = shards[0]!;
+    const other = await connected(tested.shards[0]!);
+    await home.query('CREATE TABLE both_0 (user_id int8)');
+    await other.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await other.query('SELECT 1');
+    const keep = `SELECT drive.keep_home('user_id', '[]')`;
+    await home.query(keep);
+    await other.query(keep);
+    await other.query('COMMIT');
+    await home.query('DROP TABLE both_0');
+    await other.end();
+  });
+
   it('a table without columns is a reference table like any other', async () => {
     await proxy.query('CREATE TABLE kind ()');
     await proxy.query('INSERT INTO kind SELECT FROM generate_series(1, 3)');
