@@ -136,8 +136,8 @@ function difference(plain: Given, other: Given, ordered: boolean, sql: string): 
     if (plain.error === other.error) return null;
     // A shard's error may have ended the transaction before another way was tried: both fail.
     if (plain.error !== null && other.error === IN_FAILED_TRANSACTION) return null;
-    // The planner looks for what ON CONFLICT names; the proxy may compute the rows before.
-    if (plain.error === NOTHING_UNIQUE && other.error !== null) return null;
+    // What ON CONFLICT names, and the columns of CREATE TABLE AS, the proxy may look at behind the rows.
+    if (LOOKED_AT_FIRST.has(plain.error!) && other.error !== null) return null;
     // Of several errors any may be met first: the proxy reads LIMIT before a server reads the rest.
     if (plain.error !== null && NEGATIVE_BOUNDS.has(other.error!)) return null;
     const words = (given: Given) =>
@@ -167,7 +167,8 @@ export interface Question {
 }
 
 const ROWS_MAX = 5_000;
-const NOTHING_UNIQUE = '42P10';
+/** Nothing unique, and a column twice. */
+const LOOKED_AT_FIRST: ReadonlySet<string> = new Set(['42P10', '42701']);
 const NEGATIVE_BOUNDS: ReadonlySet<string> = new Set(['2201W', '2201X']);
 const QUERY_CANCELED = '57014';
 /** An error of a value, not of the statement. */

@@ -89,6 +89,9 @@ function sizeOf(tree: Part): number {
   return tree.parts.reduce((sum, part) => sum + sizeOf(part), 0);
 }
 
+/** Enough to meet some rows of a handful without the others. */
+const THIN_QUERIES = 12;
+
 /** Every tree that is one step smaller, the smallest first. */
 export function smaller(tree: Node): Node[] {
   const found: Node[] = [];
@@ -109,14 +112,14 @@ export function smaller(tree: Node): Node[] {
 }
 
 /**
- * What may fail by itself: an INSERT's rows, each in a statement of its own, what WITH writes, and a write before
- * anything is returned.
+ * What may fail by itself: an INSERT's rows, each in a statement of its own, some of those of its query, what WITH
+ * writes, and a write before anything is returned.
  */
 export function apart(tree: Node): Node[] {
   const [before, part] = tree.parts;
   if (before === 'WITH d AS (' && part !== undefined) return [text(part)];
   const unreturned = withoutReturning(tree);
-  return [...(unreturned === null ? [] : [unreturned]), ...rowsApart(tree)];
+  return [...(unreturned === null ? [] : [unreturned]), ...rowsApart(tree), ...someOfQuery(tree)];
 }
 
 function withoutReturning(tree: Node): Node | null {
@@ -151,6 +154,16 @@ function rowsApart(tree: Node): Node[] {
     ...tree,
     parts: tree.parts.with(at, { ...rows, parts: [row] }),
   }));
+}
+
+/** Of the rows that an INSERT's query q gives, in any order, each server meets the errors of its own. */
+function someOfQuery(tree: Node): Node[] {
+  const [, source] = tree.parts;
+  if (source === undefined || typeof source === 'string' || source.parts[2] !== ' FROM ') return [];
+  return Array.from({ length: THIN_QUERIES }, (_, seed) => {
+    const some = { ...source, parts: [...source.parts, ` WHERE md5(q::text || '${seed}') < '8'`] };
+    return { ...tree, parts: tree.parts.with(1, some) };
+  });
 }
 
 const EMPTY = text('');
