@@ -11,7 +11,7 @@ import { type HeldRows, readHeld } from './held-rows.ts';
 import { lockInOrder } from './locked-rows.ts';
 import { mergeRows, shardFormats } from './merge/merge-rows.ts';
 import { withAllVariances, withShownVariances } from './merge/shard-layout.ts';
-import { type BoundParameters, formatAt, resolveBound } from './parameters.ts';
+import { type BoundParameters, formatAt, resolveBound, rowsWanted } from './parameters.ts';
 import { openPortalStream, type PortalStream } from './portal-stream.ts';
 import { openShardStream, type ShardStatement, type ShardStream } from './shard-stream.ts';
 
@@ -198,7 +198,7 @@ async function readInOrder(
   offset: bigint,
 ): Promise<HeldRows[]> {
   const held: HeldRows[] = [];
-  let wanted = limit === null ? null : limit + offset;
+  let wanted = rowsWanted(limit, offset);
   let bytesLeft = bytesMax;
   for (const connection of connections) {
     if (wanted === 0n && held.length > 0) break;
@@ -272,5 +272,6 @@ function shardSqlText(
   offset: bigint,
 ): string {
   if (!pushLimit) return `${before}${after}${limit === 0n ? ' LIMIT 0' : ''}`;
-  return `${before}${limit === null ? '' : ` LIMIT ${limit === 0n ? limit : limit + offset}`}${after}`;
+  const wanted = limit === 0n ? limit : rowsWanted(limit, offset);
+  return `${before}${wanted === null ? '' : ` LIMIT ${wanted}`}${after}`;
 }

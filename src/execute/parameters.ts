@@ -1,13 +1,17 @@
 // BoundParameters: the values a Bind gave to the parameters of a statement.
 
-import { SqlError } from '../base/errors.ts';
+import { notSupported, SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { RowBound } from '../plan/plan.ts';
 import { mayName, valueThere } from '../pool/renumber.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { ShardOids } from '../topology/shard-oids.ts';
-import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
+import { checkedBinary } from '../value/binary-input.ts';
+import { isNumber, toBigint } from '../value/cast.ts';
+import { DEFAULT_OUTPUT_STYLE } from '../value/output-style.ts';
+import { binaryFromText } from '../value/text-input.ts';
+import { FIRST_USER_TYPE_OID, TYPE, typeName } from '../value/type-oid.ts';
 
 /** As in Bind: views on the message's bytes; formats has 0, 1 or as many entries as values. */
 export interface BoundParameters {
@@ -86,7 +90,10 @@ export function withArrays(
   };
 }
 
-/** The value of LIMIT (`what` = LIMIT) or OFFSET; null is no bound. Throws 2201W, 2201X, 22P02. */
+/**
+ * The value of LIMIT (`what` = LIMIT) or OFFSET; null is no bound. Throws 2201W, 2201X, and what a server would where
+ * a parameter's value is none of its type or no bigint.
+ */
 export function resolveBound(
   bound: RowBound,
   what: 'LIMIT' | 'OFFSET',
@@ -106,19 +113,29 @@ export function resolveBound(
   return value;
 }
 
-function parameterBigint(index: number, parameters: BoundParameters): bigint | null {
-  const value = parameters.values[index] ?? null;
+/** No more rows are ever there to be had, and a server takes so many with some to spare as its LIMIT. */
+const ROWS_MAX = 1n << 62n;
+
+/** How many rows to ask for, of which `offset` are passed over; null: all. */
+export function rowsWanted(limit: bigint | null, offset: bigint): bigint | null {
+  if (limit === null) return null;
+  return limit + offset < ROWS_MAX ? limit + offset : ROWS_MAX;
+}
+
+function parameterBigint(
+  index: number,
+  { values, formats, types }: BoundParameters,
+): bigint | null {
+  const value = values[index] ?? null;
   if (value === null) return null;
-  if (formatAt(parameters.formats, index) === 1) {
-    if (value.length === 8) return value.readBigInt64BE();
-    if (value.length === 4) return BigInt(value.readInt32BE());
-    if (value.length === 2) return BigInt(value.readInt16BE());
-  } else {
-    const text = value.toString('latin1').trim();
-    if (/^[+-]?\d+$/.test(text)) return BigInt(text.replace(/^\+/, ''));
+  const typeOid = types[index] || TYPE.int8;
+  if (!isNumber(typeOid)) {
+    const what = `LIMIT or OFFSET over several shards by a parameter of type ${typeName(typeOid)}`;
+    throw notSupported(what, 'Give it as a number.');
   }
-  throw new SqlError({
-    code: SQLSTATE.invalidTextRepresentation,
-    message: `invalid input syntax for type bigint: "${value.toString('utf8')}"`,
-  });
+  const binary =
+    formatAt(formats, index) === 1
+      ? checkedBinary(typeOid, value)
+      : binaryFromText(typeOid, value.toString('utf8'), DEFAULT_OUTPUT_STYLE);
+  return toBigint(typeOid, binary);
 }

@@ -1,10 +1,9 @@
 // Broadcast: small leaves of the merge engine given to every shard, so that the rest runs there.
 
 import { quoteName } from '../base/quote.ts';
-import type { Token } from '../sql/token.ts';
 import type { Catalog, Table } from '../topology/table.ts';
 import type { Broadcast, EngineLeaf } from './engine-plan.ts';
-import { engineText, type Stand } from './engine-text.ts';
+import { engineText, type Stand, type Wording } from './engine-text.ts';
 import type { KeyClass } from './key-class.ts';
 import { NoMerge } from './splice.ts';
 import { namesRow } from './whole-row.ts';
@@ -19,9 +18,7 @@ export interface SpreadPlace {
   readonly leaf: number;
 }
 
-export interface SpreadText {
-  readonly sql: string;
-  readonly tokens: readonly Token[];
+export interface SpreadText extends Wording {
   readonly places: readonly SpreadPlace[];
   readonly leaves: readonly EngineLeaf[];
 }
@@ -60,9 +57,9 @@ export function broadcastsOf(text: SpreadText, plan: StreamPlanner): readonly Br
   });
 }
 
-function withGiven({ sql, tokens }: SpreadText, given: readonly SpreadPlace[]): string {
+function withGiven(text: SpreadText, given: readonly SpreadPlace[]): string {
   const stands = given.map(({ stand, leaf }) => ({ ...stand, text: `pg_temp.${leafName(leaf)}` }));
-  return engineText(sql, tokens, stands);
+  return engineText(text, stands);
 }
 
 /** A leaf as a table that every shard has. */

@@ -56,6 +56,8 @@ export class PlanContext {
   readonly configs: ConfigCall[] = [];
   /** Names of tables that are neither in the catalog nor the system's. */
   readonly unknownTables = new Set<string>();
+  /** Of tables that the statement tells from others of that name by their schemas. */
+  readonly sharedNames = new Set<string>();
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */

@@ -5,11 +5,12 @@ import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { filterText } from './engine-filter.ts';
 import type { EngineFilter } from './engine-plan.ts';
-import { type TableSpan, tableSpan } from './engine-text.ts';
+import { type TableSpan, tableSpan, type Wording } from './engine-text.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
 import type { Leaf } from './scope.ts';
 import { NoMerge } from './splice.ts';
+import type { Survey } from './survey.ts';
 import { castsRow, namesRow } from './whole-row.ts';
 
 /** One place where a statement names a table; `key` is the class of one with rows on every shard. */
@@ -59,14 +60,12 @@ export interface Place extends TableUse {
 }
 
 /** A statement, or the query of a view in it. */
-export interface PlacedText {
-  readonly sql: string;
-  readonly tokens: readonly Token[];
+export interface PlacedText extends Wording {
   readonly places: readonly Place[];
 }
 
 /** A WITH query is surveyed at each of its uses: what all of them need is read. */
-export function textOf({ sql, tokens, uses }: ViewText, callsUnknown: boolean): PlacedText {
+export function textOf({ sql, tokens, uses }: ViewText, survey: Survey): PlacedText {
   const visits = new Map<number, TableUse[]>();
   for (const use of uses) {
     const { at } = use.item;
@@ -80,7 +79,7 @@ export function textOf({ sql, tokens, uses }: ViewText, callsUnknown: boolean): 
     const isRow = namesRow([{ item, span, table: first!.table }], tokens);
     const isRenamedRow = item.columnAliases.length > 0 && isRow;
     if (view && isRenamedRow) throw new NoMerge('text');
-    const isTypedRow = !item.sampled && (castsRow(item, tokens) || (isRow && callsUnknown));
+    const isTypedRow = !item.sampled && (castsRow(item, tokens) || (isRow && survey.callsUnknown));
     // Cast to the type, the NULL that an outer join puts in a row's place would be a row of NULLs.
     if (isTypedRow && all.some(({ nullable }) => nullable)) throw new NoMerge('text');
     return {
@@ -92,10 +91,11 @@ export function textOf({ sql, tokens, uses }: ViewText, callsUnknown: boolean): 
       classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],
       span,
       sample: span.sample === null ? '' : textBetween(sql, tokens, span.sample),
-      inside: view && textOf(queryOf(view, all), callsUnknown),
+      inside: view && textOf(queryOf(view, all), survey),
     };
   });
-  return { sql, tokens, places: places.sort((a, b) => a.item.at - b.item.at) };
+  places.sort((a, b) => a.item.at - b.item.at);
+  return { sql, tokens, sharedNames: survey.context.sharedNames, places };
 }
 
 const queryOf = (view: ViewText, all: readonly TableUse[]): ViewText => ({

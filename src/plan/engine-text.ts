@@ -112,6 +112,14 @@ export function groupedQuery(
   return `${sql.slice(start, tokens[closing(tokens, open)!]!.end)}${at - start}`;
 }
 
+/** What a text says, before tables in it are replaced. */
+export interface Wording {
+  readonly sql: string;
+  readonly tokens: readonly Token[];
+  /** Names of tables that the text tells from others of that name by their schemas. */
+  readonly sharedNames: ReadonlySet<string>;
+}
+
 /** A piece of the text and what takes its place. */
 export interface Cut {
   readonly start: number;
@@ -121,16 +129,19 @@ export interface Cut {
 
 /** Throws NoMerge where a name cannot be replaced for sure. */
 export function engineText(
-  sql: string,
-  tokens: readonly Token[],
+  { sql, tokens, sharedNames }: Wording,
   stands: readonly Stand[],
   others: readonly Cut[] = [],
 ): string {
   if (tokens.some(({ kind, text }) => kind === 'word' && text === 'uescape')) {
     throw new NoMerge('text');
   }
-  const cuts = stands.flatMap((stand) => tableCuts(stand, tokens));
-  cuts.push(...schemaCuts(tokens, stands), ...others);
+  const apart = stands.filter(
+    ({ item }) => item.alias === null && sharedNames.has(item.relation.name),
+  );
+  if (namesAlone(apart, tokens, stands)) throw new NoMerge('sharedName');
+  const cuts = stands.flatMap((stand) => tableCuts(stand, tokens, apart.includes(stand)));
+  cuts.push(...schemaCuts(tokens, stands, apart), ...others);
   // A star that is written out has a schema's name in it that would be cut, too.
   if (others.some((other) => cuts.some((cut) => isWithin(cut, other)))) throw new NoMerge('text');
   cuts.sort((a, b) => a.start - b.start || a.end - b.end);
@@ -147,7 +158,25 @@ export function engineText(
 const isWithin = (cut: Cut, other: Cut): boolean =>
   cut !== other && cut.start >= other.start && cut.end <= other.end && cut.end > cut.start;
 
-function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[] {
+/** True when the name of one of `apart` is anywhere without its schema, also as another's name or alias. */
+function namesAlone(
+  apart: readonly Stand[],
+  tokens: readonly Token[],
+  stands: readonly Stand[],
+): boolean {
+  const names = new Set(apart.map(({ item }) => item.relation.name));
+  return tokens.some((token, i) => {
+    if (!isName(token) || !names.has(nameOf(token)) || tokens[i - 1]?.text === '.') return false;
+    return !stands.some(({ span }) => i >= span.first && i <= span.last);
+  });
+}
+
+/** What a table without an alias is called, where its name alone would not tell it from others. */
+const fullName = ({ item, schema }: Stand): string =>
+  quoteName(`${schema ?? ''}.${item.relation.name}`);
+
+function tableCuts(stand: Stand, tokens: readonly Token[], isApart: boolean): Cut[] {
+  const { item, span, text } = stand;
   const { first, last, end } = span;
   // A star and TABLESAMPLE may stand by a table's name, not by a query; nor may ONLY, which means nothing there.
   const isQuery = text.startsWith('(');
@@ -161,7 +190,7 @@ function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[]
   const cuts: Cut[] = [name];
   if (item.alias === null) {
     const at = tokens[end]!.end;
-    const alias = quoteName(item.relation.name);
+    const alias = isApart ? fullName(stand) : quoteName(item.relation.name);
     if (at === name.end) cuts[0] = { ...name, text: `${name.text} AS ${alias}` };
     else cuts.push({ start: at, end: at, text: ` AS ${alias}` });
   }
@@ -176,8 +205,12 @@ function tableCuts({ item, span, text }: Stand, tokens: readonly Token[]): Cut[]
   return cuts;
 }
 
-/** `public.files.id` is `files.id` where the table has become one of another schema. */
-function schemaCuts(tokens: readonly Token[], stands: readonly Stand[]): Cut[] {
+/** `public.files.id` is `files.id`, or `"public.files".id`, where the table has become one of another schema. */
+function schemaCuts(
+  tokens: readonly Token[],
+  stands: readonly Stand[],
+  apart: readonly Stand[],
+): Cut[] {
   const cuts: Cut[] = [];
   for (const [i, token] of tokens.entries()) {
     const table = tokens[i + 2];
@@ -190,7 +223,12 @@ function schemaCuts(tokens: readonly Token[], stands: readonly Stand[]): Cut[] {
     if (named.length === 0 || stands.some(({ span }) => i >= span.first && i <= span.last))
       continue;
     if (tokens[i - 1]?.text === '.') throw new NoMerge('text');
-    cuts.push({ start: token.start, end: table.start, text: '' });
+    const own = named.find((stand) => apart.includes(stand));
+    cuts.push(
+      own === undefined
+        ? { start: token.start, end: table.start, text: '' }
+        : { start: token.start, end: table.end, text: fullName(own) },
+    );
   }
   return cuts;
 }

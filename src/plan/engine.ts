@@ -29,7 +29,7 @@ export function planEngine(
   for (const reason of NEVER) if (survey.hasReason(reason)) throw new NoMerge(reason);
   if (survey.lockingLevels > (locking === null ? 0 : 1)) throw new NoMerge('lockLimit');
   if (survey.asksShard) throw new NoMerge('shardFunction');
-  const whole = textOf({ ...context.input, uses: survey.uses }, survey.callsUnknown);
+  const whole = textOf({ ...context.input, uses: survey.uses }, survey);
   const texts = textsIn(whole);
   if (texts.some(asksType) && (survey.namesJoin || texts.some(meansRow))) throw new NoMerge('text');
   const places = texts.flatMap((text) => text.places);
@@ -127,8 +127,7 @@ function spreadOf(
       made.numbers.get(place) ?? leaves.length + beside.push(leafOf(place, needed, NOTHING_MORE));
     return [{ stand: { item, schema: table.schema, span }, table, classes, leaf: number - 1 }];
   });
-  const { sql, tokens } = whole;
-  const text = { sql, tokens, places, leaves: [...leaves, ...beside] };
+  const text = { ...whole, places, leaves: [...leaves, ...beside] };
   const broadcasts = orNone(() => broadcastsOf(text, streamed));
   return { broadcasts, beside: broadcasts.length > 0 ? beside : [] };
 }
@@ -161,7 +160,7 @@ function inputOf(whole: PlacedText, texts: readonly PlacedText[], need: InputNee
     return known;
   };
   const built = (around: PlacedText): string => {
-    const { sql, tokens, places } = around;
+    const { tokens, places } = around;
     const stands = places.flatMap((place): Stand[] => {
       const { item, span, inside } = place;
       const schema = place.table?.schema ?? null;
@@ -174,10 +173,10 @@ function inputOf(whole: PlacedText, texts: readonly PlacedText[], need: InputNee
       const text = tableoid === null ? copy : withTableoid(mark, leaves[number - 1]!);
       return [{ item, schema, span, text }];
     });
-    if (tableoid !== null) return engineText(sql, tokens, stands, tableoid.stars);
-    if (locking === null || sql !== whole.sql) return engineText(sql, tokens, stands);
+    if (tableoid !== null) return engineText(around, stands, tableoid.stars);
+    if (locking === null || around !== whole) return engineText(around, stands);
     const isCopied = (at: number) => stands.some(({ item }) => item.at === at);
-    return engineText(sql, tokens, stands, locking.cuts(isCopied));
+    return engineText(around, stands, locking.cuts(isCopied));
   };
   const marked = built(whole);
   const sql = withLeaves(marked, (n) => `pg_temp.drive_leaf_${n}`);

@@ -84,8 +84,12 @@ function surveyPart(part: Expression, walk: Walk): void {
   });
 }
 
-function addLeaf(walk: Walk, leaf: Leaf): Added {
-  walk.scope.leaves.push(leaf);
+function addLeaf({ scope, survey }: Walk, leaf: Leaf): Added {
+  const isShared = ({ name, schema }: Leaf) =>
+    name === leaf.name && schema !== null && schema !== leaf.schema;
+  if (leaf.name !== null && leaf.schema !== null && scope.leaves.some(isShared))
+    survey.context.sharedNames.add(leaf.name);
+  scope.leaves.push(leaf);
   return leaf;
 }
 
@@ -126,8 +130,7 @@ function addTable(
     const leaf = plainLeaf(item, table);
     const rest = { nullable, filters: [], keyColumn: null, view: null };
     survey.uses.push({ item, table, key: null, leaf, ...rest });
-    scope.leaves.push(leaf);
-    return { anchored: false, sharded: false };
+    return addLeaf(walk, leaf);
   }
   const made = shardedLeaf(table, alias, columnAliases, survey);
   const leaf = nullable ? { ...made, nullableKeys: new Set(made.keys.keys()) } : made;

@@ -148,11 +148,12 @@ function onOneShard(plan: Plan, refusal: SqlErrorFields): Plan {
 
 /** With the queries of views that tell the time in their places. Throws NoMerge. */
 function clockedOf({ timedViews }: Survey, context: PlanContext): Clocked | null {
-  const { sql, tokens } = context.input;
+  const { sharedNames, input } = context;
+  const { sql, tokens } = input;
   if (timedViews.length === 0) return withClock(context);
   // A view reads by the rights of its owner, whose rows may be others than the user's.
   if (timedViews.some((view) => view.secured)) throw new NoMerge('viewSecurity');
-  return withClock(context, withViews(sql, tokens, timedViews));
+  return withClock(context, withViews({ sql, tokens, sharedNames }, timedViews));
 }
 
 export function surveyFor(context: PlanContext): Survey {

@@ -78,6 +78,13 @@ export class Scope {
     return leaf.columns !== null && !leaf.columns.has(path.at(-1)!);
   }
 
+  /** True where the table of `schema` is not what its name alone means: another relation has that name. */
+  hides(schema: string, name: string): boolean {
+    const named = this.leaves.filter((leaf) => leaf.name === name);
+    if (named.length === 0) return this.parent?.hides(schema, name) ?? false;
+    return named.some((leaf) => leaf.schema !== schema);
+  }
+
   /** null: unknown, ambiguous or not certain. */
   find(path: readonly string[]): Found | null {
     const column = path.at(-1)!;

@@ -52,7 +52,8 @@ export function planSequenceRead(survey: Survey, context: PlanContext): Sequence
       stands.set(at, { item, schema: relation.schema, span, text });
     }
     if (stands.size === 0 && !callsData) return null;
-    const text = engineText(sql, tokens, [...stands.values()]);
+    const { sharedNames } = context;
+    const text = engineText({ sql, tokens, sharedNames }, [...stands.values()]);
     const marked = callsData ? withData(text) : text;
     return { how: 'sequences', sequences: readsAll ? null : sequences, marked };
   } catch (error) {

@@ -257,6 +257,7 @@ export class Survey {
       this.tellsTime ||= tellsTime(next);
       if (next.kind === 'call') this.call(next, place);
       else if (next.kind === 'column') this.#column(next.path, place);
+      else if (next.kind === 'star') this.#relationNamed(next.path, place);
       else if (next.kind === 'cast') {
         if (!isBuiltInType(next.type.schema, next.type.name)) this.needsHome = true;
         if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
@@ -269,12 +270,18 @@ export class Survey {
   /** Where a row lies means something on its own server only; its table has a name on all of them. */
   #column(path: readonly string[], place: Place): void {
     const name = path.at(-1)!;
+    this.#relationNamed(path.slice(0, -1), place);
     const isRoutine = this.context.input.catalog.hasRoutine(name);
     if (isRoutine && place.scope.lacks(path)) this.call(callOfRow(path), place);
     if (!SYSTEM_COLUMNS.has(name) || this.context.input.findsPlaces) return;
     if (name === 'tableoid') this.readsTableoid = true;
     else this.readsPlace = true;
     this.onlyOneShard('systemColumn');
+  }
+
+  #relationNamed(path: readonly string[], { scope }: Place): void {
+    const [name, schema] = [path.at(-1), path.at(-2)];
+    if (schema !== undefined && scope.hides(schema, name!)) this.context.sharedNames.add(name!);
   }
 
   /** A relation that is no sharded table. */

@@ -99,6 +99,10 @@ export const SEVERAL_SHARDS = {
     what: 'TABLESAMPLE by anything but numbers in a statement that cannot run shard by shard, or in a write whose rows are computed first',
     hint: 'Write the share of the rows as a number.',
   },
+  sharedName: {
+    what: 'a table named without its schema beside another of that name, which its schema tells apart',
+    hint: 'Give the tables aliases.',
+  },
   text: { what: 'a form of SELECT that cannot be split safely', hint: ONE_SHARD },
   declare: {
     what: 'DECLARE CURSOR of a statement whose rows are neither those of the shards nor what shard 0 can compute',

@@ -7,7 +7,7 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { Refusal } from './context.ts';
 import type { TableUse } from './engine-place.ts';
-import { engineText, type Stand, tableSpan } from './engine-text.ts';
+import { engineText, type Stand, tableSpan, type Wording } from './engine-text.ts';
 import type { Walk } from './from.ts';
 import type { KeyClass } from './key-class.ts';
 import { keepsOrder, type Leaf, type Level, mayTie, renamed } from './scope.ts';
@@ -55,19 +55,15 @@ const isSecured = ({ table, view }: TableUse): boolean =>
   table?.rowSecurity === true || (view?.uses.some(isSecured) ?? false);
 
 /** The text with the queries of views in their places. Throws NoMerge where these are not clear. */
-export function withViews(
-  sql: string,
-  tokens: readonly Token[],
-  views: readonly TimedView[],
-): string {
+export function withViews(wording: Wording, views: readonly TimedView[]): string {
   // A WITH query is surveyed at each of its uses.
   const byPlace = new Map(views.map((view) => [view.item.at, view]));
   const stands = [...byPlace.values()].map((view): Stand => {
-    const text = `(${withViews(view.sql, view.tokens, view.views)})`;
+    const text = `(${withViews({ ...wording, ...view }, view.views)})`;
     const { item, table } = view;
-    return { item, schema: table.schema, span: tableSpan(item, tokens), text };
+    return { item, schema: table.schema, span: tableSpan(item, wording.tokens), text };
   });
-  return engineText(sql, tokens, stands);
+  return engineText(wording, stands);
 }
 
 export function queryOf({ view }: Table): {

@@ -355,7 +355,8 @@ class Parts {
       const schema = tableOf(item.relation, context)?.schema ?? null;
       return [{ item, schema, span: tableSpan(item, tokens), text: this.#beforeName(name) }];
     });
-    return engineText(sql, tokens, stands).slice(first.start);
+    const { sharedNames } = context;
+    return engineText({ sql, tokens, sharedNames }, stands).slice(first.start);
   }
 
   #watchOf(run: Run, later: readonly Run[]): WithPart['watch'] {

@@ -3,7 +3,7 @@
 import { arrayOf } from '../execute/engine/array-parameter.ts';
 import { lockRows } from '../execute/locked-rows.ts';
 import { withoutHidden } from '../execute/merge/concat.ts';
-import { formatAt, resolveBound } from '../execute/parameters.ts';
+import { formatAt, resolveBound, rowsWanted } from '../execute/parameters.ts';
 import { RowSet } from '../execute/row-set.ts';
 import { type EngineLocks, IDENTITY } from '../plan/engine-plan.ts';
 import type { EngineInput, EngineMerge } from '../plan/plan.ts';
@@ -33,7 +33,7 @@ export async function openLockedEngine(
   const visible = run.description.fields?.length ?? 0;
   const tried = new Set<string>();
   const locked: Buffer[] = [];
-  let left = limit === null ? null : limit + offset;
+  let left = rowsWanted(limit, offset);
   for (let isFirst = true; ; isFirst = false) {
     const bound = left === null ? '' : ` LIMIT ${left + BigInt(tried.size)}`;
     const found = await find({ ...merge, ...bounded(merge, bound), locks: null }, locks, run);

@@ -1,6 +1,8 @@
 // Casts between types in binary format, as comparison operators of mixed types apply them.
 
-import { formatNumeric, numericFromBigint } from './numeric.ts';
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
+import { formatNumeric, numericFromBigint, powerOfTen } from './numeric.ts';
 import { decodeNumeric, encodeNumeric } from './numeric-binary.ts';
 import { TYPE } from './type-oid.ts';
 
@@ -24,7 +26,7 @@ export function comparisonType(a: number, b: number): number | null {
   return FLOATS.has(a) || FLOATS.has(b) ? TYPE.float8 : TYPE.numeric;
 }
 
-function isNumber(typeOid: number): boolean {
+export function isNumber(typeOid: number): boolean {
   return INTEGERS.has(typeOid) || FLOATS.has(typeOid) || typeOid === TYPE.numeric;
 }
 
@@ -47,8 +49,38 @@ function readInteger(typeOid: number, value: Buffer): bigint {
   return BigInt(typeOid === TYPE.int4 ? value.readInt32BE(0) : value.readInt16BE(0));
 }
 
+/** The number as a bigint, rounded as PostgreSQL's casts do. 22003 beyond its range, 0A000 for what is not finite. */
+export function toBigint(typeOid: number, value: Buffer): bigint {
+  if (INTEGERS.has(typeOid)) return readInteger(typeOid, value);
+  if (typeOid !== TYPE.numeric) return inRange(roundedToEven(readDouble(typeOid, value)));
+  const number = decodeNumeric(value);
+  if (number.kind !== 'finite') {
+    const message = `cannot convert ${number.kind === 'nan' ? 'NaN' : number.kind} to bigint`;
+    throw new SqlError({ code: SQLSTATE.featureNotSupported, message });
+  }
+  const half = (number.unscaled < 0n ? -1n : 1n) * (powerOfTen(number.scale) / 2n);
+  return inRange((number.unscaled + half) / powerOfTen(number.scale));
+}
+
+/** Source: rint() in dtoi8: of two nearest integers the even one. null: there is none near. */
+function roundedToEven(value: number): bigint | null {
+  if (!Number.isFinite(value)) return null;
+  const below = Math.floor(value);
+  const isUp = value - below > 0.5 || (value - below === 0.5 && below % 2 !== 0);
+  return BigInt(isUp ? below + 1 : below);
+}
+
+function inRange(value: bigint | null): bigint {
+  if (value !== null && BigInt.asIntN(64, value) === value) return value;
+  throw new SqlError({
+    code: SQLSTATE.numericValueOutOfRange,
+    message: 'bigint out of range',
+  });
+}
+
 /** Integers and numerics are rounded to the nearest double, as the server's casts do. */
 function readDouble(typeOid: number, value: Buffer): number {
+  if (typeOid === TYPE.float8) return value.readDoubleBE(0);
   if (typeOid === TYPE.float4) return value.readFloatBE(0);
   if (typeOid === TYPE.numeric) return Number(formatNumeric(decodeNumeric(value)));
   return Number(readInteger(typeOid, value));

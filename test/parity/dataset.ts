@@ -13,6 +13,8 @@ const SHARDED_DDL = `
   CREATE TABLE members (user_id int8 PRIMARY KEY, name text NOT NULL, country text);
   CREATE TABLE country (code text PRIMARY KEY, name text NOT NULL);
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+  CREATE SCHEMA kept;
+  CREATE TABLE kept.members (user_id int8 NOT NULL, n int8, name text);
   CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);
   CREATE TABLE thirds (user_id int8 NOT NULL, mood mood, part float8, made timestamptz);
   CREATE TABLE parted (user_id int8 NOT NULL, n int4, PRIMARY KEY (user_id, n)) PARTITION BY RANGE (n);
@@ -27,7 +29,9 @@ const SHARDED_DDL = `
   CREATE VIEW sizes AS SELECT files AS file, m.name FROM members m LEFT JOIN files ON files.size = m.user_id;
   CREATE VIEW matched AS SELECT files, m.name FROM members m JOIN files ON files.size = m.user_id;`;
 
-const HOME_DDL = `CREATE TABLE notes (id int4 PRIMARY KEY, body text);`;
+const HOME_DDL = `
+  CREATE TABLE notes (id int4 PRIMARY KEY, body text);
+  CREATE TABLE kept.notes (id int4 PRIMARY KEY, body text);`;
 
 const FILES = 140;
 const USERS = [0, 1, 2, 3, 4, 5, 7, 8, 11, 42, -1, -2, -17, 100_000, 2_147_483_648];
@@ -75,6 +79,7 @@ export async function createTables(plain: pg.Client, shards: readonly pg.Client[
   for (const client of [plain, shards[0]!]) {
     await client.query(HOME_DDL);
     await client.query(`INSERT INTO notes VALUES (1, 'one'), (2, 'two'), (3, NULL)`);
+    await client.query(`INSERT INTO kept.notes VALUES (2, 'kept'), (3, 'three'), (4, NULL)`);
   }
 }
 
@@ -82,6 +87,9 @@ export async function createTables(plain: pg.Client, shards: readonly pg.Client[
 export async function insertRows(client: pg.Client): Promise<void> {
   await client.query(`INSERT INTO files VALUES ${fileRows().join(', ')}`);
   await client.query(`INSERT INTO members VALUES ${memberRows().join(', ')}`);
+  await client.query(
+    `INSERT INTO kept.members VALUES (1, 42, 'one'), (2, 3, 'two'), (3, 8, NULL), (42, 99, 'none')`,
+  );
   await client.query(
     `INSERT INTO parted VALUES (1, 1), (2, 10), (42, 5), (42, 11), (-17, 5), (3, 9)`,
   );

@@ -28,6 +28,22 @@ export const FOUND: readonly string[] = [
   'SELECT a, d FROM (members m CROSS JOIN country c) AS j (a, b, c, d, e)',
   'SELECT j::text FROM (members m JOIN country c ON c.code > m.country) AS j',
   'SELECT j::text FROM (members m JOIN narrow n ON n.user_id < m.user_id) AS j',
+  // Tables of one name, told apart by their schemas.
+  'SELECT count(*) FROM kept.members, public.members',
+  'SELECT kept.members.n, members.* FROM kept.members, (SELECT * FROM public.members) x',
+  'SELECT kept.members.*, public.members.name FROM kept.members JOIN members ON kept.members.n = public.members.user_id',
+  'SELECT kept.members.n, (SELECT count(*) FROM members WHERE public.members.user_id = kept.members.n) FROM kept.members',
+  'SELECT kept.members.n, (SELECT max(public.members.user_id) FROM members WHERE public.members.user_id < kept.members.n) FROM kept.members',
+  'SELECT public.members.user_id FROM members WHERE NOT EXISTS (SELECT FROM kept.members WHERE kept.members.n = public.members.user_id)',
+  'SELECT (SELECT string_agg((kept.members.*)::text, NULL) FROM public.members) FROM kept.members',
+  'SELECT f.id FROM files f WHERE f.size IN (SELECT kept.members.n FROM kept.members WHERE kept.members.n IN (SELECT public.members.user_id FROM members))',
+  'SELECT kept.notes.body, public.notes.body, f.id FROM kept.notes JOIN public.notes ON kept.notes.id = public.notes.id JOIN files f ON f.size = kept.notes.id',
+  'SELECT kept.notes.body, (SELECT public.notes.body FROM public.notes WHERE public.notes.id = kept.notes.id), f.id FROM kept.notes JOIN files f ON f.size = kept.notes.id',
+  'WITH members AS (SELECT public.members.user_id FROM public.members WHERE public.members.user_id < 5) SELECT * FROM members JOIN kept.members k ON k.n = members.user_id',
+  // LIMIT as clients write it that want all rows behind an OFFSET.
+  'SELECT id, user_id FROM files ORDER BY id, user_id LIMIT 9223372036854775807 OFFSET 135',
+  'SELECT tag, count(*) FROM files GROUP BY tag ORDER BY tag LIMIT 9223372036854775807 OFFSET 9223372036854775807',
+  'SELECT id, user_id FROM files ORDER BY id, user_id LIMIT 9223372036854775807 OFFSET 135 FOR UPDATE',
   // A function of a row, and rows that a view shows.
   'SELECT titled(f), count(*) FROM files f GROUP BY 1',
   'SELECT titled(f), rank() OVER (ORDER BY f.size, f.id, f.user_id) FROM files f',

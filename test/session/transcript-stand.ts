@@ -9,6 +9,7 @@ import { copyScripts } from './copy-scripts.ts';
 import { driverScripts } from './driver-scripts.ts';
 import { extendedScripts } from './extended-scripts.ts';
 import { portalScripts } from './portal-scripts.ts';
+import { rowBoundScripts } from './row-bound-scripts.ts';
 import { simpleScripts } from './simple-scripts.ts';
 import { stateScripts } from './state-scripts.ts';
 import { stringScripts } from './string-scripts.ts';
@@ -19,6 +20,7 @@ export const SCRIPTS = Object.entries({
   'The extended protocol': extendedScripts,
   'A command of transactions': commandScripts,
   'A portal': portalScripts,
+  'LIMIT and OFFSET by a parameter': rowBoundScripts,
   'The state of a session': stateScripts,
   'A string of statements': stringScripts,
   'A function call': callScripts,
