@@ -214,7 +214,7 @@ function checkReference(table: Table, { ddl }: UtilityStatement, context: PlanCo
   if (table.kind === 'reference' && ddl.columns.some((column) => column.computed)) {
     throw new Refusal(refused('referenceColumn'));
   }
-  if (table.kind === 'reference' && !isSteady(ddl.conversions)) {
+  if (table.kind === 'reference' && !isSteady(ddl.conversions, context)) {
     throw new Refusal(refused('referenceType'));
   }
 }
@@ -295,8 +295,7 @@ function planFromQuery(
   }
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
   // What each shard might fill with other rows one shard fills for all.
-  const readsView = read.some((relation) => context.table(relation)?.view !== undefined);
-  if (!isView && (readsView || !isSteady(query))) return traits;
+  if (!isView && !isSteady(query, context)) return traits;
   const creates: NewTable = { relation: target, kind: 'reference', keyColumn: null };
   return everywhere(traits, { creates: [creates] });
 }

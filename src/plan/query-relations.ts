@@ -1,11 +1,11 @@
 // Query relations: the tables and views that a query reads, without its WITH queries.
 
-import type { RelationName, SelectStatement, With } from '../sql/statement.ts';
+import type { RelationName, With } from '../sql/statement.ts';
 
-/** At any depth. A WITH query that is not recursive may read a table of its own name. */
-export function relationsIn(query: SelectStatement): RelationName[] {
+/** Those that are read, at any depth. A WITH query that is not recursive may read a table of its own name. */
+export function relationsIn(tree: object): RelationName[] {
   const relations: RelationName[] = [];
-  collect(query, new Set(), relations);
+  collect(tree, new Set(), relations);
   return relations;
 }
 

@@ -17,7 +17,7 @@ import type { Plan, ReferenceMerge } from './plan.ts';
 import { attempt, refusedPlan, routedPlan } from './routed.ts';
 import type { Scope } from './scope.ts';
 import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.ts';
-import { checkSteadyNodes, passes } from './steady.ts';
+import { checkSteady, isSteadyRelation, passes, showsSteadily } from './steady.ts';
 import type { Survey } from './survey.ts';
 import { refused } from './unsupported.ts';
 import { surveyUnused } from './with.ts';
@@ -31,6 +31,9 @@ export function planReferenceWrite(
 ): Plan | null {
   if (context.table(statement.relation)?.kind !== 'reference') return null;
   const table = targetTable(statement.relation, survey)!;
+  if (table.shown !== undefined && !showsSteadily(statement.relation, context)) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
   if (inserts(statement) && table.shown?.hidesDefaults === true) {
     throw new Refusal(refused('referenceUnsteady'));
   }
@@ -46,7 +49,7 @@ export function planReferenceWrite(
       // The rows are the same everywhere, and so must be what is done with them.
       const { returning } = statement;
       const { conflict } = withoutSteadyDefaults(statement, context) as InsertStatement;
-      checkSteadyNodes({ conflict, returning }, context.input.isTimed ? 'no time' : 'its time');
+      checkSteady({ conflict, returning }, context, context.input.isTimed ? 'no time' : 'its time');
       return computed('INSERT', make);
     }
   } else {
@@ -69,7 +72,7 @@ export function planReferenceWrite(
   }
   checkPins(context);
   const byRows = statement.kind === 'insert' && (statement.conflict?.assignments.length ?? 0) === 0;
-  if (!byRows) checkSteady(statement, table, survey);
+  if (!byRows) checkRepeatable(statement, table, survey);
   const merge: ReferenceMerge = {
     how: 'reference',
     rows: byRows ? rowsOf(statement, table, context) : null,
@@ -109,7 +112,7 @@ function planReferenceMerge(
   } = withoutSteadyDefaults(statement, context) as MergeStatement;
   const isSteady = passes(() => {
     checkFilled(statement, table, context);
-    checkSteadyNodes(actions);
+    checkSteady(actions, context);
   });
   const decides = isSteady ? 'shard' : 'query';
   return computed('MERGE', () => mergeRows(statement, table, scope, survey, context, decides));
@@ -126,7 +129,7 @@ function computed(
 }
 
 const isRepeatable = (statement: WritingStatement, table: Table, survey: Survey): boolean =>
-  passes(() => checkSteady(statement, table, survey));
+  passes(() => checkRepeatable(statement, table, survey));
 
 /** The INSERT as the home shard is sent it: with the whole row behind what the client wants back. */
 function rowsOf(
@@ -151,10 +154,16 @@ function rowsOf(
  * A statement that every shard runs by itself must do the same on each: constants, parameters,
  * reference tables and functions whose answer depends on nothing else.
  */
-function checkSteady(statement: WritingStatement, table: Table, survey: Survey): void {
+function checkRepeatable(statement: WritingStatement, table: Table, survey: Survey): void {
+  const { context } = survey;
   if (survey.readsHome) throw new Refusal(refused('mixed'));
-  checkFilled(statement, table, survey.context);
-  checkSteadyNodes(withoutSteadyDefaults(statement, survey.context));
+  checkFilled(statement, table, context);
+  checkSteady(withoutSteadyDefaults(statement, context), context);
+  // Of several rows that match, an UPDATE takes the one that is met first.
+  const takesFirst = statement.kind === 'update' && statement.from.length > 0;
+  if (takesFirst || !isSteadyRelation(statement.relation, context)) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
 }
 
 /** Every shard would evaluate a default by itself. */

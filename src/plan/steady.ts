@@ -1,13 +1,17 @@
 // Steady: what gives the same on every shard, as every copy of a reference table needs it.
 
 import type { Call, Expression } from '../sql/expression.ts';
-import { Refusal } from './context.ts';
+import type { RelationName } from '../sql/statement.ts';
+import { type PlanContext, Refusal } from './context.ts';
 import { isScalar } from './functions.ts';
+import { relationsIn } from './query-relations.ts';
 import { tellsTime } from './splice.ts';
 import { refused } from './unsupported.ts';
+import { queryOf } from './view.ts';
 
 /** Whether no part of the tree may have another value on another shard that has the same rows. */
-export const isSteady = (tree: object): boolean => passes(() => checkSteadyNodes(tree));
+export const isSteady = (tree: object, context: PlanContext): boolean =>
+  passes(() => checkSteady(tree, context));
 
 export function passes(check: () => void): boolean {
   try {
@@ -20,22 +24,51 @@ export function passes(check: () => void): boolean {
 }
 
 /**
- * Throws Refusal. `time`: that of the transaction is written out before the statement is planned to be run, for all shards;
- * what still asks for it then would be told by each shard.
+ * Throws Refusal. `time`: that of the transaction is written out before the statement is planned to be run,
+ * for all shards; what still asks for it then would be told by each shard.
  */
-export function checkSteadyNodes(tree: object, time: 'its time' | 'no time' = 'no time'): void {
+export function checkSteady(
+  tree: object,
+  context: PlanContext,
+  time: 'its time' | 'no time' = 'no time',
+): void {
   const open: unknown[] = [tree];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (typeof next !== 'object' || next === null) continue;
     const node = next as Expression;
-    if (!isSteadyNode(node) && !(time === 'its time' && asksItsTime(node)))
-      throw new Refusal(refused('referenceUnsteady'));
-    const { limit, offset } = next as { limit?: unknown; offset?: unknown };
-    if ((limit ?? null) !== null || (offset ?? null) !== null) {
+    const isTold = time === 'its time' && asksItsTime(node);
+    if (takesByOrder(next) || !(isSteadyNode(node) || isTold)) {
       throw new Refusal(refused('referenceUnsteady'));
     }
     open.push(...Object.values(next).filter((part) => part !== undefined));
   }
+  if (!relationsIn(tree).every((relation) => isSteadyRelation(relation, context))) {
+    throw new Refusal(refused('referenceUnsteady'));
+  }
+}
+
+/** What is taken of rows depends on how they lie: LIMIT, DISTINCT ON, TABLESAMPLE, ARRAY(SELECT …). */
+function takesByOrder(node: object): boolean {
+  const { limit, offset, distinct, sampled, link } = node as { [field: string]: unknown };
+  if ((limit ?? offset ?? null) !== null) return true;
+  return distinct === 'on' || sampled === true || link === 'array';
+}
+
+/** A view gives what its query does; one that keeps its rows was steady when it was made. */
+export function isSteadyRelation(relation: RelationName, context: PlanContext): boolean {
+  const table = context.table(relation);
+  if (table?.view === undefined || table.view.materialized) return true;
+  return passes(() => checkSteady(queryOf(table).query, context));
+}
+
+/** Whether what is written through a view are the same rows on every shard. */
+export function showsSteadily(relation: RelationName, context: PlanContext): boolean {
+  const table = context.table(relation);
+  if (table?.view === undefined || table.view.materialized) return true;
+  const { body } = queryOf(table).query;
+  if (body.kind !== 'simple' || (body.where !== null && !isSteady(body.where, context)))
+    return false;
+  return body.from.every((item) => item.kind !== 'table' || showsSteadily(item.relation, context));
 }
 
 /** Nodes of the tree whose value may differ from shard to shard are not. */
@@ -68,7 +101,8 @@ const TIME = new Set([
   'age',
   'current_setting',
 ]);
-const STEADY_AGGREGATES = new Set(['count', 'sum', 'min', 'max', 'avg', 'bool_and', 'bool_or']);
+/** Not of sums: those of floats depend on the order of the rows. */
+const STEADY_AGGREGATES = new Set(['count', 'min', 'max', 'bool_and', 'bool_or']);
 
 function isSteadyCall(call: Call): boolean {
   if (call.schema !== null && call.schema !== 'pg_catalog') return false;
