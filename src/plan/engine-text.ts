@@ -2,6 +2,7 @@
 
 import { quoteName } from '../base/quote.ts';
 import { closing } from '../sql/clause.ts';
+import { identifierOf } from '../sql/identifier.ts';
 import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { NoMerge } from './splice.ts';
@@ -32,8 +33,7 @@ export interface Stand {
 export const isName = ({ kind }: Token): boolean => kind === 'word' || kind === 'name';
 
 /** The name a token means. */
-export const nameOf = ({ kind, text }: Token): string =>
-  kind === 'name' ? text.slice(1, -1).replaceAll('""', '"') : text;
+export const nameOf = (token: Token): string => identifierOf(token);
 
 /** What the rest of the statement calls the table. */
 export const visibleName = ({ alias, relation }: TableItem): string => alias ?? relation.name;

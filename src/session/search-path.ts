@@ -1,5 +1,6 @@
 // Search path: the schemas in which servers look names up for a session, as whoever it has become.
 
+import { foldedWord } from '../sql/identifier.ts';
 import { tokenize } from '../sql/token.ts';
 import type { SchemaRights } from '../topology/schema-rights.ts';
 
@@ -16,7 +17,7 @@ export function pathOf(assignment: string): readonly string[] {
 function unquoted(text: string): string {
   if (text.startsWith('"')) return text.slice(1, -1).replaceAll('""', '"');
   if (text.startsWith("'")) return text.slice(1, -1).replaceAll("''", "'");
-  return text.toLowerCase();
+  return foldedWord(text);
 }
 
 /** `ROLE alice`, `role TO 'alice'`, `SESSION AUTHORIZATION alice` → alice; null: nobody else. */

@@ -1,5 +1,6 @@
 // Tokens: a statement's text cut as PostgreSQL's scanner cuts it, with character offsets.
 
+import { foldedWord } from './identifier.ts';
 import {
   bitsEnd,
   blockCommentEnd,
@@ -127,7 +128,7 @@ function wordAt(
     if (quote === QUOTE) return make('string', continuedEnd(sql, end + 1, quotedEnd));
     if (quote === DOUBLE_QUOTE) return make('name', quotedEnd(sql, end + 1));
   }
-  return { kind: 'word', start, end, text: sql.slice(start, end).toLowerCase() };
+  return { kind: 'word', start, end, text: foldedWord(sql.slice(start, end)) };
 }
 
 const ALLOWS_TRAILING_SIGN = /[~!@#^&|`?%]/;

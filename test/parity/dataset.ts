@@ -15,6 +15,7 @@ const SHARDED_DDL = `
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
   CREATE SCHEMA kept;
   CREATE TABLE kept.members (user_id int8 NOT NULL, n int8, name text);
+  CREATE TABLE spelled (user_id int8 NOT NULL, "Übung" int4, "übung" int4, k int4, a_name_of_as_many_bytes_as_servers_keep_of_one_which_is_63_byte int4);
   CREATE TABLE narrow (user_id int4 NOT NULL, mood mood);
   CREATE TABLE thirds (user_id int8 NOT NULL, mood mood, part float8, made timestamptz);
   CREATE TABLE parted (user_id int8 NOT NULL, n int4, PRIMARY KEY (user_id, n)) PARTITION BY RANGE (n);
@@ -89,6 +90,9 @@ export async function insertRows(client: pg.Client): Promise<void> {
   await client.query(`INSERT INTO members VALUES ${memberRows().join(', ')}`);
   await client.query(
     `INSERT INTO kept.members VALUES (1, 42, 'one'), (2, 3, 'two'), (3, 8, NULL), (42, 99, 'none')`,
+  );
+  await client.query(
+    `INSERT INTO spelled VALUES (1, 1, 10, 7, 3), (2, 2, 20, 8, 3), (3, 3, 10, 9, 5)`,
   );
   await client.query(
     `INSERT INTO parted VALUES (1, 1), (2, 10), (42, 5), (42, 11), (-17, 5), (3, 9)`,

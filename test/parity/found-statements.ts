@@ -40,6 +40,14 @@ export const FOUND: readonly string[] = [
   'SELECT kept.notes.body, public.notes.body, f.id FROM kept.notes JOIN public.notes ON kept.notes.id = public.notes.id JOIN files f ON f.size = kept.notes.id',
   'SELECT kept.notes.body, (SELECT public.notes.body FROM public.notes WHERE public.notes.id = kept.notes.id), f.id FROM kept.notes JOIN files f ON f.size = kept.notes.id',
   'WITH members AS (SELECT public.members.user_id FROM public.members WHERE public.members.user_id < 5) SELECT * FROM members JOIN kept.members k ON k.n = members.user_id',
+  // Names as they may be written: letters that are not folded, escapes, more than a server keeps.
+  'SELECT Übung, rank() OVER (ORDER BY übung) FROM spelled',
+  'SELECT count(DISTINCT Übung), count(DISTINCT ü.übung) FROM spelled ü',
+  'SELECT (SELECT count(DISTINCT Übung) FROM spelled), s.Übung FROM (SELECT übung AS "Übung" FROM spelled) s',
+  String.raw`SELECT U&"\00DCbung", rank() OVER (ORDER BY U&"\+0000fcbung") FROM spelled`,
+  String.raw`SELECT (SELECT count(*) FROM spelled s WHERE U&"\006b" > m.user_id) FROM members m`,
+  'SELECT a_name_of_as_many_bytes_as_servers_keep_of_one_which_is_63_byteXYZ, count(DISTINCT k) FROM spelled GROUP BY 1',
+  'SELECT max("a_name_of_as_many_bytes_as_servers_keep_of_one_which_is_63_byte-") - count(DISTINCT k) FROM spelled',
   // LIMIT as clients write it that want all rows behind an OFFSET.
   'SELECT id, user_id FROM files ORDER BY id, user_id LIMIT 9223372036854775807 OFFSET 135',
   'SELECT tag, count(*) FROM files GROUP BY tag ORDER BY tag LIMIT 9223372036854775807 OFFSET 9223372036854775807',
