@@ -53,6 +53,8 @@ export function partsOf(
   const count = members.length - (counted === 'main' ? 1 : 2);
   const input = { sql, tokens, recursive, context };
   const made = new Parts(members, input, 'inTurn').merge(count);
+  // The only part is the statement itself, which would be taken apart again, and so for ever.
+  if (made.parts.length === 1) throw new NoMerge('writingWith');
   if (made.parts.every(({ watch }) => watch === null)) return made;
   const readBefore = attempt(() => new Parts(members, input, 'before').merge(count));
   return 'how' in readBefore ? { ...made, readBefore } : made;
