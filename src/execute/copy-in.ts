@@ -285,6 +285,8 @@ export class CopyIn implements CopySink, CopyInShardEvents {
   }
 
   notice(shard: CopyInShard, fields: ErrorFields): void {
+    // Of copies, which all take the same rows, one speaks for all.
+    if (this.#request.merge.key === null && shard !== this.#shards[0]) return;
     if (this.#skipped.take(fields)) return;
     this.#request.notice(this.#translated(shard, fields));
   }

@@ -15,6 +15,8 @@ import type { Transaction } from './transaction.ts';
 
 export interface EverywhereRequest {
   readonly sql: string;
+  /** Another statement behind it, in the same transaction. */
+  readonly behind: string | null;
   readonly merge: EverywhereMerge;
   /** In shard order; the home shard is the first. */
   readonly shards: readonly number[];
@@ -72,10 +74,11 @@ export async function runInTransaction(
   const ofOneShard = await sequencesOfOneShard(home, merge.creates);
   const spread = [...narrow, ...alike].filter((name) => !ofOneShard.has(name));
   const numbering = await numberedAnew(home, spread, merge.alters);
+  const behind = request.behind === null ? numbering : [...numbering, request.behind];
   // At once where what is changed is this transaction's own: no order of locks is to be kept.
   await onEach(done, async (each) => {
     for (const sequence of spread) await query(each, spreadSql(sequence));
-    for (const sql of numbering) await query(each, sql);
+    for (const sql of behind) await query(each, sql);
   });
   if (merge.restarts) for (const each of done) await queryAsLogin(each, ALIGN_SQL);
   // Shard by shard: those of tables that are gone are forgotten, too, which others may do at the same time.

@@ -28,6 +28,7 @@ import { refusedFor, refusedPlan } from './routed.ts';
 import { hidesTable, mayShowCopy } from './shadow.ts';
 import { isSteady } from './steady.ts';
 import { withoutHomeTables } from './table-list.ts';
+import { alterTellsTime } from './timed-alter.ts';
 import { type RefusedReason, refused } from './unsupported.ts';
 
 const ALL = { kind: 'all' } as const;
@@ -39,6 +40,7 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
   creates: [],
   converts: [],
   alters: [],
+  tellsTime: false,
   restarts: false,
   onlyAtHome: null,
   elsewhere: null,
@@ -205,7 +207,8 @@ function planAlterTable(
     statement.node === 'AlterTableStmt' ? [{ relation: target!, keyColumn, added }] : [];
   const converts = conversions(table, ddl, context);
   const mode = ddl.concurrently ? 'each' : 'transaction';
-  return everywhere(traits, { mode, restarts, alters, converts, creates });
+  const tellsTime = alters.length > 0 && alterTellsTime(context.input.tokens);
+  return everywhere(traits, { mode, restarts, alters, converts, creates, tellsTime });
 }
 
 /** Columns of a reference table must be filled alike on every shard. */

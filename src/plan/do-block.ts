@@ -53,8 +53,12 @@ function planOf(sql: string, parts: DdlParts): Plan | null {
 /** What all of them need of one transaction; null: no transaction can do it. */
 function together(merges: readonly EverywhereMerge[]): Partial<EverywhereMerge> | null {
   const fits = merges.every(
-    ({ mode, onlyAtHome, elsewhere, converts }) =>
-      mode === 'transaction' && onlyAtHome === null && elsewhere === null && converts.length === 0,
+    ({ mode, onlyAtHome, elsewhere, converts, tellsTime }) =>
+      mode === 'transaction' &&
+      onlyAtHome === null &&
+      elsewhere === null &&
+      converts.length === 0 &&
+      !tellsTime,
   );
   if (!fits) return null;
   return {

@@ -41,6 +41,8 @@ export interface EverywhereMerge {
   readonly converts: readonly ConvertedTable[];
   /** Tables that it may leave with rows, or keys, that are wrong over the shards. */
   readonly alters: readonly AlteredTable[];
+  /** It gives rows that are there the time of its transaction: see timedAlter. */
+  readonly tellsTime: boolean;
   /** It may have set sequences to the same value on every shard. */
   readonly restarts: boolean;
   /** Refused with this unless the home shard turns out to be alone. */

@@ -14,13 +14,13 @@ export const namesTime = (tokens: readonly Token[]): boolean =>
  * The text with `value`, SQL of a timestamptz, in place of each of them; null where there is none.
  * Times that are not the transaction's (statement_timestamp, clock_timestamp) and those that a string
  * without its type means stay what they are. Columns keep their names: `inner`, those that something around a
- * query or ORDER BY may call by them; `all`, also those that a client is told.
+ * query or ORDER BY may call by them; `all`, also those that a client is told; `none`, where there is no query.
  */
 export function timedText(
   sql: string,
   tokens: readonly Token[],
   value: string,
-  columns: 'inner' | 'all',
+  columns: 'inner' | 'all' | 'none',
 ): string | null {
   const names = namesIn(tokens);
   const lists = new Lists();
@@ -33,7 +33,8 @@ export function timedText(
     const own = time.of(value);
     const { name } = time;
     const isNamed = name !== null && (columns === 'all' || lists.depth > 0 || names.has(name));
-    const isColumn = isNamed && !lists.isOfValues && startsItem(tokens, time.first);
+    const isColumn =
+      columns !== 'none' && isNamed && !lists.isOfValues && startsItem(tokens, time.first);
     text += sql.slice(from, tokens[time.first]!.start);
     if (isColumn) text += `(SELECT ${own} AS ${name})`;
     else text += time.opens ? own : `(${own})`;

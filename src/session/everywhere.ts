@@ -11,6 +11,7 @@ import {
 } from '../execute/everywhere.ts';
 import { formatAt } from '../execute/parameters.ts';
 import type { EverywhereMerge } from '../plan/plan.ts';
+import { type TimedAlter, timedAlter } from '../plan/timed-alter.ts';
 import { type QueryResult, query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
@@ -18,9 +19,11 @@ import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts'
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRowBody } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
+import { startOf } from './clock.ts';
 import type { SessionContext } from './context.ts';
 import type { Execution } from './execution.ts';
 import { answerGathered } from './portal-rows.ts';
+import { thrownInWritten } from './rewritten.ts';
 import type { SessionState } from './state.ts';
 import { moveTable } from './table-kind.ts';
 
@@ -101,8 +104,10 @@ async function answerOf(
   if ((mode === 'each' && inBlock) || (mode === 'block' && !inBlock)) {
     return withConnection(HOME_SHARD, (home) => query(home, sql, onNotice));
   }
+  const timed = merge.tellsTime ? await withTime(sql, merge, state, context) : null;
   const request: EverywhereRequest = {
-    sql,
+    sql: timed?.sql ?? sql,
+    behind: timed?.defaults ?? null,
     merge,
     shards: mode === 'servers' ? onePerServer(shards) : all,
     onNotice,
@@ -112,9 +117,26 @@ async function answerOf(
   for (const { relation, kind, keyColumn: key } of merge.converts) {
     await moveTable({ table: relationSql(relation), kind, key }, transaction, state, context);
   }
-  const answer = await runInTransaction(transaction, request);
+  const answer = await runInTransaction(transaction, request).catch((error: unknown) => {
+    throw thrownInWritten(error, { written: sql, sent: request.sql });
+  });
   if (!inBlock) await state.endTransaction('commit');
   return answer;
+}
+
+/** All shards give rows the time at which the first of the transaction began. */
+async function withTime(
+  sql: string,
+  { alters }: EverywhereMerge,
+  state: SessionState,
+  context: SessionContext,
+): Promise<TimedAlter> {
+  const { catalog } = context.topology();
+  const path = state.searchPath ?? undefined;
+  const tables = alters.map(({ relation: { schema, name } }) => catalog.table(schema, name, path));
+  const has = (column: string) =>
+    tables.some((table) => table?.columns.some(({ name }) => name === column));
+  return timedAlter(sql, await startOf(state), has);
 }
 
 function onePerServer(shards: readonly Shard[]): number[] {

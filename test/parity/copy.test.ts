@@ -109,6 +109,19 @@ describe('REJECT_LIMIT counts over all shards', () => {
   }
 });
 
+test('the copies of a reference table tell once what they have skipped', async () => {
+  await plain.rows('CREATE TABLE rate (code text PRIMARY KEY, n int)');
+  await proxy.rows('CREATE TABLE rate (code text PRIMARY KEY, n int)');
+  await proxy.rows(`SELECT create_reference_table('rate')`);
+  for (const options of ['', ', LOG_VERBOSITY verbose', ', REJECT_LIMIT 2', ', REJECT_LIMIT 1']) {
+    const sql = `COPY rate FROM STDIN (ON_ERROR ignore${options})`;
+    const data = [Buffer.from('a\tx\nb\t2\nc\ty\n')];
+    for (const client of [plain, proxy]) await client.rows('DELETE FROM rate');
+    expect(await copyIn(proxy, sql, data), sql).toEqual(await copyIn(plain, sql, data));
+  }
+  for (const client of [plain, proxy]) await client.rows('DROP TABLE rate');
+});
+
 test('COPY … FREEZE of an older table is refused by the servers', async () => {
   const sql = 'COPY copied FROM STDIN (FREEZE)';
   const one = await copyIn(plain, sql, [Buffer.from('1\t1\ta\tb\n')]);

@@ -80,6 +80,42 @@ it('a column that is there already keeps its values', async () => {
   await proxy.query('DROP TABLE t');
 });
 
+it('rows of all shards get the time of one transaction, and the column its default', async () => {
+  await proxy.query('CREATE TABLE t (user_id int, made timestamptz)');
+  await proxy.query(`INSERT INTO t ${INSERT}`);
+  await proxy.query(`ALTER TABLE IF EXISTS ONLY t ADD late timestamptz NOT NULL DEFAULT now(),
+    ADD COLUMN IF NOT EXISTS "Day" date CONSTRAINT c NOT NULL DEFAULT date_trunc('day', CURRENT_TIMESTAMP) CHECK ("Day" > '2020-01-01'),
+    ADD COLUMN IF NOT EXISTS made timestamptz DEFAULT now(), ADD COLUMN n int DEFAULT 1,
+    ALTER made TYPE timestamp USING coalesce(made, CASE WHEN now() > '2020-01-01' THEN now() END)`);
+  const times = 'count(DISTINCT late) + count(DISTINCT made) + count(DISTINCT "Day")';
+  expect(await one(`SELECT ${times} FROM t`)).toBe('3');
+  expect(await one(`SELECT count(*) FROM t WHERE made = late AND n = 1`)).toBe('9');
+  const DEFAULTS = `SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = 't'::regclass AND a.attnum > 1 ORDER BY a.attnum`;
+  const found = JSON.stringify([
+    { attname: 'made', pg_get_expr: null },
+    { attname: 'late', pg_get_expr: 'now()' },
+    { attname: 'Day', pg_get_expr: `date_trunc('day'::text, CURRENT_TIMESTAMP)` },
+    { attname: 'n', pg_get_expr: '1' },
+  ]);
+  expect(await onShards(DEFAULTS)).toEqual([found, found, found]);
+  await proxy.query('BEGIN');
+  await proxy.query('INSERT INTO t (user_id) VALUES (1)');
+  await proxy.query('ALTER TABLE t ADD COLUMN later timestamptz DEFAULT now()');
+  expect(await one('SELECT count(*) FROM t WHERE later = now()')).toBe('10');
+  await proxy.query('COMMIT');
+  const position = await proxy
+    .query('ALTER TABLE t ADD x timestamptz DEFAULT now(), ALTER n TYPE int USING missing()')
+    .catch((error: pg.DatabaseError) => error.position);
+  expect(position).toBe('71');
+  const block = proxy.query(
+    'DO $$ BEGIN ALTER TABLE t ADD COLUMN x timestamptz DEFAULT now(); END $$',
+  );
+  await expect(block).rejects.toMatchObject({ code: '0A000' });
+  await proxy.query('DROP TABLE t');
+});
+
 it('rows of a reference table get the same on every shard, or nothing', async () => {
   await proxy.query('CREATE TABLE country (id int PRIMARY KEY, name text)');
   await proxy.query(`SELECT create_reference_table('country')`);
