@@ -43,8 +43,8 @@ export class PortalStream implements Receiver {
   readonly #batchRows: number;
   readonly #name = `drive_${randomUUID()}`;
   #rows: Buffer[] = [];
-  /** closed: the portal is at its end or gone. */
-  #state: 'asked' | 'suspended' | 'closed' = 'closed';
+  /** ended: at its end the portal still holds its tables, which nothing may change. closed: it is gone. */
+  #state: 'asked' | 'suspended' | 'ended' | 'closed' = 'closed';
   #hasMore = false;
   #error: Error | null = null;
   #settled: Promise<void> = Promise.resolve();
@@ -86,7 +86,7 @@ export class PortalStream implements Receiver {
         return batch;
       }
       if (this.#error !== null) throw this.#error;
-      if (this.#state === 'closed') return null;
+      if (this.#state === 'ended' || this.#state === 'closed') return null;
       const portal = this.#name;
       const more = encodeExecute({ portal, maxRows: this.#batchRows });
       // By its columns the connection knows what oids are in the rows.
@@ -104,8 +104,9 @@ export class PortalStream implements Receiver {
   async discard(): Promise<void> {
     if (this.#state === 'asked') await this.#settled;
     this.#rows = [];
-    if (this.#state !== 'suspended' || this.#connection.closed) return;
+    if (this.#state === 'closed' || this.#connection.closed) return;
     await this.#ask([encodeClose({ target: 'portal', name: this.#name })]);
+    this.#state = 'closed';
   }
 
   #ask(messages: readonly Buffer[]): Promise<void> {
@@ -145,7 +146,8 @@ export class PortalStream implements Receiver {
   }
 
   finished(): void {
-    this.#state = this.#hasMore && this.#error === null ? 'suspended' : 'closed';
+    if (this.#error !== null) this.#state = 'closed';
+    else this.#state = this.#hasMore ? 'suspended' : 'ended';
     this.#settle();
   }
 

@@ -52,6 +52,24 @@ const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
     query('COMMIT'),
     more('p', 3),
   ],
+  'a table that it has read to its end may be changed': [
+    ...[
+      'SELECT id FROM files WHERE id < 5 ORDER BY id',
+      'SELECT id FROM files ORDER BY id LIMIT 3',
+      'SELECT user_id, count(*) FROM files GROUP BY user_id ORDER BY user_id',
+    ].flatMap((sql) => [
+      query('BEGIN'),
+      portal(sql, '', 2),
+      more('', 0),
+      query('ALTER TABLE files ADD COLUMN note text'),
+      query('ROLLBACK'),
+      query('BEGIN'),
+      portal(sql, 'p', 1),
+      step([say.close('portal', 'p'), say.sync]),
+      query('TRUNCATE files'),
+      query('ROLLBACK'),
+    ]),
+  ],
   'what the transaction changes meanwhile is not in its rows': [
     query('BEGIN'),
     portal(ORDERED, 'p', 1),
