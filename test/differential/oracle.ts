@@ -276,9 +276,9 @@ class Variations {
     return difference({ ...given, columns }, other, this.#order !== null, sql) === null;
   }
 
-  /** An error of a query whose value no row asks for. */
+  /** An error of a query whose value no row asks for, or none before another error. */
   async #isUnasked(given: Given, other: Given): Promise<boolean> {
-    if (!isAnswered(given) || given.rows.length > 0 || isAnswered(other)) return false;
+    if (isAnswered(other) || (isAnswered(given) && given.rows.length > 0)) return false;
     const { protocol, keeping, returned } = this.#question;
     for (const each of returned) {
       const value = { ...each, sql: `SELECT (${each.sql})` };
