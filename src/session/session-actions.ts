@@ -173,9 +173,10 @@ async function setInTransaction(
   if (setsModes(action)) await takeOwedSnapshot(transaction);
   if (transaction.participants.size === 0) await transaction.enlist(HOME_SHARD);
   const [first, ...others] = transaction.participants.values();
-  await relayOn(first!);
   if (transaction.apart !== null) others.push(transaction.apart);
+  // Before the client is answered: SET CONSTRAINTS … IMMEDIATE may fail on any of them.
   for (const connection of others) await query(connection, sql);
+  await relayOn(first!);
   if (setsModes(action)) transaction.recordModes(sql);
   else transaction.record(sql, changeOf(action, state));
   if (isLocal(action)) return;

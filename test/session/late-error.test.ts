@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { errorCode, RawClient, rowsOf, statusOf } from '../support/raw-client.ts';
+import { errorCode, letters, RawClient, rowsOf, statusOf } from '../support/raw-client.ts';
 
 /** Shard 0 gives the row that is wanted; shard 1 fails at its own. */
 const LIMITED = 'SELECT 1 / (user_id - 1) FROM late LIMIT 1';
@@ -46,4 +46,17 @@ describe('An error of a shard behind the last row', () => {
     expect(errorCode(answer)).toBe('22012');
     expect(await client.rows('SELECT count(*) FROM late')).toEqual([['2']]);
   });
+});
+
+it('SET CONSTRAINTS … IMMEDIATE is not done where a shard refuses what it has put off', async () => {
+  await client.rows(
+    'CREATE TABLE seats (user_id bigint, place int, UNIQUE (user_id, place) DEFERRABLE)',
+  );
+  await client.rows('INSERT INTO seats VALUES (1, 1), (2, 1)');
+  await client.rows('BEGIN; SET CONSTRAINTS ALL DEFERRED');
+  await client.rows('INSERT INTO seats VALUES (2, 2), (1, 1)');
+  const refused = await client.query('SET CONSTRAINTS ALL IMMEDIATE');
+  expect([letters(refused), errorCode(refused), statusOf(refused)]).toEqual(['EZ', '23505', 'E']);
+  await client.rows('ROLLBACK');
+  await client.rows('DROP TABLE seats');
 });
