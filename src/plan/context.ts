@@ -84,6 +84,14 @@ export class PlanContext {
     return table;
   }
 
+  /** A temporary table of the session may stand before the one of home that the name was found to mean. */
+  mayBeHidden(relation: RelationName, { kind, schema }: Table): boolean {
+    const path = this.input.searchPath ?? [];
+    const temporary = path.indexOf('pg_temp');
+    if (relation.schema !== null || kind !== 'home' || temporary < 0) return false;
+    return temporary < path.indexOf(schema);
+  }
+
   /** The quoted name of a sequence whose ids the shards share; null for any other relation. */
   sequence({ schema, name }: RelationName): string | null {
     const { catalog, searchPath } = this.input;

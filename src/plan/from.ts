@@ -127,9 +127,11 @@ function addTable(
   if (table?.kind === 'shardedView') return addLeaf(walk, surveyView(item, table, walk, nullable));
   if (table?.kind !== 'sharded') {
     survey.relation(relation);
-    const leaf = plainLeaf(item, table);
+    const isHidden = table !== null && survey.context.mayBeHidden(relation, table);
+    const found = isHidden ? null : table;
+    const leaf = plainLeaf(item, found);
     const rest = { nullable, filters: [], keyColumn: null, view: null };
-    survey.uses.push({ item, table, key: null, leaf, ...rest });
+    survey.uses.push({ item, table: found, key: null, leaf, ...rest });
     return addLeaf(walk, leaf);
   }
   const made = shardedLeaf(table, alias, columnAliases, survey);

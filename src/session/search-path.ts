@@ -7,6 +7,9 @@ import type { SchemaRights } from '../topology/schema-rights.ts';
 /** Stands for the schema that is called as the role is. */
 const USER = '$user';
 
+/** The schema of the session's temporary tables. */
+const TEMPORARY = 'pg_temp';
+
 /** `search_path TO a, "B", 'c'`, or what stands behind TO → a, B, c. */
 export function pathOf(assignment: string): readonly string[] {
   const list = assignment.replace(/^\s*("?)search_path\1\s*(=|\bTO\b)\s*/i, '');
@@ -40,6 +43,8 @@ export function roleIn(assignments: ReadonlyMap<string, string>): string | null 
 interface PathSource {
   readonly path: readonly string[] | null;
   readonly role: string | null;
+  /** The session has temporary tables, which are found before all others where the path does not say so. */
+  readonly hasTemporary: boolean;
   readonly rights: SchemaRights;
 }
 
@@ -60,23 +65,31 @@ export class SearchPaths {
    * The path with the role's own schema in it, and without those that it may not use; null: as a session
    * has it that has SET nothing. The same array again as long as nothing changes.
    */
-  resolved(path: readonly string[] | null, role: string | null): readonly string[] | null {
-    if (path === null && role === null) return null;
+  resolved(
+    path: readonly string[] | null,
+    role: string | null,
+    hasTemporary: boolean,
+  ): readonly string[] | null {
+    if (path === null && role === null && !hasTemporary) return null;
     const rights = this.#rights();
     const of = this.#of;
-    if (of?.path === path && of.role === role && of.rights === rights) return this.#resolved;
-    this.#of = { path, role, rights };
-    this.#resolved = this.#resolve({ path, role, rights });
+    const isSame = of?.path === path && of.role === role && of.hasTemporary === hasTemporary;
+    if (isSame && of.rights === rights) return this.#resolved;
+    this.#of = { path, role, hasTemporary, rights };
+    this.#resolved = this.#resolve(this.#of);
     return this.#resolved;
   }
 
-  #resolve({ path, role, rights }: PathSource): readonly string[] {
+  #resolve({ path, role, hasTemporary, rights }: PathSource): readonly string[] {
     const server = this.#server();
     const user = role ?? server.get('session_authorization') ?? '';
     const schemas = path ?? pathOf(server.get('search_path') ?? '"$user", public');
     const named = schemas.includes(USER)
       ? schemas.map((schema) => (schema === USER ? user : schema))
       : schemas;
-    return rights.restrict(named) ? named.filter((schema) => rights.mayUse(schema, role)) : named;
+    const usable = rights.restrict(named)
+      ? named.filter((schema) => rights.mayUse(schema, role))
+      : named;
+    return hasTemporary && !named.includes(TEMPORARY) ? [TEMPORARY, ...usable] : usable;
   }
 }

@@ -136,10 +136,12 @@ export class SessionState {
   /** The schemas names are looked up in; null: the server's default path. */
   get searchPath(): readonly string[] | null {
     const { searchPath, role } = this.settings;
-    if (this.transaction === null) return this.#paths.resolved(searchPath, role);
+    const hasTemporary = this.pins.has('temporary table');
+    if (this.transaction === null) return this.#paths.resolved(searchPath, role, hasTemporary);
     const { names } = this.transaction;
     const path = names.path === null ? searchPath : names.path.path;
-    return this.#paths.resolved(path, names.role === null ? role : names.role.role);
+    const current = names.role === null ? role : names.role.role;
+    return this.#paths.resolved(path, current, hasTemporary);
   }
 
   /** How servers read a text for it, as in Settings. */

@@ -359,6 +359,22 @@ export const stateScripts: Readonly<Record<string, readonly Step[]>> = {
     ...queries('BEGIN', 'LISTEN other', 'ROLLBACK', 'SELECT * FROM pg_listening_channels()'),
     ...queries('UNLISTEN *', 'SELECT * FROM pg_listening_channels()'),
   ],
+  'a temporary table before one of home, with other columns': queries(
+    'CREATE TEMP TABLE notes (id int, text text, more int)',
+    "INSERT INTO notes VALUES (1, 'mine', 7), (2, 'too', 8)",
+    ...['BEGIN', 'COMMIT'].flatMap((command) => [
+      'SELECT n.*, f.name FROM notes n JOIN files f ON f.id = n.id ORDER BY n.id, f.user_id',
+      'SELECT notes::text, count(*) FROM notes JOIN files USING (id) GROUP BY notes ORDER BY 2',
+      'SELECT more, rank() OVER (ORDER BY more, user_id) FROM notes, files WHERE user_id <> more',
+      'SELECT p.text, more FROM notes JOIN public.notes p USING (id) JOIN files f USING (id) ORDER BY 1, 2',
+      command,
+    ]),
+    'SET search_path = public, pg_temp',
+    'SELECT n.*, f.name FROM notes n JOIN files f ON f.id = n.id ORDER BY n.id, f.user_id',
+    'RESET search_path',
+    'DROP TABLE notes',
+    'SELECT n.*, f.name FROM notes n JOIN files f ON f.id = n.id ORDER BY n.id, f.user_id',
+  ),
   'sequences as prepared': queries(
     'CREATE TEMP SEQUENCE counter',
     "SELECT nextval('counter')",
