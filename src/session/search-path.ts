@@ -2,7 +2,7 @@
 
 import { foldedWord } from '../sql/identifier.ts';
 import { tokenize } from '../sql/token.ts';
-import type { SchemaRights } from '../topology/schema-rights.ts';
+import type { Catalog } from '../topology/table.ts';
 
 /** Stands for the schema that is called as the role is. */
 const USER = '$user';
@@ -39,26 +39,29 @@ export function roleIn(assignments: ReadonlyMap<string, string>): string | null 
   return null;
 }
 
+/** The server's default path, and what roles may use. */
+type PathCatalog = Pick<Catalog, 'searchPath' | 'schemaRights'>;
+
 /** What a session's path is read of. */
 interface PathSource {
   readonly path: readonly string[] | null;
   readonly role: string | null;
   /** The session has temporary tables, which are found before all others where the path does not say so. */
   readonly hasTemporary: boolean;
-  readonly rights: SchemaRights;
+  readonly catalog: PathCatalog;
 }
 
 /** Of one session. */
 export class SearchPaths {
   #server: () => ReadonlyMap<string, string>;
-  #rights: () => SchemaRights;
+  #catalog: () => PathCatalog;
   #of: PathSource | null = null;
   #resolved: readonly string[] | null = null;
 
-  /** `server`: what a server reports to a session that has SET nothing; `rights`: of now. */
-  constructor(server: () => ReadonlyMap<string, string>, rights: () => SchemaRights) {
+  /** `server`: what a server reports to a session that has SET nothing; `catalog`: of now. */
+  constructor(server: () => ReadonlyMap<string, string>, catalog: () => PathCatalog) {
     this.#server = server;
-    this.#rights = rights;
+    this.#catalog = catalog;
   }
 
   /**
@@ -71,17 +74,20 @@ export class SearchPaths {
     hasTemporary: boolean,
   ): readonly string[] | null {
     if (path === null && role === null && !hasTemporary) return null;
-    const rights = this.#rights();
+    const catalog = this.#catalog();
     const of = this.#of;
     const isSame = of?.path === path && of.role === role && of.hasTemporary === hasTemporary;
-    if (isSame && of.rights === rights) return this.#resolved;
-    this.#of = { path, role, hasTemporary, rights };
+    if (isSame && of.catalog === catalog) return this.#resolved;
+    this.#of = { path, role, hasTemporary, catalog };
     this.#resolved = this.#resolve(this.#of);
     return this.#resolved;
   }
 
-  #resolve({ path, role, hasTemporary, rights }: PathSource): readonly string[] {
+  #resolve({ path, role, hasTemporary, catalog }: PathSource): readonly string[] {
+    // As one that has SET nothing, but for its temporary tables.
+    if (path === null && role === null) return [TEMPORARY, ...catalog.searchPath];
     const server = this.#server();
+    const rights = catalog.schemaRights;
     const user = role ?? server.get('session_authorization') ?? '';
     const schemas = path ?? pathOf(server.get('search_path') ?? '"$user", public');
     const named = schemas.includes(USER)

@@ -108,7 +108,7 @@ export class SessionState {
     this.#context = context;
     this.#paths = new SearchPaths(
       () => context.serverParameters(),
-      () => context.topology().catalog.schemaRights,
+      () => context.topology().catalog,
     );
     this.settings = new SessionSettings(startup);
     this.pins = new Pins(context.cluster);
