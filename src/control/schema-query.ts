@@ -116,20 +116,26 @@ SELECT pg_catalog.jsonb_build_object(
     'columns', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
         'name', a.attname, 'typeOid', a.atttypid::bigint,
         'collation', CASE WHEN a.attcollation NOT IN (0, 100) THEN co.collname END,
-        'hasDefault', a.atthasdef OR a.attidentity <> '' OR EXISTS (SELECT FROM pg_catalog.pg_type y
-          WHERE y.oid = a.atttypid AND y.typdefault IS NOT NULL), 'notNull', a.attnotnull,
+        'hasDefault', a.atthasdef OR a.attidentity <> '' OR y.typdefault IS NOT NULL,
+        'notNull', a.attnotnull,
         'constantDefault', coalesce(given.value ~ '${CONSTANT}', false),
         'generated', a.attgenerated <> '', 'identity', a.attidentity <> '',
         'distinctDefault', a.attidentity <> '' OR coalesce(given.value ~
           '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(', false),
         'timeDefault', CASE
-          WHEN given.value ~ '\\m(now|transaction_timestamp)\\(\\)|\\m(CURRENT_(DATE|TIME)|LOCALTIME)'
+          WHEN taken.value ~ '\\m(now|transaction_timestamp)\\(\\)|\\m(CURRENT_(DATE|TIME)|LOCALTIME)'
+            AND (y.oid < 16384 OR pg_catalog.strpos(taken.value, '::' || y.typname) = 0)
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-              WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = given.oid
-                AND d.refobjid >= 16384 AND d.refobjid <> a.attrelid)
-          THEN given.value END,
-        'defaultType', CASE WHEN a.atthasdef AND a.atttypid < 16384
-          THEN pg_catalog.format_type(a.atttypid, -1) END
+              WHERE d.classid = taken.class AND d.objid = taken.oid AND d.refobjid >= 16384
+                AND d.refclassid <> 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                AND d.refobjid NOT IN (a.attrelid, y.oid, y.typbasetype))
+          THEN taken.value END,
+        'defaultType', CASE WHEN taken.value IS NOT NULL THEN (
+          WITH RECURSIVE base (oid) AS (SELECT a.atttypid UNION ALL
+            SELECT d.typbasetype FROM base JOIN pg_catalog.pg_type d ON d.oid = base.oid AND d.typtype = 'd')
+          SELECT pg_catalog.format_type(base.oid, -1)
+          FROM base JOIN pg_catalog.pg_type d ON d.oid = base.oid AND d.typtype <> 'd'
+          WHERE base.oid < 16384) END
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a
       LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
@@ -138,6 +144,13 @@ SELECT pg_catalog.jsonb_build_object(
         FROM pg_catalog.pg_attrdef ad
         WHERE a.atthasdef AND ad.adrelid = a.attrelid AND ad.adnum = a.attnum OFFSET 0
       ) given (oid, value) ON true
+      JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+      LEFT JOIN LATERAL (
+        SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, given.oid, given.value WHERE a.atthasdef
+        UNION ALL
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, y.oid, pg_catalog.pg_get_expr(y.typdefaultbin, 0)
+        WHERE y.typtype = 'd' AND NOT a.atthasdef
+      ) taken (class, oid, value) ON true
       WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'reads', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT d.refobjid::bigint), '[]')
       FROM pg_catalog.pg_rewrite w

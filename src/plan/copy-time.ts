@@ -5,7 +5,6 @@ import type { CopyStatement } from '../sql/statement.ts';
 import { tokenize } from '../sql/token.ts';
 import type { Column, Table } from '../topology/table.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
-import { TYPE } from '../value/type-oid.ts';
 import type { PlanInput } from './context.ts';
 import type { TimedCopy } from './copy-merge.ts';
 import type { CopyOptions } from './copy-options.ts';
@@ -51,7 +50,7 @@ export function copyAt(
   const values = columns.map((column) => {
     const value = `CAST(${timedDefault(column, time)} AS ${column.defaultType})`;
     if (format === 'binary') return value;
-    return DATES.has(column.typeOid)
+    return DATES.has(column.defaultType ?? '')
       ? `pg_catalog.to_jsonb(${value}) #>> '{}'`
       : `${value}::pg_catalog.text`;
   });
@@ -59,4 +58,4 @@ export function copyAt(
 }
 
 /** As JSON they are in ISO form, which every DateStyle reads. */
-const DATES = new Set<number>([TYPE.date, TYPE.timestamp, TYPE.timestamptz]);
+const DATES = new Set(['date', 'timestamp without time zone', 'timestamp with time zone']);

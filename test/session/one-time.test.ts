@@ -2,6 +2,7 @@
 
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { copyIn } from '../parity/copy-client.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { RawClient } from '../support/raw-client.ts';
 
@@ -48,6 +49,28 @@ async function areNow(column: string): Promise<void> {
   const { rows } = await client.query('SELECT count(*)::int4 AS n FROM notes WHERE id = 9');
   expect(rows).toEqual([{ n: 3 }]);
 }
+
+test('columns of a domain have one default, their own or the domain’s', async () => {
+  await client.query(`CREATE DOMAIN moment AS timestamptz; CREATE DOMAIN stamp AS moment DEFAULT now();
+    CREATE TABLE domained (user_id int8, id int4, own moment DEFAULT now(), its stamp,
+      PRIMARY KEY (user_id, id))`);
+  await client.query('INSERT INTO domained (user_id, id) VALUES (1, 1), (2, 1), (3, 1)');
+  await client.query(`MERGE INTO domained d USING (VALUES (1), (2), (3)) v (k) ON d.user_id = v.k AND d.id = 2
+    WHEN NOT MATCHED THEN INSERT (user_id, id) VALUES (v.k, 2)`);
+  const raw = await RawClient.login(tested.login);
+  await raw.rows(`SET DateStyle = 'German'`);
+  await copyIn(raw, 'COPY domained (user_id, id) FROM STDIN', [Buffer.from('1\t3\n2\t3\n3\t3\n')]);
+  await raw.close();
+  const counted = `SELECT id, count(DISTINCT own)::int4 AS own, count(DISTINCT its)::int4 AS its
+    FROM domained GROUP BY id ORDER BY id`;
+  expect((await client.query(counted)).rows).toEqual(
+    [1, 2, 3].map((id) => ({ id, own: 1, its: 1 })),
+  );
+  await client.query('UPDATE domained SET own = DEFAULT, its = DEFAULT');
+  const all = 'SELECT count(DISTINCT own)::int4 + count(DISTINCT its)::int4 AS n FROM domained';
+  expect((await client.query(all)).rows).toEqual([{ n: 2 }]);
+  await client.query('DROP TABLE domained; DROP DOMAIN stamp; DROP DOMAIN moment');
+});
 
 describe('a statement over several shards', () => {
   test('leaves the columns that it does not name to one default', async () => {
