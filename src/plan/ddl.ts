@@ -25,7 +25,7 @@ import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { relationsIn } from './query-relations.ts';
 import { checkRenamed } from './renamed.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
-import { hidesTable, mayShowCopy } from './shadow.ts';
+import { hidesRenamed, hidesTable, mayShowCopy } from './shadow.ts';
 import { isSteady } from './steady.ts';
 import { withoutHomeTables } from './table-list.ts';
 import { alterTellsTime } from './timed-alter.ts';
@@ -101,6 +101,10 @@ export function planDdl(
   context: PlanContext,
 ): Plan | null {
   const { node, objectType, relations, ddl } = statement;
+  const [first] = relations;
+  if (first !== undefined && hidesRenamed(first, ddl, context)) {
+    return refusedFor(traits.verb, 'shadow');
+  }
   if (NOT_DDL.has(node) || statement.temporary) return null;
   if (ROLE_NODES.has(node) || objectType === 'OBJECT_ROLE') {
     return everywhere(traits, { mode: 'servers' });

@@ -1,5 +1,6 @@
 // Shadowing: new tables with the name of one that lives on every shard.
 
+import type { DdlFacts } from '../sql/ddl.ts';
 import type { RelationName, RowStatement, SelectStatement } from '../sql/statement.ts';
 import { isSystem, type PlanContext } from './context.ts';
 
@@ -10,15 +11,26 @@ export function isOnEveryShard(relation: RelationName, context: PlanContext): bo
 }
 
 /** The schema that names a session's temporary tables, whatever TEMPORARY says. */
-const isTemporarySchema = (schema: string | null) => schema === 'pg_temp';
+const TEMPORARY = 'pg_temp';
 
 /** True where the new relation would be found instead of one that is on every shard. */
 export function hidesTable(relation: RelationName, context: PlanContext): boolean {
   const { schema } = relation;
-  return isOnEveryShard(
-    isTemporarySchema(schema) ? { ...relation, schema: null } : relation,
-    context,
-  );
+  return isOnEveryShard(schema === TEMPORARY ? { ...relation, schema: null } : relation, context);
+}
+
+/** The same of a temporary table that gets another name. */
+export function hidesRenamed(
+  relation: RelationName,
+  { renamed }: DdlFacts,
+  context: PlanContext,
+): boolean {
+  if (renamed === null || renamed.name === null) return false;
+  const table = context.table(relation);
+  const isKnown = table !== null && !context.mayBeHidden(relation, table);
+  const hasTemporary = context.input.searchPath?.includes(TEMPORARY) === true;
+  if (isKnown || !hasTemporary) return false;
+  return isOnEveryShard({ ...relation, schema: null, name: renamed.name }, context);
 }
 
 /** The rows of one reference table: through a view of them, if it is on one shard, its copy would be written. */

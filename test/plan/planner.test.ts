@@ -127,6 +127,17 @@ describe('Planner.plan', () => {
     expect(routeOf(planner.planExact(sql, topology, other))).toBe('home');
   });
 
+  it.each([
+    ['ALTER TABLE scratch RENAME TO users', 'refused'],
+    ['ALTER TABLE IF EXISTS pg_temp.scratch RENAME TO country', 'refused'],
+    ['ALTER TABLE audit RENAME TO users', 'refused'],
+    ['ALTER TABLE scratch RENAME TO audit', 'routed'],
+    ['ALTER TABLE scratch RENAME TO other_scratch', 'routed'],
+  ])('with temporary tables in sight plans %s: %s', (sql, op) => {
+    const path = Object.freeze(['pg_temp', 'public']);
+    expect(newPlanner().plan(sql, topology, path).plan.op).toBe(op);
+  });
+
   it('forgets its plans when the topology changes', () => {
     const planner = newPlanner();
     const sql = 'SELECT * FROM users WHERE user_id = 1';
