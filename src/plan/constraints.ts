@@ -2,8 +2,9 @@
 
 import type { DdlFacts, ForeignKey, UniqueRule } from '../sql/ddl.ts';
 import type { Column } from '../topology/table.ts';
+import { TYPE } from '../value/type-oid.ts';
 import { type PlanContext, Refusal } from './context.ts';
-import { refused } from './unsupported.ts';
+import { refused, severalShards } from './unsupported.ts';
 
 interface Sharded {
   readonly keyColumn: string | null;
@@ -58,5 +59,26 @@ export function checkUnsharded(ddl: DdlFacts, context: PlanContext): void {
   for (const { table } of ddl.foreignKeys) {
     const kind = context.table(table)?.kind;
     if (kind === 'sharded' || kind === 'shardedView') throw new Refusal(refused('foreignKey'));
+  }
+}
+
+const DATES: ReadonlySet<number> = new Set([
+  TYPE.date,
+  TYPE.time,
+  TYPE.timetz,
+  TYPE.timestamp,
+  TYPE.timestamptz,
+]);
+
+/** Throws Refusal where each shard would read a default as the time at which it does. */
+export function checkTimeWords(
+  { timeWords, columns: added }: DdlFacts,
+  { columns }: Pick<Sharded, 'columns'>,
+): void {
+  const isAdded = (name: string) => added.some((each) => each.name === name);
+  const isDate = (name: string) =>
+    columns.some((each) => each.name === name && DATES.has(each.typeOid));
+  if (timeWords.some((name) => isAdded(name) || isDate(name))) {
+    throw new Refusal(severalShards('timeWord'));
   }
 }

@@ -8,7 +8,7 @@ import type {
 } from '../sql/statement.ts';
 import { isAtHome, type Table, type TableKind } from '../topology/table.ts';
 import { codeWords } from './body-words.ts';
-import { checkSharded, checkUnsharded } from './constraints.ts';
+import { checkSharded, checkTimeWords, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import {
   ALTERING,
@@ -198,6 +198,7 @@ function planAlterTable(
     }
     const others = mentioned.filter((each) => !ddl.attached.some((to) => same(to, each)));
     if (placesOf(others, context).home) return refusedFor(traits.verb, 'mixedDdl');
+    checkTimeWords(ddl, table);
     if (table.kind === 'sharded') checkSharded(ddl, table, context);
     else checkReference(table, statement, context);
   } catch (error) {
@@ -350,6 +351,7 @@ export function planNewTable(
     if (kind === 'sharded') checkSharded(ddl, { keyColumn, columns: [] }, context);
     else checkUnsharded(ddl, context);
     if (kind === 'home') return traits;
+    checkTimeWords(ddl, { columns: [] });
     if (placesOf(statement.mentions, context).home) throw new Refusal(refused('mixedDdl'));
     // What it takes over from another table may be a constraint that it cannot have.
     const takesOver = sources.length > 0 && kind === 'sharded' && keyColumn !== null;

@@ -30,6 +30,8 @@ export interface DdlFacts {
   readonly columns: readonly NewColumn[];
   readonly uniques: readonly UniqueRule[];
   readonly foreignKeys: readonly ForeignKey[];
+  /** Columns that get 'now' or the like as their default: those of dates, and any of ALTER COLUMN. */
+  readonly timeWords: readonly string[];
   /** Columns that are dropped, renamed or get another type. */
   readonly changed: readonly string[];
   /** What USING makes of the rows of columns that get another type. */
@@ -52,6 +54,7 @@ export const NO_FACTS: DdlFacts = Object.freeze({
   columns: [],
   uniques: [],
   foreignKeys: [],
+  timeWords: [],
   changed: [],
   conversions: [],
   parents: [],

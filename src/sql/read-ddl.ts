@@ -19,6 +19,7 @@ interface Collected {
   readonly columns: NewColumn[];
   readonly uniques: UniqueRule[];
   readonly foreignKeys: ForeignKey[];
+  readonly timeWords: string[];
   readonly changed: string[];
   readonly conversions: Expression[];
   readonly parents: RelationName[];
@@ -34,6 +35,7 @@ export function readDdl(node: Node, reader: Reader): DdlFacts {
     columns: [],
     uniques: [],
     foreignKeys: [],
+    timeWords: [],
     changed: [],
     conversions: [],
     parents: tag === 'CreateStmt' ? nodes(fields.inhRelations).flatMap(rangeOf) : [],
@@ -86,10 +88,13 @@ function column(definition: Fields, into: Collected): void {
     } else if (fields.contype === 'CONSTR_DEFAULT') {
       generated ||= isGenerator(fields.raw_expr);
       computed ||= !isConstant(fields.raw_expr);
+      if (DATES.has(type) && isTimeWord(fields.raw_expr)) into.timeWords.push(name);
     } else constraint(fields, [name], into);
   }
   into.columns.push({ name, type, generated, computed });
 }
+
+const DATES = new Set(['date', 'time', 'timetz', 'timestamp', 'timestamptz']);
 
 function isGenerator(expression: unknown): boolean {
   const { tag, value } = unwrap((expression ?? {}) as Node);
@@ -104,6 +109,14 @@ function isConstant(expression: unknown): boolean {
   if (tag !== 'A_Const') return false;
   const { sval } = value as { sval?: { sval?: string } };
   return !TIME_WORD.test(sval?.sval ?? '');
+}
+
+/** A string that a server reads, once, as the time at which it does. */
+function isTimeWord(expression: unknown): boolean {
+  const { tag, value } = unwrap((expression ?? {}) as Node);
+  if (tag !== 'TypeCast') return tag === 'A_Const' && !isConstant(expression);
+  const { arg, typeName } = value as { arg?: Node; typeName?: TypeName };
+  return DATES.has(readType(typeName).name) && isTimeWord(arg);
 }
 
 const TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
@@ -150,6 +163,9 @@ function command(node: Node, into: Collected, reader: Reader): void {
   switch (subtype) {
     case 'AT_AddColumn':
       column(inner.value as Fields, into);
+      break;
+    case 'AT_ColumnDefault':
+      if (isTimeWord(def)) into.timeWords.push(String(name));
       break;
     case 'AT_AddConstraint':
       constraint(inner.value as Fields, [], into);
