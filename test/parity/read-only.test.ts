@@ -19,6 +19,10 @@ const STATEMENTS = [
   'UPDATE files SET user_id = user_id + 1 WHERE id < 0',
   "MERGE INTO files f USING members m ON m.user_id = f.id AND m.name = 'nobody' WHEN MATCHED THEN DELETE",
   'MERGE INTO country c USING files f ON f.tag = c.code WHEN MATCHED THEN UPDATE SET name = f.name',
+  // They write nothing, whatever the rows, and may be run.
+  'MERGE INTO files f USING members m ON m.user_id = f.id WHEN MATCHED THEN DO NOTHING',
+  'MERGE INTO notes n USING files f ON f.id = n.id WHEN MATCHED AND f.size > 1 THEN DO NOTHING',
+  'MERGE INTO country c USING files f ON f.tag = c.code WHEN NOT MATCHED THEN DO NOTHING',
   'WITH gone AS (DELETE FROM files WHERE id < 0 RETURNING *) SELECT count(*) FROM gone',
   'WITH gone AS (DELETE FROM files WHERE id < 0 RETURNING *) INSERT INTO members SELECT id, name FROM gone',
   'CREATE TABLE made AS SELECT size, count(*) FROM files GROUP BY size',
