@@ -53,6 +53,13 @@ WITH restricted AS (
   SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace n
   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'drive') AND n.nspname !~ '^pg_(toast|temp)'
     AND NOT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE')
+), based (domain, oid) AS MATERIALIZED (
+  WITH RECURSIVE step (domain, oid) AS (
+    SELECT y.oid, y.typbasetype FROM pg_catalog.pg_type y WHERE y.typtype = 'd'
+    UNION ALL
+    SELECT s.domain, d.typbasetype
+    FROM step s JOIN pg_catalog.pg_type d ON d.oid = s.oid AND d.typtype = 'd')
+  SELECT s.domain, s.oid FROM step s JOIN pg_catalog.pg_type d ON d.oid = s.oid AND d.typtype <> 'd'
 ), used AS MATERIALIZED (
   SELECT d.classid, d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
   WHERE d.refobjid >= 16384 AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
@@ -130,12 +137,8 @@ SELECT pg_catalog.jsonb_build_object(
                 AND d.refclassid <> 'pg_catalog.pg_namespace'::pg_catalog.regclass
                 AND d.refobjid NOT IN (a.attrelid, y.oid, y.typbasetype))
           THEN taken.value END,
-        'defaultType', CASE WHEN taken.value IS NOT NULL THEN (
-          WITH RECURSIVE base (oid) AS (SELECT a.atttypid UNION ALL
-            SELECT d.typbasetype FROM base JOIN pg_catalog.pg_type d ON d.oid = base.oid AND d.typtype = 'd')
-          SELECT pg_catalog.format_type(base.oid, -1)
-          FROM base JOIN pg_catalog.pg_type d ON d.oid = base.oid AND d.typtype <> 'd'
-          WHERE base.oid < 16384) END
+        'defaultType', CASE WHEN taken.value IS NOT NULL AND coalesce(b.oid, y.oid) < 16384
+          THEN pg_catalog.format_type(coalesce(b.oid, y.oid), -1) END
       ) ORDER BY a.attnum), '[]')
       FROM pg_catalog.pg_attribute a
       LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
@@ -145,6 +148,7 @@ SELECT pg_catalog.jsonb_build_object(
         WHERE a.atthasdef AND ad.adrelid = a.attrelid AND ad.adnum = a.attnum OFFSET 0
       ) given (oid, value) ON true
       JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+      LEFT JOIN based b ON b.domain = y.oid
       LEFT JOIN LATERAL (
         SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, given.oid, given.value WHERE a.atthasdef
         UNION ALL
