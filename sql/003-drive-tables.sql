@@ -41,9 +41,9 @@ $$;
 CREATE OR REPLACE FUNCTION drive.keep_home(key_column name, spread jsonb)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  found oid;
+  home oid;
 BEGIN
-  FOR found IN
+  FOR home IN
     SELECT c.oid
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -56,7 +56,7 @@ BEGIN
                       WHERE s = pg_catalog.jsonb_build_array(n.nspname, c.relname))
   LOOP
     BEGIN
-      INSERT INTO drive.tables (relation, kind) VALUES (found, 'home') ON CONFLICT DO NOTHING;
+      INSERT INTO drive.tables (relation, kind) VALUES (home, 'home') ON CONFLICT DO NOTHING;
     EXCEPTION WHEN serialization_failure THEN
       NULL; -- Remembered by another transaction, behind the snapshot of this one.
     END;

@@ -3,7 +3,7 @@
 import { depthsOf } from '../sql/clause.ts';
 import type { Expression } from '../sql/expression.ts';
 import { stringValue } from '../sql/string-value.ts';
-import type { Token } from '../sql/token.ts';
+import { HAS_TIME_WORD, type Token } from '../sql/token.ts';
 import { isName, nameOf } from './engine-text.ts';
 
 /** Whether now(), CURRENT_TIMESTAMP or one of their kin is in the text. */
@@ -122,7 +122,6 @@ function timeAt(tokens: readonly Token[], i: number): Time | null {
 
 /** Strings that are read as times of the transaction. */
 const TIME_WORD = /^\s*(now|today|tomorrow|yesterday)\s*$/i;
-export const HAS_TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
 const DAYS: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
 const TYPES = new Set(['timestamptz', 'timestamp', 'date', 'time', 'timetz']);
 

@@ -5,11 +5,11 @@ import type { Expression } from '../sql/expression.ts';
 import { parseSql } from '../sql/parser.ts';
 import type { Assignment, Statement } from '../sql/statement.ts';
 import { stringValue } from '../sql/string-value.ts';
-import { type Token, tokenize, withoutSemicolons } from '../sql/token.ts';
+import { HAS_TIME_WORD, type Token, tokenize, withoutSemicolons } from '../sql/token.ts';
 import { TYPE } from '../value/type-oid.ts';
 import type { PlanInput } from './context.ts';
 import { insideParentheses } from './copy.ts';
-import { HAS_TIME_WORD, Lists, startsItem, typedAt } from './time-text.ts';
+import { Lists, startsItem, typedAt } from './time-text.ts';
 
 /** A string, or a parameter with a string for its value, that may be one. */
 export interface TimeWord {

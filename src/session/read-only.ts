@@ -12,7 +12,8 @@ import type { StagedRun } from './row-source.ts';
 
 /**
  * Before the rows of a write are computed. In a READ ONLY transaction the home shard is sent the statement
- * as it is, and refuses it with 25006, or with what it finds out about it before: rejects with that ServerError.
+ * as it is, and refuses it with 25006, or with what it finds out about it before: rejects with that ServerError;
+ * not of one that writes nothing.
  * `table`: what it writes, as SQL; null: several tables. Temporary ones may be written.
  * Source: ExecCheckXactReadOnly (execMain.c).
  */

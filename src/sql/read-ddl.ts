@@ -11,6 +11,7 @@ import type { Expression } from './expression.ts';
 import { readExpression, readType } from './read-expression.ts';
 import { type Reader, relationOf, stringsOf, unwrap } from './reader.ts';
 import type { RelationName } from './statement.ts';
+import { HAS_TIME_WORD } from './token.ts';
 import type { Node, RangeVar, TypeName } from './tree.ts';
 
 type Fields = { readonly [field: string]: unknown };
@@ -108,7 +109,7 @@ function isConstant(expression: unknown): boolean {
   if (tag === 'TypeCast') return isConstant((value as Fields).arg);
   if (tag !== 'A_Const') return false;
   const { sval } = value as { sval?: { sval?: string } };
-  return !TIME_WORD.test(sval?.sval ?? '');
+  return !HAS_TIME_WORD.test(sval?.sval ?? '');
 }
 
 /** A string that a server reads, once, as the time at which it does. */
@@ -118,8 +119,6 @@ function isTimeWord(expression: unknown): boolean {
   const { arg, typeName } = value as { arg?: Node; typeName?: TypeName };
   return DATES.has(readType(typeName).name) && isTimeWord(arg);
 }
-
-const TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
 
 const UNIQUE_KINDS: { readonly [type: string]: UniqueRule['what'] } = {
   CONSTR_PRIMARY: 'PRIMARY KEY',

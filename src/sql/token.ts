@@ -73,15 +73,16 @@ export function joinsPastComment(tokens: readonly Token[]): boolean {
   return tokens.some(({ kind, text }) => kind === 'string' && JOINED_PAST_COMMENT.test(text));
 }
 
-const TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
+/** A word that a server reads, in a string, as the time at which it does. */
+export const HAS_TIME_WORD = /\b(?:now|today|tomorrow|yesterday)\b/i;
 
 /** True for a string that may be read as the time at which its server parses it: `'now'`. */
 export const mayTellTime = ({ kind, text }: Token): boolean =>
-  kind === 'string' && TIME_WORD.test(text);
+  kind === 'string' && HAS_TIME_WORD.test(text);
 
 /** The same of a text in which one may stand. */
 export const mayHoldTime = (sql: string): boolean =>
-  TIME_WORD.test(sql) && (tokenize(sql)?.some(mayTellTime) ?? true);
+  HAS_TIME_WORD.test(sql) && (tokenize(sql)?.some(mayTellTime) ?? true);
 
 /** The tokens of a text that holds one statement. */
 export function withoutSemicolons(tokens: readonly Token[]): readonly Token[] {
