@@ -14,6 +14,7 @@ import type {
 } from '../topology/table.ts';
 import { timeRoutines } from '../topology/time-routines.ts';
 import { mayGiveValue, OWN_ROW_ONLY } from '../topology/trigger-value.ts';
+import { viewText } from '../topology/view-text.ts';
 import { acts, type Firing, firings, routinesFired } from './fired-triggers.ts';
 import type { DatabaseCollation, Relation, ShardSchema, ViewQueries } from './shard-schema.ts';
 import { triggerReach } from './trigger-reach.ts';
@@ -219,7 +220,7 @@ function spreadRelations(
     const names = found.map(({ name }) => name.toLowerCase());
     touching = reach.reaching(({ words }) => names.some((name) => words.has(name)));
     for (const { oid, reads } of relations) {
-      if (reads.some((each) => spread.has(each)) || calls(views[oid])) spread.add(oid);
+      if (reads.some((each) => spread.has(each)) || calls(views[oid]?.text)) spread.add(oid);
     }
   }
   return { spread, touching };
@@ -274,7 +275,7 @@ function tableOf(
     const isReference = given[relation.oid]?.kind === 'reference';
     const kind = spread.has(relation.oid) ? 'shardedView' : isReference ? 'reference' : 'home';
     const view = {
-      query: views[relation.oid] ?? null,
+      ...viewText(views[relation.oid] ?? null),
       materialized: relation.kind === 'm',
       atHome: atHome.has(relation.oid),
     };

@@ -249,7 +249,15 @@ SELECT pg_catalog.set_config('drive.search_path', pg_catalog.current_setting('se
   pg_catalog.set_config('drive.lock_timeout', pg_catalog.current_setting('lock_timeout'), true);
 SELECT pg_catalog.set_config('search_path', '', true),
   pg_catalog.set_config('lock_timeout', '${VIEW_LOCK_TIMEOUT_MS}', true);
-SELECT coalesce(pg_catalog.jsonb_object_agg(c.oid, pg_catalog.pg_get_viewdef(c.oid)), '{}')::text
+SELECT coalesce(pg_catalog.jsonb_object_agg(c.oid, pg_catalog.jsonb_build_object(
+  'text', pg_catalog.pg_get_viewdef(c.oid), 'operatorSchemas', (
+    SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT s.nspname), '[]')
+    FROM pg_catalog.pg_rewrite w
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+      AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass
+    JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid AND o.oid >= 16384
+    JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
+    WHERE w.ev_class = c.oid))), '{}')::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname !~ '^pg_(toast|temp)';

@@ -2,6 +2,7 @@
 
 import type { ScalarRoutine } from '../topology/scalar-routines.ts';
 import type { RestrictedSchemas } from '../topology/schema-rights.ts';
+import type { ViewQuery } from '../topology/view-text.ts';
 
 /** One shard's schema, as its system catalogs have it. */
 export interface ShardSchema {
@@ -33,8 +34,8 @@ export interface ShardSchema {
   readonly kinds: Readonly<Record<string, RememberedKind>>;
 }
 
-/** The queries of views, every name in them qualified, by the oid of the view. */
-export type ViewQueries = Readonly<Record<string, string>>;
+/** By the oid of the view. */
+export type ViewQueries = Readonly<Record<string, ViewQuery>>;
 
 export interface RememberedKind {
   readonly kind: 'sharded' | 'reference' | 'home';

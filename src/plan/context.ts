@@ -84,6 +84,12 @@ export class PlanContext {
     return table;
   }
 
+  /** The path leads to everything that the query of the view has by its bare name. */
+  findsOperators({ view }: Table): boolean {
+    const path = this.input.searchPath ?? this.input.catalog.searchPath;
+    return view?.operatorSchemas.every((schema) => path.includes(schema)) ?? true;
+  }
+
   /** A temporary table of the session may stand before the one of home that the name was found to mean. */
   mayBeHidden(relation: RelationName, { kind, schema }: Table): boolean {
     const path = this.input.searchPath ?? [];

@@ -79,6 +79,7 @@ export function textOf({ sql, tokens, uses }: ViewText, survey: Survey): PlacedT
     const isRow = namesRow([{ item, span, table: first!.table }], tokens);
     const isRenamedRow = item.columnAliases.length > 0 && isRow;
     if (view && isRenamedRow) throw new NoMerge('text');
+    if (view && !survey.context.findsOperators(first!.table!)) throw new NoMerge('viewOperators');
     const isTypedRow = !item.sampled && (castsRow(item, tokens) || (isRow && survey.callsUnknown));
     // Cast to the type, the NULL that an outer join puts in a row's place would be a row of NULLs.
     if (isTypedRow && all.some(({ nullable }) => nullable)) throw new NoMerge('text');

@@ -153,6 +153,7 @@ function clockedOf({ timedViews }: Survey, context: PlanContext): Clocked | null
   if (timedViews.length === 0) return withClock(context);
   // A view reads by the rights of its owner, whose rows may be others than the user's.
   if (timedViews.some((view) => view.secured)) throw new NoMerge('viewSecurity');
+  if (!timedViews.every((view) => view.findsOperators)) throw new NoMerge('viewOperators');
   return withClock(context, withViews({ sql, tokens, sharedNames }, timedViews));
 }
 

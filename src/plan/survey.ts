@@ -74,6 +74,8 @@ export interface TimedView {
   readonly views: readonly TimedView[];
   /** It reads a table with row-level security, by the rights of its owner. */
   readonly secured: boolean;
+  /** The path leads to all operators that have their bare names in it and the views in it. */
+  readonly findsOperators: boolean;
 }
 
 export class Survey {

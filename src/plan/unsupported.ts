@@ -87,6 +87,10 @@ export const SEVERAL_SHARDS = {
     what: 'a view that must be computed as a whole, over a table with row-level security',
     hint: ONE_SHARD,
   },
+  viewOperators: {
+    what: 'a view that must be computed as a whole, under a search_path without the schema of an operator that it compares with by CASE x WHEN, NULLIF, IS DISTINCT FROM, USING or as rows',
+    hint: 'Add the schema of the type to search_path.',
+  },
   shardFunction: {
     what: 'drive.shard_id() in a statement that cannot run shard by shard',
     hint: 'Ask the shards in a sub-query of their own, or restrict the statement to one key.',

@@ -29,7 +29,9 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
   const { level, classes, uses, isByShard, views } = inside;
   if (inside.tellsTime && !table.view!.materialized) {
     const secured = views.some((view) => view.secured) || uses.some(isSecured);
-    survey.timedViews.push({ item, table, sql, tokens, views, secured });
+    const findsOperators =
+      survey.context.findsOperators(table) && views.every((view) => view.findsOperators);
+    survey.timedViews.push({ item, table, sql, tokens, views, secured, findsOperators });
     survey.tellsTime = true;
     survey.context.readsTimedView = true;
   }

@@ -108,6 +108,8 @@ export interface KeyGivenOn {
 export interface View {
   /** A SELECT with the view's own column names and every name qualified; null: it could not be read. */
   readonly query: string | null;
+  /** Where an operator must be found by its name alone, which the query cannot qualify; empty: it does so. */
+  readonly operatorSchemas: readonly string[];
   /** Its rows are kept: on each shard what the query gave there. */
   readonly materialized: boolean;
   /** It reads sharded tables and what is on the home shard alone, directly or not; so it is there alone, too. */

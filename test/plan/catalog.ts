@@ -36,7 +36,7 @@ const table = (
 
 const view = (name: string, query: string, columns: readonly Column[]): Table => ({
   ...table(name, 'shardedView', null, columns),
-  view: { query, materialized: false, atHome: false },
+  view: { query, operatorSchemas: [], materialized: false, atHome: false },
 });
 
 const TABLES: readonly Table[] = [
@@ -113,13 +113,19 @@ const TABLES: readonly Table[] = [
   ),
   {
     ...table('kept_counts', 'shardedView', null, [column('n', 'int8')]),
-    view: { query: ' SELECT count(*) AS n FROM public.users;', materialized: true, atHome: false },
+    view: {
+      query: ' SELECT count(*) AS n FROM public.users;',
+      operatorSchemas: [],
+      materialized: true,
+      atHome: false,
+    },
   },
   {
     ...table('kept_recent', 'shardedView', null, [column('user_id', 'int8')]),
     view: {
       query:
         ' SELECT user_id FROM public.file_metadata WHERE created_at > (now() - $$1 day$$::interval);',
+      operatorSchemas: [],
       materialized: true,
       atHome: false,
     },
@@ -148,10 +154,16 @@ const TABLES: readonly Table[] = [
     view: {
       query:
         ' SELECT f.id, a.note FROM (public.file_metadata f JOIN public.audit a ON ((a.id = f.id)));',
+      operatorSchemas: [],
       materialized: false,
       atHome: true,
     },
   },
+  ...['', ' AND (created_at < now())'].map((more, i): Table => {
+    const query = ` SELECT count(*) AS n FROM public.file_metadata WHERE ((folder, id) IN ( SELECT code, rate FROM public.tariff)${more});`;
+    const made = view(`gis_${i}`, query, [column('n', 'int8')]);
+    return { ...made, view: { ...made.view!, operatorSchemas: ['gis'] } };
+  }),
   view('private_count', ' SELECT count(*) AS n FROM public.private;', [column('n', 'int8')]),
   view(
     'fresh_files',
