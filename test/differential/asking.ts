@@ -42,6 +42,9 @@ const RAW = {
 /** Rows that a portal gives at a time. */
 const PORTAL_ROWS = 7;
 
+/** A server that gives rows which it has kept heeds no timeout. */
+const HELD_ROWS_MAX = 10_000;
+
 /** Names made so far: each is of its own, for sides may share a database. */
 let named = 0;
 
@@ -88,7 +91,10 @@ export async function send(
       try {
         await run(`DECLARE ${name} CURSOR WITH HOLD FOR ${queryOf(sql)}`);
         if (!within) await run('COMMIT');
-        return [...(await run(`FETCH 2 FROM ${name}`)), ...(await run(`FETCH ALL ${name}`))];
+        return [
+          ...(await run(`FETCH 2 FROM ${name}`)),
+          ...(await run(`FETCH ${HELD_ROWS_MAX} FROM ${name}`)),
+        ];
       } finally {
         if (!within) await run('ROLLBACK');
         await run(`CLOSE ${name}`).catch(() => undefined);

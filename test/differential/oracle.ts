@@ -138,6 +138,8 @@ function difference(plain: Given, other: Given, ordered: boolean, sql: string): 
     if (plain.error !== null && other.error === IN_FAILED_TRANSACTION) return null;
     // What ON CONFLICT names, and the columns of CREATE TABLE AS, the proxy may look at behind the rows.
     if (LOOKED_AT_FIRST.has(plain.error!) && other.error !== null) return null;
+    if (plain.error !== null && other.error !== null && LACKS_FUNCTION.test(plain.message))
+      return null;
     // Of several errors any may be met first: the proxy reads LIMIT before a server reads the rest.
     if (plain.error !== null && NEGATIVE_BOUNDS.has(other.error!)) return null;
     const words = (given: Given) =>
@@ -169,6 +171,8 @@ export interface Question {
 const ROWS_MAX = 5_000;
 /** Nothing unique, and a column twice. */
 const LOOKED_AT_FIRST: ReadonlySet<string> = new Set(['42P10', '42701']);
+/** An executor says so before it reads a row, where it comes to the node of the plan that needs it. */
+const LACKS_FUNCTION = /^could not identify an? \S+ (?:function|operator) for type/;
 const NEGATIVE_BOUNDS: ReadonlySet<string> = new Set(['2201W', '2201X']);
 const QUERY_CANCELED = '57014';
 /** An error of a value, not of the statement. */
