@@ -264,6 +264,13 @@ WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_s
 SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('drive.search_path'), true),
   pg_catalog.set_config('lock_timeout', pg_catalog.current_setting('drive.lock_timeout'), true)`;
 
+/** As of `queryKept`: the server does not compile it. The session in whose transaction it is has its setting again. */
+const SCHEMA_WITHIN_SQL = `
+SELECT pg_catalog.set_config('drive.jit', pg_catalog.current_setting('jit'), true);
+SELECT pg_catalog.set_config('jit', 'off', true);
+${SCHEMA_SQL};
+SELECT pg_catalog.set_config('jit', pg_catalog.current_setting('drive.jit'), true)`;
+
 /**
  * To be asked again only when the schema has changed. Rejects with ServerError 55P03 where somebody
  * is changing a view or its tables.
@@ -288,8 +295,8 @@ export async function readSchema(
 ): Promise<{ schema: ShardSchema; text: string }> {
   const { rows } = isKept
     ? await queryKept(connection, 'drive_schema', SCHEMA_SQL)
-    : await query(connection, SCHEMA_SQL);
-  const text = rows[0]![0]!;
+    : await query(connection, SCHEMA_WITHIN_SQL);
+  const text = rows.at(isKept ? 0 : 2)![0]!;
   const schema = JSON.parse(text) as Omit<ShardSchema, 'kinds'>;
   if (!schema.hasKinds) return { schema: { ...schema, kinds: {} }, text };
   const answer = await query(connection, KINDS_SQL);

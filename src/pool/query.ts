@@ -53,7 +53,8 @@ export function query(
 
 /**
  * As `query`, for one statement that comes again and again outside of transactions: the server keeps it, with its
- * plan, under `name`, and is given it anew where somebody has had it forget all.
+ * plan, under `name`, and is given it anew where somebody has had it forget all. It is not compiled, which takes
+ * longer than a question about the schema and is done for every run.
  */
 export async function queryKept(
   connection: ServerConnection,
@@ -78,18 +79,34 @@ function runKept(
   name: string,
   first: readonly Buffer[],
 ): Promise<QueryResult> {
-  const bind = { portal: '', statement: name, parameterFormats: [], parameters: [] };
-  const run = [encodeBind({ ...bind, resultFormats: [] }), EXECUTE_ALL, SYNC];
+  const bytes = Buffer.concat([...first, WITHOUT_JIT, bindAll(name), EXECUTE_ALL, SYNC]);
   return new Promise((resolve, reject) => {
-    const collector = new Collector(resolve, reject, null, null);
-    collector.onParsed = () => connection.statements.add(name);
+    const given = (result: QueryResult) => resolve({ ...result, rows: result.rows.slice(1) });
+    const collector = new Collector(given, reject, null, null);
     const request = new ServerRequest(collector, false);
-    if (first.length > 0) request.parses = [name];
-    connection.send(Buffer.concat([...first, ...run]), request);
+    if (first.length > 0) {
+      request.parses = [name];
+      collector.onParsed = () => connection.statements.add(name);
+    }
+    connection.send(bytes, request);
   });
 }
 
+const bindAll = (statement: string): Buffer =>
+  encodeBind({ portal: '', statement, parameterFormats: [], parameters: [], resultFormats: [] });
+
 const EXECUTE_ALL = encodeExecute({ portal: '', maxRows: 0 });
+
+/** Gives one row, and holds until Sync. */
+const WITHOUT_JIT = Buffer.concat([
+  encodeParse({
+    name: '',
+    sql: `SELECT pg_catalog.set_config('jit', 'off', true)`,
+    parameterTypes: [],
+  }),
+  bindAll(''),
+  EXECUTE_ALL,
+]);
 
 /**
  * As `query`, for a question that comes behind what is done: a cancel that comes late for that may hit the
@@ -133,7 +150,7 @@ export function exchange(
 }
 
 class Collector implements Receiver {
-  /** The server has read a statement that it is to keep. */
+  /** The server has read a statement: that which it is to keep, then perhaps another. */
   onParsed: (() => void) | null = null;
 
   #resolve: (result: QueryResult) => void;

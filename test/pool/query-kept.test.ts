@@ -46,3 +46,11 @@ it('One that the server cannot read is not taken to be there', async () => {
   }
   expect(connection.statements.size + connection.parsing.size).toBe(0);
 });
+
+it('One is not compiled, which holds for it alone', async () => {
+  const setting = `SELECT pg_catalog.current_setting('jit')`;
+  for (let round = 0; round < 2; round++) {
+    expect((await queryKept(connection, 'compiled', setting)).rows).toEqual([['off']]);
+    expect((await query(connection, setting)).rows).toEqual([['on']]);
+  }
+});
