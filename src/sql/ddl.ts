@@ -40,7 +40,7 @@ export interface DdlFacts {
   readonly parents: readonly RelationName[];
   /** Tables that become partitions of the altered one. */
   readonly attached: readonly RelationName[];
-  /** Of ALTER TABLE: the name, or the schema, that the table gets. */
+  /** Of ALTER TABLE, VIEW, SEQUENCE or INDEX: the name, or the schema, that it gets. */
   readonly renamed: { readonly schema: string | null; readonly name: string | null } | null;
   /** Options that CREATE or ALTER SEQUENCE, or an identity, names: increment, restart, cycle, … */
   readonly sequenceOptions: readonly string[];

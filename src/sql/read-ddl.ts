@@ -233,12 +233,22 @@ function ownerOf(value: unknown): RelationName | null {
   return null;
 }
 
+/** What is found by a name where a table is looked for. */
+const RELATIONS: ReadonlySet<unknown> = new Set([
+  'OBJECT_TABLE',
+  'OBJECT_VIEW',
+  'OBJECT_MATVIEW',
+  'OBJECT_SEQUENCE',
+  'OBJECT_INDEX',
+  'OBJECT_FOREIGN_TABLE',
+]);
+
 function renamedOf(tag: string, fields: Fields): DdlFacts['renamed'] {
   const text = (value: unknown) => (typeof value === 'string' ? value : null);
-  if (tag === 'RenameStmt' && fields.renameType === 'OBJECT_TABLE') {
+  if (tag === 'RenameStmt' && RELATIONS.has(fields.renameType)) {
     return { schema: null, name: text(fields.newname) };
   }
-  if (tag === 'AlterObjectSchemaStmt' && fields.objectType === 'OBJECT_TABLE') {
+  if (tag === 'AlterObjectSchemaStmt' && RELATIONS.has(fields.objectType)) {
     return { schema: text(fields.newschema), name: null };
   }
   return null;

@@ -133,6 +133,10 @@ describe('Planner.plan', () => {
     ['ALTER TABLE audit RENAME TO users', 'refused'],
     ['ALTER TABLE scratch RENAME TO audit', 'routed'],
     ['ALTER TABLE scratch RENAME TO other_scratch', 'routed'],
+    ['ALTER VIEW scratch RENAME TO users', 'refused'],
+    ['ALTER SEQUENCE pg_temp.scratch RENAME TO country', 'refused'],
+    ['ALTER INDEX scratch RENAME TO users', 'refused'],
+    ['ALTER VIEW scratch RENAME TO other_scratch', 'routed'],
   ])('with temporary tables in sight plans %s: %s', (sql, op) => {
     const path = Object.freeze(['pg_temp', 'public']);
     expect(newPlanner().plan(sql, topology, path).plan.op).toBe(op);
