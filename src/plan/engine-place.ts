@@ -6,12 +6,13 @@ import type { Table } from '../topology/table.ts';
 import { filterText } from './engine-filter.ts';
 import type { EngineFilter } from './engine-plan.ts';
 import { type TableSpan, tableSpan, type Wording } from './engine-text.ts';
+import { isOwnName } from './functions.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
 import type { Leaf } from './scope.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
-import { castsRow, namesRow } from './whole-row.ts';
+import { castsRow, namesRow, passesRow } from './whole-row.ts';
 
 /** One place where a statement names a table; `key` is the class of one with rows on every shard. */
 export interface TableUse {
@@ -80,7 +81,8 @@ export function textOf({ sql, tokens, uses }: ViewText, survey: Survey): PlacedT
     const isRenamedRow = item.columnAliases.length > 0 && isRow;
     if (view && isRenamedRow) throw new NoMerge('text');
     if (view && !survey.context.findsOperators(first!.table!)) throw new NoMerge('viewOperators');
-    const isTypedRow = !item.sampled && (castsRow(item, tokens) || (isRow && survey.callsUnknown));
+    const isPassed = survey.callsUnknown && (isRow || passesRow(item, tokens, isOwnName));
+    const isTypedRow = !item.sampled && (isPassed || castsRow(item, tokens));
     // Cast to the type, the NULL that an outer join puts in a row's place would be a row of NULLs.
     if (isTypedRow && all.some(({ nullable }) => nullable)) throw new NoMerge('text');
     return {

@@ -12,7 +12,7 @@ import type { EngineInput, EngineLeaf, EngineMerge } from './plan.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { severalShards } from './unsupported.ts';
-import { castsRow, isStar, namesRow } from './whole-row.ts';
+import { castsRow, isStar, namesRow, passesRow } from './whole-row.ts';
 
 /** What must be computed where the row is, or holds rows or numbers of one server. */
 const NEVER = ['sequenceFunction', 'writingWith'] as const;
@@ -100,7 +100,8 @@ const asksType = ({ tokens }: PlacedText): boolean =>
 
 /** Some table's whole row, whose type would be the copy's. */
 const meansRow = ({ tokens, places }: PlacedText): boolean =>
-  namesRow(places, tokens) || places.some(({ item }) => castsRow(item, tokens));
+  namesRow(places, tokens) ||
+  places.some(({ item }) => castsRow(item, tokens) || passesRow(item, tokens, () => true));
 
 interface MadeInput {
   readonly input: EngineInput;

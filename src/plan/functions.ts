@@ -146,6 +146,10 @@ export function asksChance(part: unknown): boolean {
   return false;
 }
 
+/** PostgreSQL has no function of that name, or none that is known here. */
+export const isOwnName = (name: string): boolean =>
+  ![SCALAR, AGGREGATE, PER_ROW, ROWS, WINDOW].some((known) => known.has(name));
+
 /** A function whose kind is not known: it may be an aggregate, return rows, or remember things. */
 export function isUnknown(call: Call): boolean {
   if (isScalar(call) || isAggregate(call) || isPerRow(call)) return false;
@@ -212,6 +216,9 @@ export function pinByHand(call: Call): PinReason | null {
 }
 
 export const setsSequence = (call: Call): boolean => isBuiltIn(call) && call.name === 'setval';
+
+/** The text that a server was sent, which for several shards is not the client's. */
+export const tellsText = (call: Call): boolean => isBuiltIn(call) && call.name === 'current_query';
 
 /** When a statement came to a server: each shard has its own of one statement. */
 export const tellsStatement = (call: Call): boolean =>

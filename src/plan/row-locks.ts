@@ -93,12 +93,14 @@ export const itemsIn = (item: FromItem): readonly Exclude<FromItem, { kind: 'joi
 /** Throws what any server says of a name that FROM does not have. */
 function checkNames(from: readonly FromItem[], locks: SelectStatement['locks']): void {
   const known = new Set(from.flatMap(namesIn));
-  const unknown = locks.flatMap(({ of }) => of).find((name) => !known.has(name));
-  if (unknown === undefined) return;
-  throw new Refusal({
-    code: SQLSTATE.undefinedTable,
-    message: `relation "${unknown}" in the locking clause not found in FROM clause`,
-  });
+  for (const { of, strength } of locks) {
+    const unknown = of.find((name) => !known.has(name));
+    if (unknown === undefined) continue;
+    throw new Refusal({
+      code: SQLSTATE.undefinedTable,
+      message: `relation "${unknown}" in FOR ${strength} clause not found in FROM clause`,
+    });
+  }
 }
 
 const namesIn = (item: FromItem): readonly (string | null)[] => {

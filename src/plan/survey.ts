@@ -26,6 +26,7 @@ import {
   setsSequence,
   tellsOfConnection,
   tellsStatement,
+  tellsText,
 } from './functions.ts';
 import { testsInsertion } from './insertion-test.ts';
 import type { KeyClass } from './key-class.ts';
@@ -217,7 +218,9 @@ export class Survey {
     }
     const pin = pinOf(call);
     if (pin !== null) this.context.pins.add(pin);
-    if (pin !== null || isSequenceCall(call)) this.onlyOneShard('sequenceFunction');
+    if (pin !== null || isSequenceCall(call) || tellsText(call)) {
+      this.onlyOneShard('sequenceFunction');
+    }
     if (releasesLock(call)) this.context.releases.add('advisory lock');
     const isKnown = isScalarOf(call, this.context.input.catalog);
     if (!isKnown || call.schema === 'drive') this.needsHome ||= !isPerRow(call);

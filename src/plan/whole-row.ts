@@ -47,6 +47,30 @@ function isOfRow(named: readonly Named[], token: Token, of: Token | undefined): 
   });
 }
 
+/** Words before a bracket whose content is no function's. */
+const NO_CALL = new Set(
+  'row array coalesce greatest least nullif exists in any all some values over filter using'.split(
+    ' ',
+  ),
+);
+
+/** `f(t.*)`, of a function that `asks` for the row's type. */
+export function passesRow(
+  item: TableUse['item'],
+  tokens: readonly Token[],
+  asks: (name: string) => boolean,
+): boolean {
+  const isAsking = (token: Token | undefined): boolean =>
+    token !== undefined && isName(token) && !NO_CALL.has(token.text) && asks(nameOf(token));
+  const open: boolean[] = [];
+  return tokens.some((token, i) => {
+    if (token.text === '(' || token.text === '[') open.push(isAsking(tokens[i - 1]));
+    if (token.text === ')' || token.text === ']') open.pop();
+    if (!open.includes(true) || !isName(token) || nameOf(token) !== visibleName(item)) return false;
+    return tokens[i + 1]?.text === '.' && tokens[i + 2]?.text === '*';
+  });
+}
+
 /** `t.*::type`, as PostgreSQL prints the query of a view that shows whole rows; or `t::type` of the table's own. */
 export const castsRow = (item: TableUse['item'], tokens: readonly Token[]): boolean =>
   tokens.some((token, i) => {

@@ -59,6 +59,7 @@ describe('users’ own', () => {
        AS $$ BEGIN RETURN (SELECT body FROM notes WHERE id = n); END $$`,
     `CREATE FUNCTION body_by(n int8) RETURNS text LANGUAGE plpgsql IMMUTABLE
        AS $$ BEGIN RETURN body_of(n); END $$`,
+    "CREATE FUNCTION title(f files) RETURNS text LANGUAGE sql STABLE AS $$ SELECT f.name || '!' $$",
     // By a name of PostgreSQL's own.
     `CREATE FUNCTION log(t text) RETURNS text LANGUAGE plpgsql
        AS $$ BEGIN RETURN (SELECT max(body) FROM notes) || t; END $$`,
@@ -78,6 +79,9 @@ describe('users’ own', () => {
     ['SELECT id, body_of(id) FROM files ORDER BY id, user_id', 3],
     ['SELECT id, body_by(id) FROM files ORDER BY id, user_id', 3],
     ['SELECT id, log(name) FROM files ORDER BY id, user_id', 3],
+    ['SELECT f.id, title(f.*) FROM files f JOIN notes n ON n.id = f.size ORDER BY 1, 2', 3],
+    ['SELECT f.*, title((f.*)) FROM files f JOIN notes n ON n.id = f.size ORDER BY 1, 2', 3],
+    ['SELECT f, title(f) FROM files f JOIN notes n ON n.id = f.size ORDER BY 1, 2', 3],
   ])('%s', async (sql, inClass) => {
     const { plain, proxy, engine } = await compare(servers, sql, { ordered: true });
     expect(proxy).toEqual(plain);
@@ -99,5 +103,25 @@ describe('users’ own', () => {
     for (const client of [servers.plain, servers.proxy]) await client.query('ROLLBACK');
     expect(plain!.length).toBeGreaterThan(0);
     expect(proxy).toEqual(plain);
+  });
+
+  test.each([
+    'SELECT title(x.f) FROM (SELECT f FROM files f) x JOIN notes n ON n.id = (x.f).size',
+    'SELECT n.id, title(f.*) FROM notes n LEFT JOIN files f ON n.id = f.size',
+    'SELECT pg_typeof(f.*) FROM files f JOIN notes n ON n.id = f.size',
+    'SELECT pg_typeof(array_agg(f.*)) FROM files f JOIN notes n ON n.id = f.size',
+    'SELECT current_query() FROM files',
+  ])('is refused a row whose type, and a text, that is not the client’s: %s', async (sql) => {
+    expect((await compare(servers, sql, { ordered: false })).refused).toBe(true);
+  });
+
+  test('a type of the same transaction is refused to the engine', async () => {
+    const { proxy } = servers;
+    await proxy.query('BEGIN');
+    await proxy.query("CREATE TYPE feeling AS ENUM ('sad', 'ok')");
+    await proxy.query('CREATE TABLE feels (user_id int8, feeling feeling)');
+    const asked = proxy.query('SELECT feeling, rank() OVER (ORDER BY feeling) FROM feels');
+    await expect(asked).rejects.toThrow(/types made by users/);
+    await proxy.query('ROLLBACK');
   });
 });

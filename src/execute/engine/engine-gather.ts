@@ -1,5 +1,8 @@
 // Engine gather: the rows that the merge engine computes, as those of any merge.
 
+import { SqlError } from '../../base/errors.ts';
+import { SQLSTATE } from '../../base/sqlstate.ts';
+import { severalShards } from '../../plan/unsupported.ts';
 import { ServerError } from '../../pool/query.ts';
 import type { Gather } from '../gather.ts';
 import type { PortalStream } from '../portal-stream.ts';
@@ -38,9 +41,31 @@ export function engineGather(
   };
 }
 
-/** Positions count characters of the engine's text, which the client has not sent. */
-export function withoutPosition(error: unknown): unknown {
-  if (!(error instanceof ServerError) || !error.fields.all.has('P')) return error;
+/** What another transaction has made, and not yet committed. */
+const UNKNOWN: ReadonlySet<string | undefined> = new Set([
+  SQLSTATE.undefinedObject,
+  SQLSTATE.undefinedFunction,
+  SQLSTATE.undefinedSchema,
+]);
+
+/** A copy's row where a row of its table is meant. */
+const NAMES_COPY = /\bdrive_leaf_\d+\b|\brecord\b/;
+
+/**
+ * Positions count characters of the engine's text, which the client has not sent. That the statement is right its
+ * description has told: what the engine does not know then is refused. `isBeside`: it is in another transaction.
+ */
+export function withoutPosition(error: unknown, isBeside = false): unknown {
+  if (!(error instanceof ServerError)) return error;
+  const { code, message } = error.fields;
+  const isUnknown = UNKNOWN.has(code);
+  if (isBeside && isUnknown && (error.fields.all.has('P') || code === SQLSTATE.undefinedSchema)) {
+    return new SqlError(severalShards('engineInTransaction'));
+  }
+  if (!error.fields.all.has('P')) return error;
+  if ((isUnknown || code === SQLSTATE.cannotCoerce) && NAMES_COPY.test(message)) {
+    return new SqlError(severalShards('text'));
+  }
   const all = new Map(error.fields.all);
   all.delete('P');
   return new ServerError({ ...error.fields, all });

@@ -66,7 +66,7 @@ export async function openEngine(request: EngineRequest): Promise<Gather> {
     return engineGather(stream, (isWell) => endEngine(engine, isWell), told);
   } catch (error) {
     await abandon(request);
-    throw withoutPosition(error);
+    throw withoutPosition(error, request.definer !== null);
   }
 }
 
@@ -87,7 +87,7 @@ export async function copyRows(request: CopiesRequest): Promise<void> {
     if (readOnly) await query(engine, 'SET TRANSACTION READ ONLY');
   } catch (error) {
     await abandon(request);
-    throw withoutPosition(error);
+    throw withoutPosition(error, request.definer !== null);
   }
 }
 
