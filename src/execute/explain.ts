@@ -25,7 +25,7 @@ export interface Explanation {
 }
 
 /** The text of a row's only column. */
-export const onlyText = (row: Buffer): string => decodeDataRow(row)[0]?.toString('utf8') ?? '';
+const onlyText = (row: Buffer): string => decodeDataRow(row)[0]?.toString('utf8') ?? '';
 
 /** Asks one server. By the simple protocol where it can be: GENERIC_PLAN wants parameters unbound. */
 export async function explainOn(

@@ -15,7 +15,7 @@ import {
 } from '../execute/engine/engine.ts';
 import { withoutPosition } from '../execute/engine/engine-gather.ts';
 import { type Inline, openInline, type Spread, type Within } from '../execute/engine/inline.ts';
-import { type ExplainedPart, explainOn, onlyText } from '../execute/explain.ts';
+import { type ExplainedPart, explainOn } from '../execute/explain.ts';
 import type { Gather } from '../execute/gather.ts';
 import { NO_PARAMETERS } from '../execute/parameters.ts';
 import { openShardStream } from '../execute/shard-stream.ts';
@@ -299,25 +299,24 @@ export async function explainEngine(
       }
     }
     const { sql, leaves } = prepared.input;
-    const gather = await openEngine({
-      ...prepared,
-      input: { sql: explained.prefix + sql, leaves, marked: '' },
-      explained: sql,
-      // Without ANALYZE nothing is to run, so the copies stay empty.
-      rows: explained.analyzes ? prepared.rows : [],
-      views: merge.views,
-      parameters: { ...execution.parameters, types: description.parameterTypes },
-      resultTypes: [],
-      resultFormats: [],
-      spillBytesMax: context.spillBytesMax,
-    });
-    const lines: string[] = [];
+    const input = { sql: explained.prefix + sql, leaves, marked: '' };
+    const parameters = { ...execution.parameters, types: description.parameterTypes };
+    const { views } = merge;
+    const { spillBytesMax } = context;
+    // Without ANALYZE nothing is to run, so the copies stay empty.
+    const rows = explained.analyzes ? prepared.rows : [];
+    const { engine } = prepared;
+    await copyRows({ ...prepared, input, explained: sql, rows, views, parameters, spillBytesMax });
+    let isWell = false;
     try {
-      for await (const batch of gather.batches) lines.push(...batch.map(onlyText));
+      const lines = await explainOn(engine, input.sql, parameters);
+      parts.push({ title: 'Over copies', shard: HOME_SHARD, lines });
+      isWell = true;
+    } catch (error) {
+      throw withoutPosition(error, prepared.definer !== null);
     } finally {
-      await gather.close();
+      await endEngine(engine, isWell);
     }
-    parts.push({ title: 'Over copies', shard: HOME_SHARD, lines });
     return parts;
   } finally {
     for (const connection of borrowed) state.giveBack(connection);

@@ -184,6 +184,17 @@ describe('EXPLAIN', () => {
     expect(answer.filter((line) => line === 'Filter: (id > 28)')).toHaveLength(4);
   });
 
+  it('of a generic plan leaves the parameters unbound, also over copies', async () => {
+    const window = 'SELECT id, rank() OVER (ORDER BY id) FROM files WHERE name = $1 LIMIT $2';
+    for (const begin of ['', 'BEGIN']) {
+      await client.query(begin);
+      const plan = await lines(`EXPLAIN (GENERIC_PLAN, COSTS OFF) ${window}`);
+      expect(plan[0]).toBe('Drive (class 3) on shards 0, 1, 2');
+      expect(plan.filter((line) => line.includes('Filter: (name = $1)'))).toHaveLength(1);
+    }
+    await client.query('ROLLBACK');
+  });
+
   it('of a write whose rows are computed first shows how they are computed', async () => {
     const insert = 'INSERT INTO notes SELECT max(id) FROM files GROUP BY name';
     const update = 'UPDATE files f SET name = g.name FROM files g WHERE g.id = f.id + 1';
