@@ -220,6 +220,8 @@ function spreadRelations(
     const names = found.map(({ name }) => name.toLowerCase());
     touching = reach.reaching(({ words }) => names.some((name) => words.has(name)));
     for (const { oid, reads } of relations) {
+      // The home shard keeps the rows that it had of all shards.
+      if (kinds[oid]?.kind === 'home') continue;
       if (reads.some((each) => spread.has(each)) || calls(views[oid]?.text)) spread.add(oid);
     }
   }

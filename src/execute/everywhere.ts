@@ -283,7 +283,7 @@ export function relationSql({ schema, name }: NewTable['relation']): string {
 }
 
 /** Of a relation that the session's search path finds, which depends on who it is. */
-async function rememberKind(
+export async function rememberKind(
   connection: ServerConnection,
   { relation, kind, keyColumn }: NewTable,
 ): Promise<void> {

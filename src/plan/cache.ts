@@ -64,6 +64,7 @@ function bytesOf(plan: Plan): number {
     merge.how === 'modifyRows' ||
     merge.how === 'mergeRows' ||
     merge.how === 'makeTable' ||
+    merge.how === 'keepView' ||
     merge.how === 'withWrites'
   ) {
     return PLAN_BYTES + keys + 4 * JSON.stringify(merge).length;

@@ -292,15 +292,12 @@ function planFromQuery(
   if (places.sharded && isTable && target !== undefined) {
     return planMakeTable(createAs(context), target, statement.temporary, traits);
   }
-  if (places.sharded && places.home) {
-    if (!isView || target === undefined) return refusedFor(traits.verb, 'mixed');
+  if (places.sharded && places.home && target !== undefined) {
     // The other shards would keep what it was.
     const isElsewhere = isSpread(placesOf([target], context));
     return isElsewhere ? refusedFor(traits.verb, 'mixedDdl') : traits;
   }
-  if (places.sharded) {
-    return isView ? everywhere(traits) : refusedFor(traits.verb, 'viewKept');
-  }
+  if (places.sharded) return everywhere(traits);
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;
   // What each shard might fill with other rows one shard fills for all.
   if (!isView && !isSteady(query, context)) return traits;

@@ -181,6 +181,8 @@ function mergeLines(merge: Merge): string[] {
       return modifyLines(merge);
     case 'makeTable':
       return [`home: ${merge.create}`, ...mergeLines(merge.rows)];
+    case 'keepView':
+      return ['home: fills it', ...merge.tables.map(({ name }) => `  with all rows of ${name}`)];
     case 'withWrites':
       return withLines(merge);
     case 'mergeRows':

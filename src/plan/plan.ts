@@ -8,6 +8,7 @@ import type { CopiedTable } from './copies-alike.ts';
 import type { CopyInMerge, CopyOutMerge } from './copy-merge.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
 import type { EverywhereMerge } from './everywhere-merge.ts';
+import type { KeepViewMerge } from './keep-view-merge.ts';
 import type { SequencesMerge, SetvalMerge } from './sequence-merge.ts';
 import type {
   ComputedKeys,
@@ -267,6 +268,7 @@ export type Merge =
   | ModifyRowsMerge
   | MergeRowsMerge
   | MakeTableMerge
+  | KeepViewMerge
   | WithWritesMerge
   | CopyInMerge
   | CopyOutMerge;

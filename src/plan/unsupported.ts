@@ -180,7 +180,7 @@ export const REFUSED = {
     hint: 'Write the tables of the view themselves.',
   },
   viewKept: {
-    what: 'a materialized view whose rows no shard can compute by itself',
+    what: 'a materialized view whose rows no shard can compute by itself, of a partitioned or inherited table, one with row-level security, or a materialized view that each shard keeps its own rows of; or by ONLY, a system column or drive.shard_id()',
     hint: 'Make it a plain view, or group it by the sharding key; CREATE TABLE … AS keeps the rows of now.',
   },
   mixed: {

@@ -4,7 +4,6 @@ import type {
   CopyStatement,
   CreateTableStatement,
   RowStatement,
-  SelectStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
 import type { Catalog } from '../topology/table.ts';
@@ -13,11 +12,12 @@ import { allWords } from './body-words.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
-import { everywhere, planDdl, planNewTable } from './ddl.ts';
+import { planDdl, planNewTable } from './ddl.ts';
 import { planDeclare } from './declare.ts';
 import { planBlock } from './do-block.ts';
 import { explainsExecute, planExplain } from './explain-statement.ts';
-import { surveyExpressions, surveySelect } from './level.ts';
+import { planKeptView } from './kept-view.ts';
+import { surveyExpressions } from './level.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import { planNewSchema } from './new-schema.ts';
 import type { Effect, PinReason, Plan, RoutedPlan } from './plan.ts';
@@ -28,8 +28,7 @@ import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
 import { hidesTable, isOnEveryShard, showsReference } from './shadow.ts';
 import { planExecute, planPrepare } from './sql-prepare.ts';
-import { type RefusedReason, severalShards } from './unsupported.ts';
-import { queryOf, surveyInside } from './view.ts';
+import type { RefusedReason } from './unsupported.ts';
 
 type HomeStatement = UtilityStatement | CopyStatement | CreateTableStatement;
 
@@ -131,7 +130,7 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
   const made = planKeptView(statement, traits, context) ?? planDdl(statement, traits, context);
-  if (made !== null) return fillsByTime(statement, context) ? onOneShard(made) : made;
+  if (made !== null) return made;
   if (statement.inner !== null) {
     if (isExplain) return planExplain(traits, context);
     if (statement.cursor !== null) return planDeclare(statement.cursor, traits, context);
@@ -185,48 +184,9 @@ function planMade(
   const kind = plan.op === 'routed' ? plan.route.kind : 'all';
   if (kind !== 'keys' && kind !== 'all') return traits;
   if (isView) return refusedFor(traits.verb, 'temporaryView');
-  if (objectType === 'OBJECT_MATVIEW') return refusedFor(traits.verb, 'viewKept');
   if (!isTable) return refusedFor(traits.verb, 'createAs');
   return planMakeTable(createAs(context), target, temporary, traits);
 }
-
-/** A materialized view that is on each shard what that shard's rows give; null: any other statement. */
-function planKeptView(
-  { objectType, inner, relations }: UtilityStatement,
-  traits: RoutedPlan,
-  context: PlanContext,
-): Plan | null {
-  const [target] = relations;
-  if (objectType !== 'OBJECT_MATVIEW' || inner?.kind !== 'select' || target === undefined) {
-    return null;
-  }
-  const survey = surveyFor(context);
-  const isComputedByShards =
-    surveyInside(inner, { survey, surveySelect }).isByShard && survey.classes.length > 0;
-  return isComputedByShards && !hidesTable(target, context) ? everywhere(traits) : null;
-}
-
-/** A materialized view that each shard would fill by its own time. */
-function fillsByTime(
-  { node, objectType, inner, relations }: UtilityStatement,
-  context: PlanContext,
-): boolean {
-  const queries: SelectStatement[] = [];
-  if (objectType === 'OBJECT_MATVIEW' && inner?.kind === 'select') queries.push(inner);
-  if (node === 'RefreshMatViewStmt') {
-    const tables = relations.flatMap((relation) => context.table(relation) ?? []);
-    queries.push(...tables.flatMap((table) => (table.view ? queryOf(table).query : [])));
-  }
-  return queries.some((query) => {
-    const survey = surveyFor(context);
-    return surveyInside(query, { survey, surveySelect }).tellsTime || survey.asksRoutineTime;
-  });
-}
-
-const onOneShard = (plan: Plan): Plan =>
-  plan.op !== 'routed' || plan.route.kind !== 'all'
-    ? plan
-    : { ...plan, merge: null, refusal: severalShards('viewKeptTime') };
 
 function planCall(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): Plan {
   const survey = surveyFor(context);

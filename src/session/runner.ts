@@ -59,7 +59,13 @@ const NOT_MERGEABLE: SqlErrorFields = {
  * Merges that do something also where one server is all: what was copied, and what is planned, is told
  * shard by shard, and where sequences are is put into the text.
  */
-const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'sequences', 'setval']);
+const MORE_THAN_TEXT: ReadonlySet<string> = new Set([
+  'copyIn',
+  'explain',
+  'keepView',
+  'sequences',
+  'setval',
+]);
 
 /**
  * Answers with everything but ReadyForQuery. Throws SqlError or ServerError for what the client is

@@ -7,6 +7,7 @@ import { modifiedTable } from '../execute/modified-table.ts';
 import { writeReference } from '../execute/reference-write.ts';
 import { refuseStrays } from '../execute/straying.ts';
 import { type WriteResult, writeShards } from '../execute/write.ts';
+import type { KeepViewMerge } from '../plan/keep-view-merge.ts';
 import type {
   InsertMerge,
   KeySource,
@@ -32,6 +33,7 @@ import { startOf, timedExecution } from './clock.ts';
 import { withComputedKeys } from './computed-keys.ts';
 import { withConnectionOf } from './everywhere.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
+import { runKeepView } from './keep-view-run.ts';
 import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
@@ -51,6 +53,7 @@ type WritingMerge =
   | ModifyRowsMerge
   | MergeRowsMerge
   | MakeTableMerge
+  | KeepViewMerge
   | WithWritesMerge;
 
 const WRITING = new Set<Merge['how']>([
@@ -61,6 +64,7 @@ const WRITING = new Set<Merge['how']>([
   'modifyRows',
   'mergeRows',
   'makeTable',
+  'keepView',
   'withWrites',
 ]);
 
@@ -153,6 +157,7 @@ async function resultBy(staged: StagedRun, run: WriteRun): Promise<WriteResult> 
     return merge.how === 'modifyRows' ? runModify(staged, merge) : runMerge(staged, merge);
   }
   if (merge.how === 'makeTable') return runMakeTable(staged, merge);
+  if (merge.how === 'keepView') return runKeepView(staged, merge);
   if (merge.how === 'withWrites') return runWithWrites(staged, merge, writeSeveral);
   const isComputed = merge.how === 'insert' && merge.computed !== null;
   const known = isComputed ? await withComputedKeys(staged, merge, merge.computed) : merge;

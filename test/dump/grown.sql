@@ -97,6 +97,9 @@ COMMENT ON VIEW public.second_view IS 'a view on a view';
 CREATE VIEW public.checked AS SELECT user_id, kind, at FROM public.events WHERE user_id > 0 WITH CASCADED CHECK OPTION;
 CREATE RECURSIVE VIEW public.counting (n) AS SELECT 1 UNION ALL SELECT n + 1 FROM counting WHERE n < 5;
 
+CREATE MATERIALIZED VIEW public.totals AS SELECT what, count(*) AS n, max(user_id) AS last FROM public.audit GROUP BY what;
+CREATE UNIQUE INDEX ON public.totals (what);
+
 -- Keys, some not valid yet.
 CREATE TABLE public.member (
   user_id bigint PRIMARY KEY REFERENCES "Odd Schema"."Weird ""Table""" ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,

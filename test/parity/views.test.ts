@@ -337,15 +337,14 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
         'UPDATE keyless SET name = m.name FROM members m WHERE m.user_id = keyless.user_id + 1',
         'UPDATE recent SET size = (SELECT max(size) FROM files) WHERE size = 3',
         'DELETE FROM owned WHERE user_id = 42',
-        'CREATE MATERIALIZED VIEW all_of_it AS SELECT count(*) FROM members',
+        'CREATE MATERIALIZED VIEW all_of_it AS SELECT max(ctid) FROM members',
         'CREATE TEMP VIEW mine AS SELECT * FROM members',
         'CREATE TEMP VIEW lands AS SELECT * FROM country',
         'DELETE FROM with_note',
-        'CREATE MATERIALIZED VIEW kept_notes AS SELECT * FROM noted',
       ]) {
         const { refused } = await compare(servers, sql, { ordered: false });
         expect(refused, sql).toBe(true);
-        await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it, kept_notes');
+        await servers.plain.query('DROP MATERIALIZED VIEW IF EXISTS all_of_it');
       }
     });
   }

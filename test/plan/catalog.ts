@@ -121,6 +121,15 @@ const TABLES: readonly Table[] = [
     },
   },
   {
+    ...table('kept_at_home', 'home', null, [column('n', 'int8')]),
+    view: {
+      query: ' SELECT count(*) AS n FROM public.users;',
+      operatorSchemas: [],
+      materialized: true,
+      atHome: true,
+    },
+  },
+  {
     ...table('kept_recent', 'shardedView', null, [column('user_id', 'int8')]),
     view: {
       query:

@@ -16,6 +16,7 @@ import { analyzeCopies } from './copy-statistics.ts';
 import { engineGather, withoutPosition } from './engine-gather.ts';
 import { CopyBudget, fill } from './fill.ts';
 import { definitionsOf, primaryKeysOf } from './leaf-definition.ts';
+import { steadyText } from './steady-text.ts';
 
 /** Where the rows of one leaf are. */
 export interface LeafRows {
@@ -174,7 +175,7 @@ async function copyLeaves(request: CopiesRequest): Promise<readonly string[]> {
     }
     if (sources.length > 0) {
       const select = (shard: number) => leafSql(steadily(each), shard);
-      await fill({ engine, sources, leaf, copy, select, budget });
+      await fill({ engine, sources, format: leaf.format, copy, select, budget });
     }
     if (budget.bytes - before > ENGINE_ANALYZE_BYTES_MIN) large.push(copy);
   }
@@ -185,16 +186,10 @@ async function copyLeaves(request: CopiesRequest): Promise<readonly string[]> {
 function steadily(rows: LeafRows): LeafRows {
   const { leaf } = rows;
   const columns = leaf.columns.map((column) =>
-    leaf.unsteady.has(column)
-      ? `CASE WHEN ${IS_LOSSY} THEN drive.exact_text(${column}) ELSE ${column}::pg_catalog.text END`
-      : column,
+    leaf.unsteady.has(column) ? steadyText(column) : column,
   );
   return { ...rows, leaf: { ...leaf, columns } };
 }
-
-/** Asked once for all rows. */
-const IS_LOSSY = `(SELECT pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 < 1
-  OR pg_catalog.current_setting('DateStyle') NOT LIKE 'ISO%')`;
 
 const NO_ROWS = (leaf: EngineLeaf) => ({ leaf, keys: null, filters: [] });
 

@@ -2,7 +2,6 @@
 
 import { SqlError } from '../../base/errors.ts';
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import type { EngineLeaf } from '../../plan/plan.ts';
 import { cancelStatement } from '../../pool/cancel.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
 import { COPY_DATA_HEADER_BYTES, writeCopyDataHeader } from '../../wire/copy.ts';
@@ -39,7 +38,8 @@ export interface FillRequest {
   readonly engine: ServerConnection;
   /** Of the shards that have rows of the leaf. They owe nothing and stay the caller's. */
   readonly sources: readonly ServerConnection[];
-  readonly leaf: EngineLeaf;
+  /** How its rows travel. */
+  readonly format: 'binary' | 'text';
   /** The engine's copy, as SQL. */
   readonly copy: string;
   /** What selects the leaf's rows on a shard. */
@@ -49,8 +49,8 @@ export interface FillRequest {
 
 /** Rejects with the first error of any server, or 53400; then none of them owes anything. */
 export async function fill(request: FillRequest): Promise<void> {
-  const { engine, sources, leaf, copy, select, budget } = request;
-  const options = `(FORMAT ${leaf.format}, ENCODING 'UTF8')`;
+  const { engine, sources, format, copy, select, budget } = request;
+  const options = `(FORMAT ${format}, ENCODING 'UTF8')`;
   const streams: CopyOutShard[] = [];
   let failed = false;
   let first: unknown = null;
@@ -69,8 +69,8 @@ export async function fill(request: FillRequest): Promise<void> {
     void stop(sink.error);
   });
   await sink.opened;
-  const cut = leaf.format === 'binary' ? ROWS_ALONE : null;
-  if (leaf.format === 'binary') await sink.write(copyData(BINARY_HEADER));
+  const cut = format === 'binary' ? ROWS_ALONE : null;
+  if (format === 'binary') await sink.write(copyData(BINARY_HEADER));
   await Promise.all(
     sources.map(async (source) => {
       try {
@@ -88,7 +88,7 @@ export async function fill(request: FillRequest): Promise<void> {
     await sink.stop('the rows could not be read');
     throw first;
   }
-  if (leaf.format === 'binary') await sink.write(copyData(BINARY_TRAILER));
+  if (format === 'binary') await sink.write(copyData(BINARY_TRAILER));
   await sink.end();
 }
 
