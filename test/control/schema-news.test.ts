@@ -199,7 +199,7 @@ describe('A message to proxies', () => {
       );
       expect(said).toContain(forged);
       expect(said.filter((each) => each.includes('"what":"changed"'))).not.toEqual([]);
-      expect(said.filter((each) => each.includes('"to":5'))).toEqual([]);
+      expect(said.filter((each) => each.includes('"to":5,'))).toEqual([]);
       expect(await there.rows(`SELECT count(*) FROM ${table}`)).toEqual([['0']]);
     },
   );

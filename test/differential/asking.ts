@@ -87,8 +87,9 @@ export async function send(
         await run(`DEALLOCATE ${name}`).catch(() => undefined);
       }
     case 'held':
-      if (!within) await run('BEGIN');
       try {
+        // A server that is late says so of BEGIN, too, and has begun.
+        if (!within) await run('BEGIN');
         await run(`DECLARE ${name} CURSOR WITH HOLD FOR ${queryOf(sql)}`);
         if (!within) await run('COMMIT');
         return [
@@ -101,8 +102,8 @@ export async function send(
       }
     case 'scroll':
     case 'cursor':
-      if (!within) await run('BEGIN');
       try {
+        if (!within) await run('BEGIN');
         const scroll = protocol === 'scroll' ? 'SCROLL ' : '';
         await run(`DECLARE ${name} ${scroll}CURSOR FOR ${queryOf(sql)}`);
         if (protocol === 'scroll') return await scrolled(run, name);
