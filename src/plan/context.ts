@@ -58,6 +58,8 @@ export class PlanContext {
   readonly unknownTables = new Set<string>();
   /** Of tables that the statement tells from others of that name by their schemas. */
   readonly sharedNames = new Set<string>();
+  /** A name means a temporary table, and by its kind one that is on every shard. */
+  namesHidden = false;
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
@@ -81,6 +83,7 @@ export class PlanContext {
     const table = catalog.table(relation.schema, relation.name, searchPath ?? undefined);
     const isUnknown = table === null && !isSystem(relation) && this.sequence(relation) === null;
     if (isUnknown) this.unknownTables.add(relation.name);
+    if (table !== null && this.#isHidden(relation, table)) this.namesHidden = true;
     return table;
   }
 
@@ -96,6 +99,12 @@ export class PlanContext {
     const temporary = path.indexOf('pg_temp');
     if (relation.schema !== null || kind !== 'home' || temporary < 0) return false;
     return temporary < path.indexOf(schema);
+  }
+
+  #isHidden(relation: RelationName, { schema }: Table): boolean {
+    const path = this.input.searchPath ?? [];
+    const temporary = path.indexOf(`pg_temp.${relation.name}`);
+    return relation.schema === null && temporary >= 0 && temporary < path.indexOf(schema);
   }
 
   /** The quoted name of a sequence whose ids the shards share; null for any other relation. */

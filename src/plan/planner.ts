@@ -201,6 +201,7 @@ function make(
   const input = { ...text, catalog, searchPath, ...known };
   const context = new PlanContext(input, forceEngine);
   const found = withFindings(planStatement(only.statement, context), context);
+  if (context.namesHidden) return exactOnly(refusedFor(found.verb, 'shadow'));
   const kept = keptSettings(found, only.statement, context);
   const plan = withForm(only.statement, kept, context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;

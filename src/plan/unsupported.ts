@@ -303,8 +303,8 @@ export const REFUSED = {
     hint: 'Add a column of the type, UPDATE the rows, then drop the old column and rename the new one.',
   },
   shadow: {
-    what: 'a new table that hides a sharded or reference table by its name',
-    hint: 'Give it another name.',
+    what: 'a table that hides a sharded or reference table by its name',
+    hint: 'Give it another name, or write the schema where the table is there already: pg_temp.t, public.t.',
   },
   copyFile: {
     what: 'COPY of a sharded or reference table and a file or program of the server',

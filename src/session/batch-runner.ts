@@ -28,6 +28,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
 import { isUnreadable } from './descriptions.ts';
 import { handPlan } from './hand.ts';
+import { lookForHidden } from './hidden-tables.ts';
 import { localFields } from './local-result.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { sendRows } from './portal-rows.ts';
@@ -80,6 +81,7 @@ export class BatchRunner {
 
   async #message(message: BatchMessage, several: boolean): Promise<void> {
     await this.#context.hold.ended();
+    await lookForHidden(this.#state, this.#context);
     switch (message.kind) {
       case 'parse':
         return this.#parse(message);
@@ -90,9 +92,10 @@ export class BatchRunner {
           ? this.#describeStatement(this.#statement(message.describe.name))
           : this.#describePortal(this.#portal(message.describe.name));
       case 'execute':
-        return whilePlanHolds(this.#context, this.#state, () =>
-          this.#execute(message.execute.portal, message.execute.maxRows, several),
-        );
+        return whilePlanHolds(this.#context, this.#state, async () => {
+          await lookForHidden(this.#state, this.#context);
+          await this.#execute(message.execute.portal, message.execute.maxRows, several);
+        });
       case 'close':
         return this.#close(message.close.target, message.close.name);
     }

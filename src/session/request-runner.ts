@@ -14,6 +14,7 @@ import { BatchRunner } from './batch-runner.ts';
 import type { RunnerDependencies } from './execution.ts';
 import { callFunction } from './function-call.ts';
 import { handPlan } from './hand.ts';
+import { lookForHidden } from './hidden-tables.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { StatementValues } from './prepared.ts';
 import { Runner } from './runner.ts';
@@ -81,6 +82,7 @@ export class RequestRunner {
       end = start + part.sql.length;
       relay.textBefore = sql.slice(0, start);
       await whilePlanHolds(context, state, async () => {
+        await lookForHidden(state, context);
         const plan = planOf(part);
         const watch = new PlanWatch(context, plan, () => planOf(part));
         // Several statements in one string are one transaction, unless they say otherwise.
@@ -93,6 +95,7 @@ export class RequestRunner {
   /** A table that is not known may have been made a moment ago, past this proxy. */
   async #plan(sql: string): Promise<Planned & { readonly watch: PlanWatch }> {
     const { context, state } = this.#d;
+    await lookForHidden(state, context);
     const planNow = (): Planned => {
       const planned = context.planner.plan(sql, context.topology(), state.searchPath);
       if (planned.plan.op === 'sequence') return planned;

@@ -10,6 +10,9 @@ const USER = '$user';
 /** The schema of the session's temporary tables. */
 const TEMPORARY = 'pg_temp';
 
+/** Stands before it for one of them, which hides a table that is on every shard: no schema begins so. */
+const hiding = (table: string) => `${TEMPORARY}.${table}`;
+
 /** `search_path TO a, "B", 'c'`, or what stands behind TO → a, B, c. */
 export function pathOf(assignment: string): readonly string[] {
   const list = assignment.replace(/^\s*("?)search_path\1\s*(=|\bTO\b)\s*/i, '');
@@ -46,8 +49,11 @@ type PathCatalog = Pick<Catalog, 'searchPath' | 'schemaRights'>;
 interface PathSource {
   readonly path: readonly string[] | null;
   readonly role: string | null;
-  /** The session has temporary tables, which are found before all others where the path does not say so. */
-  readonly hasTemporary: boolean;
+  /**
+   * Of a session that has temporary tables, which are found before all others where the path does not say so: the names
+   * of those that hide a table on every shard; null: it has none.
+   */
+  readonly hidden: readonly string[] | null;
   readonly catalog: PathCatalog;
 }
 
@@ -71,19 +77,21 @@ export class SearchPaths {
   resolved(
     path: readonly string[] | null,
     role: string | null,
-    hasTemporary: boolean,
+    hidden: readonly string[] | null,
   ): readonly string[] | null {
-    if (path === null && role === null && !hasTemporary) return null;
+    if (path === null && role === null && hidden === null) return null;
     const catalog = this.#catalog();
     const of = this.#of;
-    const isSame = of?.path === path && of.role === role && of.hasTemporary === hasTemporary;
+    const isSame = of?.path === path && of.role === role && of.hidden === hidden;
     if (isSame && of.catalog === catalog) return this.#resolved;
-    this.#of = { path, role, hasTemporary, catalog };
-    this.#resolved = this.#resolve(this.#of);
+    this.#of = { path, role, hidden, catalog };
+    const resolved = this.#resolve(this.#of);
+    const marks = (hidden ?? []).map(hiding);
+    this.#resolved = resolved.flatMap((each) => (each === TEMPORARY ? [...marks, each] : [each]));
     return this.#resolved;
   }
 
-  #resolve({ path, role, hasTemporary, catalog }: PathSource): readonly string[] {
+  #resolve({ path, role, hidden, catalog }: PathSource): readonly string[] {
     // As one that has SET nothing, but for its temporary tables.
     if (path === null && role === null) return [TEMPORARY, ...catalog.searchPath];
     const server = this.#server();
@@ -96,6 +104,6 @@ export class SearchPaths {
     const usable = rights.restrict(named)
       ? named.filter((schema) => rights.mayUse(schema, role))
       : named;
-    return hasTemporary && !named.includes(TEMPORARY) ? [TEMPORARY, ...usable] : usable;
+    return hidden !== null && !named.includes(TEMPORARY) ? [TEMPORARY, ...usable] : usable;
   }
 }

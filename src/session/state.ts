@@ -16,6 +16,7 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Backends } from './backend.ts';
 import type { SessionContext } from './context.ts';
+import { HiddenTables } from './hidden-tables.ts';
 import { Pins } from './pins.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
@@ -61,6 +62,7 @@ export class SessionState {
   /** Connections in use by the statement under way, outside of a transaction and of pins. */
   readonly borrowed = new Set<ServerConnection>();
   readonly reports = new Reports();
+  readonly hidden = new HiddenTables();
   transaction: Transaction | null = null;
   /** Rows that each shard has taken of the last COPY FROM STDIN over several shards. */
   copied: ReadonlyMap<number, bigint> = new Map();
@@ -136,12 +138,12 @@ export class SessionState {
   /** The schemas names are looked up in; null: the server's default path. */
   get searchPath(): readonly string[] | null {
     const { searchPath, role } = this.settings;
-    const hasTemporary = this.pins.has('temporary table');
-    if (this.transaction === null) return this.#paths.resolved(searchPath, role, hasTemporary);
+    const hidden = this.pins.has('temporary table') ? this.hidden.names : null;
+    if (this.transaction === null) return this.#paths.resolved(searchPath, role, hidden);
     const { names } = this.transaction;
     const path = names.path === null ? searchPath : names.path.path;
     const current = names.role === null ? role : names.role.role;
-    return this.#paths.resolved(path, current, hasTemporary);
+    return this.#paths.resolved(path, current, hidden);
   }
 
   /** How servers read a text for it, as in Settings. */

@@ -76,6 +76,28 @@ test('a temporary table stays the session’s', async () => {
   expect((await client.query('SELECT n FROM mine')).rows).toEqual([{ n: 1 }]);
 });
 
+test('a table that is made behind a temporary one is not taken for it', async () => {
+  const other = new pg.Client(proxy.login);
+  await other.connect();
+  await client.query('CREATE TEMPORARY TABLE later_one (n int4)');
+  await client.query('INSERT INTO later_one VALUES (1)');
+  await other.query('CREATE TABLE later_one (user_id int8)');
+  await other.query('INSERT INTO later_one VALUES (1), (2)');
+  for (const refused of ['DELETE FROM later_one', 'SELECT 1; DELETE FROM later_one']) {
+    await expect(client.query(refused)).rejects.toMatchObject({ code: '0A000' });
+  }
+  const prepared = client.query('SELECT n FROM later_one WHERE n = $1', [1]);
+  await expect(prepared).rejects.toMatchObject({ code: '0A000' });
+  expect((await client.query('SELECT n FROM pg_temp.later_one')).rows).toEqual([{ n: 1 }]);
+  await client.query('BEGIN; DROP TABLE pg_temp.later_one');
+  expect((await client.query('SELECT FROM later_one')).rowCount).toBe(2);
+  await client.query('ROLLBACK');
+  await expect(client.query('DELETE FROM later_one')).rejects.toMatchObject({ code: '0A000' });
+  await client.query('DROP TABLE pg_temp.later_one');
+  expect((await client.query('DELETE FROM later_one')).rowCount).toBe(2);
+  await other.end();
+});
+
 test('a name is not known within a transaction that has changed a table', async () => {
   await client.query('CREATE TABLE changed_one (user_id int8, n int4 DEFAULT 1)');
   await client.query('CREATE INDEX changed_index ON changed_one (n)');
