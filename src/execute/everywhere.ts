@@ -1,7 +1,7 @@
 // Everywhere: one statement on every shard, answered once: DDL and maintenance.
 
 import { SqlError } from '../base/errors.ts';
-import { quoteLiteral, quoteName } from '../base/quote.ts';
+import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { AlteredTable, EverywhereMerge, NewTable } from '../plan/plan.ts';
 import { refused } from '../plan/unsupported.ts';
@@ -11,6 +11,8 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
 import { queryAsLogin } from './as-login.ts';
 import { onEach } from './decision-hold.ts';
+import { relationSql } from './relation-sql.ts';
+import { timedAnew } from './timed-domains.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface EverywhereRequest {
@@ -18,6 +20,8 @@ export interface EverywhereRequest {
   /** Another statement behind it, in the same transaction. */
   readonly behind: string | null;
   readonly merge: EverywhereMerge;
+  /** The transaction's, in which it runs. */
+  readonly time: () => Promise<string>;
   /** In shard order; the home shard is the first. */
   readonly shards: readonly number[];
   /** Is told the notices of the home shard, which speaks for all. */
@@ -74,7 +78,8 @@ export async function runInTransaction(
   const ofOneShard = await sequencesOfOneShard(home, merge.creates);
   const spread = [...narrow, ...alike].filter((name) => !ofOneShard.has(name));
   const numbering = await numberedAnew(home, spread, merge.alters);
-  const behind = request.behind === null ? numbering : [...numbering, request.behind];
+  const filled = [...numbering, ...(await timedAnew(home, merge.alters, request.time))];
+  const behind = request.behind === null ? filled : [...filled, request.behind];
   // At once where what is changed is this transaction's own: no order of locks is to be kept.
   await onEach(done, async (each) => {
     for (const sequence of spread) await query(each, spreadSql(sequence));
@@ -274,12 +279,6 @@ async function isFilledApart(
     if (rows.length > 0) return true;
   }
   return false;
-}
-
-/** As SQL. */
-export function relationSql({ schema, name }: NewTable['relation']): string {
-  const parts = schema === null ? [name] : [schema, name];
-  return parts.map(quoteName).join('.');
 }
 
 /** Of a relation that the session's search path finds, which depends on who it is. */

@@ -15,6 +15,13 @@ export interface TimedAlter {
 /** Whether a default of a new column, or USING, asks for the time. */
 export const alterTellsTime = (tokens: readonly Token[]): boolean => filledBy(tokens).length > 0;
 
+/** Whether an expression asks for the time. */
+export const tellsTime = (expression: string): boolean => namesTime(tokenize(expression) ?? []);
+
+/** The expression with the time in it. */
+export const timedValue = (expression: string, time: string): string =>
+  timedText(expression, tokenize(expression) ?? [], valueOfTime(time), 'none') ?? expression;
+
 /** `has`: the table has the column already, so that IF NOT EXISTS adds none. */
 export function timedAlter(
   sql: string,
@@ -29,8 +36,7 @@ export function timedAlter(
     if (isGiven && added !== null && has(nameOf(added))) continue;
     const [start, end] = [value[0]!.start, value.at(-1)!.end];
     const written = sql.slice(start, end);
-    const told = timedText(written, tokenize(written) ?? [], valueOfTime(time), 'none');
-    text += `${sql.slice(from, start)}${told ?? written}`;
+    text += sql.slice(from, start) + timedValue(written, time);
     from = end;
     if (added !== null) {
       defaults.push(`ALTER COLUMN ${sql.slice(added.start, added.end)} SET DEFAULT ${written}`);

@@ -5,16 +5,17 @@ import { queryAsLogin } from '../execute/as-login.ts';
 import {
   type EverywhereRequest,
   notInstalled,
-  relationSql,
   runInTransaction,
   runShardByShard,
 } from '../execute/everywhere.ts';
 import { formatAt } from '../execute/parameters.ts';
-import type { EverywhereMerge } from '../plan/plan.ts';
+import { relationSql } from '../execute/relation-sql.ts';
+import type { AlteredTable, EverywhereMerge } from '../plan/plan.ts';
 import { type TimedAlter, timedAlter } from '../plan/timed-alter.ts';
 import { type QueryResult, query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
+import type { Catalog } from '../topology/table.ts';
 import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRowBody } from '../wire/row.ts';
@@ -108,7 +109,8 @@ async function answerOf(
   const request: EverywhereRequest = {
     sql: timed?.sql ?? sql,
     behind: timed?.defaults ?? null,
-    merge,
+    merge: { ...merge, alters: merge.alters.map((each) => withoutOld(each, state, catalog)) },
+    time: () => startOf(state),
     shards: mode === 'servers' ? onePerServer(shards) : all,
     onNotice,
   };
@@ -137,6 +139,14 @@ async function withTime(
   const has = (column: string) =>
     tables.some((table) => table?.columns.some(({ name }) => name === column));
   return timedAlter(sql, await startOf(state), has);
+}
+
+/** Columns that are there already keep their values, behind IF NOT EXISTS. */
+function withoutOld(altered: AlteredTable, state: SessionState, catalog: Catalog): AlteredTable {
+  const { schema, name } = altered.relation;
+  const table = catalog.table(schema, name, state.searchPath ?? undefined);
+  const old = new Set(table?.columns.map((column) => column.name));
+  return { ...altered, added: altered.added.filter((each) => !old.has(each)) };
 }
 
 function onePerServer(shards: readonly Shard[]): number[] {

@@ -116,6 +116,29 @@ it('rows of all shards get the time of one transaction, and the column its defau
   await proxy.query('DROP TABLE t');
 });
 
+it('rows of all shards get the time of one transaction by the default of a domain', async () => {
+  await proxy.query(
+    'CREATE DOMAIN stamp AS timestamptz(3) DEFAULT now() CHECK (VALUE > $$2020-01-01$$)',
+  );
+  await proxy.query('CREATE DOMAIN week AS date DEFAULT CURRENT_DATE + 7');
+  await proxy.query('CREATE TABLE t (user_id int, made stamp)');
+  await proxy.query(`INSERT INTO t SELECT g, '2021-01-01' FROM generate_series(1, 9) g`);
+  await proxy.query(`ALTER TABLE t ADD COLUMN late stamp NOT NULL, ADD COLUMN due week,
+    ADD COLUMN IF NOT EXISTS made stamp, ADD COLUMN unknown stamp DEFAULT NULL`);
+  expect(await one('SELECT count(DISTINCT late) + count(DISTINCT due) FROM t')).toBe('2');
+  expect(await one('SELECT count(*) FROM t WHERE late::date + 7 = due AND unknown IS NULL')).toBe(
+    '9',
+  );
+  expect(await one(`SELECT count(*) FROM t WHERE made = '2021-01-01'`)).toBe('9');
+  await proxy.query('BEGIN');
+  await proxy.query('INSERT INTO t (user_id) VALUES (2)');
+  await proxy.query('ALTER TABLE t ADD COLUMN later stamp');
+  expect(await one('SELECT count(*) FROM t WHERE later = now()::timestamptz(3)')).toBe('10');
+  await proxy.query('COMMIT');
+  await proxy.query('DROP TABLE t');
+  await proxy.query('DROP DOMAIN stamp, week');
+});
+
 it('rows of a reference table get the same on every shard, or nothing', async () => {
   await proxy.query('CREATE TABLE country (id int PRIMARY KEY, name text)');
   await proxy.query(`SELECT create_reference_table('country')`);
