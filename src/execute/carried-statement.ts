@@ -1,6 +1,7 @@
 // Carried statement: one statement of a shard with rows that were computed before.
 
 import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
+import type { OnNotice } from '../pool/query.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { type CarriedColumn, carriedArrays } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
@@ -24,9 +25,12 @@ export class Answer {
   count = 0n;
   #bytes = 0;
   readonly #bytesMax: number;
+  /** Is told the notices that come with it. */
+  readonly onNotice: OnNotice | null;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, onNotice: OnNotice | null = null) {
     this.#bytesMax = bytesMax;
+    this.onNotice = onNotice;
   }
 
   /** False when that is too much. */
@@ -56,6 +60,7 @@ export async function runWithRows(
     sql,
     parameters: withArrays(parameters, arrays),
     resultFormats,
+    onNotice: answer.onNotice,
   });
   for (let next = await stream.next(); next !== null; next = await stream.next()) {
     if (answer.add(next)) continue;

@@ -61,7 +61,7 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   checkOnce(pairs);
   checkSwaps(write);
   const leaves = ({ movesTo }: FoundPair) => strays === null && movesTo !== null;
-  const answer = new Answer(write.bytesMax);
+  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
   const arriving = await takeMoved(write, pairs.filter(leaves));
   const { sql, columns } = stayingStatement(write);
   const pairsOn = liesApart(merge.table, write.table) ? await pairsOnCopies(write) : null;

@@ -29,7 +29,7 @@ export interface MergeWrite extends CarriedWrite {
  */
 export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
   const { merge, columns, rows, rowShards } = write;
-  const answer = new Answer(write.bytesMax);
+  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
   const sql = sqlOf(write);
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
     const isOwn = (i: number) => rowShards === null || rowShards[i] === shard;

@@ -55,7 +55,7 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   const { merge, rows } = write;
   const moved = rows.filter(({ movesTo }) => movesTo !== null);
   if (moved.length > 0) checkSwaps(write);
-  const answer = new Answer(write.bytesMax);
+  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
   const alsoWithout = rows.length === 0;
   const all = alsoWithout ? [HOME_SHARD] : [...new Set(rows.flatMap((row) => row.shards))];
   const shards = all.sort((a, b) => a - b);

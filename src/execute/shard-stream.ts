@@ -1,7 +1,7 @@
 // ShardStream: the rows one shard sends for a merge, in batches, as fast as they are taken.
 
 import type { SqlError } from '../base/errors.ts';
-import { ServerError } from '../pool/query.ts';
+import { type OnNotice, ServerError } from '../pool/query.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { hasStatement, makeRoom } from '../pool/server-statements.ts';
@@ -20,6 +20,8 @@ export interface ShardStatement {
   readonly resultFormats: readonly number[];
   /** Under which the server is to keep it; missing: it will not come again. */
   readonly name?: string;
+  /** Is told its notices; missing: nobody is. */
+  readonly onNotice?: OnNotice | null;
 }
 
 /**
@@ -32,6 +34,7 @@ export function openShardStream(
 ): Promise<ShardStream> {
   return new Promise((resolve, reject) => {
     const stream = new ShardStream(connection, resolve, reject);
+    stream.onNotice = statement.onNotice ?? null;
     const { parameters, resultFormats, name = '' } = statement;
     const isKept = name !== '' && hasStatement(connection, name);
     const messages = [
@@ -76,6 +79,7 @@ export class ShardStream implements Receiver {
   tag = '';
   /** The server has read the statement. */
   onParsed: (() => void) | null = null;
+  onNotice: OnNotice | null = null;
 
   #flow: FlowControl;
   #opened: (stream: ShardStream) => void;
@@ -137,6 +141,9 @@ export class ShardStream implements Receiver {
         break;
       case BACKEND.commandComplete:
         this.tag = decodeCommandComplete(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.noticeResponse:
+        this.onNotice?.(decodeErrorFields(new BodyReader(buffer, start, end)));
         break;
       case BACKEND.errorResponse:
         this.#flow.error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { asSqlError, SqlError } from '../base/errors.ts';
 import { CANCEL_KEY_BYTES, LISTEN_BACKLOG, SHUTDOWN_GRACE_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { encodeErrorResponse } from '../wire/error-response.ts';
+import { encodeErrorResponse, encodeNoticeFields } from '../wire/error-response.ts';
 import { PROTOCOL_3_2 } from '../wire/startup.ts';
 import type { BackendKey } from '../wire/status.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -241,6 +241,7 @@ export class Listener {
     this.#strangers.delete(socket);
     const state = new SessionState(this.#context, request.settings, fixedShard);
     state.reports.greeted(values);
+    state.reports.onNotice = (fields) => client.write(encodeNoticeFields(fields));
     this.#begin(client, state, key, identify(processId, request, client.socket), seat);
     return true;
   }

@@ -1,4 +1,6 @@
-// Reports: ParameterStatus values that a client is told before its next ReadyForQuery.
+// Reports: ParameterStatus values that a client is told before its next ReadyForQuery, and notices, at once.
+
+import type { OnNotice } from '../pool/query.ts';
 
 /** As PostgreSQL does it: once a request, and only what differs from what was told before. */
 export class Reports {
@@ -8,6 +10,8 @@ export class Reports {
   #told = new Map<string, string>();
   /** As told at the login; of many sessions. */
   #greeted: ReadonlyMap<string, string> = new Map();
+  /** Tells the client of a notice; null: nobody is there. */
+  onNotice: OnNotice | null = null;
 
   /** The client has been told these values at its login. */
   greeted(values: ReadonlyMap<string, string>): void {

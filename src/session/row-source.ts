@@ -114,12 +114,15 @@ async function readOne(
 ): Promise<string> {
   const { state, owner } = d;
   return withConnectionOf(state)(shard, async (connection) => {
-    if (plan.effect !== 'read') {
+    const writes = plan.effect !== 'read';
+    if (writes) {
       state.settlePlan();
       state.transaction?.writers.add(shard);
     }
+    const onNotice = (writes && state.transaction?.onNotice) || null;
     if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);
-    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
+    const statement = { sql, parameters, resultFormats, onNotice };
+    const stream = await openShardStream(connection, statement);
     try {
       for (let rows = await stream.next(); rows !== null; rows = await stream.next()) {
         set.add(rows);

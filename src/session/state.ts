@@ -159,6 +159,7 @@ export class SessionState {
       giveBack: (connection) => this.giveBack(connection),
       unfinished: (part) => this.#unfinished.push(part),
       report: (name, value) => this.reports.set(name, value),
+      notice: (fields) => this.reports.onNotice?.(fields),
     });
     return this.transaction;
   }
