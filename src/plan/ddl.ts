@@ -237,7 +237,11 @@ function planObject(
   context: PlanContext,
 ): Plan {
   const { ddl, node } = statement;
-  const mode = ddl.concurrently ? 'each' : 'transaction';
+  const mode = ddl.concurrently
+    ? 'each'
+    : comparesRows(statement, context)
+      ? 'either'
+      : 'transaction';
   const all = [places, placesOf(ownerOf(ddl.ownedBy), context)];
   const onHome = all.some((each) => each.home) || namesHomeTable(statement, context);
   if (all.some(isSpread)) {
@@ -254,6 +258,10 @@ function planObject(
     onlyAtHome: changesStride ? refused('sequenceOptions') : null,
   });
 }
+
+/** REFRESH … CONCURRENTLY needs a temporary table, with which no part of a transaction is prepared. */
+const comparesRows = ({ node }: UtilityStatement, { input }: PlanContext): boolean =>
+  node === 'RefreshMatViewStmt' && input.tokens.some(({ text }) => text === 'concurrently');
 
 /** The same foreign table on every shard would give its rows several times. */
 const FOREIGN_NODES = new Set(['CreateForeignTableStmt', 'ImportForeignSchemaStmt']);

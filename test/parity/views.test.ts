@@ -280,6 +280,9 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
       'SELECT name FROM big WHERE owner = 42',
       'SELECT count(DISTINCT name) FROM big',
       'REFRESH MATERIALIZED VIEW kept',
+      'REFRESH MATERIALIZED VIEW CONCURRENTLY kept',
+      'CREATE UNIQUE INDEX ON kept (user_id, id)',
+      'REFRESH MATERIALIZED VIEW CONCURRENTLY kept',
       'SELECT count(*) FROM kept',
     ]) {
       const { plain, proxy } = await compare(servers, sql, { ordered: false });
