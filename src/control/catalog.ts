@@ -3,6 +3,7 @@
 import { wordsOf } from '../topology/calling-routines.ts';
 import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
 import { settingRoutines } from '../topology/routine-settings.ts';
+import { stateRoutines } from '../topology/routine-state.ts';
 import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
@@ -132,6 +133,7 @@ export function makeCatalog(
     hasRoutine: (name) => routineNames.has(name.toLowerCase()),
     scalarRoutines: scalarRoutines(schema.immutable, routines),
     settingRoutines: settingRoutines(routines),
+    stateRoutines: stateRoutines(routines),
     timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),
   };

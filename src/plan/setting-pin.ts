@@ -1,7 +1,8 @@
-// Setting pin: a statement that may leave settings on its server keeps the connection to its session.
+// Setting pin: a statement that may leave settings, or what its routines leave, on its server keeps the connection.
 
 import type { Statement } from '../sql/statement.ts';
 import { leavesSettings, type PathSet, setsPath, together } from '../topology/routine-settings.ts';
+import { leftBy, type RunBy } from '../topology/routine-state.ts';
 import type { PlanContext } from './context.ts';
 import { isName, nameOf } from './engine-text.ts';
 import type { Plan, RoutedPlan } from './plan.ts';
@@ -12,10 +13,24 @@ import type { Plan, RoutedPlan } from './plan.ts';
  */
 export function keptSettings(plan: Plan, statement: Statement, context: PlanContext): Plan {
   if (plan.op !== 'routed') return plan;
-  const followed = withPath(plan, statement, context);
+  const followed = withState(withPath(plan, statement, context), statement, context);
   if (plan.pins.includes('set_config')) return followed;
   if (!maySet(statement, plan.effect !== 'read', context)) return followed;
-  return { ...followed, pins: [...plan.pins, 'set_config'] };
+  return { ...followed, pins: [...followed.pins, 'set_config'] };
+}
+
+/** Whether anything is left behind the statement the server is asked. */
+function withState(plan: RoutedPlan, statement: Statement, context: PlanContext): RoutedPlan {
+  const { stateRoutines } = context.input.catalog;
+  const isBlock = statement.kind === 'utility' && statement.node === 'DoStmt';
+  const block = isBlock ? leftBy(statement.body ?? '') : [];
+  if (stateRoutines.size === 0 && block.length === 0) return plan;
+  const called = [...stateRoutines].flatMap(([state, by]) =>
+    mayRun(by, statement, plan.effect !== 'read', context) ? [state] : [],
+  );
+  const left = [...new Set([...block, ...called])].filter((state) => !plan.pins.includes(state));
+  if (left.length === 0) return plan;
+  return { ...plan, pins: [...plan.pins, ...left], releases: [...plan.releases, ...left] };
 }
 
 /** By the search path later statements find their way: what a routine has made of it is asked for. */
@@ -59,13 +74,21 @@ const RUNS_NOTHING = new Set([
   'CommentStmt',
 ]);
 
-function maySet(statement: Statement, writes: boolean, { input }: PlanContext): boolean {
-  const { names, byTriggers, unseen } = input.catalog.settingRoutines;
+function maySet(statement: Statement, writes: boolean, context: PlanContext): boolean {
+  const isBlock = statement.kind === 'utility' && statement.node === 'DoStmt';
+  if (isBlock && statement.body !== null && leavesSettings(statement.body)) return true;
+  return mayRun(context.input.catalog.settingRoutines, statement, writes, context);
+}
+
+function mayRun(
+  { names, byTriggers, unseen }: RunBy,
+  statement: Statement,
+  writes: boolean,
+  { input }: PlanContext,
+): boolean {
   if (unseen || (byTriggers && writes)) return true;
   if (statement.kind === 'utility' && statement.body !== null && statement.node === 'DoStmt') {
-    return (
-      leavesSettings(statement.body) || wordsOf(statement.body).some((word) => names.has(word))
-    );
+    return wordsOf(statement.body).some((word) => names.has(word));
   }
   if (names.size === 0 || (statement.kind === 'utility' && RUNS_NOTHING.has(statement.node))) {
     return false;

@@ -21,6 +21,11 @@ export class HiddenTables {
     return !this.#hadSome && version === this.#version;
   }
 
+  /** A routine may have made more of them. */
+  forget(): void {
+    this.#version = -1;
+  }
+
   see(names: readonly string[], version: number): void {
     if (names.join('\0') !== this.names.join('\0')) this.names = names;
     this.#hadSome ||= names.length > 0;

@@ -4,7 +4,14 @@ import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
-import type { AggregateMerge, ConcatMerge, EngineMerge, Plan, RoutedPlan } from '../plan/plan.ts';
+import type {
+  AggregateMerge,
+  ConcatMerge,
+  EngineMerge,
+  PinReason,
+  Plan,
+  RoutedPlan,
+} from '../plan/plan.ts';
 import { onlyTarget, targetsOf } from '../plan/route.ts';
 import { severalShards } from '../plan/unsupported.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -139,16 +146,19 @@ export class Runner {
 
   async #withPins(execution: Execution, plan: RoutedPlan): Promise<void> {
     const { state } = this.#d;
-    if (!plan.pins.includes('set_config')) return this.#onTargets(execution, plan);
+    const isLeft = (pin: PinReason) => pin === 'set_config' || plan.releases.includes(pin);
+    const reasons = plan.pins.filter(isLeft);
+    if (reasons.length === 0) return this.#onTargets(execution, plan);
     const { owner } = this.#d;
     for (const each of state.transaction?.participants.values() ?? []) {
-      state.pins.add(each, ['set_config'], owner);
+      state.pins.add(each, reasons, owner);
     }
-    state.settingsFor = owner;
+    state.leaves = { reasons, owner };
     try {
       await this.#onTargets(execution, plan);
     } finally {
-      state.settingsFor = null;
+      state.leaves = null;
+      if (reasons.includes('temporary table')) state.hidden.forget();
     }
   }
 

@@ -7,7 +7,7 @@ import type { Gather } from '../execute/gather.ts';
 import { cancelLockWaiters } from '../execute/lock-waiters.ts';
 import { Transaction } from '../execute/transaction.ts';
 import { finishPart, type UnfinishedPart } from '../execute/two-phase.ts';
-import type { HandRoute } from '../plan/plan.ts';
+import type { HandRoute, PinReason } from '../plan/plan.ts';
 import type { ConnectionOwner } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
@@ -75,8 +75,8 @@ export class SessionState {
    * who hears of it. null: transaction pooling.
    */
   poolsFor: ConnectionOwner | null = null;
-  /** The statement under way may leave settings on its servers, which then stay with the session. */
-  settingsFor: ConnectionOwner | null = null;
+  /** The statement under way may leave these on its servers, which then stay with the session. */
+  leaves: { readonly reasons: readonly PinReason[]; readonly owner: ConnectionOwner } | null = null;
   /** The clients of the proxy; set once the session has begun. */
   backends: Backends | null = null;
   /** The statement under way is being cancelled for this, which its client is to be told. */
@@ -194,9 +194,9 @@ export class SessionState {
     if (own === null && !apart && this.poolsFor !== null) {
       this.pins.add(connection, ['session pooling'], this.poolsFor);
     }
-    if (this.settingsFor !== null) {
+    if (this.leaves !== null) {
       if (apart) connection.tainted = true;
-      else this.pins.add(connection, ['set_config'], this.settingsFor);
+      else this.pins.add(connection, this.leaves.reasons, this.leaves.owner);
     }
     return connection;
   }

@@ -1,40 +1,22 @@
 // Routine settings: which of the users' routines may leave a setting behind on their server.
 
 import { withCallers, withoutComments } from './calling-routines.ts';
-
-export interface SettingRoutine {
-  readonly name: string;
-  readonly body: string;
-  /** What runs it unseen: a trigger, or anything else (an operator, a default, a policy, a view). */
-  readonly usedBy?: 'trigger' | 'other' | null;
-}
+import { type RunBy, runBy, type UsedRoutine } from './routine-state.ts';
 
 /** What of a statement says that settings may stay behind. */
-export interface SettingRoutines {
-  /** In lower case: a statement that names one may call it. */
-  readonly names: ReadonlySet<string>;
-  /** One of them is run by triggers: any write may do so. */
-  readonly byTriggers: boolean;
-  /** One of them is run by what no statement names. */
-  readonly unseen: boolean;
+export interface SettingRoutines extends RunBy {
   /** Those that may set the search path for the session, and for their transaction; some for either. */
   readonly paths: { readonly session: ReadonlySet<string>; readonly local: ReadonlySet<string> };
 }
 
 /** By their bodies: those that set something, and those that name another such routine. */
-export function settingRoutines(routines: readonly SettingRoutine[]): SettingRoutines {
+export function settingRoutines(routines: readonly UsedRoutine[]): SettingRoutines {
   const names = withCallers(routines, leavesSettings);
   const paths = {
     session: withCallers(routines, (body) => /session|either/.test(setsPath(body) ?? '')),
     local: withCallers(routines, (body) => /local|either/.test(setsPath(body) ?? '')),
   };
-  const users = routines.filter(({ name }) => names.has(name.toLowerCase()));
-  return {
-    names,
-    byTriggers: users.some(({ usedBy }) => usedBy === 'trigger'),
-    unseen: users.some(({ usedBy }) => usedBy === 'other'),
-    paths,
-  };
+  return { ...runBy(names, routines), paths };
 }
 
 /** For how long the search path is set: for the session, the transaction, or what is not known before. */

@@ -1,6 +1,7 @@
 // Tables as the proxy knows them: their kind, their key and the column facts that planning needs.
 
 import type { SettingRoutines } from './routine-settings.ts';
+import type { StateRoutines } from './routine-state.ts';
 import type { ScalarRoutines } from './scalar-routines.ts';
 import type { SchemaRights } from './schema-rights.ts';
 import type { TimeRoutines } from './time-routines.ts';
@@ -176,6 +177,7 @@ export interface Catalog {
    */
   readonly scalarRoutines: ScalarRoutines;
   readonly settingRoutines: SettingRoutines;
+  readonly stateRoutines: StateRoutines;
   readonly timeRoutines: TimeRoutines;
   /**
    * Of count, sum, min, max and avg those that functions of users' own are called, too: of some type they are

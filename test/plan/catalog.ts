@@ -232,6 +232,7 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
       unseen: false,
       paths: { session: new Set(), local: new Set() },
     },
+    stateRoutines: new Map(),
     timeRoutines: { telling: new Set(['cutoff', 'late']), steady: new Set(['cutoff']) },
     ownAggregates: new Set(),
   };
