@@ -3,7 +3,7 @@
 import { wordsOf } from '../topology/calling-routines.ts';
 import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
 import { settingRoutines } from '../topology/routine-settings.ts';
-import { stateRoutines } from '../topology/routine-state.ts';
+import { rememberingRoutines, stateRoutines } from '../topology/routine-state.ts';
 import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
@@ -134,6 +134,7 @@ export function makeCatalog(
     scalarRoutines: scalarRoutines(schema.immutable, routines),
     settingRoutines: settingRoutines(routines),
     stateRoutines: stateRoutines(routines),
+    rememberingRoutines: rememberingRoutines(routines),
     timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),
   };

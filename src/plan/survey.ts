@@ -201,7 +201,10 @@ export class Survey {
   }
 
   call(call: Call, place: Place): void {
-    if (remembersSequence(call)) throw new Refusal(refused('sequenceMemory'));
+    const { rememberingRoutines } = this.context.input.catalog;
+    if (remembersSequence(call) || rememberingRoutines.has(call.name.toLowerCase())) {
+      throw new Refusal(refused('sequenceMemory'));
+    }
     if (setsSequence(call) && this.#isShared(call)) throw new Refusal(refused('setval'));
     if (runsText(call)) throw new Refusal(refused('queryFunction'));
     if (tellsOfConnection(call)) throw new Refusal(refused('connectionView'));

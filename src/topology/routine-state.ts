@@ -47,6 +47,20 @@ export function leftBy(body: string): readonly LeftState[] {
   return SIGNS.flatMap(([state, sign]) => (sign.test(text) ? [state] : []));
 }
 
+/**
+ * Routines that tell an id which was made before they are called, on a connection that another session may have now: they
+ * ask for the last one and make none themselves. In lower case.
+ */
+export function rememberingRoutines(routines: readonly UsedRoutine[]): ReadonlySet<string> {
+  const remembers = (body: string) => {
+    const text = withoutComments(body).toLowerCase();
+    return /\b(?:currval|lastval)\b/.test(text) && !/\b(?:nextval|insert|merge|copy)\b/.test(text);
+  };
+  return new Set(
+    routines.flatMap(({ name, body }) => (remembers(body) ? [name.toLowerCase()] : [])),
+  );
+}
+
 /** By their bodies: those that may leave it, and those that name another such routine. */
 export function stateRoutines(routines: readonly UsedRoutine[]): StateRoutines {
   const left = new Map(routines.map(({ body }) => [body, leftBy(body)]));

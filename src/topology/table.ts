@@ -178,6 +178,8 @@ export interface Catalog {
   readonly scalarRoutines: ScalarRoutines;
   readonly settingRoutines: SettingRoutines;
   readonly stateRoutines: StateRoutines;
+  /** Routines that ask for the session's last id, in lower case. */
+  readonly rememberingRoutines: ReadonlySet<string>;
   readonly timeRoutines: TimeRoutines;
   /**
    * Of count, sum, min, max and avg those that functions of users' own are called, too: of some type they are

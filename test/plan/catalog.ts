@@ -233,6 +233,7 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
       paths: { session: new Set(), local: new Set() },
     },
     stateRoutines: new Map(),
+    rememberingRoutines: new Set(),
     timeRoutines: { telling: new Set(['cutoff', 'late']), steady: new Set(['cutoff']) },
     ownAggregates: new Set(),
   };

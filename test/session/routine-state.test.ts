@@ -84,6 +84,17 @@ it('LISTEN in a function reaches its session', async () => {
   await mine.query('UNLISTEN *');
 });
 
+it('the last id of a session is told by the routine that makes it, and by no other', async () => {
+  const [mine, other] = clients as [pg.Client, pg.Client];
+  await mine.query('CREATE TABLE notes (id serial, text text)');
+  await mine.query(`CREATE FUNCTION last_note() RETURNS bigint LANGUAGE sql AS 'SELECT lastval()'`);
+  await mine.query(`CREATE FUNCTION add_note(words text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO notes (text) VALUES (words); RETURN currval('notes_id_seq'); END $$`);
+  expect(await one(mine, `SELECT add_note('a')`)).toBe('1');
+  expect(await one(other, `SELECT add_note('b')`)).toBe('2');
+  await expect(mine.query('SELECT last_note()')).rejects.toMatchObject({ code: '0A000' });
+});
+
 it('a connection on which a function has left nothing serves others', async () => {
   const [first, second, third] = clients as [pg.Client, pg.Client, pg.Client];
   await first.query('SELECT take_and_leave(6)');
