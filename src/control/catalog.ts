@@ -3,7 +3,7 @@
 import { wordsOf } from '../topology/calling-routines.ts';
 import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
 import { settingRoutines } from '../topology/routine-settings.ts';
-import { rememberingRoutines, stateRoutines } from '../topology/routine-state.ts';
+import { rememberingRoutines, routinesInC, stateRoutines } from '../topology/routine-state.ts';
 import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
@@ -96,6 +96,7 @@ export function makeCatalog(
   const sequences = new Map(
     (schema.sequences ?? []).map((each) => [keyOf(each.schema, each.name), each.quoted]),
   );
+  const leaving = [...routines, ...routinesInC(foreign)];
   const routineNames = new Set(routines.map(({ name }) => name.toLowerCase()));
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
@@ -132,8 +133,8 @@ export function makeCatalog(
     },
     hasRoutine: (name) => routineNames.has(name.toLowerCase()),
     scalarRoutines: scalarRoutines(schema.immutable, routines),
-    settingRoutines: settingRoutines(routines),
-    stateRoutines: stateRoutines(routines),
+    settingRoutines: settingRoutines(leaving),
+    stateRoutines: stateRoutines(leaving),
     rememberingRoutines: rememberingRoutines(routines),
     timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),

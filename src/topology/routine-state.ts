@@ -28,6 +28,20 @@ const SIGNS: readonly (readonly [LeftState, RegExp])[] = [
   ['session state', /\bsetseed\b/],
 ];
 
+/** What functions of PostgreSQL's own extensions do, whose bodies nobody reads, as a body that does such. */
+const IN_C: ReadonlyMap<string, string> = new Map([
+  ['set_limit', 'SET pg_trgm.similarity_threshold'],
+  ['dblink_connect', 'setseed'],
+  ['dblink_connect_u', 'setseed'],
+]);
+
+/** Of functions in C, by name, those that leave something. */
+export const routinesInC = (names: readonly string[]): readonly UsedRoutine[] =>
+  names.flatMap((name) => {
+    const body = IN_C.get(name);
+    return body === undefined ? [] : [{ name, body }];
+  });
+
 /** How a statement may come to run some of the routines. */
 export interface RunBy {
   /** In lower case: a statement that names one may call it. */

@@ -95,6 +95,15 @@ it('the last id of a session is told by the routine that makes it, and by no oth
   await expect(mine.query('SELECT last_note()')).rejects.toMatchObject({ code: '0A000' });
 });
 
+it('a limit that pg_trgm keeps is its session’s', async () => {
+  const [mine, other] = clients as [pg.Client, pg.Client];
+  await mine.query('CREATE EXTENSION pg_trgm');
+  await mine.query('SELECT set_limit(0.8)');
+  expect(await one(other, 'SELECT show_limit()::text')).toBe('0.3');
+  expect(await one(mine, 'SELECT show_limit()::text')).toBe('0.8');
+  await mine.query('DISCARD ALL');
+});
+
 it('a connection on which a function has left nothing serves others', async () => {
   const [first, second, third] = clients as [pg.Client, pg.Client, pg.Client];
   await first.query('SELECT take_and_leave(6)');
