@@ -72,6 +72,12 @@ export class SessionSettings {
     this.#role = roleIn(assignments);
   }
 
+  /** Whether client_min_messages lets warnings through. */
+  get wantsWarnings(): boolean {
+    const assignment = this.current.assignments.get('client_min_messages');
+    return assignment === undefined || !/\berror\b/i.test(assignment);
+  }
+
   /** Who RESET ROLE makes of it. */
   get defaultRole(): string | null {
     return roleIn(this.#defaults);

@@ -48,7 +48,12 @@ async function begin(
     state.begin(sql, false);
   } else {
     if (!transaction.implicit) {
-      warn(write, SQLSTATE.activeSqlTransaction, 'there is already a transaction in progress');
+      warn(
+        state,
+        write,
+        SQLSTATE.activeSqlTransaction,
+        'there is already a transaction in progress',
+      );
     }
     if (modes) {
       // The modes hold for the transaction that is open, if it is not too late for them.
@@ -72,7 +77,7 @@ async function commit(chain: boolean, state: SessionState, write: WriteClient): 
   const { transaction } = state;
   if (transaction === null || transaction.implicit) {
     if (chain) throw outsideTransaction('COMMIT AND CHAIN');
-    warn(write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
+    warn(state, write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
     await state.endTransaction('commit');
     return 'COMMIT';
   }
@@ -87,7 +92,7 @@ async function rollback(chain: boolean, state: SessionState, write: WriteClient)
   const { transaction } = state;
   if (transaction === null || transaction.implicit) {
     if (chain) throw outsideTransaction('ROLLBACK AND CHAIN');
-    warn(write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
+    warn(state, write, SQLSTATE.noActiveSqlTransaction, 'there is no transaction in progress');
   }
   const handedOn = transaction?.handedOn;
   await state.endTransaction('rollback');
@@ -147,6 +152,11 @@ function outsideTransaction(title: string): SqlError {
   });
 }
 
-function warn(write: WriteClient, code: SqlState, message: string): void {
-  write(encodeNotice('WARNING', code, message));
+function warn(
+  { settings }: SessionState,
+  write: WriteClient,
+  code: SqlState,
+  message: string,
+): void {
+  if (settings.wantsWarnings) write(encodeNotice('WARNING', code, message));
 }

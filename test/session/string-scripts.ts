@@ -6,6 +6,12 @@ const queries = (...sql: readonly string[]): Step[] => sql.map((each) => step(sa
 
 /** By the fact they show. */
 export const stringScripts: Readonly<Record<string, readonly Step[]>> = {
+  'warnings that the client does not want': queries(
+    'SET client_min_messages = error',
+    ...['COMMIT', 'BEGIN', 'BEGIN', 'ROLLBACK', 'ROLLBACK'],
+    "SET client_min_messages TO 'warning'",
+    ...['COMMIT', 'BEGIN', 'BEGIN', 'ROLLBACK', 'ROLLBACK'],
+  ),
   'statements of several shards in one string': queries(
     "INSERT INTO files VALUES (7, 1, 'x'); INSERT INTO files VALUES (8, 1, 'y'); SELECT 1",
     'SELECT count(*) FROM files; SELECT name FROM files WHERE user_id = 7; SELECT * FROM notes ORDER BY id',
