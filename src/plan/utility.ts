@@ -8,7 +8,7 @@ import type {
 } from '../sql/statement.ts';
 import type { Catalog } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
-import { allWords } from './body-words.ts';
+import { allWords, codeWords } from './body-words.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
@@ -154,7 +154,11 @@ function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedRe
   const isPolicy = node === 'CreatePolicyStmt' || node === 'AlterPolicyStmt';
   if (isPolicy && readsOtherShards(statement, context)) return 'policy';
   if (node !== 'DoStmt' || body === null) return null;
-  return mayTouch(allWords(body, context.input.tokens), catalog) ? 'routine' : null;
+  const { tokens } = context.input;
+  const words = codeWords(body, tokens);
+  // A routine may run a text that it is given.
+  const given = words.some((word) => catalog.hasRoutine(word)) ? allWords(body, tokens) : [];
+  return mayTouch([...words, ...given], catalog) ? 'routine' : null;
 }
 
 /** A block that names a sharded table, calls a routine that does, or runs text made by itself. */
