@@ -57,6 +57,7 @@ export function prepare(
     sql,
     parameterTypes,
     isNew: true,
+    described: null,
     isRepeatable: !isOwn && (planned.literals === null || statementNames.has(text)),
     serverName: isOwn ? statementNames.ownName() : statementNames.nameOf(text),
     planned,
@@ -115,6 +116,7 @@ export function routeBatch(
         const { plan } = statement.planned;
         if (!isRelayable(plan) || statement.byHand) return null;
         if (isSeenByAll(plan, state, context)) return null;
+        if (name !== '' && mayRunAnywhere(plan)) return null;
         statements.set(name, statement);
         snapshot ||= takesSnapshot(plan);
         break;
@@ -126,6 +128,7 @@ export function routeBatch(
         if (statement === undefined || statement.byHand) return null;
         const portal = portalOf(statement, message.bind);
         const target = shardOf(portal, state, context);
+        if (mayHaveOtherColumns(statement)) return null;
         if (target < 0 || mustBeTyped(message.bind, target, state, context)) return null;
         wanted = target;
         snapshot ||= takesSnapshot(statement.planned.plan);
@@ -251,6 +254,17 @@ function shardOf(portal: Portal, state: SessionState, context: SessionContext): 
     ? targets[0]!
     : -1;
 }
+
+/**
+ * A server that parses it later, or several of them, would not know what columns it had when the client
+ * prepared it: these are kept.
+ */
+const mayRunAnywhere = ({ route }: RoutedPlan): boolean =>
+  route.kind === 'all' || route.kind === 'home';
+
+/** The tables have changed since its columns were kept. */
+const mayHaveOtherColumns = ({ described, planned }: PreparedStatement): boolean =>
+  described !== null && described.plan !== planned.plan;
 
 /** A shard the transaction is on already, else the first that is up. */
 export function anyShard(state: SessionState, context: SessionContext): number {

@@ -34,6 +34,7 @@ import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { sendRows } from './portal-rows.ts';
 import {
   currentPlan,
+  haveSameColumns,
   type Portal,
   type PreparedStatement,
   portalOf,
@@ -117,7 +118,8 @@ export class BatchRunner {
     if (plan.op === 'refused') throw new SqlError(plan.error);
     if (plan.op === 'sequence') throw severalCommands();
     // The server's own judgement of the text comes now, as it does on one PostgreSQL.
-    await this.#describe(statement);
+    const { fields } = await this.#describe(statement);
+    statement.described = { plan: statement.planned.plan, fields };
     if (statements.has(name)) {
       throw new SqlError({
         code: SQLSTATE.duplicatePreparedStatement,
@@ -135,6 +137,7 @@ export class BatchRunner {
     const given = bind.parameters.length;
     if (given > 0 && takesNoParameters(plan)) throw needsNoParameters(given, bind.statement);
     this.#refuseInFailed(plan, true);
+    await this.#refuseOtherColumns(statement, plan);
     const { portals } = this.#state;
     if (bind.portal !== '' && portals.has(bind.portal)) {
       throw new SqlError({
@@ -152,6 +155,22 @@ export class BatchRunner {
       savepoints: this.#state.savepoints,
     });
     this.#client.write(BIND_COMPLETE);
+  }
+
+  /** Drivers read rows as the columns that they were told of when they prepared the statement. */
+  async #refuseOtherColumns(statement: PreparedStatement, plan: Plan): Promise<void> {
+    const { described } = statement;
+    const current = statement.planned.plan;
+    if (described === null || described.plan === current) return;
+    if (plan.op !== 'routed' || plan.action !== null) return;
+    const { fields } = await this.#describe(statement);
+    if (!haveSameColumns(described.fields, fields)) {
+      throw new SqlError({
+        code: SQLSTATE.featureNotSupported,
+        message: 'cached plan must not change result type',
+      });
+    }
+    statement.described = { ...described, plan: current };
   }
 
   /** With the types of parameters that name types: elsewhere these have other numbers. */

@@ -1,11 +1,13 @@
 // Prepared statements and portals as one client knows them, by its own names.
 
 import { type BoundParameters, formatAt, typesOn } from '../execute/parameters.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Planned, Planner } from '../plan/planner.ts';
 import type { BoundValues } from '../plan/route.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Topology } from '../topology/topology.ts';
 import { type BindMessage, encodeParse } from '../wire/extended.ts';
+import type { FieldDescription } from '../wire/row.ts';
 
 /** A Parse of a client. The plan is made anew when the topology or the search path has changed. */
 export interface PreparedStatement {
@@ -23,6 +25,25 @@ export interface PreparedStatement {
   searchPath: readonly string[] | null;
   /** A leading comment gives it a route. */
   readonly byHand: boolean;
+  /** The columns it had when it was prepared, and the plan by which it last had these; null: not known. */
+  described: { readonly plan: Plan; readonly fields: readonly FieldDescription[] | null } | null;
+}
+
+/** Whether a client that has been told of the one may be sent rows of the other. Source: equalRowTypes() of tupdesc.c. */
+export function haveSameColumns(
+  told: readonly FieldDescription[] | null,
+  now: readonly FieldDescription[] | null,
+): boolean {
+  if (told === null || now === null) return told === now;
+  return (
+    told.length === now.length &&
+    told.every(({ name, typeOid, typeModifier }, i) => {
+      const column = now[i]!;
+      return (
+        column.name === name && column.typeOid === typeOid && column.typeModifier === typeModifier
+      );
+    })
+  );
 }
 
 export interface Portal {

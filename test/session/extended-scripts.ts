@@ -55,6 +55,25 @@ export const extendedScripts: Readonly<Record<string, readonly Step[]>> = {
     step([say.parse('SHOW work_mem', 'w'), say.describe('statement', 'w'), say.sync]),
     step([say.describe('statement', 'missing'), say.sync]),
   ],
+  'a statement whose columns have become others': [
+    ...queries('CREATE TABLE odd (user_id int, a int)', 'INSERT INTO odd VALUES (1, 2)'),
+    step([
+      ...[say.parse('SELECT * FROM odd', 's'), say.describe('statement', 's')],
+      ...[say.parse('SELECT a FROM odd', 'a'), say.describe('statement', 'a'), say.sync],
+    ]),
+    ...queries('ALTER TABLE odd ADD COLUMN b text'),
+    step([say.bind([], 's'), say.execute(), say.sync]),
+    step([say.bind([], 'a', '', BINARY), say.execute(), say.sync]),
+    ...queries('ALTER TABLE odd ALTER COLUMN a TYPE bigint'),
+    step([say.bind([], 'a', '', BINARY), say.execute(), say.sync]),
+    ...queries('ALTER TABLE odd DROP COLUMN b, ALTER COLUMN a TYPE int'),
+    step([say.bind([], 's'), say.execute(), say.sync]),
+    step([say.bind([], 'a', '', BINARY), say.execute(), say.sync]),
+    step([say.close('statement', 's'), say.parse('SELECT * FROM odd', 's'), say.sync]),
+    step([say.bind([], 's'), say.execute(), say.sync]),
+    ...queries('DROP TABLE odd'),
+    step([say.bind([], 's'), say.execute(), say.sync]),
+  ],
   'Describe of one text with other types or other literals': [
     ...[23, 25].map((type) =>
       step([
