@@ -1,7 +1,6 @@
 // Carried statement: one statement of a shard with rows that were computed before.
 
 import { MERGE_ROW_OVERHEAD_BYTES } from '../base/limits.ts';
-import type { OnNotice } from '../pool/query.ts';
 import { parseCommandTag } from '../wire/query.ts';
 import { type CarriedColumn, carriedArrays } from './carried.ts';
 import { type BoundParameters, withArrays } from './parameters.ts';
@@ -19,18 +18,17 @@ export interface CarriedWrite {
   readonly alsoWithout?: boolean;
 }
 
-/** What the shards have answered so far. */
+/** What the shards have answered so far. `ofCopy`: a copy of a reference table, for which another answers the client. */
 export class Answer {
   readonly rows: Buffer[] = [];
+  readonly ofCopy: boolean;
   count = 0n;
   #bytes = 0;
   readonly #bytesMax: number;
-  /** Is told the notices that come with it. */
-  readonly onNotice: OnNotice | null;
 
-  constructor(bytesMax: number, onNotice: OnNotice | null = null) {
+  constructor(bytesMax: number, ofCopy = false) {
     this.#bytesMax = bytesMax;
-    this.onNotice = onNotice;
+    this.ofCopy = ofCopy;
   }
 
   /** False when that is too much. */
@@ -60,7 +58,7 @@ export async function runWithRows(
     sql,
     parameters: withArrays(parameters, arrays),
     resultFormats,
-    onNotice: answer.onNotice,
+    repeats: answer.ofCopy,
   });
   for (let next = await stream.next(); next !== null; next = await stream.next()) {
     if (answer.add(next)) continue;

@@ -96,5 +96,6 @@ export async function applySettings(
 
 export function giveBack(cluster: Cluster, connection: ServerConnection): void {
   forgetOids(cluster, connection);
+  connection.onNotice = null;
   cluster.pools[connection.shard.id]!.release(connection);
 }

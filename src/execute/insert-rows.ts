@@ -115,14 +115,11 @@ async function insertOn(
   const connection = await transaction.enlistWriter(shard);
   const sql = sqlOf(write, `${merge.after}${keyReturned ?? ''}`);
   const resultFormats = keyReturned === null ? wanted : formatsWithKey(wanted);
-  // The home shard speaks for all copies.
-  const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
-  const onNotice = isCopy ? null : transaction.onNotice;
+  const repeats = merge.table.kind === 'reference' && shard !== HOME_SHARD;
   let bytes = bytesBefore;
   for (const batch of batchesOf(write.rows, carriage)) {
     const parameters = parametersOf(write, batch);
-    const statement = { sql, parameters, resultFormats, onNotice };
-    const stream = await openShardStream(connection, statement);
+    const stream = await openShardStream(connection, { sql, parameters, resultFormats, repeats });
     for (let next = await stream.next(); next !== null; next = await stream.next()) {
       for (const row of next) {
         bytes += row.length + MERGE_ROW_OVERHEAD_BYTES;

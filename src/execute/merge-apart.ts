@@ -30,7 +30,7 @@ const KEY: CarriedColumn = { typeOid: TYPE.int8, type: 'pg_catalog.int8', readAs
  */
 export async function mergeApart(write: ApartWrite): Promise<WriteResult> {
   const { rows } = write;
-  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
+  const answer = new Answer(write.bytesMax);
   const matches = await findMatches(write);
   await changeMatched(write, matches, answer);
   const matched = new Set([...matches.values()].flatMap((each) => [...each]));

@@ -61,14 +61,14 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   checkOnce(pairs);
   checkSwaps(write);
   const leaves = ({ movesTo }: FoundPair) => strays === null && movesTo !== null;
-  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
+  const answer = new Answer(write.bytesMax);
   const arriving = await takeMoved(write, pairs.filter(leaves));
   const { sql, columns } = stayingStatement(write);
   const pairsOn = liesApart(merge.table, write.table) ? await pairsOnCopies(write) : null;
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
     const own = pairs.filter((pair) => !leaves(pair) && pair.shards.includes(shard));
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
-    const given = isCopy ? new Answer(write.bytesMax) : answer;
+    const given = isCopy ? new Answer(write.bytesMax, isCopy) : answer;
     const alsoWithout = pairs.length === 0 && shard === HOME_SHARD;
     const there = isCopy && pairsOn !== null ? await pairsOn(shard) : own;
     const rows = there.map((pair) => carriedBody(write, pair));

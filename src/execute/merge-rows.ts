@@ -29,7 +29,7 @@ export interface MergeWrite extends CarriedWrite {
  */
 export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
   const { merge, columns, rows, rowShards } = write;
-  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
+  const answer = new Answer(write.bytesMax);
   const sql = sqlOf(write);
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
     const isOwn = (i: number) => rowShards === null || rowShards[i] === shard;
@@ -37,7 +37,7 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
     const alsoWithout = merge.bySource || (rows.length === 0 && shard === HOME_SHARD);
     // Of a reference table the home shard answers; the other copies must do the same.
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
-    const given = isCopy ? new Answer(write.bytesMax) : answer;
+    const given = isCopy ? new Answer(write.bytesMax, isCopy) : answer;
     await runWithRows({ ...write, alsoWithout }, shard, sql, columns, own, given);
     if (given.count === answer.count) continue;
     throw differs(shard, `MERGE ${given.count}`, `MERGE ${answer.count}`);

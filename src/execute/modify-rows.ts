@@ -55,7 +55,7 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   const { merge, rows } = write;
   const moved = rows.filter(({ movesTo }) => movesTo !== null);
   if (moved.length > 0) checkSwaps(write);
-  const answer = new Answer(write.bytesMax, write.transaction.onNotice);
+  const answer = new Answer(write.bytesMax);
   const alsoWithout = rows.length === 0;
   const all = alsoWithout ? [HOME_SHARD] : [...new Set(rows.flatMap((row) => row.shards))];
   const shards = all.sort((a, b) => a - b);
@@ -63,7 +63,7 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   for (const shard of shards) {
     const own = rows.filter((row) => row.shards.includes(shard) && row.movesTo === null);
     const isCopy = merge.table.kind === 'reference' && shard !== shards[0];
-    const given = isCopy ? new Answer(write.bytesMax) : answer;
+    const given = isCopy ? new Answer(write.bytesMax, isCopy) : answer;
     const staying = { ...write, alsoWithout };
     const found = bodies(own);
     const there = isCopy && placesOn !== null ? relocated(found, await placesOn(shard)) : found;

@@ -47,7 +47,7 @@ export async function movingUpdate(write: MovingUpdate): Promise<WriteResult> {
     'strays' in moving
       ? new LateStrays(write, moving)
       : new StrayRows({ transaction, placement, bytesMax, moving, keysBefore });
-  const updated = new Answer(bytesMax, transaction.onNotice);
+  const updated = new Answer(bytesMax);
   for (const row of rows) {
     for (const key of assignedKey(write, row)) strays.add(row.shards[0]!, key);
   }

@@ -18,7 +18,7 @@ import {
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import { typesOn, valuesOn } from './parameters.ts';
-import type { ShardStatement } from './shard-stream.ts';
+import { passNotice, type ShardStatement } from './shard-stream.ts';
 
 /**
  * As openShardStream, on a connection in a transaction block. Between two batches the server owes
@@ -45,6 +45,7 @@ export class PortalStream implements Receiver {
   #rows: Buffer[] = [];
   /** ended: at its end the portal still holds its tables, which nothing may change. closed: it is gone. */
   #state: 'asked' | 'suspended' | 'ended' | 'closed' = 'closed';
+  #isParsed = false;
   #hasMore = false;
   #error: Error | null = null;
   #settled: Promise<void> = Promise.resolve();
@@ -126,6 +127,12 @@ export class PortalStream implements Receiver {
         break;
       case BACKEND.rowDescription:
         this.fields = decodeRowDescription(new BodyReader(buffer, start, end));
+        break;
+      case BACKEND.parseComplete:
+        this.#isParsed = true;
+        break;
+      case BACKEND.noticeResponse:
+        if (this.#isParsed) passNotice(this.#connection, buffer, start, end);
         break;
       case BACKEND.portalSuspended:
         this.#hasMore = true;

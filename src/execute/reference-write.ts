@@ -103,13 +103,13 @@ const arrayText = (values: readonly string[]) =>
 
 async function run(
   connection: ServerConnection,
-  { transaction, bytesMax }: ReferenceWriteRequest,
+  { bytesMax }: ReferenceWriteRequest,
   sql: string,
   parameters: BoundParameters,
   resultFormats: readonly number[],
 ): Promise<Answer> {
-  const onNotice = connection.shard.id === HOME_SHARD ? transaction.onNotice : null;
-  const stream = await openShardStream(connection, { sql, parameters, resultFormats, onNotice });
+  const repeats = connection.shard.id !== HOME_SHARD;
+  const stream = await openShardStream(connection, { sql, parameters, resultFormats, repeats });
   const rows: Buffer[] = [];
   let bytes = 0;
   for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {

@@ -1,7 +1,7 @@
 // ShardStream: the rows one shard sends for a merge, in batches, as fast as they are taken.
 
 import type { SqlError } from '../base/errors.ts';
-import { type OnNotice, ServerError } from '../pool/query.ts';
+import { ServerError } from '../pool/query.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { hasStatement, makeRoom } from '../pool/server-statements.ts';
@@ -20,8 +20,8 @@ export interface ShardStatement {
   readonly resultFormats: readonly number[];
   /** Under which the server is to keep it; missing: it will not come again. */
   readonly name?: string;
-  /** Is told its notices; missing: nobody is. */
-  readonly onNotice?: OnNotice | null;
+  /** Another shard does the same, and gives its notices. */
+  readonly repeats?: boolean;
 }
 
 /**
@@ -34,7 +34,6 @@ export function openShardStream(
 ): Promise<ShardStream> {
   return new Promise((resolve, reject) => {
     const stream = new ShardStream(connection, resolve, reject);
-    stream.onNotice = statement.onNotice ?? null;
     const { parameters, resultFormats, name = '' } = statement;
     const isKept = name !== '' && hasStatement(connection, name);
     const messages = [
@@ -53,6 +52,8 @@ export function openShardStream(
       stream.onParsed = () => connection.statements.add(name);
       request.parses = [name];
     }
+    stream.isParsed = isKept;
+    stream.repeats = statement.repeats === true;
     connection.send(Buffer.concat(messages), request);
   });
 }
@@ -73,14 +74,25 @@ function parseMessages(
   return name === '' ? [parse] : [...makeRoom(connection, 1), parse];
 }
 
+export function passNotice(
+  { onNotice }: ServerConnection,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): void {
+  onNotice?.(decodeErrorFields(new BodyReader(buffer, start, end)));
+}
+
 export class ShardStream implements Receiver {
   fields: readonly FieldDescription[] = [];
   /** Command tag, once all rows have been taken. */
   tag = '';
   /** The server has read the statement. */
   onParsed: (() => void) | null = null;
-  onNotice: OnNotice | null = null;
+  isParsed = false;
+  repeats = false;
 
+  readonly #connection: ServerConnection;
   #flow: FlowControl;
   #opened: (stream: ShardStream) => void;
   #refused: (error: Error) => void;
@@ -93,6 +105,7 @@ export class ShardStream implements Receiver {
     opened: (stream: ShardStream) => void,
     refused: (error: Error) => void,
   ) {
+    this.#connection = connection;
     this.#flow = new FlowControl(connection);
     this.#opened = opened;
     this.#refused = refused;
@@ -134,16 +147,18 @@ export class ShardStream implements Receiver {
         this.#open();
         break;
       case BACKEND.parseComplete:
+        this.isParsed = true;
         this.onParsed?.();
+        break;
+      case BACKEND.noticeResponse:
+        // What is said of the text every shard says.
+        if (this.isParsed && !this.repeats) passNotice(this.#connection, buffer, start, end);
         break;
       case BACKEND.noData:
         this.#open();
         break;
       case BACKEND.commandComplete:
         this.tag = decodeCommandComplete(new BodyReader(buffer, start, end));
-        break;
-      case BACKEND.noticeResponse:
-        this.onNotice?.(decodeErrorFields(new BodyReader(buffer, start, end)));
         break;
       case BACKEND.errorResponse:
         this.#flow.error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));

@@ -5,7 +5,6 @@ import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import type { ErrorFields } from '../wire/error-response.ts';
 import { mayBeSomebodyElse } from './as-login.ts';
 import { commit } from './commit.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
@@ -21,9 +20,6 @@ import {
 } from './transaction-script.ts';
 import type { TwoPhase, UnfinishedPart } from './two-phase.ts';
 
-/** name_too_long: the name is cut short. */
-const NAME_TOO_LONG = '42622';
-
 export interface TransactionDependencies {
   readonly twoPhase: TwoPhase;
   /** A connection to the shard with these settings: pinned to the session, or from the pool. */
@@ -35,8 +31,6 @@ export interface TransactionDependencies {
   unfinished(part: UnfinishedPart): void;
   /** The end of the transaction, or of a savepoint, has changed what a server reports. */
   report(name: string, value: string): void;
-  /** A server has given a notice in a statement of the client's that it runs for several. */
-  notice(fields: ErrorFields): void;
 }
 
 /**
@@ -89,11 +83,6 @@ export class Transaction {
     this.#dependencies = dependencies;
     this.#participants = new Participants(settings, dependencies);
   }
-
-  /** Tells the client what the servers say of a write, but for names that are too long: each of them says so. */
-  readonly onNotice = (fields: ErrorFields): void => {
-    if (fields.code !== NAME_TOO_LONG) this.#dependencies.notice(fields);
-  };
 
   /** By shard. */
   get participants(): ReadonlyMap<number, ServerConnection> {

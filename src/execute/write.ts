@@ -98,8 +98,7 @@ async function writeOn(
 ): Promise<ShardAnswer> {
   const connection = await transaction.enlistWriter(shard);
   const resultFormats = asksKey ? formatsWithKey(wanted) : wanted;
-  const { onNotice } = transaction;
-  const stream = await openShardStream(connection, { sql, parameters, resultFormats, onNotice });
+  const stream = await openShardStream(connection, { sql, parameters, resultFormats });
   const rows: Buffer[] = [];
   for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
     for (const row of batch) {

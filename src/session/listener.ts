@@ -241,7 +241,6 @@ export class Listener {
     this.#strangers.delete(socket);
     const state = new SessionState(this.#context, request.settings, fixedShard);
     state.reports.greeted(values);
-    state.reports.onNotice = (fields) => client.write(encodeNoticeFields(fields));
     this.#begin(client, state, key, identify(processId, request, client.socket), seat);
     return true;
   }
@@ -280,7 +279,9 @@ export class Listener {
   ): void {
     const { processId, secret } = key;
     const { socket, reader } = client;
-    const session = new Session(this.#context, socket, new ClientStream(socket), reader, state);
+    const stream = new ClientStream(socket);
+    state.reports.onNotice = (notice) => stream.write(encodeNoticeFields(notice));
+    const session = new Session(this.#context, socket, stream, reader, state);
     const { counters } = this.#context;
     counters.logins += 1;
     this.#sessions.set(processId, { session, secret, identity });

@@ -114,15 +114,12 @@ async function readOne(
 ): Promise<string> {
   const { state, owner } = d;
   return withConnectionOf(state)(shard, async (connection) => {
-    const writes = plan.effect !== 'read';
-    if (writes) {
+    if (plan.effect !== 'read') {
       state.settlePlan();
       state.transaction?.writers.add(shard);
     }
-    const onNotice = (writes && state.transaction?.onNotice) || null;
     if (plan.pins.length > 0) state.pins.add(connection, plan.pins, owner);
-    const statement = { sql, parameters, resultFormats, onNotice };
-    const stream = await openShardStream(connection, statement);
+    const stream = await openShardStream(connection, { sql, parameters, resultFormats });
     try {
       for (let rows = await stream.next(); rows !== null; rows = await stream.next()) {
         set.add(rows);

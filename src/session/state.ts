@@ -159,7 +159,6 @@ export class SessionState {
       giveBack: (connection) => this.giveBack(connection),
       unfinished: (part) => this.#unfinished.push(part),
       report: (name, value) => this.reports.set(name, value),
-      notice: (fields) => this.reports.onNotice?.(fields),
     });
     return this.transaction;
   }
@@ -182,6 +181,7 @@ export class SessionState {
     const own = apart ? null : this.pins.connection(shard);
     const connection = own ?? (await this.#lease(shard, settings));
     this.borrowed.add(connection);
+    connection.onNotice = this.reports.onNotice;
     try {
       await this.#finishOwn(shard, connection);
       await applySettings(connection, settings);
