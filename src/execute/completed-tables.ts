@@ -31,7 +31,9 @@ export async function withAllRows<T>(
   const budget = new CopyBudget(bytesMax);
   const children: string[] = [];
   // In one order for all: a table has no two children at a time.
-  for (const table of tables.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const table of others.length === 0
+    ? []
+    : tables.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     await checkAlone(home, table.name);
     const child = `drive.${quoteName(`rows ${randomUUID()}`)}`;
     await queryAsLogin(

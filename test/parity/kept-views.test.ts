@@ -179,6 +179,20 @@ test('can be filled by several at once', async () => {
   await proxy.query('DROP MATERIALIZED VIEW many, more');
 });
 
+test('can be cancelled while it is filled', async () => {
+  const other = await connect(tested.login);
+  const sql = 'CREATE MATERIALIZED VIEW slow AS SELECT count(*), pg_sleep(60)::text FROM files';
+  const answer = ask(other, sql);
+  const running = `SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE MATERIALIZED VIEW slow%'`;
+  await expect.poll(async () => (await home.query(running)).rows.length).toBe(1);
+  const { processID } = other as unknown as { processID: number };
+  await proxy.query('SELECT pg_cancel_backend($1)', [processID]);
+  expect(await answer).toMatchObject({ code: '57014' });
+  expect(await childrenAtHome()).toEqual([]);
+  expect(await ask(other, 'SELECT count(*) FROM files')).toMatchObject({ rows: [['50']] });
+  await other.end();
+});
+
 test('copies no more than the limit', async () => {
   const small = await tested.beside({ config: { merge: { spillBytesMax: 300 } } });
   const client = await connect(small.login);
