@@ -33,8 +33,8 @@ import { localFields } from './local-result.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { sendRows } from './portal-rows.ts';
 import {
+  checkColumns,
   currentPlan,
-  haveSameColumns,
   type Portal,
   type PreparedStatement,
   portalOf,
@@ -164,12 +164,7 @@ export class BatchRunner {
     if (described === null || described.plan === current) return;
     if (plan.op !== 'routed' || plan.action !== null) return;
     const { fields } = await this.#describe(statement);
-    if (!haveSameColumns(described.fields, fields)) {
-      throw new SqlError({
-        code: SQLSTATE.featureNotSupported,
-        message: 'cached plan must not change result type',
-      });
-    }
+    checkColumns(statement, fields);
     statement.described = { ...described, plan: current };
   }
 

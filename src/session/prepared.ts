@@ -1,5 +1,7 @@
 // Prepared statements and portals as one client knows them, by its own names.
 
+import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { type BoundParameters, formatAt, typesOn } from '../execute/parameters.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Planned, Planner } from '../plan/planner.ts';
@@ -29,8 +31,20 @@ export interface PreparedStatement {
   described: { readonly plan: Plan; readonly fields: readonly FieldDescription[] | null } | null;
 }
 
-/** Whether a client that has been told of the one may be sent rows of the other. Source: equalRowTypes() of tupdesc.c. */
-export function haveSameColumns(
+/** Throws 0A000 where the rows of now are not those that the statement had when it was prepared. */
+export function checkColumns(
+  { described }: PreparedStatement,
+  now: readonly FieldDescription[] | null,
+): void {
+  if (described === null || haveSameColumns(described.fields, now)) return;
+  throw new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: 'cached plan must not change result type',
+  });
+}
+
+/** Source: equalRowTypes() of tupdesc.c. */
+function haveSameColumns(
   told: readonly FieldDescription[] | null,
   now: readonly FieldDescription[] | null,
 ): boolean {

@@ -16,7 +16,13 @@ import type { SessionContext } from './context.ts';
 import type { Execution } from './execution.ts';
 import { handPlan } from './hand.ts';
 import { PlanWatch } from './plan-watch.ts';
-import { currentPlan, type PreparedStatement, StatementValues, serverParse } from './prepared.ts';
+import {
+  checkColumns,
+  currentPlan,
+  type PreparedStatement,
+  StatementValues,
+  serverParse,
+} from './prepared.ts';
 import type { Runner } from './runner.ts';
 import { movedError } from './session-errors.ts';
 import type { SessionState } from './state.ts';
@@ -83,7 +89,8 @@ async function define(
   if (plan.op === 'refused') throw new SqlError(plan.error);
   // The server's own judgement of the text comes now, as it does on one PostgreSQL.
   try {
-    await runner.description(plan, sql, parameterTypes);
+    const { fields } = await runner.description(plan, sql, parameterTypes);
+    statement.described = { plan, fields };
   } catch (error) {
     throw movedError(error, before);
   }
@@ -122,12 +129,15 @@ async function execute(
   const watch = new PlanWatch(context, plan, () => planNow().plan);
   const described = await runner.description(plan, sql, parameterTypes);
   const types = described.parameterTypes;
-  if (args.length !== types.length) throw wrongCount(name, types.length, args.length);
+  // Where it takes none PostgreSQL does not look at what is given. Source: ExecuteQuery() of prepare.c.
+  const { length } = types;
+  if (length > 0 && args.length !== length) throw wrongCount(name, length, args.length);
   const parameters: BoundParameters = {
-    values: args.map((arg, i) => constantParameter(arg, types[i]!, i)),
+    values: types.map((type, i) => constantParameter(args[i]!, type, i)),
     formats: [],
     types,
   };
+  if (before === '') checkColumns(statement, described.fields);
   const describes = asked.extended === null;
   const { resultFormats } = asked;
   const answersRows = described.fields !== null;

@@ -6,6 +6,14 @@ const queries = (...sql: readonly string[]): Step[] => sql.map((each) => step(sa
 
 /** By the fact they show. */
 export const stringScripts: Readonly<Record<string, readonly Step[]>> = {
+  'EXECUTE of a statement whose columns have become others': queries(
+    'CREATE TABLE odd (user_id int, a int); INSERT INTO odd VALUES (1, 2), (2, 3)',
+    'PREPARE s AS SELECT * FROM odd ORDER BY a; PREPARE n AS SELECT count(*) FROM odd WHERE a > $1',
+    'EXECUTE s; EXECUTE n(2); ALTER TABLE odd ADD COLUMN b text',
+    ...['EXECUTE s', 'EXECUTE n(2)', 'EXECUTE n', 'BEGIN; EXECUTE n(1); EXECUTE s', 'ROLLBACK'],
+    'ALTER TABLE odd DROP COLUMN b; EXECUTE s',
+    'DEALLOCATE s; PREPARE s AS SELECT * FROM odd ORDER BY a; EXECUTE s(1, 2); DROP TABLE odd',
+  ),
   'warnings that the client does not want': queries(
     'SET client_min_messages = error',
     ...['COMMIT', 'BEGIN', 'BEGIN', 'ROLLBACK', 'ROLLBACK'],
