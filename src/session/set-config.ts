@@ -55,8 +55,8 @@ export async function noteConfig(
     const local = transaction !== null && lasts !== 'session';
     if (transaction !== null && lasts === 'unknown') transaction.pathKnownBy = connection.shard.id;
     if (transaction !== null && value !== null) {
-      const arguments_ = `${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local}`;
-      const sql = `SELECT pg_catalog.set_config(${arguments_})`;
+      // Not as a query, before which alone a transaction that only reads may be made one that writes.
+      const sql = `SET ${local ? 'LOCAL ' : ''}${assignmentOf(name, value)}`;
       for (const other of transaction.participants.values()) {
         if (other !== connection) await query(other, sql);
       }

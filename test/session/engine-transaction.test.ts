@@ -52,6 +52,17 @@ describe.each([2_000, 0])('With at most %i rows as parameters', (inlineRowsMax) 
         await each.rows('RESET default_transaction_read_only');
     });
 
+    it('has what set_config() has set in one that only reads', async () => {
+      const sql =
+        'SELECT feels, made::text, rank() OVER (ORDER BY feels, id) FROM files ORDER BY id';
+      for (const each of [stand.client, stand.plain]) await each.rows('BEGIN READ ONLY');
+      await stand.same("SELECT set_config('TimeZone', 'Asia/Kolkata', true)");
+      await stand.same(sql);
+      await stand.same("SELECT set_config('search_path', 'pg_catalog, public', false)");
+      await stand.same(sql);
+      for (const each of [stand.client, stand.plain]) await each.rows('ROLLBACK');
+    });
+
     it('tells what only the connection of the transaction can', async () => {
       for (const each of [stand.client, stand.plain]) {
         await each.rows('BEGIN');
