@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { applySettings } from '../execute/cluster.ts';
-import { NO_CHANGE, type SettingChange } from '../execute/transaction-script.ts';
+import { NO_CHANGE, type SettingChange, tellsReadOnly } from '../execute/transaction-script.ts';
 import type { SessionAction } from '../plan/action.ts';
 import type { Plan } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
@@ -173,7 +173,9 @@ async function setInTransaction(
   if (setsModes(action)) await takeOwedSnapshot(transaction);
   if (transaction.participants.size === 0) await transaction.enlist(HOME_SHARD);
   const [first, ...others] = transaction.participants.values();
-  if (transaction.apart !== null) others.push(transaction.apart);
+  // The copies are made there, also where the transaction only reads from here on.
+  const { apart } = transaction;
+  if (apart !== null && !(setsModes(action) && tellsReadOnly(sql))) others.push(apart);
   // Before the client is answered: SET CONSTRAINTS … IMMEDIATE may fail on any of them.
   for (const connection of others) await query(connection, sql);
   await relayOn(first!);

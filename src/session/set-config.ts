@@ -57,9 +57,11 @@ export async function noteConfig(
     if (transaction !== null && value !== null) {
       // Not as a query, before which alone a transaction that only reads may be made one that writes.
       const sql = `SET ${local ? 'LOCAL ' : ''}${assignmentOf(name, value)}`;
-      for (const other of transaction.participants.values()) {
-        if (other !== connection) await query(other, sql);
-      }
+      const others = [...transaction.participants.values()];
+      // The copies are made there.
+      const { apart } = transaction;
+      if (apart !== null && name !== 'transaction_read_only') others.push(apart);
+      for (const other of others) if (other !== connection) await query(other, sql);
       const searchPath = local ? ({ path: pathOf(value) } as const) : 'session';
       const role = local ? ({ role: roleOf(quoteLiteral(value)) } as const) : 'session';
       transaction.record(sql, {

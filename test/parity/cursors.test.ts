@@ -129,6 +129,21 @@ describe.each(['streams', 'the merge engine'])('A cursor over several shards, by
       'SELECT count(*), sum(size) FROM files',
     ));
 
+  test('has what the transaction has set meanwhile', () =>
+    same(
+      'BEGIN',
+      'DECLARE a CURSOR FOR SELECT name, count(*) FROM files GROUP BY name ORDER BY 1',
+      "SELECT set_config('TimeZone', 'Asia/Tokyo', true)",
+      "DECLARE b CURSOR FOR SELECT count(*), current_setting('TimeZone') FROM files",
+      'FETCH b',
+      'SET TRANSACTION READ ONLY',
+      "SELECT set_config('transaction_read_only', 'on', true)",
+      'DECLARE c CURSOR FOR SELECT count(DISTINCT name) FROM files',
+      'FETCH c',
+      'FETCH 2 FROM a',
+      'ROLLBACK',
+    ));
+
   test('lives and dies by savepoints', () =>
     same(
       'BEGIN',
