@@ -22,13 +22,14 @@ export function keptSettings(plan: Plan, statement: Statement, context: PlanCont
 /** Whether anything is left behind the statement the server is asked. */
 function withState(plan: RoutedPlan, statement: Statement, context: PlanContext): RoutedPlan {
   const { stateRoutines } = context.input.catalog;
-  const isBlock = statement.kind === 'utility' && statement.node === 'DoStmt';
-  const block = isBlock ? leftBy(statement.body ?? '') : [];
-  if (stateRoutines.size === 0 && block.length === 0) return plan;
+  // A block, or what computes rows or defaults: EXPLAIN ANALYZE, CREATE TABLE AS, ALTER TABLE, …
+  const runs = statement.kind === 'utility' && !RUNS_NOTHING.has(statement.node);
+  const own = runs ? leftBy(context.input.sql) : [];
+  if (stateRoutines.size === 0 && own.length === 0) return plan;
   const called = [...stateRoutines].flatMap(([state, by]) =>
     mayRun(by, statement, plan.effect !== 'read', context) ? [state] : [],
   );
-  const left = [...new Set([...block, ...called])].filter((state) => !plan.pins.includes(state));
+  const left = [...new Set([...own, ...called])].filter((state) => !plan.pins.includes(state));
   if (left.length === 0) return plan;
   return { ...plan, pins: [...plan.pins, ...left], releases: [...plan.releases, ...left] };
 }
