@@ -30,7 +30,8 @@ export class FlowControl {
   /** So much is there to be taken. */
   arrived(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > MERGE_QUEUE_BYTES_MAX && !this.#paused) {
+    if (this.#bytes > MERGE_QUEUE_BYTES_MAX) {
+      // Again where somebody else has let it go on.
       this.#paused = true;
       this.#connection.pause();
     }

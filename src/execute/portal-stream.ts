@@ -17,8 +17,9 @@ import {
 } from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
+import { NoticePassage } from './notice-passage.ts';
 import { typesOn, valuesOn } from './parameters.ts';
-import { passNotice, type ShardStatement } from './shard-stream.ts';
+import type { ShardStatement } from './shard-stream.ts';
 
 /**
  * As openShardStream, on a connection in a transaction block. Between two batches the server owes
@@ -40,6 +41,7 @@ export class PortalStream implements Receiver {
   fields: readonly FieldDescription[] = [];
 
   readonly #connection: ServerConnection;
+  readonly #notices: NoticePassage;
   readonly #batchRows: number;
   readonly #name = `drive_${randomUUID()}`;
   #rows: Buffer[] = [];
@@ -53,6 +55,7 @@ export class PortalStream implements Receiver {
 
   constructor(connection: ServerConnection, batchRows: number) {
     this.#connection = connection;
+    this.#notices = new NoticePassage(connection);
     this.#batchRows = batchRows;
   }
 
@@ -132,7 +135,7 @@ export class PortalStream implements Receiver {
         this.#isParsed = true;
         break;
       case BACKEND.noticeResponse:
-        if (this.#isParsed) passNotice(this.#connection, buffer, start, end);
+        if (this.#isParsed) this.#notices.pass(buffer, start, end);
         break;
       case BACKEND.portalSuspended:
         this.#hasMore = true;
@@ -153,12 +156,14 @@ export class PortalStream implements Receiver {
   }
 
   finished(): void {
+    this.#notices.end();
     if (this.#error !== null) this.#state = 'closed';
     else this.#state = this.#hasMore ? 'suspended' : 'ended';
     this.#settle();
   }
 
   lost(error: SqlError): void {
+    this.#notices.end();
     this.#error ??= error;
     this.#state = 'closed';
     this.#settle();

@@ -12,6 +12,7 @@ import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete } from '../wire/query.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import { FlowControl } from './flow-control.ts';
+import { NoticePassage } from './notice-passage.ts';
 import { type BoundParameters, typesOn, valuesOn } from './parameters.ts';
 
 export interface ShardStatement {
@@ -74,15 +75,6 @@ function parseMessages(
   return name === '' ? [parse] : [...makeRoom(connection, 1), parse];
 }
 
-export function passNotice(
-  { onNotice }: ServerConnection,
-  buffer: Buffer,
-  start: number,
-  end: number,
-): void {
-  onNotice?.(decodeErrorFields(new BodyReader(buffer, start, end)));
-}
-
 export class ShardStream implements Receiver {
   fields: readonly FieldDescription[] = [];
   /** Command tag, once all rows have been taken. */
@@ -92,7 +84,7 @@ export class ShardStream implements Receiver {
   isParsed = false;
   repeats = false;
 
-  readonly #connection: ServerConnection;
+  readonly #notices: NoticePassage;
   #flow: FlowControl;
   #opened: (stream: ShardStream) => void;
   #refused: (error: Error) => void;
@@ -105,7 +97,7 @@ export class ShardStream implements Receiver {
     opened: (stream: ShardStream) => void,
     refused: (error: Error) => void,
   ) {
-    this.#connection = connection;
+    this.#notices = new NoticePassage(connection);
     this.#flow = new FlowControl(connection);
     this.#opened = opened;
     this.#refused = refused;
@@ -152,7 +144,7 @@ export class ShardStream implements Receiver {
         break;
       case BACKEND.noticeResponse:
         // What is said of the text every shard says.
-        if (this.isParsed && !this.repeats) passNotice(this.#connection, buffer, start, end);
+        if (this.isParsed && !this.repeats) this.#notices.pass(buffer, start, end);
         break;
       case BACKEND.noData:
         this.#open();
@@ -195,6 +187,7 @@ export class ShardStream implements Receiver {
   }
 
   #end(): void {
+    this.#notices.end();
     if (!this.#isOpen) {
       this.#refused(this.#flow.error ?? new Error('the statement gave no columns'));
     }

@@ -51,8 +51,8 @@ export class ServerConnection {
   heardAtMs = 0;
   /** The session that holds it, for messages that belong to no request. */
   owner: ConnectionOwner | null = null;
-  /** Told of the notices of statements that run for a client, but that no relay passes on. */
-  onNotice: ((notice: ErrorFields) => void) | null = null;
+  /** Told of notices of a client's statements that no relay passes on; gives what to wait for, or null. */
+  onNotice: ((notice: ErrorFields) => Promise<void> | null) | null = null;
   /** Settings applied on the server beyond its defaults. */
   settings: Settings = NO_SETTINGS;
   /** Names of the prepared statements the server has, oldest use first. */

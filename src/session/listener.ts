@@ -280,7 +280,8 @@ export class Listener {
     const { processId, secret } = key;
     const { socket, reader } = client;
     const stream = new ClientStream(socket);
-    state.reports.onNotice = (notice) => stream.write(encodeNoticeFields(notice));
+    state.reports.onNotice = (notice) =>
+      stream.write(encodeNoticeFields(notice)) ? null : stream.drained();
     const session = new Session(this.#context, socket, stream, reader, state);
     const { counters } = this.#context;
     counters.logins += 1;

@@ -1,6 +1,6 @@
 // Reports: ParameterStatus values that a client is told before its next ReadyForQuery, and notices, at once.
 
-import type { OnNotice } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 
 /** As PostgreSQL does it: once a request, and only what differs from what was told before. */
 export class Reports {
@@ -11,7 +11,7 @@ export class Reports {
   /** As told at the login; of many sessions. */
   #greeted: ReadonlyMap<string, string> = new Map();
   /** Tells the client of a notice; null: nobody is there. */
-  onNotice: OnNotice | null = null;
+  onNotice: ServerConnection['onNotice'] = null;
 
   /** The client has been told these values at its login. */
   greeted(values: ReadonlyMap<string, string>): void {

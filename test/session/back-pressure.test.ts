@@ -37,6 +37,32 @@ it('a result of 200 MB that nobody reads is not held, while other clients are se
   await other.close();
 });
 
+it.each([
+  ['one after the other', 'SELECT count(loud(id)) FROM loud_rows', /^TN*(DN*)+CZ$|^N*TN*DN*CZ$/],
+  ['in a transaction', 'BEGIN; SELECT id FROM loud_rows WHERE loud(id) < 0; COMMIT', /^CN*TN*CCZ$/],
+])('nor are 200 MB of notices, of several shards %s', async (_, sql, shape) => {
+  const slow = await RawClient.login(proxy.login);
+  const other = await RawClient.login(proxy.login);
+  await other.rows(`DROP TABLE IF EXISTS loud_rows;
+    CREATE TABLE loud_rows (user_id int, id int);
+    CREATE OR REPLACE FUNCTION loud(int) RETURNS int LANGUAGE plpgsql AS
+      'BEGIN RAISE NOTICE ''%'', repeat(''x'', 100000); RETURN $1; END'`);
+  await other.rows('INSERT INTO loud_rows SELECT i, i FROM generate_series(1, 2000) i');
+  slow.socket.pause();
+  const before = process.memoryUsage();
+  slow.send(encodeQuery(sql));
+  for (let i = 0; i < 300; i++) expect(await other.rows(`SELECT ${i}`)).toEqual([[`${i}`]]);
+  const after = process.memoryUsage();
+  const grown = after.external + after.heapUsed - before.external - before.heapUsed;
+  expect(grown).toBeLessThan(GROWTH_BYTES_MAX);
+  slow.socket.resume();
+  const told = letters(await slow.untilReady());
+  expect(told).toMatch(shape);
+  expect(told.replaceAll(/[^N]/g, '')).toHaveLength(2000);
+  await slow.close();
+  await other.close();
+});
+
 it('what a client sends that reads no answers is not held, and answered when it reads', async () => {
   const slow = await RawClient.login(proxy.login);
   const other = await RawClient.login(proxy.login);
