@@ -197,7 +197,11 @@ export async function judge(
   const ordered = order !== null;
   const all = keeping === 'kept' ? [...sides, ...ground.witnesses] : sides;
   const plain = await ask(ground.plain);
-  if (isTooMuch(plain)) return [];
+  if (isTooMuch(plain)) {
+    // A ROLLBACK may be late, too, and is then none.
+    if (keeping === 'alone') await ground.plain.client.query('ROLLBACK');
+    return [];
+  }
   const others = await Promise.all(all.map(ask));
   const judged: Judged[] = [];
   const { error } = plain;
