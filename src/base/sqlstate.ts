@@ -36,6 +36,7 @@ export const SQLSTATE = {
   undefinedSchema: '3F000',
   syntaxError: '42601',
   duplicateCursor: '42P03',
+  duplicateTable: '42P07',
   duplicatePreparedStatement: '42P05',
   undefinedColumn: '42703',
   undefinedTable: '42P01',

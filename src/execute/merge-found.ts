@@ -68,7 +68,7 @@ export async function mergeFound(write: FoundWrite): Promise<WriteResult> {
   for (const shard of merge.table.kind === 'home' ? [HOME_SHARD] : write.shards) {
     const own = pairs.filter((pair) => !leaves(pair) && pair.shards.includes(shard));
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
-    const given = isCopy ? new Answer(write.bytesMax, isCopy) : answer;
+    const given = isCopy ? new Answer(write.bytesMax, true) : answer;
     const alsoWithout = pairs.length === 0 && shard === HOME_SHARD;
     const there = isCopy && pairsOn !== null ? await pairsOn(shard) : own;
     const rows = there.map((pair) => carriedBody(write, pair));

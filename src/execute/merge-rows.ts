@@ -37,7 +37,7 @@ export async function mergeRows(write: MergeWrite): Promise<WriteResult> {
     const alsoWithout = merge.bySource || (rows.length === 0 && shard === HOME_SHARD);
     // Of a reference table the home shard answers; the other copies must do the same.
     const isCopy = merge.table.kind === 'reference' && shard !== HOME_SHARD;
-    const given = isCopy ? new Answer(write.bytesMax, isCopy) : answer;
+    const given = isCopy ? new Answer(write.bytesMax, true) : answer;
     await runWithRows({ ...write, alsoWithout }, shard, sql, columns, own, given);
     if (given.count === answer.count) continue;
     throw differs(shard, `MERGE ${given.count}`, `MERGE ${answer.count}`);

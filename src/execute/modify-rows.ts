@@ -63,7 +63,7 @@ export async function modifyRows(write: ModifyWrite): Promise<WriteResult> {
   for (const shard of shards) {
     const own = rows.filter((row) => row.shards.includes(shard) && row.movesTo === null);
     const isCopy = merge.table.kind === 'reference' && shard !== shards[0];
-    const given = isCopy ? new Answer(write.bytesMax, isCopy) : answer;
+    const given = isCopy ? new Answer(write.bytesMax, true) : answer;
     const staying = { ...write, alsoWithout };
     const found = bodies(own);
     const there = isCopy && placesOn !== null ? relocated(found, await placesOn(shard)) : found;

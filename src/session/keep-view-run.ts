@@ -1,5 +1,6 @@
 // Keep view run: CREATE and REFRESH of a materialized view that the home shard fills from all shards.
 
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { withAllRows } from '../execute/completed-tables.ts';
 import { rememberKind } from '../execute/everywhere.ts';
 import type { WriteResult } from '../execute/write.ts';
@@ -8,9 +9,6 @@ import { query } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeNoticeFields } from '../wire/error-response.ts';
 import type { StagedRun } from './row-source.ts';
-
-/** As of IF NOT EXISTS, where it does. */
-const DUPLICATE_TABLE = '42P07';
 
 /** Rejects with SqlError or ServerError. */
 export function runKeepView(
@@ -28,7 +26,7 @@ export function runKeepView(
     const completion = { tables, home, others, bytesMax: context.spillBytesMax };
     const { tag } = await withAllRows(completion, () =>
       query(home, execution.sql, (notice) => {
-        exists ||= notice.code === DUPLICATE_TABLE;
+        exists ||= notice.code === SQLSTATE.duplicateTable;
         client.write(encodeNoticeFields(notice));
       }),
     );

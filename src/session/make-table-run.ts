@@ -1,6 +1,7 @@
 // Make table run: CREATE TABLE AS and SELECT INTO whose rows come from other shards.
 
 import { SqlError } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { WriteResult } from '../execute/write.ts';
 import type { MakeTableMerge } from '../plan/staged.ts';
 import { refused } from '../plan/unsupported.ts';
@@ -9,9 +10,6 @@ import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeNoticeFields } from '../wire/error-response.ts';
 import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
 import { writeRows } from './staged-run.ts';
-
-/** As of IF NOT EXISTS, where it does. */
-const DUPLICATE_TABLE = '42P07';
 
 /** Rejects with SqlError or ServerError. What only reads is read before a transaction begins. */
 export async function runMakeTable(run: StagedRun, merge: MakeTableMerge): Promise<WriteResult> {
@@ -35,7 +33,7 @@ async function make(
   if (temporary) state.pins.add(home, ['temporary table'], owner);
   let exists = false;
   await query(home, create, (notice) => {
-    exists ||= notice.code === DUPLICATE_TABLE;
+    exists ||= notice.code === SQLSTATE.duplicateTable;
     client.write(encodeNoticeFields(notice));
   });
   if (exists) return { rows: [], tag: 'CREATE TABLE AS' };
