@@ -24,7 +24,8 @@ export function viewText(view: ViewQuery | null): Pick<View, 'query' | 'operator
   return { query: withBareNames(text, tokens), operatorSchemas: isBare ? operatorSchemas : [] };
 }
 
-const BEHIND_ROW = new Set(['row', 'any', 'all', '(']);
+const BEHIND_ROW = new Set(['row', 'any', 'all']);
+const QUERY = new Set(['select', 'with', 'values']);
 
 /** The bracket at `i` may be the end of a row, behind which comes what it is compared by and with. */
 function comparesRows(tokens: readonly Token[], i: number): boolean {
@@ -33,7 +34,9 @@ function comparesRows(tokens: readonly Token[], i: number): boolean {
   if (next.text === 'in') return true;
   const last = next.text === 'operator' ? i + OPERATOR_TOKENS : i + 1;
   const isOperator = next.text === 'operator' || next.kind === 'operator';
-  return isOperator && BEHIND_ROW.has(tokens[last + 1]?.text ?? '');
+  const [first, second] = tokens.slice(last + 1, last + 3).map(({ text }) => text);
+  if (!isOperator || first === undefined) return false;
+  return BEHIND_ROW.has(first) || (first === '(' && QUERY.has(second ?? ''));
 }
 
 /** `OPERATOR ( schema . name )` */

@@ -22,6 +22,11 @@ const VIEWS: readonly (readonly [name: string, query: string])[] = [
     'row',
     'SELECT count(*) FROM files WHERE (email, id) = (SELECT email, id FROM mails WHERE id = 7)',
   ],
+  ['values_row', `SELECT count(*) FROM files WHERE (email, id) = (VALUES ('MAIL1'::citext, 1))`],
+  [
+    'with_row',
+    'SELECT count(*) FROM files WHERE (email, id) = (WITH m AS (SELECT * FROM mails WHERE id = 7) SELECT email, id FROM m)',
+  ],
   ['other', `SELECT count(*) FROM files WHERE email IS DISTINCT FROM 'MAIL1'`],
   ['null_if', `SELECT count(nullif(email, 'MAIL1')) FROM files`],
   ['chosen', `SELECT sum(CASE email WHEN 'MAIL1' THEN id END) FROM files`],
