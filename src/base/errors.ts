@@ -11,6 +11,8 @@ export interface SqlErrorFields {
   readonly position?: number | undefined;
   /** FATAL ends the session after the message is sent. Default: ERROR. */
   readonly severity?: 'ERROR' | 'FATAL' | undefined;
+  /** The function of PostgreSQL's source that gives the same error: drivers tell by it what to do. */
+  readonly routine?: string | undefined;
 }
 
 /** An error with PostgreSQL's fields. Thrown by any room; the session encodes it. */
@@ -20,6 +22,7 @@ export class SqlError extends Error {
   readonly detail: string | undefined;
   readonly hint: string | undefined;
   readonly position: number | undefined;
+  readonly routine: string | undefined;
 
   constructor(fields: SqlErrorFields, options?: ErrorOptions) {
     super(fields.message, options);
@@ -29,6 +32,7 @@ export class SqlError extends Error {
     this.detail = fields.detail;
     this.hint = fields.hint;
     this.position = fields.position;
+    this.routine = fields.routine;
   }
 }
 

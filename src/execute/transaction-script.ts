@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { readingOf, type Settings } from '../pool/settings.ts';
+import { type Reads, readingOf, type Settings } from '../pool/settings.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 
 /** Who the session is from then on, null: who it has logged in as; 'session': by its own settings again. */
@@ -49,11 +49,11 @@ export interface SettingChange {
   readonly searchPath: PathChange | null;
   /** The same of who the session is. */
   readonly role: RoleChange | null;
-  /** Servers may read a text as another statement from then on. */
-  readonly isReadWith: boolean;
+  /** What servers may read of a text as something else from then on. */
+  readonly reads: Reads;
 }
 
-export const NO_CHANGE: SettingChange = { searchPath: null, role: null, isReadWith: false };
+export const NO_CHANGE: SettingChange = { searchPath: null, role: null, reads: 'nothing' };
 
 const WRITE = 'SET TRANSACTION READ WRITE';
 
@@ -107,9 +107,17 @@ export class TransactionScript {
 
   /** As in Settings, of what is set here on top of `before`. */
   readingAfter(before: Settings): string {
-    const lines = this.#lines.filter(({ change }) => change.isReadWith);
-    if (lines.length === 0) return before.reading;
-    return readingOf([before.reading, ...lines.map(({ sql }) => sql)]);
+    return this.#wordAfter(before.reading, (reads) => reads !== 'nothing');
+  }
+
+  /** The same of dates. */
+  datesAfter(before: Settings): string {
+    return this.#wordAfter(before.dates, (reads) => reads === 'dates');
+  }
+
+  #wordAfter(before: string, isMeant: (reads: Reads) => boolean): string {
+    const lines = this.#lines.filter(({ change }) => isMeant(change.reads));
+    return lines.length === 0 ? before : readingOf([before, ...lines.map(({ sql }) => sql)]);
   }
 
   addSetting(sql: string, change: SettingChange): void {

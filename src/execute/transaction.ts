@@ -205,6 +205,11 @@ export class Transaction {
     return this.#script.readingAfter(this.settingsBefore);
   }
 
+  /** The same of dates. */
+  get dates(): string {
+    return this.#script.datesAfter(this.settingsBefore);
+  }
+
   /** A statement that was run on every participant and must be run on those to come. */
   record(sql: string, change: SettingChange): void {
     this.#script.addSetting(sql, change);

@@ -2,6 +2,7 @@
 
 import type { SqlError } from '../base/errors.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
+import type { FrameReader } from '../wire/frame.ts';
 import type { CarryingColumns } from './renumber.ts';
 
 /**
@@ -15,7 +16,7 @@ export type Step =
   | { readonly do: 'forward'; readonly done: StepDone | null }
   | { readonly do: 'swallow'; readonly done: StepDone | null }
   | { readonly do: 'rows' | 'returning'; readonly done: StepDone | null }
-  | { readonly do: 'answer'; readonly bytes: Buffer; readonly done: StepDone | null };
+  | { readonly do: 'answer'; readonly bytes: Buffer; readonly done: (() => void) | null };
 
 /**
  * What becomes of ReadyForQuery. `inBlock`: it is passed on, and behind an error it tells of a failed
@@ -30,10 +31,17 @@ export type ReadyUse = 'forward' | 'swallow' | 'inBlock';
  */
 export type Trial = 'none' | 'again' | 'once' | 'noted';
 
-const rejects = (trial: Trial): boolean => trial === 'again' || trial === 'once';
+/** What may still come may reject it. */
+export const rejects = (trial: Trial): boolean => trial === 'again' || trial === 'once';
 
-/** Called when the step's message has succeeded; not called when it failed or was skipped. */
-export type StepDone = () => void;
+/**
+ * Called when the step's message has succeeded, with what has come back; not called when it failed or was
+ * skipped.
+ */
+export type StepDone = (reply: Reply) => void;
+
+/** One whole message of a server. */
+export type Reply = Pick<FrameReader, 'type' | 'buffer' | 'bodyStart' | 'end'>;
 
 /** The owner of a request. Calls come synchronously from the read of the server's socket. */
 export interface Receiver {

@@ -229,10 +229,10 @@ export class ServerConnection {
 
   #relayed(request: ServerRequest): void {
     const reader = this.#reader;
-    if (request.trial !== 'none' && judge(request, reader)) return;
+    if (judge(request, reader)) return;
     if (request.rejected && reader.type !== BACKEND.parameterStatus) {
       if (reader.type === BACKEND.readyForQuery) this.#ready(request);
-      else if (completesStep(reader.type)) skipStep(request);
+      else if (completesStep(reader.type)) skipStep(request, reader);
       return;
     }
     // What the proxy answers itself stands before the first message of the next reply.
@@ -319,7 +319,7 @@ export class ServerConnection {
     if (step.do === 'returning' && type === BACKEND.rowDescription) {
       request.returning = Buffer.from(buffer.subarray(start, end));
     } else if (passesOn(step, type)) this.#delivery.forward(this.#reader, request.receiver);
-    step.done?.();
+    step.done?.(this.#reader);
   }
 
   #insertAnswers(request: ServerRequest): void {

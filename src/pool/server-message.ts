@@ -6,8 +6,9 @@ import { decodeErrorFields, type ErrorFields } from '../wire/error-response.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeNotification, type Notification } from '../wire/notification.ts';
+import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import { decodeParameterStatus, type ParameterStatus, STATUS } from '../wire/status.ts';
-import type { ServerRequest, Step } from './request.ts';
+import type { Reply, ServerRequest, Step } from './request.ts';
 
 /** Types whose messages may be larger than anybody wants to hold in memory. */
 export function mayComeInPieces(reader: FrameReader): boolean {
@@ -60,6 +61,13 @@ export const endsReturning = (type: number): boolean =>
 /** Whether the message that completes a step is for the receiver. */
 export const passesOn = (step: Step, type: number): boolean =>
   step.do === 'forward' || (step.do !== 'swallow' && type === BACKEND.rowDescription);
+
+/** The columns in a RowDescription; null: another message. */
+export function columnsIn(reply: Reply): readonly FieldDescription[] | null {
+  const { type, buffer, bodyStart, end } = reply;
+  if (type !== BACKEND.rowDescription) return null;
+  return decodeRowDescription(new BodyReader(buffer, bodyStart, end));
+}
 
 /** Makes the ReadyForQuery that stands in `reader` tell of a failed transaction. */
 export function tellFailed({ buffer, bodyStart }: FrameReader): void {

@@ -8,6 +8,8 @@ export interface Settings {
   readonly signature: string;
   /** What is equal where a server reads one text as one statement; '' without a setting that matters. */
   readonly reading: string;
+  /** The same of dates, times, intervals and amounts of money in its strings. */
+  readonly dates: string;
   /** Name in lower case → what stands behind SET: `TimeZone TO 'UTC'`, `ROLE alice`. */
   readonly assignments: ReadonlyMap<string, string>;
 }
@@ -15,6 +17,7 @@ export interface Settings {
 export const NO_SETTINGS: Settings = Object.freeze({
   signature: '',
   reading: '',
+  dates: '',
   assignments: new Map(),
 });
 
@@ -22,31 +25,38 @@ export function settingsOf(assignments: ReadonlyMap<string, string>): Settings {
   if (assignments.size === 0) return NO_SETTINGS;
   const sorted = [...assignments].sort(([a], [b]) => (a < b ? -1 : 1));
   const signature = sorted.map(([name, assignment]) => `${name}=${assignment}`).join('\0');
-  const read = sorted.filter(([name]) => isReadWith(name)).map(([, assignment]) => assignment);
-  return Object.freeze({ signature, reading: readingOf(read), assignments: new Map(sorted) });
+  const wordOf = (isMeant: (reads: Reads) => boolean) =>
+    readingOf(sorted.filter(([name]) => isMeant(readWith(name))).map(([, each]) => each));
+  const reading = wordOf((reads) => reads !== 'nothing');
+  const dates = wordOf((reads) => reads === 'dates');
+  return Object.freeze({ signature, reading, dates, assignments: new Map(sorted) });
 }
+
+/** What a server reads of a text by a setting: `dates` are among its words. */
+export type Reads = 'nothing' | 'words' | 'dates';
 
 /**
  * By which a server makes constants of a statement's literals when it parses it, knows an operator, or
  * lets a name be used. The search path is not among them: when it changes, servers parse anew.
  */
-const READ_WITH: ReadonlySet<string> = new Set([
-  'array_nulls',
-  'backslash_quote',
-  'datestyle',
-  'escape_string_warning',
-  'intervalstyle',
-  'lc_monetary',
-  'role',
-  'session_authorization',
-  'timezone',
-  'timezone_abbreviations',
-  'transform_null_equals',
-  'xmloption',
+const READ_WITH: ReadonlyMap<string, Reads> = new Map([
+  ['array_nulls', 'words'],
+  ['backslash_quote', 'words'],
+  ['datestyle', 'dates'],
+  ['escape_string_warning', 'words'],
+  ['intervalstyle', 'dates'],
+  ['lc_monetary', 'dates'],
+  ['role', 'words'],
+  ['session_authorization', 'words'],
+  ['timezone', 'dates'],
+  ['timezone_abbreviations', 'dates'],
+  ['transform_null_equals', 'words'],
+  ['xmloption', 'words'],
 ]);
 
-/** Whether a text may be another statement once this is SET; null: all settings. */
-export const isReadWith = (name: string | null): boolean => name === null || READ_WITH.has(name);
+/** What of a text may be read as something else once this is SET; null: all settings. */
+export const readWith = (name: string | null): Reads =>
+  name === null ? 'dates' : (READ_WITH.get(name) ?? 'nothing');
 
 /** A short word for what has been SET, in this order; see Settings. */
 export function readingOf(assignments: readonly string[]): string {

@@ -1,7 +1,8 @@
 // Batch encoding: a client's batch in the form one server connection needs it.
 
-import type { Step } from '../pool/request.ts';
+import type { Reply, Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import { columnsIn } from '../pool/server-message.ts';
 import { makeRoom } from '../pool/server-statements.ts';
 import {
   type BindMessage,
@@ -55,7 +56,7 @@ export function awaitsParse(
     if (message.kind !== 'bind' || message.bind.statement === '') return false;
     const statement = state.statements.get(message.bind.statement);
     if (statement === undefined) return false;
-    return connection.parsing.has(nameUnder(state.reading, statement.serverName));
+    return connection.parsing.has(nameUnder(state.reading, statement.server.name));
   });
 }
 
@@ -128,9 +129,7 @@ class BatchEncoder {
       this.#state.statements.set('', statement);
       this.#unnamedParsed = true;
       const isSame = this.#connection.oids.mapping === null;
-      this.#forward(
-        isSame ? bytes : serverParse({ ...statement, serverName: '' }, this.#connection),
-      );
+      this.#forward(isSame ? bytes : serverParse(statement, '', this.#connection));
       return;
     }
     const { statements } = this.#state;
@@ -140,6 +139,7 @@ class BatchEncoder {
     } else {
       this.#parseOnServer(statement, 'forward', define);
     }
+    this.#learnColumns(statement);
   }
 
   #bind(bind: BindMessage, bytes: Buffer): void {
@@ -194,8 +194,8 @@ class BatchEncoder {
     return (this.#batch.statements.get(name) ?? this.#state.statements.get(name))!;
   }
 
-  #nameOf({ serverName }: PreparedStatement): string {
-    return nameUnder(this.#state.reading, serverName);
+  #nameOf({ server }: PreparedStatement): string {
+    return nameUnder(this.#state.reading, server.name);
   }
 
   /** Makes sure that the server has the statement when the next message comes to it. */
@@ -204,7 +204,7 @@ class BatchEncoder {
     if (name === '' && !this.#keeps) {
       if (this.#unnamedParsed) return;
       this.#unnamedParsed = true;
-      this.#chunks.push(serverParse({ ...statement, serverName: '' }, this.#connection));
+      this.#chunks.push(serverParse(statement, '', this.#connection));
       this.#steps.push(SWALLOW);
     } else if (!this.#isKnown(statement)) {
       this.#parseOnServer(statement, 'swallow', null);
@@ -234,7 +234,7 @@ class BatchEncoder {
     const serverName = this.#nameOf(statement);
     this.#closes.push(...makeRoom(this.#connection, this.#parsed.size + 1));
     this.#parsed.add(serverName);
-    this.#chunks.push(serverParse({ ...statement, serverName }, this.#connection));
+    this.#chunks.push(serverParse(statement, serverName, this.#connection));
     this.#steps.push({
       do: reply,
       done: () => {
@@ -242,6 +242,22 @@ class BatchEncoder {
         define?.();
       },
     });
+  }
+
+  /**
+   * A client that has prepared it by name may bind it when its tables have changed, on a server that sees it then for
+   * the first time. One answer is enough for all clients, as long as it is of the tables by which they prepared it.
+   */
+  #learnColumns(statement: PreparedStatement): void {
+    const { server } = statement;
+    if (server.columns !== undefined || server.version !== this.#batch.version) return;
+    const name = this.#nameOf(statement);
+    this.#reuses ||= !this.#forwarded && !this.#parsed.has(name);
+    this.#chunks.push(encodeDescribe({ target: 'statement', name }));
+    const told = (reply: Reply) => {
+      server.columns = columnsIn(reply);
+    };
+    this.#steps.push({ do: 'swallow', done: told });
   }
 
   /** `statement`: its reply tells the client of the statement's columns, or may be taken to. */

@@ -13,11 +13,13 @@ import type { SessionContext } from './context.ts';
 import { isSeenByAll, takesSnapshot } from './one-snapshot.ts';
 import {
   currentPlan,
+  mayHaveOtherColumns,
   type Portal,
   type PreparedStatement,
   portalOf,
   StatementValues,
 } from './prepared.ts';
+import { datesOf, mayReadOtherwise } from './prepared-dates.ts';
 import type { OpenPortal, SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
 
@@ -57,9 +59,11 @@ export function prepare(
     sql,
     parameterTypes,
     isNew: true,
-    described: null,
+    dates: datesOf(state),
+    columns: undefined,
+    columnsPlan: planned.plan,
     isRepeatable: !isOwn && (planned.literals === null || statementNames.has(text)),
-    serverName: isOwn ? statementNames.ownName() : statementNames.nameOf(text),
+    server: isOwn ? statementNames.ownStatement(version) : statementNames.statementOf(text),
     planned,
     planVersion: version,
     searchPath,
@@ -128,7 +132,7 @@ export function routeBatch(
         if (statement === undefined || statement.byHand) return null;
         const portal = portalOf(statement, message.bind);
         const target = shardOf(portal, state, context);
-        if (mayHaveOtherColumns(statement)) return null;
+        if (mayHaveOtherColumns(statement) || mayReadOtherwise(statement, state)) return null;
         if (target < 0 || mustBeTyped(message.bind, target, state, context)) return null;
         wanted = target;
         snapshot ||= takesSnapshot(statement.planned.plan);
@@ -261,10 +265,6 @@ function shardOf(portal: Portal, state: SessionState, context: SessionContext): 
  */
 const mayRunAnywhere = ({ route }: RoutedPlan): boolean =>
   route.kind === 'all' || route.kind === 'home';
-
-/** The tables have changed since its columns were kept. */
-const mayHaveOtherColumns = ({ described, planned }: PreparedStatement): boolean =>
-  described !== null && described.plan !== planned.plan;
 
 /** A shard the transaction is on already, else the first that is up. */
 export function anyShard(state: SessionState, context: SessionContext): number {

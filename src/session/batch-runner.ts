@@ -35,12 +35,14 @@ import { sendRows } from './portal-rows.ts';
 import {
   checkColumns,
   currentPlan,
+  mayHaveOtherColumns,
   type Portal,
   type PreparedStatement,
   portalOf,
   StatementValues,
   serverParse,
 } from './prepared.ts';
+import { checkDates } from './prepared-dates.ts';
 import type { AfterCopy } from './relay.ts';
 import type { Runner } from './runner.ts';
 import { isInBlock } from './session-actions.ts';
@@ -119,7 +121,8 @@ export class BatchRunner {
     if (plan.op === 'sequence') throw severalCommands();
     // The server's own judgement of the text comes now, as it does on one PostgreSQL.
     const { fields } = await this.#describe(statement);
-    statement.described = { plan: statement.planned.plan, fields };
+    statement.columns = fields;
+    statement.columnsPlan = statement.planned.plan;
     if (statements.has(name)) {
       throw new SqlError({
         code: SQLSTATE.duplicatePreparedStatement,
@@ -137,6 +140,7 @@ export class BatchRunner {
     const given = bind.parameters.length;
     if (given > 0 && takesNoParameters(plan)) throw needsNoParameters(given, bind.statement);
     this.#refuseInFailed(plan, true);
+    checkDates(statement, this.#state);
     await this.#refuseOtherColumns(statement, plan);
     const { portals } = this.#state;
     if (bind.portal !== '' && portals.has(bind.portal)) {
@@ -159,13 +163,12 @@ export class BatchRunner {
 
   /** Drivers read rows as the columns that they were told of when they prepared the statement. */
   async #refuseOtherColumns(statement: PreparedStatement, plan: Plan): Promise<void> {
-    const { described } = statement;
-    const current = statement.planned.plan;
-    if (described === null || described.plan === current) return;
+    if (!mayHaveOtherColumns(statement)) return;
     if (plan.op !== 'routed' || plan.action !== null) return;
+    const current = statement.planned.plan;
     const { fields } = await this.#describe(statement);
     checkColumns(statement, fields);
-    statement.described = { ...described, plan: current };
+    statement.columnsPlan = current;
   }
 
   /** With the types of parameters that name types: elsewhere these have other numbers. */
@@ -281,7 +284,7 @@ export class BatchRunner {
       parameters: valuesOn(connection, parameters),
       resultFormats: [...resultFormats],
     });
-    const parse = serverParse({ ...statement, sql, serverName: '' }, connection);
+    const parse = serverParse({ ...statement, sql }, '', connection);
     return {
       bytes: Buffer.concat([parse, bind, ...(carries ? [describe] : []), execute, SYNC]),
       steps: [swallow, swallow, ...(carries ? [swallow] : []), forward],

@@ -66,6 +66,20 @@ export class Batch {
   }
 }
 
+/** The prepared statement that a message uses, by its client's name; null: it is about something else. */
+export function statementNameIn(message: BatchMessage): string | null {
+  switch (message.kind) {
+    case 'parse':
+      return message.parse.name;
+    case 'bind':
+      return message.bind.statement;
+    case 'describe':
+      return message.describe.target === 'statement' ? message.describe.name : null;
+    default:
+      return null;
+  }
+}
+
 function decode(type: number, bytes: Buffer, body: BodyReader): BatchMessage {
   switch (type) {
     case FRONTEND.parse:

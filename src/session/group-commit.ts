@@ -263,7 +263,7 @@ class Answer {
     const step = this.#steps[this.#next]!;
     this.#next += 1;
     if (passesOn(step, type)) this.chunks.push(message);
-    step.done?.();
+    step.done?.({ type, buffer: message, bodyStart: HEADER_BYTES, end: message.length });
     this.#insertOwn();
   }
 

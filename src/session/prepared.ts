@@ -16,8 +16,8 @@ export interface PreparedStatement {
   readonly sql: string;
   /** As declared in Parse; 0 or missing: the server decides. */
   readonly parameterTypes: readonly number[];
-  /** The name under which servers know it: one for all clients with this text and these types. */
-  serverName: string;
+  /** What servers know it as. */
+  server: ServerStatement;
   /** Its text is likely to come again as it is: whatever varies is a parameter, or it has come before. */
   readonly isRepeatable: boolean;
   /** The client has not been told of its columns yet: they may still be any. */
@@ -27,27 +27,47 @@ export interface PreparedStatement {
   searchPath: readonly string[] | null;
   /** A leading comment gives it a route. */
   readonly byHand: boolean;
-  /** The columns it had when it was prepared, and the plan by which it last had these; null: not known. */
-  described: { readonly plan: Plan; readonly fields: readonly FieldDescription[] | null } | null;
+  /** What its strings were read with, as in Settings. */
+  readonly dates: string;
+  /** Its columns as it had them when it was prepared; undefined: as the servers', if that is known. */
+  columns: Columns | undefined;
+  /** By which it last had these. */
+  columnsPlan: Plan;
+}
+
+/** null: it gives no rows. */
+type Columns = readonly FieldDescription[] | null;
+
+/** A statement under the name by which servers know it: one for all clients with its text and types. */
+export interface ServerStatement {
+  readonly name: string;
+  /** Of the catalog by which it got the name. */
+  readonly version: number;
+  /** As a server has told them, in the home shard's numbers; undefined: none was asked. */
+  columns: Columns | undefined;
+}
+
+/** The tables have changed since the client prepared it; whether its columns have is to be seen. */
+export function mayHaveOtherColumns(statement: PreparedStatement): boolean {
+  return (
+    statement.columnsPlan !== statement.planned.plan &&
+    (statement.columns ?? statement.server.columns) !== undefined
+  );
 }
 
 /** Throws 0A000 where the rows of now are not those that the statement had when it was prepared. */
-export function checkColumns(
-  { described }: PreparedStatement,
-  now: readonly FieldDescription[] | null,
-): void {
-  if (described === null || haveSameColumns(described.fields, now)) return;
+export function checkColumns({ columns, server }: PreparedStatement, now: Columns): void {
+  const before = columns === undefined ? server.columns : columns;
+  if (before === undefined || haveSameColumns(before, now)) return;
   throw new SqlError({
     code: SQLSTATE.featureNotSupported,
     message: 'cached plan must not change result type',
+    routine: 'RevalidateCachedQuery',
   });
 }
 
 /** Source: equalRowTypes() of tupdesc.c. */
-function haveSameColumns(
-  told: readonly FieldDescription[] | null,
-  now: readonly FieldDescription[] | null,
-): boolean {
+function haveSameColumns(told: Columns, now: Columns): boolean {
   if (told === null || now === null) return told === now;
   return (
     told.length === now.length &&
@@ -137,7 +157,7 @@ export interface StatementText {
  * plan must not change result type" cannot reach a client that has just prepared it.
  */
 export class StatementNames {
-  #names = new Map<string, string>();
+  #names = new Map<string, ServerStatement>();
   #counter = 0;
   #max: number;
 
@@ -152,37 +172,41 @@ export class StatementNames {
 
   /** Every name with its text and the catalog version it holds for. */
   *entries(): Generator<{ name: string; sql: string; version: number }> {
-    for (const [key, name] of this.#names) {
+    for (const [key, { name }] of this.#names) {
       const [version = '', , , ...sql] = key.split('\0');
       yield { name, sql: sql.join('\0'), version: Number(version) };
     }
   }
 
   /** Another name for the statement from here on: servers hold it in a form that is out of date. */
-  renew(text: StatementText): string {
+  renew(text: StatementText): ServerStatement {
     this.#names.delete(keyOf(text));
-    return this.nameOf(text);
+    return this.statementOf(text);
   }
 
-  /** Whether nameOf has been asked before. */
+  /** Whether it has been asked for before. */
   has(text: StatementText): boolean {
     return this.#names.has(keyOf(text));
   }
 
   nameOf(text: StatementText): string {
+    return this.statementOf(text).name;
+  }
+
+  statementOf(text: StatementText): ServerStatement {
     const key = keyOf(text);
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     if (this.#names.size >= this.#max) this.#names.delete(this.#names.keys().next().value!);
-    const name = this.ownName();
-    this.#names.set(key, name);
-    return name;
+    const statement = this.ownStatement(text.version);
+    this.#names.set(key, statement);
+    return statement;
   }
 
-  /** One that no other statement gets. */
-  ownName(): string {
+  /** Under a name that no other gets. */
+  ownStatement(version: number): ServerStatement {
     this.#counter += 1;
-    return `drive_${this.#counter}`;
+    return { name: `drive_${this.#counter}`, version, columns: undefined };
   }
 }
 
@@ -201,9 +225,12 @@ export const nameUnder = (reading: string, name: string): string =>
 /** The name that nameUnder was given. */
 export const nameWithin = (name: string): string => name.split('~', 1)[0]!;
 
-/** The Parse that gives a server connection this statement under its shared name. */
-export function serverParse(statement: PreparedStatement, connection: ServerConnection): Buffer {
-  const { serverName, sql, parameterTypes } = statement;
+/** The Parse that gives a server connection this statement under that name. */
+export function serverParse(
+  { sql, parameterTypes }: Pick<PreparedStatement, 'sql' | 'parameterTypes'>,
+  name: string,
+  connection: ServerConnection,
+): Buffer {
   const types = typesOn(connection, parameterTypes, sql);
-  return encodeParse({ name: serverName, sql, parameterTypes: types });
+  return encodeParse({ name, sql, parameterTypes: types });
 }

@@ -10,6 +10,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
 import type { Borrower } from '../pool/shard-pool.ts';
 import { STATUS } from '../wire/status.ts';
+import { statementNameIn } from './batch.ts';
 import { awaitsParse } from './batch-encode.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
@@ -370,13 +371,12 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
   #renewNames({ messages, statements }: OneShardBatch): void {
     const { statementNames, topology } = this.#context;
     for (const message of messages) {
-      if (message.kind !== 'bind' && message.kind !== 'describe') continue;
-      const isPortal = message.kind === 'describe' && message.describe.target === 'portal';
-      const name = message.kind === 'bind' ? message.bind.statement : message.describe.name;
+      const name = statementNameIn(message);
+      if (name === null) continue;
       const statement = statements.get(name) ?? this.#state.statements.get(name);
-      if (isPortal || !statement?.isNew) continue;
+      if (!statement?.isNew) continue;
       const { version } = topology();
-      statement.serverName = statementNames.renew({ ...statement, version });
+      statement.server = statementNames.renew({ ...statement, version });
     }
   }
 

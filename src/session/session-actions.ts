@@ -8,7 +8,7 @@ import type { SessionAction } from '../plan/action.ts';
 import type { Plan } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { isReadWith } from '../pool/settings.ts';
+import { readWith } from '../pool/settings.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import { isKnownEncoding, refusedEncoding } from './encoding.ts';
@@ -191,14 +191,14 @@ async function setInTransaction(
     const assignment = state.settings.current.assignments.get(name);
     if (assignment === undefined) continue;
     await transaction.onEveryParticipant(`SET ${assignment}`);
-    transaction.record(`SET ${assignment}`, { ...NO_CHANGE, isReadWith: isReadWith(name) });
+    transaction.record(`SET ${assignment}`, { ...NO_CHANGE, reads: readWith(name) });
   }
 }
 
 function changeOf(action: SettingAction, { settings }: SessionState): SettingChange {
   if (action.action === 'characteristics') return NO_CHANGE;
   const { name, local } = action;
-  const change = { ...NO_CHANGE, isReadWith: isReadWith(name) };
+  const change = { ...NO_CHANGE, reads: readWith(name) };
   if (name === 'role' || name === 'session_authorization') {
     if (!local) return { ...change, role: 'session' };
     const role = action.action === 'set' ? roleOf(action.assignment) : settings.defaultRole;

@@ -9,7 +9,7 @@ import type { ArgumentSource, ConfigCall } from '../plan/action.ts';
 import { isRefusedSetting } from '../plan/set-config.ts';
 import { query, queryBehind } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { assignmentOf, isReadWith } from '../pool/settings.ts';
+import { assignmentOf, readWith } from '../pool/settings.ts';
 import { pathOf, roleOf } from './search-path.ts';
 import type { SessionState } from './state.ts';
 
@@ -67,7 +67,7 @@ export async function noteConfig(
       transaction.record(sql, {
         searchPath: name === 'search_path' ? searchPath : null,
         role: name === 'role' || name === 'session_authorization' ? role : null,
-        isReadWith: isReadWith(name),
+        reads: readWith(name),
       });
     }
     if (local) continue;

@@ -23,6 +23,7 @@ import {
   StatementValues,
   serverParse,
 } from './prepared.ts';
+import { checkDates } from './prepared-dates.ts';
 import type { Runner } from './runner.ts';
 import { movedError } from './session-errors.ts';
 import type { SessionState } from './state.ts';
@@ -90,7 +91,7 @@ async function define(
   // The server's own judgement of the text comes now, as it does on one PostgreSQL.
   try {
     const { fields } = await runner.description(plan, sql, parameterTypes);
-    statement.described = { plan, fields };
+    statement.columns = fields;
   } catch (error) {
     throw movedError(error, before);
   }
@@ -125,6 +126,7 @@ async function execute(
         : context.planner.plan(sql, context.topology(), searchPath);
     return { plan: handPlan(sql, plan, state, context), literals };
   };
+  checkDates(statement, state);
   const { plan, literals } = planNow();
   const watch = new PlanWatch(context, plan, () => planNow().plan);
   const described = await runner.description(plan, sql, parameterTypes);
@@ -196,7 +198,7 @@ function encodeRun(
   // Oids in values of the binary format are found by the columns' types.
   const carries = connection.oids.mapping !== null && resultFormats.includes(1);
   const messages = [
-    serverParse({ ...statement, parameterTypes: types, serverName: '' }, connection),
+    serverParse({ ...statement, parameterTypes: types }, '', connection),
     encodeBind({ ...bind, resultFormats }),
     ...(describes || carries ? [encodeDescribe({ target: 'portal', name: '' })] : []),
     encodeExecute({ portal: '', maxRows: 0 }),

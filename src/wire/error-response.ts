@@ -105,6 +105,7 @@ function fieldsOf(error: SqlError): ReadonlyMap<string, string> {
   if (error.detail !== undefined) fields.set(FIELD.detail, error.detail);
   if (error.hint !== undefined) fields.set(FIELD.hint, error.hint);
   if (error.position !== undefined) fields.set(FIELD.position, String(error.position));
+  if (error.routine !== undefined) fields.set(FIELD.routine, error.routine);
   return fields;
 }
 

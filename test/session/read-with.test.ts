@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeBind, encodeExecute, encodeParse, SYNC } from '../../src/wire/extended.ts';
 import { type Login, startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { RawClient, rowsOf } from '../support/raw-client.ts';
+import { errorCode, RawClient, rowsOf } from '../support/raw-client.ts';
+import { say } from '../support/transcript.ts';
 
 let proxy: TestProxy;
 
@@ -126,3 +127,45 @@ const asked =
   (ask: Ask): Ask =>
   (client, sql) =>
     ask === asQuery ? client.query(sql).then(rowsOf) : ask(client, sql);
+
+describe('A prepared statement with a date in a string', () => {
+  const DATE = "SELECT '2020-01-01 00:00'::timestamptz::text";
+  const runs = async (client: RawClient) => {
+    client.send(say.bind([], 's'), say.execute(), say.sync, say.query('EXECUTE s'));
+    const bound = await client.untilReady();
+    return [bound, await client.untilReady()];
+  };
+
+  it.each([
+    ['SET TimeZone', 'SET TimeZone = 3', 'RESET TimeZone'],
+    ['SET LOCAL', 'BEGIN; SET LOCAL TIME ZONE 3', 'COMMIT'],
+    ['set_config', "SELECT set_config('timezone', '3', false)", 'RESET ALL'],
+  ])(
+    'is refused behind %s, and runs again under what it was prepared under',
+    async (_, to, back) => {
+      const client = await RawClient.login(proxy.login);
+      client.send(say.parse(DATE, 's'), say.sync);
+      expect(errorCode(await client.untilReady())).toBe('');
+      const before = (await runs(client)).map(rowsOf);
+      await client.query(to);
+      const [refused] = await runs(client);
+      expect(errorCode(refused!)).toBe('0A000');
+      await client.query(back);
+      expect((await runs(client)).map(rowsOf)).toEqual(before);
+      await client.close();
+    },
+  );
+
+  it.each([
+    ["SELECT now() - interval '1 day' < now(), $$v1.x$$", 'SET TimeZone = 3'],
+    [DATE, 'SET search_path = public'],
+    [DATE, 'SET xmloption = document'],
+  ])('runs where nothing of it is read by what is set: %s; %s', async (sql, setting) => {
+    const client = await RawClient.login(proxy.login);
+    client.send(say.parse(sql, 's'), say.sync);
+    await client.untilReady();
+    await client.query(setting);
+    for (const answer of await runs(client)) expect(errorCode(answer)).toBe('');
+    await client.close();
+  });
+});

@@ -79,3 +79,55 @@ describe('A client that has used it before the change', () => {
     expect(rowsOf(anew)).toEqual([['1', '2']]);
   });
 });
+
+describe('A statement whose key leads to a server that has not seen it', () => {
+  const KEYED = 'SELECT * FROM keyed WHERE user_id = $1';
+  const bind = (key: string) => [say.bind([key], 's'), say.execute()];
+  let sharded: TestProxy;
+  let client: RawClient;
+
+  beforeEach(async () => {
+    sharded = await startTestProxy({ shards: 2 });
+    client = await RawClient.login(sharded.login);
+    await client.rows('CREATE TABLE keyed (a int DEFAULT 1, user_id int, b int DEFAULT 2)');
+    await client.rows('INSERT INTO keyed (user_id) VALUES (0), (1)');
+    return async () => {
+      await client.close();
+      await sharded.close();
+    };
+  });
+
+  it.each([
+    ['used before', [[say.parse(KEYED, 's'), ...bind('0')]]],
+    ['only prepared', [[say.parse(KEYED, 's')]]],
+    ['described', [[say.parse(KEYED, 's'), say.describe('statement', 's')]]],
+    ['known there without its columns', [[say.parse(KEYED), ...run0()], [say.parse(KEYED, 's')]]],
+  ])('%s: is told where its columns have become others', async (_, batches) => {
+    for (const batch of batches) expect(errorCode(await ask(client, ...batch))).toBe('');
+    await client.rows('ALTER TABLE keyed DROP COLUMN a');
+    for (let i = 0; i < 2; i++) {
+      const answer = await ask(client, ...bind('1'));
+      expect(letters(answer)).toBe('EZ');
+      expect(errorCode(answer)).toBe('0A000');
+      expect(answer[0]!.body.toString()).toContain('RRevalidateCachedQuery');
+    }
+    await ask(client, say.close('statement', 's'));
+    expect(rowsOf(await ask(client, say.parse(KEYED, 's'), ...bind('1')))).toEqual([['1', '2']]);
+  });
+
+  it('goes on where they have not', async () => {
+    await ask(client, say.parse(KEYED, 's'), ...bind('0'));
+    await client.rows('ALTER TABLE keyed ADD CHECK (a = 1)');
+    expect(rowsOf(await ask(client, ...bind('1')))).toEqual([['1', '1', '2']]);
+    expect(rowsOf(await ask(client, ...bind('0')))).toEqual([['1', '0', '2']]);
+  });
+
+  it('hears of its parameters only where it asks', async () => {
+    const answer = await ask(client, say.parse(KEYED, 's'), say.describe('statement', 's'));
+    expect(letters(answer)).toBe('1tTZ');
+  });
+
+  function run0(): Buffer[] {
+    return [say.bind(['0']), say.execute()];
+  }
+});
