@@ -6,7 +6,13 @@ import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { BodyReader } from '../wire/bytes.ts';
 import { decodeErrorFields } from '../wire/error-response.ts';
-import { decodeParameterDescription, encodeDescribe, encodeParse, SYNC } from '../wire/extended.ts';
+import {
+  decodeParameterDescription,
+  encodeClose,
+  encodeDescribe,
+  encodeParse,
+  SYNC,
+} from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 
@@ -38,6 +44,14 @@ export function describe(
 export function describePortal(connection: ServerConnection, name: string): Promise<Description> {
   return new Promise((resolve, reject) => {
     const bytes = Buffer.concat([encodeDescribe({ target: 'portal', name }), SYNC]);
+    connection.send(bytes, new ServerRequest(new Describer(resolve, reject), false));
+  });
+}
+
+/** Also where it has none of that name; no error follows. */
+export function closePortalOn(connection: ServerConnection, name: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const bytes = Buffer.concat([encodeClose({ target: 'portal', name }), SYNC]);
     connection.send(bytes, new ServerRequest(new Describer(resolve, reject), false));
   });
 }

@@ -162,7 +162,7 @@ export function routeBatch(
       }
       case 'close':
         if (message.close.target === 'statement') closed.add(message.close.name);
-        else if (state.portals.has(message.close.name)) return null;
+        else if (isKnownPortal(message.close.name, state)) return null;
     }
     if (wanted >= 0) {
       if (shard >= 0 && shard !== wanted) return null;
@@ -199,10 +199,15 @@ function mustBeTyped(
 }
 
 /** The careful way knows what to do with the portal that has the name. */
-function isTaken(name: string, { portals }: SessionState): boolean {
-  const open = portals.get(name);
-  return open !== undefined && (name !== '' || open.running !== null);
+function isTaken(name: string, state: SessionState): boolean {
+  if (name !== '') return isKnownPortal(name, state);
+  const running = state.portals.get('')?.running ?? null;
+  return running !== null;
 }
+
+/** Cursors of SQL are portals, too. */
+const isKnownPortal = (name: string, state: SessionState): boolean =>
+  state.portals.has(name) || state.cursor(name) !== undefined;
 
 /**
  * A batch may share a connection when it runs one portal and makes nothing that outlives it: what a

@@ -26,6 +26,7 @@ import type { BatchMessage } from './batch.ts';
 import { prepare } from './batch-route.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { SessionContext } from './context.ts';
+import { closeCursor, describeCursor, executesCursor, noPortal } from './cursor-portal.ts';
 import { isUnreadable } from './descriptions.ts';
 import { handPlan } from './hand.ts';
 import { lookForHidden } from './hidden-tables.ts';
@@ -93,7 +94,7 @@ export class BatchRunner {
       case 'describe':
         return message.describe.target === 'statement'
           ? this.#describeStatement(this.#statement(message.describe.name))
-          : this.#describePortal(this.#portal(message.describe.name));
+          : this.#describePortal(message.describe.name);
       case 'execute':
         return whilePlanHolds(this.#context, this.#state, async () => {
           await lookForHidden(this.#state, this.#context);
@@ -143,7 +144,8 @@ export class BatchRunner {
     checkDates(statement, this.#state);
     await this.#refuseOtherColumns(statement, plan);
     const { portals } = this.#state;
-    if (bind.portal !== '' && portals.has(bind.portal)) {
+    const isTaken = portals.has(bind.portal) || this.#state.cursor(bind.portal) !== undefined;
+    if (bind.portal !== '' && isTaken) {
       throw new SqlError({
         code: SQLSTATE.duplicateCursor,
         message: `cursor "${bind.portal}" already exists`,
@@ -190,12 +192,22 @@ export class BatchRunner {
     this.#client.write(fields === null ? NO_DATA : encodeRowDescription([...fields]));
   }
 
-  async #describePortal({ portal }: OpenPortal): Promise<void> {
+  async #describePortal(name: string): Promise<void> {
+    const open = this.#state.portals.get(name);
+    if (open === undefined) return this.#describeCursor(name);
+    const { portal } = open;
     const description = await this.#describe(portal.statement);
     this.#refuseDescription(description);
     const { parameterTypes, fields } = description;
     const formatted = formattedFields({ parameterTypes, fields }, portal.resultFormats);
     this.#client.write(fields === null ? NO_DATA : encodeRowDescription(formatted));
+  }
+
+  async #describeCursor(name: string): Promise<void> {
+    const describe: Runner['description'] = (...of) => this.#runner.description(...of);
+    const fields = await describeCursor(name, this.#state, this.#context, describe);
+    if (fields === null) throw noPortal(name);
+    this.#client.write(encodeRowDescription([...fields]));
   }
 
   async #describe(statement: PreparedStatement): Promise<StatementDescription> {
@@ -299,6 +311,7 @@ export class BatchRunner {
 
   async #closePortal(name: string): Promise<void> {
     const { portals, transaction } = this.#state;
+    if (!portals.has(name)) return closeCursor(name, this.#state);
     const { shard = null, isApart = false } = portals.get(name) ?? {};
     await this.#state.closePortal(name);
     // The server lets go of one without a name when the next comes, and of all where it has failed.
@@ -333,10 +346,7 @@ export class BatchRunner {
   #portal(name: string): OpenPortal {
     const open = this.#state.portals.get(name);
     if (open !== undefined) return open;
-    throw new SqlError({
-      code: SQLSTATE.invalidCursorName,
-      message: `portal "${name}" does not exist`,
-    });
+    throw this.#state.cursor(name) === undefined ? noPortal(name) : executesCursor();
   }
 
   /** In a failed transaction only COMMIT and ROLLBACK get any further. */

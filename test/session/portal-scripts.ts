@@ -228,6 +228,38 @@ export const portalScripts: Readonly<Record<string, readonly Step[]>> = {
     ]),
     ...queries('ROLLBACK'),
   ],
+  'cursors of SQL are described and closed as portals': [
+    step([say.describe('portal', 'a'), say.sync]),
+    ...queries(
+      'BEGIN',
+      'DECLARE a BINARY CURSOR FOR SELECT id FROM files WHERE user_id = 1 ORDER BY id',
+      'DECLARE b CURSOR WITH HOLD FOR SELECT name, id FROM files ORDER BY user_id, id',
+      'DECLARE "C" CURSOR FOR SELECT id, name FROM files ORDER BY user_id, id',
+      'DECLARE d CURSOR FOR SELECT rank() OVER (ORDER BY user_id, id) FROM files',
+      'DECLARE e CURSOR WITH HOLD FOR SELECT 1 AS one',
+    ),
+    ...['a', 'b', 'C', 'd', 'e'].flatMap((cursor) => [
+      step([say.describe('portal', cursor), say.sync]),
+      ...queries('SAVEPOINT s'),
+      step([say.parse('SELECT 1'), say.bind([], '', cursor), say.sync]),
+      ...queries('ROLLBACK TO s'),
+    ]),
+    ...queries('ROLLBACK', 'BEGIN'),
+    step([say.describe('portal', 'a'), say.sync]),
+    ...queries('ROLLBACK'),
+    ...['SELECT id FROM files WHERE user_id = 1', ALL, 'SELECT rank() OVER () FROM files'].flatMap(
+      (text) => [
+        ...queries('BEGIN', `DECLARE c CURSOR FOR ${text}`, 'FETCH 1 FROM c'),
+        step([say.close('portal', 'c'), say.describe('portal', 'c'), say.sync]),
+        ...queries('ROLLBACK', 'BEGIN', `DECLARE c CURSOR WITH HOLD FOR ${text}`, 'COMMIT'),
+        step([say.describe('portal', 'c'), say.sync]),
+        step([say.close('portal', 'c'), say.close('portal', 'c'), say.sync]),
+        ...queries(`BEGIN`, `DECLARE c CURSOR FOR ${text}`, 'SELECT missing'),
+        step([say.describe('portal', 'c'), say.sync]),
+        ...queries('ROLLBACK'),
+      ],
+    ),
+  ],
   'a portal of a transaction that has failed': [
     ...queries('BEGIN'),
     step([say.parse(ALL, 's'), say.bind([], 's', 'p'), say.execute('p', 2), say.sync]),

@@ -51,6 +51,10 @@ export class MergedCursor {
     return this.#cursors[0]!;
   }
 
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
   /**
    * Gives how many rows it has given, or passed over. `formats`: of each visible column; null: it gives
    * none. After an error it cannot be run any more. Throws SqlError and ServerError; nothing is owed then.
