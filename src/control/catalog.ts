@@ -97,6 +97,7 @@ export function makeCatalog(
     (schema.sequences ?? []).map((each) => [keyOf(each.schema, each.name), each.quoted]),
   );
   const leaving = [...routines, ...routinesInC(foreign)];
+  const systemNames = new Set(schema.systemNames);
   const routineNames = new Set(routines.map(({ name }) => name.toLowerCase()));
   const catalog: Catalog = {
     sortsTextByBytes: collations.every(sortsByBytes),
@@ -105,7 +106,7 @@ export function makeCatalog(
     transactionDefaults: transactionDefaultsOf(schema),
     table(inSchema, name, searchPath = schema.searchPath) {
       if (inSchema !== null) return tables.get(keyOf(inSchema, name)) ?? null;
-      for (const each of searchPath) {
+      for (const each of systemNames.has(name) ? beforeCatalog(searchPath) : searchPath) {
         const table = tables.get(keyOf(each, name));
         if (table !== undefined) return table;
       }
@@ -138,9 +139,14 @@ export function makeCatalog(
     rememberingRoutines: rememberingRoutines(routines),
     timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),
+    standIns: new Set(schema.standIns),
   };
   return { catalog: Object.freeze(catalog), warnings };
 }
+
+/** pg_catalog is the first of a path that does not name it. */
+const beforeCatalog = (path: readonly string[]): readonly string[] =>
+  path.slice(0, Math.max(0, path.indexOf('pg_catalog')));
 
 const keyOf = (schema: string, name: string): string => `${schema}\0${name}`;
 

@@ -29,6 +29,8 @@ const columnNamesSql = (relation: string, numbers: string): string => `(
           SELECT pg_catalog.jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
           WHERE a.attrelid = ${relation} AND a.attnum = ANY (${numbers}))`;
 
+const PG_CATALOG = `'pg_catalog'::pg_catalog.regnamespace`;
+
 /** The parts of relations, rows of `catalog`, that depend on what is `used`. */
 const partsSql = (part: string, catalog: string, relation: string, key: string): string => `
   SELECT '${part}' AS part, x.${relation} AS relation, u.refclassid, u.refobjid
@@ -199,6 +201,23 @@ SELECT pg_catalog.jsonb_build_object(
     WHERE p.oid >= 16384 AND p.proname IN ('count', 'sum', 'min', 'max', 'avg')
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND NOT (p.proname IN ('min', 'max') AND coalesce(t.typcategory = 'S', false))),
+  'standIns', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT n.nspname), '[]') FROM (
+      SELECT p.pronamespace FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_proc own
+        ON own.proname = p.proname AND own.proargtypes = p.proargtypes AND own.pronamespace = ${PG_CATALOG}
+      WHERE p.oid >= 16384
+      UNION ALL
+      SELECT o.oprnamespace FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_operator own
+        ON own.oprname = o.oprname AND own.oprleft = o.oprleft AND own.oprright = o.oprright
+          AND own.oprnamespace = ${PG_CATALOG}
+      WHERE o.oid >= 16384
+      UNION ALL
+      SELECT t.typnamespace FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type own
+        ON own.typname = t.typname AND own.typnamespace = ${PG_CATALOG}
+      WHERE t.oid >= 16384 AND t.typtype <> 'c' AND t.typcategory <> 'A'
+    ) s (oid) JOIN pg_catalog.pg_namespace n ON n.oid = s.oid
+    WHERE s.oid <> ${PG_CATALOG}),
+  'systemNames', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT r.name), '[]')
+    FROM relation r JOIN pg_catalog.pg_class own ON own.relname = r.name AND own.relnamespace = ${PG_CATALOG}),
   'sequences', CASE WHEN pg_catalog.to_regprocedure('drive.columns()') IS NOT NULL THEN (
     SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'schema', n.nspname, 'name', c.relname,

@@ -17,6 +17,10 @@ export interface ShardSchema {
   readonly immutable: Readonly<Record<string, ScalarRoutine>>;
   /** As of Catalog. */
   readonly ownAggregates: readonly string[];
+  /** The names of schemas, as of Catalog. */
+  readonly standIns: readonly string[];
+  /** Of relations that have a name of one of pg_catalog. */
+  readonly systemNames: readonly string[];
   /** `current_schemas(false)` of the shard's user. */
   readonly searchPath: readonly string[];
   readonly restricted: RestrictedSchemas;

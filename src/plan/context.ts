@@ -5,7 +5,7 @@ import type { Constant } from '../sql/expression.ts';
 import { skipBlank } from '../sql/lexeme.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
-import type { Catalog, Table } from '../topology/table.ts';
+import { type Catalog, isAtHome, type Table } from '../topology/table.ts';
 import type { ConfigCall } from './action.ts';
 import type { KeySource, PinReason } from './plan.ts';
 
@@ -60,6 +60,8 @@ export class PlanContext {
   readonly sharedNames = new Set<string>();
   /** A name means a temporary table, and by its kind one that is on every shard. */
   namesHidden = false;
+  /** Names of PostgreSQL's own may mean something else, in a statement on rows of shards. */
+  meetsStandIns = false;
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
@@ -84,6 +86,7 @@ export class PlanContext {
     const isUnknown = table === null && !isSystem(relation) && this.sequence(relation) === null;
     if (isUnknown) this.unknownTables.add(relation.name);
     if (table !== null && this.#isHidden(relation, table)) this.namesHidden = true;
+    if (table !== null && !isAtHome(table)) this.meetsStandIns ||= this.#leadsToStandIns();
     return table;
   }
 
@@ -99,6 +102,13 @@ export class PlanContext {
     const temporary = path.indexOf('pg_temp');
     if (relation.schema !== null || kind !== 'home' || temporary < 0) return false;
     return temporary < path.indexOf(schema);
+  }
+
+  #leadsToStandIns(): boolean {
+    const { catalog } = this.input;
+    const path = this.input.searchPath ?? catalog.searchPath;
+    const before = path.slice(0, Math.max(0, path.indexOf('pg_catalog')));
+    return before.some((schema) => catalog.standIns.has(schema));
   }
 
   #isHidden(relation: RelationName, { schema }: Table): boolean {

@@ -202,6 +202,8 @@ function make(
   const context = new PlanContext(input, forceEngine);
   const found = withFindings(planStatement(only.statement, context), context);
   if (context.namesHidden) return exactOnly(refusedFor(found.verb, 'shadow'));
+  const isDdl = found.op === 'routed' && found.effect === 'ddl';
+  if (context.meetsStandIns && !isDdl) return exactOnly(refusedFor(found.verb, 'standIn'));
   const kept = keptSettings(found, only.statement, context);
   const plan = withForm(only.statement, kept, context);
   const shapePlan = lift && plan.op === 'routed' ? shapePlanOf(plan, context) : null;

@@ -326,6 +326,10 @@ export const REFUSED = {
     what: 'EXPLAIN ANALYZE of a write of a reference table',
     hint: 'Leave ANALYZE away, or run it on one shard and roll it back: SET drive.shard = n.',
   },
+  standIn: {
+    what: "what stands for PostgreSQL's own function, operator or type of its name, by a search_path that names pg_catalog behind its schema",
+    hint: 'Leave pg_catalog out of search_path, which has it stand first, and call what is your own by its schema.',
+  },
   prepareType: {
     what: 'PREPARE with a parameter of a type that is not built in',
     hint: 'Leave the type away and cast the parameter in the statement.',

@@ -186,4 +186,9 @@ export interface Catalog {
    * meant by the name. Without min and max of an extension's kind of text, which is not sorted by bytes.
    */
   readonly ownAggregates: ReadonlySet<string>;
+  /**
+   * Schemas with functions of the names and arguments of PostgreSQL's own, operators, or types of such names: they are
+   * meant where a search path names `pg_catalog` behind the schema.
+   */
+  readonly standIns: ReadonlySet<string>;
 }

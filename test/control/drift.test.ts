@@ -45,6 +45,8 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
     foreign: [],
     immutable: {},
     ownAggregates: [],
+    standIns: [],
+    systemNames: [],
     searchPath: ['public'],
     restricted: { schemas: {}, members: [], superusers: [] },
     transactionDefaults: { isolation: ['read committed'], readOnly: ['off'] },

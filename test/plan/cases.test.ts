@@ -15,10 +15,14 @@ const topology = testTopology();
 
 beforeAll(loadParser);
 
+/** A comment before a statement gives it another path than the server's. */
+const pathOf = (sql: string): readonly string[] | null =>
+  /^\/\* search_path = (.*?) \*\//.exec(sql)?.[1]?.split(', ') ?? null;
+
 function planOf(sql: string): string {
   const planner = new Planner({ cacheBytesMax: 1 << 20 });
   try {
-    return explainPlan(planner.planExact(sql, topology, null));
+    return explainPlan(planner.planExact(sql, topology, pathOf(sql)));
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
     return `error: ${error.code} ${error.message}`;

@@ -236,6 +236,7 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
     rememberingRoutines: new Set(),
     timeRoutines: { telling: new Set(['cutoff', 'late']), steady: new Set(['cutoff']) },
     ownAggregates: new Set(),
+    standIns: new Set(['mine']),
   };
 }
 
