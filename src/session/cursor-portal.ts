@@ -53,6 +53,19 @@ export async function closeCursor(name: string, state: SessionState): Promise<vo
   state.cursorClosed(name);
 }
 
+/** The shard of a portal that Bind has made and SQL names as a cursor. undefined: on none by itself. Throws 0A000. */
+export function portalShard(name: string, { portals }: SessionState): number | undefined {
+  const open = portals.get(name);
+  if (open === undefined || open.isApart) return undefined;
+  if (open.shard !== null) return open.shard;
+  throw new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message:
+      'not supported: FETCH, MOVE or CLOSE of a portal over several shards that Bind has made',
+    hint: 'Use Execute and Close, or DECLARE a cursor.',
+  });
+}
+
 /** 34000. */
 export function noPortal(name: string): SqlError {
   return new SqlError({

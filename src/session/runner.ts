@@ -28,6 +28,7 @@ import {
   timedExplain,
 } from './clock.ts';
 import { runCopy } from './copy-runner.ts';
+import { portalShard } from './cursor-portal.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { Descriptions, isUnreadable } from './descriptions.ts';
 import { runEngineCopy } from './engine-run.ts';
@@ -230,7 +231,8 @@ export class Runner {
     const cursor = this.#d.state.cursor(action.name);
     // As part of another statement; by itself it is run where its row is.
     if (cursor?.on === 'shards') throw new SqlError(severalShards('currentOf'));
-    if (cursor?.on !== 'shard') return undefined;
+    if (cursor === undefined) return portalShard(action.name, this.#d.state);
+    if (cursor.on !== 'shard') return undefined;
     const isElsewhere = action.verb === 'current' && action.atHome && cursor.shard !== HOME_SHARD;
     if (isElsewhere) throw new SqlError(severalShards('currentOf'));
     return cursor.shard;

@@ -95,7 +95,9 @@ export async function runSingle(
 /** The connection beside the transaction where the statement's cursor is there; else null. */
 export function apartOf({ action }: RoutedPlan, state: SessionState): ServerConnection | null {
   if (action?.action !== 'cursor' || action.verb === 'declare' || action.name === null) return null;
-  if (state.transaction?.cursors.get(action.name)?.on !== 'engine') return null;
+  const isPortal = state.portals.get(action.name)?.isApart === true;
+  const isApart = isPortal || state.transaction?.cursors.get(action.name)?.on === 'engine';
+  if (!isApart || state.transaction === null) return null;
   // It would write the copy.
   if (action.verb === 'current') throw new SqlError(severalShards('currentOf'));
   return state.transaction.apart;
@@ -132,6 +134,7 @@ async function noteCursor(
     state.cursorDeclared(name, { on: 'shard', shard: connection.shard.id, hold });
   } else if (verb === 'close') {
     state.cursorClosed(name);
+    if (name !== null) state.portals.delete(name);
     if (name === null) for (const each of state.keptConnections(connection)) await query(each, sql);
   }
 }

@@ -260,6 +260,20 @@ export const portalScripts: Readonly<Record<string, readonly Step[]>> = {
       ],
     ),
   ],
+  'portals are moved, fetched from and closed as cursors by SQL': [1, 2, 3, 4].flatMap((key) => [
+    ...queries('BEGIN'),
+    step([
+      say.parse('SELECT id FROM files WHERE user_id = $1 ORDER BY id'),
+      say.bind([`${key}`], '', 'p'),
+      say.sync,
+    ]),
+    ...queries('MOVE FORWARD 1 p'),
+    step([say.execute('p', 1), say.sync]),
+    step([say.parse('FETCH 1 FROM p'), say.describe('statement', ''), say.sync]),
+    ...queries('FETCH ALL FROM p', 'SAVEPOINT s', 'MOVE BACKWARD 1 p', 'ROLLBACK TO s', 'CLOSE p'),
+    step([say.execute('p', 1), say.sync]),
+    ...queries('ROLLBACK'),
+  ]),
   'a portal of a transaction that has failed': [
     ...queries('BEGIN'),
     step([say.parse(ALL, 's'), say.bind([], 's', 'p'), say.execute('p', 2), say.sync]),
