@@ -192,6 +192,15 @@ export function mayWrite(call: Call): boolean {
 const READS =
   /^(pg_|has_|inet_|to_reg|txid_|current_|generate_|unnest$|json_|jsonb_|regexp_|string_to|col_d|obj_d|shobj_d|format_type$|array_|nextval$|setval$|set_config$|setseed$|row_security|amvalidate$|acl|makeaclitem$|getdatabaseencoding$|session_user$|quote_|xpath|information_schema)/;
 
+/**
+ * How long the advisory lock is held that it is about; null: it is about none. Statements meet at one only on one
+ * server.
+ */
+export function advisoryLockOf(call: Call): 'session' | 'transaction' | null {
+  if (!isBuiltIn(call) || !/^pg_(try_)?advisory_/.test(call.name)) return null;
+  return call.name.includes('_xact_') ? 'transaction' : 'session';
+}
+
 /** Whether it gives back what SESSION_LOCK has taken. */
 export function releasesLock(call: Call): boolean {
   return isBuiltIn(call) && call.name.startsWith('pg_advisory_unlock');

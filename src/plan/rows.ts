@@ -104,17 +104,22 @@ function notWhole(plan: Plan, { straysInWith }: Survey): Plan {
 }
 
 /**
- * All who lock a row of a reference table must meet at the same copy of it. A SELECT locks it on the home
- * shard; what is computed first does so by a SELECT of its own. Tables have the home shard's numbers, too.
+ * All who lock a row of a reference table must meet at the same copy of it, and all who take an advisory lock on
+ * the same server. A SELECT does so on the home shard; what is computed first does so by a SELECT of its own. Tables
+ * have the home shard's numbers, too.
  */
 function atHome(plan: Plan, survey: Survey): Plan {
-  if (survey.classes.length === 0 || plan.op !== 'routed') return plan;
+  const { locksReference, advisoryLocks } = survey;
+  if (survey.classes.length === 0) return plan;
+  if (advisoryLocks.has('session')) return refusedFor(plan.verb, 'advisoryLock');
+  if (plan.op !== 'routed') return plan;
   const how = plan.merge?.how;
-  if (!survey.locksReference) {
+  if (!locksReference && advisoryLocks.size === 0) {
     return survey.readsTableoid && how === 'engine' ? { ...plan, asIsAtHome: true } : plan;
   }
   const isOwn = plan.verb === 'SELECT' || STAGED.has(how);
-  return isOwn ? { ...plan, asIsAtHome: true } : refusedFor(plan.verb, 'lockReference');
+  if (isOwn) return { ...plan, asIsAtHome: true };
+  return refusedFor(plan.verb, locksReference ? 'lockReference' : 'advisoryLock');
 }
 
 const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);

@@ -10,6 +10,7 @@ import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
 import type { TableUse } from './engine-place.ts';
 import {
+  advisoryLockOf,
   exportsSnapshot,
   isBuiltInType,
   isPerRow,
@@ -100,6 +101,8 @@ export class Survey {
   lockingLevels = 0;
   /** They are about a table's rows where it is a reference table, or about any that are read within. */
   readonly locked = new Set<'reference' | 'within'>();
+  /** Advisory locks are taken or given back. */
+  readonly advisoryLocks = new Set<'session' | 'transaction'>();
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
   /** now() and its kin, but for queries that write within WITH. */
@@ -219,6 +222,8 @@ export class Survey {
     if (this.context.input.catalog.routineTouchesSharded(call.name)) {
       throw new Refusal(refused('routine'));
     }
+    const lock = advisoryLockOf(call);
+    if (lock !== null) this.advisoryLocks.add(lock);
     const pin = pinOf(call);
     if (pin !== null) this.context.pins.add(pin);
     if (pin !== null || isSequenceCall(call) || tellsText(call)) {

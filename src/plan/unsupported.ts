@@ -166,6 +166,7 @@ export const NOT_STREAMED = {
   collatedGroup: 'grouping or DISTINCT under a collation that may hold different text equal',
   lockReference:
     'FOR UPDATE or FOR SHARE of rows of a reference table, which are locked on shard 0',
+  advisoryLock: 'an advisory lock of the transaction, which is taken on shard 0',
   limitExpression: 'LIMIT or OFFSET by an expression, or WITH TIES',
 } as const;
 
@@ -174,6 +175,10 @@ export const REFUSED = {
   lockReference: {
     what: 'locking rows of a reference table within a statement that writes sharded tables',
     hint: 'Lock them by a SELECT of its own before, or name the other tables: FOR UPDATE OF t.',
+  },
+  advisoryLock: {
+    what: 'an advisory lock on what rows of shards give, of the session or in a write: statements meet at it on shard 0 only',
+    hint: 'Take it by a SELECT of its own without tables, or for the transaction by a SELECT of the rows: pg_advisory_xact_lock(…).',
   },
   view: {
     what: 'writing a view of sharded tables that is more than rows and columns of one, or one of home that shows rows of a reference table; a view that must have its rows found first and does not show the sharding key, or not the same rows at any time; reading a view that is just being changed',
