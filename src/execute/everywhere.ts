@@ -5,7 +5,8 @@ import { quoteLiteral } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { AlteredTable, EverywhereMerge, NewTable } from '../plan/plan.ts';
 import { refused } from '../plan/unsupported.ts';
-import { type OnNotice, type QueryResult, query, ServerError } from '../pool/query.ts';
+import type { OnNotice } from '../pool/notice-passage.ts';
+import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
@@ -25,7 +26,7 @@ export interface EverywhereRequest {
   /** In shard order; the home shard is the first. */
   readonly shards: readonly number[];
   /** Is told the notices of the home shard, which speaks for all. */
-  readonly onNotice: OnNotice;
+  readonly onNotice: OnNotice | null;
 }
 
 /** Where a shard says that it does not have what the statement names. */

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { SqlError } from '../base/errors.ts';
+import { NoticePassage } from '../pool/notice-passage.ts';
 import { ServerError } from '../pool/query.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -17,7 +18,6 @@ import {
 } from '../wire/extended.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
-import { NoticePassage } from './notice-passage.ts';
 import { typesOn, valuesOn } from './parameters.ts';
 import type { ShardStatement } from './shard-stream.ts';
 

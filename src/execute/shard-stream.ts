@@ -1,6 +1,7 @@
 // ShardStream: the rows one shard sends for a merge, in batches, as fast as they are taken.
 
 import type { SqlError } from '../base/errors.ts';
+import { NoticePassage } from '../pool/notice-passage.ts';
 import { ServerError } from '../pool/query.ts';
 import { type Receiver, ServerRequest } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -12,7 +13,6 @@ import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete } from '../wire/query.ts';
 import { decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import { FlowControl } from './flow-control.ts';
-import { NoticePassage } from './notice-passage.ts';
 import { type BoundParameters, typesOn, valuesOn } from './parameters.ts';
 
 export interface ShardStatement {

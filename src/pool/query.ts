@@ -10,6 +10,7 @@ import { BACKEND } from '../wire/message-type.ts';
 import { decodeCommandComplete, encodeQuery } from '../wire/query.ts';
 import { decodeDataRow, decodeRowDescription, type FieldDescription } from '../wire/row.ts';
 import { STATUS } from '../wire/status.ts';
+import { NoticePassage, type OnNotice } from './notice-passage.ts';
 import { type Receiver, ServerRequest } from './request.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { hasStatement, makeRoom } from './server-statements.ts';
@@ -35,9 +36,6 @@ export class ServerError extends Error {
     this.fields = fields;
   }
 }
-
-/** Is told the notices and warnings of a statement, as they come. */
-export type OnNotice = (notice: ErrorFields) => void;
 
 /**
  * Runs `sql` by the simple protocol. Rejects with ServerError when the server refuses it, with
@@ -144,7 +142,8 @@ export function exchange(
   doneBy: string | null = null,
 ): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
-    const collector = new Collector(resolve, reject, onNotice, doneBy);
+    const notices = onNotice === null ? null : new NoticePassage(connection, onNotice);
+    const collector = new Collector(resolve, reject, notices, doneBy);
     connection.send(bytes, new ServerRequest(collector, false));
   });
 }
@@ -159,18 +158,18 @@ class Collector implements Receiver {
   #rows: (string | null)[][] = [];
   #tag = '';
   #error: ServerError | null = null;
-  #onNotice: OnNotice | null;
+  #notices: NoticePassage | null;
   #doneBy: string | null;
 
   constructor(
     resolve: (result: QueryResult) => void,
     reject: (error: Error) => void,
-    onNotice: OnNotice | null,
+    notices: NoticePassage | null,
     doneBy: string | null,
   ) {
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#onNotice = onNotice;
+    this.#notices = notices;
     this.#doneBy = doneBy;
   }
 
@@ -204,7 +203,7 @@ class Collector implements Receiver {
         this.#error ??= new ServerError(decodeErrorFields(new BodyReader(buffer, start, end)));
         break;
       case BACKEND.noticeResponse:
-        this.#onNotice?.(decodeErrorFields(new BodyReader(buffer, start, end)));
+        this.#notices?.pass(buffer, start, end);
         break;
       default:
     }
@@ -219,6 +218,7 @@ class Collector implements Receiver {
   }
 
   #settle(error: Error | null, status: number): void {
+    this.#notices?.end();
     if (error !== null && this.#tag !== this.#doneBy) this.#reject(error);
     else this.#resolve({ fields: this.#fields, rows: this.#rows, tag: this.#tag, status });
   }

@@ -16,7 +16,6 @@ import { type QueryResult, query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
 import type { Catalog } from '../topology/table.ts';
-import { type ErrorFields, encodeNoticeFields } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeDataRowBody } from '../wire/row.ts';
 import type { ClientStream } from './client-stream.ts';
@@ -92,9 +91,9 @@ export function encodeValue(text: string | null, format: 0 | 1): Buffer | null {
 async function answerOf(
   sql: string,
   merge: EverywhereMerge,
-  { state, context, client }: Everywhere,
+  { state, context }: Everywhere,
 ): Promise<QueryResult> {
-  const onNotice = (notice: ErrorFields) => client.write(encodeNoticeFields(notice));
+  const { onNotice } = state.reports;
   const { catalog, shards } = context.topology();
   if (!catalog.remembersKinds) throw notInstalled();
   const { mode } = merge;

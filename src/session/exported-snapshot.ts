@@ -6,7 +6,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { encodeNoticeFields, withMessage } from '../wire/error-response.ts';
+import { withMessage } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { answerValue } from './backend.ts';
 import type { SessionContext } from './context.ts';
@@ -85,8 +85,10 @@ export async function importSnapshot(
 
   async function take(connection: ServerConnection, part: string): Promise<void> {
     try {
-      await query(connection, `SET TRANSACTION SNAPSHOT ${quoteLiteral(part)}`, (notice) =>
-        client.write(encodeNoticeFields(notice)),
+      await query(
+        connection,
+        `SET TRANSACTION SNAPSHOT ${quoteLiteral(part)}`,
+        connection.onNotice,
       );
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;

@@ -7,7 +7,6 @@ import type { WriteResult } from '../execute/write.ts';
 import type { KeepViewMerge } from '../plan/keep-view-merge.ts';
 import { query } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { encodeNoticeFields } from '../wire/error-response.ts';
 import type { StagedRun } from './row-source.ts';
 
 /** Rejects with SqlError or ServerError. */
@@ -15,7 +14,7 @@ export function runKeepView(
   { d, execution }: StagedRun,
   { tables, made }: KeepViewMerge,
 ): Promise<WriteResult> {
-  const { state, context, client } = d;
+  const { state, context } = d;
   return state.inTransaction(async () => {
     const home = await state.transaction!.enlistWriter(HOME_SHARD);
     const others = [];
@@ -27,7 +26,7 @@ export function runKeepView(
     const { tag } = await withAllRows(completion, () =>
       query(home, execution.sql, (notice) => {
         exists ||= notice.code === SQLSTATE.duplicateTable;
-        client.write(encodeNoticeFields(notice));
+        return home.onNotice?.(notice) ?? null;
       }),
     );
     if (made !== null && !exists) {

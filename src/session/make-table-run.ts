@@ -7,7 +7,6 @@ import type { MakeTableMerge } from '../plan/staged.ts';
 import { refused } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
-import { encodeNoticeFields } from '../wire/error-response.ts';
 import { type ReadRows, readRows, type StagedRun, sourceOf } from './row-source.ts';
 import { writeRows } from './staged-run.ts';
 
@@ -28,13 +27,13 @@ async function make(
   { create, temporary, rows }: MakeTableMerge,
   read: ReadRows,
 ): Promise<WriteResult> {
-  const { state, client, owner } = run.d;
+  const { state, owner } = run.d;
   const home = await state.transaction!.enlistWriter(HOME_SHARD);
   if (temporary) state.pins.add(home, ['temporary table'], owner);
   let exists = false;
   await query(home, create, (notice) => {
     exists ||= notice.code === SQLSTATE.duplicateTable;
-    client.write(encodeNoticeFields(notice));
+    return home.onNotice?.(notice) ?? null;
   });
   if (exists) return { rows: [], tag: 'CREATE TABLE AS' };
   await writeRows(run, rows, read);
