@@ -59,11 +59,12 @@ export function tableSpan(item: TableItem, tokens: readonly Token[]): TableSpan 
 
 /** Behind the token `from` and a list of column aliases. Throws NoMerge for arguments to be computed. */
 function sampleOf(
-  { sampled, columnAliases }: TableItem,
+  { sampled, sampledRows, columnAliases }: TableItem,
   tokens: readonly Token[],
   from: number,
 ): TableSpan['sample'] {
   if (!sampled) return null;
+  if (sampledRows) throw new NoMerge('tableSample');
   let at = from + 1;
   if (columnAliases.length > 0) at = listEnd(tokens, at, isName) + 1;
   const first = at;

@@ -99,7 +99,7 @@ function addTable(
   nullable: boolean,
 ): Added {
   const { scope, survey, tables } = walk;
-  const { relation, alias, columnAliases, sampled } = item;
+  const { relation, alias, columnAliases, sampled, sampledRows } = item;
   const common = relation.schema === null ? tables.find(relation.name) : null;
   if (common !== null && common !== 'itself' && common.table.statement.kind === 'select') {
     const { table } = common;
@@ -123,7 +123,7 @@ function addTable(
   }
   const table = survey.context.table(relation);
   // Each shard would take another sample of the same rows.
-  if (sampled && table?.kind !== 'sharded') survey.onlyOneShard('tableSample');
+  if (sampledRows || (sampled && table?.kind !== 'sharded')) survey.onlyOneShard('tableSample');
   if (table?.kind === 'shardedView') return addLeaf(walk, surveyView(item, table, walk, nullable));
   if (table?.kind !== 'sharded') {
     survey.relation(relation);

@@ -1,10 +1,10 @@
 // Survey: what a statement touches, collected over all of its query levels.
 
-import type { Call, Expression } from '../sql/expression.ts';
+import type { Call, Expression, TypeReference } from '../sql/expression.ts';
 import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
-import type { Table } from '../topology/table.ts';
+import { isAtHome, type Table } from '../topology/table.ts';
 import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
@@ -32,6 +32,7 @@ import {
 import { testsInsertion } from './insertion-test.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
+import { mayReadShardedByText } from './query-text.ts';
 import type { Scope } from './scope.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
@@ -209,7 +210,9 @@ export class Survey {
       throw new Refusal(refused('sequenceMemory'));
     }
     if (setsSequence(call) && this.#isShared(call)) throw new Refusal(refused('setval'));
-    if (runsText(call)) throw new Refusal(refused('queryFunction'));
+    if (runsText(call) || mayReadShardedByText(call, this.context)) {
+      throw new Refusal(refused('queryFunction'));
+    }
     if (tellsOfConnection(call)) throw new Refusal(refused('connectionView'));
     if (exportsSnapshot(call)) throw new Refusal(refused('exportSnapshot'));
     if (call.name === 'set_config') {
@@ -272,12 +275,21 @@ export class Survey {
       else if (next.kind === 'column') this.#column(next.path, place);
       else if (next.kind === 'star') this.#relationNamed(next.path, place);
       else if (next.kind === 'cast') {
-        if (!isBuiltInType(next.type.schema, next.type.name)) this.needsHome = true;
+        this.#type(next.type);
         if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
       } else if (next.kind === 'query') query(next.query);
       else if (next.kind === 'other') this.needsHome ||= !PLAIN_NODES.has(next.node);
       open.push(...childrenOf(next));
     }
+  }
+
+  /** The rows of a table of home are of a type that no other shard has. */
+  #type({ schema, name }: TypeReference): void {
+    if (isBuiltInType(schema, name)) return;
+    this.needsHome = true;
+    const { catalog, searchPath } = this.context.input;
+    const table = catalog.table(schema, name, searchPath ?? undefined);
+    if (table !== null && isAtHome(table)) this.readsHome = true;
   }
 
   /** Where a row lies means something on its own server only; its table has a name on all of them. */

@@ -100,8 +100,8 @@ export const SEVERAL_SHARDS = {
     hint: 'Run it outside of the transaction, over fewer rows or columns, or send the time as a parameter.',
   },
   tableSample: {
-    what: 'TABLESAMPLE by anything but numbers in a statement that cannot run shard by shard, or in a write whose rows are computed first',
-    hint: 'Write the share of the rows as a number.',
+    what: 'TABLESAMPLE by SYSTEM_ROWS, or by anything but numbers in a statement that cannot run shard by shard, or in a write whose rows are computed first',
+    hint: 'Write the share of the rows as a number: BERNOULLI (10).',
   },
   sharedName: {
     what: 'a table named without its schema beside another of that name, which its schema tells apart',

@@ -152,13 +152,13 @@ function readWith(clause: WithClause | undefined, reader: Reader): With | null {
 }
 
 function readFrom(node: Node, reader: Reader): FromItem {
-  if ('RangeVar' in node) return readTable(node.RangeVar, false, reader);
+  if ('RangeVar' in node) return readTable(node.RangeVar, null, reader);
   if ('JoinExpr' in node) return readJoin(node.JoinExpr, reader);
   if ('RangeSubselect' in node) return readDerived(node.RangeSubselect, reader);
   if ('RangeTableSample' in node) {
-    const { relation } = node.RangeTableSample;
+    const { relation, method } = node.RangeTableSample;
     if (relation !== undefined && 'RangeVar' in relation)
-      return readTable(relation.RangeVar, true, reader);
+      return readTable(relation.RangeVar, stringsOf(method).at(-1) ?? '', reader);
   }
   const range = unwrap(node).value as RangeFunction;
   // The alias is no expression; what remains holds the functions or the document.
@@ -171,13 +171,15 @@ function readFrom(node: Node, reader: Reader): FromItem {
   };
 }
 
-function readTable(range: RangeVar, sampled: boolean, reader: Reader): FromItem {
+/** `sampling`: the method of TABLESAMPLE. */
+function readTable(range: RangeVar, sampling: string | null, reader: Reader): FromItem {
   return {
     kind: 'table',
     relation: relationOf(range),
     alias: range.alias?.aliasname ?? null,
     columnAliases: stringsOf(range.alias?.colnames),
-    sampled,
+    sampled: sampling !== null,
+    sampledRows: sampling === 'system_rows',
     only: range.inh !== true,
     at: reader.position(range.location),
   };

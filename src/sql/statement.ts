@@ -16,6 +16,8 @@ export type FromItem =
       readonly alias: string | null;
       readonly columnAliases: readonly string[];
       readonly sampled: boolean;
+      /** By a number of rows, as SYSTEM_ROWS does. */
+      readonly sampledRows: boolean;
       /** ONLY: without the tables that inherit from it. */
       readonly only: boolean;
       /** Index of the name's first character in the statement's text; -1: not known. */

@@ -27,9 +27,12 @@ export function cutBody(body: string): CutBody | null {
   };
 }
 
-/** EXECUTE, a function that is made, PostgreSQL's own functions of a query or table by its text, and dblink's. */
+/**
+ * EXECUTE, a function that is made, PostgreSQL's own functions of a query or table by its text, and those of dblink,
+ * tablefunc and xml2.
+ */
 const RUNS_TEXT =
-  /^(?:execute|function|procedure|cursor_to_xml.*|(?:query|table|schema|database)_to_.+|ts_stat|ts_rewrite|dblink.*)$/;
+  /^(?:execute|function|procedure|cursor_to_xml.*|(?:query|table|schema|database)_to_.+|ts_stat|ts_rewrite|dblink.*|crosstab.*|connectby|xpath_table)$/;
 
 /** It may run a text that is no part of its code: one of its strings, or what it puts together. */
 export const runsText = ({ tokens }: CutBody): boolean =>

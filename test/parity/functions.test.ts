@@ -125,3 +125,46 @@ describe('users’ own', () => {
     await proxy.query('ROLLBACK');
   });
 });
+
+describe('a query given as text', () => {
+  beforeAll(async () => {
+    for (const name of ['tablefunc', 'tsm_system_rows', 'xml2']) {
+      await compare(servers, `CREATE EXTENSION ${name}`, { ordered: false });
+    }
+  });
+
+  test.each([
+    "SELECT * FROM crosstab('SELECT user_id, name, 1 FROM files ORDER BY 1') AS t (a int8, b int)",
+    "SELECT * FROM connectby('files', 'id', 'user_id', '42', 1) AS t (a int8, b int8, l int)",
+    "SELECT * FROM xpath_table('id', 'name', 'files', '/a', 'true') AS t (a int8, b text)",
+    'SELECT count(*) FROM files TABLESAMPLE system_rows (3)',
+    'SELECT count(*) FROM (SELECT FROM files TABLESAMPLE system_rows (3)) f, notes',
+  ])('is refused where it is of rows on shards, as is a sample of so many: %s', async (sql) => {
+    expect((await compare(servers, sql, { ordered: false })).refused).toBe(true);
+  });
+
+  test.each([
+    "SELECT * FROM crosstab('SELECT id, 1, body FROM notes ORDER BY 1') AS t (a int, b text)",
+    "SELECT * FROM crosstab('SELECT code, 1, name FROM country ORDER BY 1'::text) AS t (a text, b text)",
+    'SELECT count(*) FROM notes TABLESAMPLE system_rows (2)',
+  ])('is answered where it is of home or every shard: %s', async (sql) => {
+    const { plain, proxy } = await compare(servers, sql, { ordered: true });
+    expect(plain.kind).toBe('rows');
+    expect(proxy).toEqual(plain);
+  });
+});
+
+describe('the type of rows of a table of home is known in a statement on rows of shards', () => {
+  test.each([
+    'SELECT null::notes, user_id FROM files ORDER BY id LIMIT 2',
+    'SELECT (json_populate_record(null::kept.notes, to_json(f))).id FROM files f ORDER BY f.id',
+    "SELECT id FROM files WHERE user_id = 1 AND row(1, 'x')::notes IS NOT NULL ORDER BY id",
+    `SELECT f.id, n.body FROM files f, json_populate_recordset(null::notes, '[{"id":1,"body":"z"}]') n
+       WHERE n.id = f.size ORDER BY 1`,
+  ])('%s', async (sql) => {
+    const { plain, proxy, engine } = await compare(servers, sql, { ordered: true });
+    expect(plain.kind).toBe('rows');
+    expect(proxy).toEqual(plain);
+    expect(engine).toEqual(plain);
+  });
+});
