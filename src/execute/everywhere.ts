@@ -57,7 +57,11 @@ export async function runInTransaction(
     const connection = await transaction.enlist(shard);
     const lenient = merge.homeMayBeAlone && shard !== HOME_SHARD;
     const sql = shard === HOME_SHARD ? request.sql : (merge.elsewhere ?? request.sql);
-    const outcome = await attempt(connection, { ...request, sql }, lenient);
+    const outcome = await attempt(connection, { ...request, sql }, lenient).catch(
+      (error: unknown) => {
+        throw shard !== HOME_SHARD && isMissing(error) ? onlyOnHome(error, shard) : error;
+      },
+    );
     if (outcome instanceof ServerError) missing.push(outcome);
     else {
       transaction.writers.add(shard);
@@ -93,6 +97,16 @@ export async function runInTransaction(
   }
   const isCopied = merge.creates.some(({ kind }) => kind === 'reference');
   return { ...answer!, tag: isCopied ? answer!.tag : tagOf(tags) };
+}
+
+/** The home shard has done it: what the statement names is there, and on no other shard. */
+function onlyOnHome({ fields }: ServerError, shard: number): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message: 'not supported: a statement for every shard that names what shard 0 alone has',
+    detail: `Shard ${shard}: ${fields.message}`,
+    hint: 'Name what is on every shard: a home table, and its type, is on shard 0.',
+  });
 }
 
 /**

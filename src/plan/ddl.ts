@@ -92,6 +92,18 @@ function placesOfKinds(all: readonly (TableKind | undefined)[]): Places {
   };
 }
 
+/** TRUNCATE, LOCK, DROP, GRANT and REVOKE. */
+const listsTables = ({ node, relations }: UtilityStatement): boolean =>
+  relations.length > 1 && ['TruncateStmt', 'LockStmt', 'DropStmt', 'GrantStmt'].includes(node);
+
+/** What is not known may be a temporary table of the session, which is on the home shard. */
+function withTemporary(relations: readonly RelationName[], context: PlanContext): Places {
+  const places = placesOf(relations, context);
+  const hasTemporary = context.input.searchPath?.includes('pg_temp') === true;
+  const isUnknown = (relation: RelationName) => context.table(relation) === null;
+  return { ...places, home: places.home || (hasTemporary && relations.some(isUnknown)) };
+}
+
 const isSpread = (places: Places) => places.sharded || places.reference;
 
 /** null: the statement is no DDL. */
@@ -115,7 +127,9 @@ export function planDdl(
   if (statement.inner !== null) return planFromQuery(statement, traits, context);
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
-  const places = placesOf(relations, context);
+  const places = listsTables(statement)
+    ? withTemporary(relations, context)
+    : placesOf(relations, context);
   if (MAINTENANCE.has(node)) return planMaintenance(statement, traits, places);
   if (node === 'LockStmt' || node === 'TruncateStmt') {
     if (!isSpread(places)) return traits;

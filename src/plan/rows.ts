@@ -105,21 +105,21 @@ function notWhole(plan: Plan, { straysInWith }: Survey): Plan {
 
 /**
  * All who lock a row of a reference table must meet at the same copy of it, and all who take an advisory lock on
- * the same server. A SELECT does so on the home shard; what is computed first does so by a SELECT of its own. Tables
- * have the home shard's numbers, too.
+ * the same server. A SELECT does so on the home shard; what is computed first does so by a SELECT of its own. There the
+ * session's temporary functions and types are, too, and tables have the home shard's numbers.
  */
 function atHome(plan: Plan, survey: Survey): Plan {
-  const { locksReference, advisoryLocks } = survey;
+  const { onlyAtHome, advisoryLocks } = survey;
   if (survey.classes.length === 0) return plan;
   if (advisoryLocks.has('session')) return refusedFor(plan.verb, 'advisoryLock');
   if (plan.op !== 'routed') return plan;
   const how = plan.merge?.how;
-  if (!locksReference && advisoryLocks.size === 0) {
+  if (onlyAtHome === null) {
     return survey.readsTableoid && how === 'engine' ? { ...plan, asIsAtHome: true } : plan;
   }
   const isOwn = plan.verb === 'SELECT' || STAGED.has(how);
   if (isOwn) return { ...plan, asIsAtHome: true };
-  return refusedFor(plan.verb, locksReference ? 'lockReference' : 'advisoryLock');
+  return refusedFor(plan.verb, onlyAtHome);
 }
 
 const STAGED = new Set<string | undefined>(['insertRows', 'modifyRows', 'mergeRows']);

@@ -46,8 +46,7 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   }
   return shardedPlan(verb, survey, context, effect, {
     merge: () => {
-      if (survey.locksReference) throw new NoMerge('lockReference');
-      if (survey.advisoryLocks.size > 0) throw new NoMerge('advisoryLock');
+      if (survey.onlyAtHome !== null) throw new NoMerge(survey.onlyAtHome);
       const merge = mergeOf(select, level, context);
       return survey.writesInWith ? writingMerge(merge, survey) : merge;
     },

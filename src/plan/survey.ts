@@ -104,6 +104,8 @@ export class Survey {
   readonly locked = new Set<'reference' | 'within'>();
   /** Advisory locks are taken or given back. */
   readonly advisoryLocks = new Set<'session' | 'transaction'>();
+  /** A function or type is the session's own. */
+  namesTemporary = false;
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
   /** now() and its kin, but for queries that write within WITH. */
@@ -152,6 +154,13 @@ export class Survey {
   /** Rows of a reference table are locked, whose copies would be locked each by itself. */
   get locksReference(): boolean {
     return this.locked.has('reference') || (this.locked.has('within') && this.readsReference);
+  }
+
+  /** Why the home shard must compute it, whatever its keys are; null: it need not. */
+  get onlyAtHome(): 'lockReference' | 'advisoryLock' | 'temporaryObject' | null {
+    if (this.locksReference) return 'lockReference';
+    if (this.advisoryLocks.size > 0) return 'advisoryLock';
+    return this.namesTemporary ? 'temporaryObject' : null;
   }
 
   /** Why the statement cannot run on several shards as it is; null when it can. */
@@ -227,6 +236,7 @@ export class Survey {
     }
     const lock = advisoryLockOf(call);
     if (lock !== null) this.advisoryLocks.add(lock);
+    this.namesTemporary ||= isTemporary(call.schema);
     const pin = pinOf(call);
     if (pin !== null) this.context.pins.add(pin);
     if (pin !== null || isSequenceCall(call) || tellsText(call)) {
@@ -276,6 +286,7 @@ export class Survey {
       else if (next.kind === 'star') this.#relationNamed(next.path, place);
       else if (next.kind === 'cast') {
         this.#type(next.type);
+        this.namesTemporary ||= isTemporary(next.type.schema);
         if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
       } else if (next.kind === 'query') query(next.query);
       else if (next.kind === 'other') this.needsHome ||= !PLAIN_NODES.has(next.node);
@@ -318,6 +329,9 @@ export class Survey {
     else this.readsHome = true;
   }
 }
+
+/** The schema of a session's temporary objects, which are on the home shard. */
+const isTemporary = (schema: string | null): boolean => /^pg_temp(_|$)/.test(schema ?? '');
 
 const rootsOf = (classes: readonly KeyClass[]): readonly KeyClass[] => [
   ...new Set(classes.map((each) => each.resolved)),

@@ -167,6 +167,7 @@ export const NOT_STREAMED = {
   lockReference:
     'FOR UPDATE or FOR SHARE of rows of a reference table, which are locked on shard 0',
   advisoryLock: 'an advisory lock of the transaction, which is taken on shard 0',
+  temporaryObject: "a function or type of the session's own (pg_temp), which is on shard 0",
   limitExpression: 'LIMIT or OFFSET by an expression, or WITH TIES',
 } as const;
 
@@ -179,6 +180,10 @@ export const REFUSED = {
   advisoryLock: {
     what: 'an advisory lock on what rows of shards give, of the session or in a write: statements meet at it on shard 0 only',
     hint: 'Take it by a SELECT of its own without tables, or for the transaction by a SELECT of the rows: pg_advisory_xact_lock(…).',
+  },
+  temporaryObject: {
+    what: "a function or type of the session's own (pg_temp) in a write of sharded tables",
+    hint: 'Ask for its values by a SELECT before, or make it without pg_temp.',
   },
   view: {
     what: 'writing a view of sharded tables that is more than rows and columns of one, or one of home that shows rows of a reference table; a view that must have its rows found first and does not show the sharding key, or not the same rows at any time; reading a view that is just being changed',

@@ -1,0 +1,74 @@
+// Parity of what is a session's own, by statements that name sharded tables, too.
+
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { ask, connect } from './answer.ts';
+
+const SCHEMA = `
+  CREATE TABLE files (user_id int8, id int4);
+  INSERT INTO files SELECT g, g FROM generate_series(1, 9) g;
+  CREATE TABLE other (user_id int8);
+  CREATE TABLE home (id int4);
+  CREATE TEMP TABLE own AS SELECT 1 AS a;
+  CREATE TEMP TABLE second AS SELECT 1 AS a;
+  CREATE FUNCTION pg_temp.more(int4) RETURNS int4 LANGUAGE sql AS 'SELECT $1 + 1';
+  CREATE TYPE pg_temp.pair AS (a int4, b int4)`;
+
+let tested: TestProxy;
+let plain: pg.Client;
+let proxy: pg.Client;
+
+beforeAll(async () => {
+  tested = await startTestProxy({ shards: 3 });
+  [plain, proxy] = await Promise.all([connect(tested.plain), connect(tested.login)]);
+  for (const client of [plain, proxy]) {
+    for (const sql of SCHEMA.split(';')) await client.query(sql);
+  }
+});
+
+afterAll(async () => {
+  await Promise.all([plain, proxy].map((client) => client.end()));
+  await tested.close();
+});
+
+test('is answered as by one PostgreSQL', async () => {
+  for (const sql of [
+    'SELECT pg_temp.more(id) FROM files WHERE user_id = 1',
+    'SELECT sum(pg_temp.more(id)) FROM files',
+    'SELECT (ROW(id, id + 1)::pg_temp.pair).b FROM files WHERE user_id = 2',
+    'INSERT INTO files VALUES (20, pg_temp.more(20)) RETURNING id',
+    'INSERT INTO files SELECT user_id, pg_temp.more(id) FROM files WHERE user_id = 3 RETURNING id',
+    'BEGIN',
+    'LOCK TABLE own, files',
+    'TRUNCATE own, other, second',
+    'SELECT count(*) FROM own',
+    'ROLLBACK',
+    'SELECT count(*) FROM own',
+    'GRANT SELECT ON own, other, home TO PUBLIC',
+    'TRUNCATE other, own',
+    'SELECT count(*) FROM own',
+    'DROP TABLE own, nothing, other',
+    'DROP TABLE IF EXISTS own, nothing, other',
+    'SELECT count(*) FROM other',
+    'DROP TABLE second, home, files',
+    'SELECT count(*) FROM second',
+  ]) {
+    expect(await ask(proxy, sql), sql).toEqual(await ask(plain, sql));
+  }
+});
+
+test('is refused in what writes by itself, and so is a type of a home table on every shard', async () => {
+  await proxy.query('CREATE TABLE files (user_id int8, id int4)');
+  await proxy.query('CREATE TABLE home (id int4)');
+  for (const [sql, message] of [
+    ['UPDATE files SET id = pg_temp.more(id) WHERE user_id = 1', /pg_temp/],
+    ['DELETE FROM files WHERE id = pg_temp.more(1)', /pg_temp/],
+    ['CREATE TABLE more (user_id int8, h home)', /shard 0 alone/],
+  ] as const) {
+    await expect(proxy.query(sql), sql).rejects.toMatchObject({
+      code: '0A000',
+      message: expect.stringMatching(message),
+    });
+  }
+});
