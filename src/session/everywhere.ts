@@ -175,14 +175,43 @@ export function withConnectionOf(state: SessionState) {
   };
 }
 
+/** A table by its schema and name. */
+type TableNames = readonly (string | null)[];
+
+/**
+ * Before DDL on the home shard: its tables that look sharded and are no home tables. Some may be made on the
+ * shards a moment ago, past this proxy, which does not know them yet.
+ */
+export async function spreadAtHome(
+  state: SessionState,
+  context: SessionContext,
+): Promise<readonly TableNames[]> {
+  const { catalog } = context.topology();
+  if (!catalog.remembersKinds) return [];
+  const sql = `SELECT n.nspname, c.relname
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+    WHERE a.attname = ${quoteLiteral(catalog.defaultKey)} AND NOT a.attisdropped
+      AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+      AND NOT EXISTS (SELECT FROM drive.tables t WHERE t.relation = c.oid AND t.kind = 'home')`;
+  const { rows } = await withConnectionOf(state)(HOME_SHARD, (home) => queryAsLogin(home, sql));
+  return rows;
+}
+
 /** After DDL on the home shard: a home table that now has a column like a key stays one. */
-export async function keepHome(state: SessionState, context: SessionContext): Promise<void> {
+export async function keepHome(
+  spread: readonly TableNames[],
+  state: SessionState,
+  context: SessionContext,
+): Promise<void> {
   const { catalog } = context.topology();
   if (!catalog.remembersKinds) return;
-  const spread = [...catalog.tables()]
+  const sharded = [...catalog.tables()]
     .filter((table) => table.kind === 'sharded')
     .map((table) => [table.schema, table.name]);
   const key = quoteLiteral(catalog.defaultKey);
-  const sql = `SELECT drive.keep_home(${key}, ${quoteLiteral(JSON.stringify(spread))})`;
+  const names = quoteLiteral(JSON.stringify([...sharded, ...spread]));
+  const sql = `SELECT drive.keep_home(${key}, ${names})`;
   await withConnectionOf(state)(HOME_SHARD, (home) => queryAsLogin(home, sql));
 }

@@ -32,7 +32,7 @@ import { portalShard } from './cursor-portal.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
 import { Descriptions, isUnreadable } from './descriptions.ts';
 import { runEngineCopy } from './engine-run.ts';
-import { keepHome, runEverywhere } from './everywhere.ts';
+import { keepHome, runEverywhere, spreadAtHome } from './everywhere.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
 import { runExplain } from './explain-run.ts';
 import { exportSnapshot, importSnapshot } from './exported-snapshot.ts';
@@ -180,14 +180,14 @@ export class Runner {
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
     await takeSnapshot(plan, !alone, state, this.#d.context);
     if (alone) this.#d.context.counters.routes.careful += 1;
+    const isHome = plan.route.kind === 'home' || how === 'makeTable';
+    const changesHome = plan.effect === 'ddl' && isHome;
+    const spread = changesHome ? await spreadAtHome(state, this.#d.context) : [];
     if (alone) await this.#alone(execution, plan, targets[0]!);
     else await this.#several(execution, plan, targets);
     state.planWatch = null;
-    if (plan.effect === 'ddl') {
-      const isHome = plan.route.kind === 'home' || how === 'makeTable';
-      if (isHome) await keepHome(state, this.#d.context);
-      state.noteSchemaChange();
-    }
+    if (changesHome) await keepHome(spread, state, this.#d.context);
+    if (plan.effect === 'ddl') state.noteSchemaChange();
     await state.publishSchemaChange();
   }
 

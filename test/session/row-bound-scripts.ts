@@ -45,16 +45,22 @@ export const rowBoundScripts: Readonly<Record<string, readonly Step[]>> = {
     ),
   ],
   'LIMIT by floating-point numbers, of which a half is rounded to what is even': [
-    ...[2.5, 3.5, 2.4, 0.5, -0.5, -1, 1e30, Number.NaN].map((value) =>
+    ...[2.5, 3.5, 2.4, 0.5, -0.5, -1].map((value) =>
       asked(`${ALL} LIMIT $1`, FLOAT8, float8(value)),
     ),
     asked(`${ALL} LIMIT $1`, FLOAT4, float4(2.5)),
     asked(`${ALL} LIMIT $1`, FLOAT8, '1.5'),
   ],
   'OFFSET by decimals, of which a half is rounded away from zero': [
-    ...['2.5', '2.4', '1e1', '-0.4', '-0.5', 'NaN', '-Infinity', '1e30'].map((value) =>
+    ...['2.5', '2.4', '1e1', '-0.4', '-0.5'].map((value) =>
       asked(`${ALL} LIMIT 3 OFFSET $1`, NUMERIC, value),
     ),
     asked('SELECT count(*) FROM files WHERE id > $1 LIMIT $1', NUMERIC, '0.5'),
   ],
+  'LIMIT and OFFSET by what is no integer': [
+    `PREPARE f (float8) AS ${ALL} LIMIT $1`,
+    ...["EXECUTE f ('1e30')", "EXECUTE f ('NaN')", "EXECUTE f ('-Infinity')"],
+    `PREPARE n (numeric) AS ${ALL} LIMIT 3 OFFSET $1`,
+    ...["EXECUTE n ('NaN')", "EXECUTE n ('-Infinity')", "EXECUTE n ('1e30')"],
+  ].map((sql) => step(say.query(sql))),
 };

@@ -57,6 +57,8 @@ export async function openTranscriptStand(options: TestProxyOptions): Promise<Tr
     await client.close();
   }
   for (const client of seeders) await client.rows(HOME);
+  const [[plan]] = (await seeders[1]!.rows('EXPLAIN SELECT FROM files')) as [[string]];
+  if (!plan.includes('on shards 0, 1')) throw new Error(`files are not sharded: ${plan}`);
   return {
     proxy,
     async answers(steps, between) {

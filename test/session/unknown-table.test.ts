@@ -48,6 +48,19 @@ test('by a string of several statements', async () => {
   expect(await rowsOf('several_one')).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
 });
 
+test('also where a home table is made first', async () => {
+  await onEveryShard('CREATE TABLE beside_one (user_id int8)');
+  await client.query('CREATE TABLE at_home (id int)');
+  await client.query('CREATE TABLE taken AS SELECT 1 AS user_id');
+  await client.query('INSERT INTO beside_one VALUES (1), (2)');
+  expect(await rowsOf('beside_one')).toEqual([[{ user_id: '2' }], [{ user_id: '1' }]]);
+  expect((await client.query('SELECT user_id FROM taken')).rows).toEqual([{ user_id: 1 }]);
+  const kinds = await shards[0]!.query(
+    "SELECT relation::text FROM drive.tables WHERE kind = 'home'",
+  );
+  expect(kinds.rows).toEqual([{ relation: 'taken' }]);
+});
+
 test('whatever their names', async () => {
   for (const name of [`it's "\\"`, 'x'.repeat(70)]) {
     const table = quoteName(name);
