@@ -46,7 +46,7 @@ import {
 import { checkDates } from './prepared-dates.ts';
 import type { AfterCopy } from './relay.ts';
 import type { Runner } from './runner.ts';
-import { isInBlock } from './session-actions.ts';
+import { discardsAll, isInBlock, looksAlone } from './session-actions.ts';
 import { showColumns } from './show.ts';
 import type { OpenPortal, SessionState } from './state.ts';
 import { tableKindColumns } from './table-kind.ts';
@@ -243,9 +243,9 @@ export class BatchRunner {
     }
     if (open.ended !== null && plan.op !== 'empty') return this.#executeAgain(name, open.ended);
     const { sql } = portal.statement;
-    if (several && this.#state.transaction === null && isInBlock(plan)) {
-      this.#state.begin('BEGIN', true);
-    }
+    const begins = several && isInBlock(plan);
+    const isFirst = begins && looksAlone(plan);
+    if (begins && !isFirst && this.#state.transaction === null) this.#state.begin('BEGIN', true);
     const execution = {
       sql,
       plan,
@@ -262,6 +262,9 @@ export class BatchRunner {
     };
     const watch = new PlanWatch(this.#context, plan, () => this.#plan(portal.statement));
     await this.#runner.run(execution, watch);
+    if (isFirst && this.#state.transaction === null && !discardsAll(plan)) {
+      this.#state.begin('BEGIN', true);
+    }
     const isHere = open.shard === null && !open.isApart && open.running === null;
     if (isHere) open.ended ??= { tag: null };
   }

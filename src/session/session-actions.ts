@@ -35,6 +35,19 @@ const QUERIES: ReadonlySet<SessionAction['action']> = new Set([
 export const isInBlock = (plan: Plan): boolean =>
   plan.op === 'routed' || (plan.op === 'session' && QUERIES.has(plan.action.action));
 
+/**
+ * Of the first statement of a pipeline: whether it looks if it is alone. PostgreSQL begins the transaction of a
+ * pipeline behind its first statement; behind DISCARD ALL it does not even then.
+ */
+export const looksAlone = (plan: Plan): boolean =>
+  discardsAll(plan) ||
+  (plan.op === 'routed' &&
+    plan.merge?.how === 'everywhere' &&
+    (plan.merge.mode === 'each' || plan.merge.mode === 'block'));
+
+export const discardsAll = (plan: Plan): boolean =>
+  plan.op === 'session' && plan.action.action === 'discard' && plan.action.target === 'all';
+
 /** The actions that need no server, and DISCARD. Throws SqlError. */
 export async function runSessionAction(
   action: SessionAction,

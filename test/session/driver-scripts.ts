@@ -210,4 +210,16 @@ RESET ALL;`,
       ...[say.describe('portal'), say.execute(), say.sync],
     ]),
   ],
+  'pgx sends a batch that begins with what must be alone': [
+    step([say.run('VACUUM files'), say.run('SELECT count(*) FROM files'), say.sync]),
+    step([
+      say.run('CREATE INDEX CONCURRENTLY alone ON files (name)'),
+      ...[say.run('DROP INDEX CONCURRENTLY alone'), say.run('SELECT 1'), say.sync],
+    ]),
+    step([say.run('DISCARD ALL'), say.run('SELECT 1'), say.run('DISCARD ALL'), say.sync]),
+    step([say.run('LOCK TABLE files'), say.run('SELECT 1'), say.sync]),
+    step([say.run('SELECT 1'), say.run('LOCK TABLE files'), say.sync]),
+    step([say.run('VACUUM missing'), say.run('SELECT 1'), say.sync]),
+    ...queries('DROP INDEX alone', 'SELECT 1'),
+  ],
 };
