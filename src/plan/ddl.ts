@@ -254,7 +254,7 @@ function planObject(
   const mode = ddl.concurrently
     ? 'each'
     : comparesRows(statement, context)
-      ? 'either'
+      ? 'apart'
       : 'transaction';
   const all = [places, placesOf(ownerOf(ddl.ownedBy), context)];
   const onHome = all.some((each) => each.home) || namesHomeTable(statement, context);

@@ -27,12 +27,12 @@ export interface AlteredTable {
 /**
  * The same statement on every shard, in shard order, answered once. transaction: in one transaction
  * over all of them. each: shard by shard, because PostgreSQL wants no transaction block. either: as
- * part of a transaction block where there is one, else shard by shard. block: only in a transaction
- * block. servers: once on each server that holds shards, for what databases share.
+ * part of a transaction block where there is one, else shard by shard. apart: shard by shard, and refused
+ * in a transaction block. block: only in a transaction block. servers: once on each server that holds shards, for what databases share.
  */
 export interface EverywhereMerge {
   readonly how: 'everywhere';
-  readonly mode: 'transaction' | 'each' | 'either' | 'block' | 'servers';
+  readonly mode: 'transaction' | 'each' | 'either' | 'apart' | 'block' | 'servers';
   /** What it names may exist on the home shard only: then it is done there only. */
   readonly homeMayBeAlone: boolean;
   /** Home tables are remembered on the home shard only, the others everywhere. */

@@ -268,6 +268,7 @@ const MODES = {
   transaction: 'in one transaction',
   each: 'shard by shard',
   either: 'shard by shard outside of a transaction block',
+  apart: `shard by shard, in a transaction block: ${errorText(severalShards('refreshBlock'))}`,
   block: 'in a transaction block',
   servers: 'once on each server',
 } as const;

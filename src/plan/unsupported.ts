@@ -83,6 +83,10 @@ export const SEVERAL_SHARDS = {
     what: 'the current time as an item of FROM',
     hint: 'Write FROM (SELECT now()) t.',
   },
+  refreshBlock: {
+    what: 'REFRESH MATERIALIZED VIEW CONCURRENTLY, in a transaction, of a view that each shard keeps its own rows of',
+    hint: 'Leave CONCURRENTLY away, or run it outside of the transaction.',
+  },
   viewSecurity: {
     what: 'a view that must be computed as a whole, over a table with row-level security',
     hint: ONE_SHARD,

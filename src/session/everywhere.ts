@@ -1,5 +1,6 @@
 // Everywhere: how a session runs DDL on all shards, and what it remembers of it.
 
+import { SqlError } from '../base/errors.ts';
 import { quoteLiteral } from '../base/quote.ts';
 import { queryAsLogin } from '../execute/as-login.ts';
 import {
@@ -12,6 +13,7 @@ import { formatAt } from '../execute/parameters.ts';
 import { relationSql } from '../execute/relation-sql.ts';
 import type { AlteredTable, EverywhereMerge } from '../plan/plan.ts';
 import { type TimedAlter, timedAlter } from '../plan/timed-alter.ts';
+import { severalShards } from '../plan/unsupported.ts';
 import { type QueryResult, query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD, type Shard } from '../topology/shard.ts';
@@ -103,6 +105,9 @@ async function answerOf(
   // PostgreSQL's own error for a statement in, or outside of, a transaction block.
   if ((mode === 'each' && inBlock) || (mode === 'block' && !inBlock)) {
     return withConnection(HOME_SHARD, (home) => query(home, sql, onNotice));
+  }
+  if (mode === 'apart' && inBlock && all.length > 1) {
+    throw new SqlError(severalShards('refreshBlock'));
   }
   const timed = merge.tellsTime ? await withTime(sql, merge, state, context) : null;
   const request: EverywhereRequest = {

@@ -288,6 +288,11 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
       const { plain, proxy } = await compare(servers, sql, { ordered: false });
       expect(proxy, sql).toEqual(plain);
     }
+    await servers.proxy.query('BEGIN');
+    const within = servers.proxy.query('REFRESH MATERIALIZED VIEW CONCURRENTLY kept');
+    if (shardCount === 1) await within;
+    else await expect(within).rejects.toMatchObject({ code: '0A000' });
+    await servers.proxy.query(shardCount === 1 ? 'COMMIT' : 'ROLLBACK');
   });
 
   test('reading a view takes the right to read it, also where its tables may be read', async () => {
