@@ -27,6 +27,7 @@ export const SQLSTATE = {
   noActiveSqlTransaction: '25P01',
   inFailedSqlTransaction: '25P02',
   idleInTransactionSessionTimeout: '25P03',
+  transactionTimeout: '25P04',
   invalidSqlStatementName: '26000',
   invalidAuthorizationSpecification: '28000',
   invalidPassword: '28P01',

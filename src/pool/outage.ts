@@ -4,6 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { SHARD_RETRY_MS, SHARD_RETRY_MS_MAX } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Shard } from '../topology/shard.ts';
+import type { ErrorFields } from '../wire/error-response.ts';
 
 /** Times are of the pool's clock. */
 export class Outage {
@@ -59,4 +60,11 @@ export function connectionLost({ id, host, port }: Shard, reason: string): SqlEr
     code: SQLSTATE.connectionFailure,
     message: `lost the connection to shard ${id} (${host}:${port}): ${reason}`,
   });
+}
+
+/** The same of one that the server has ended, saying so; a time that the session has set keeps its own code. */
+export function endedBy(shard: Shard, { code, message }: ErrorFields): SqlError {
+  const isTime =
+    code === SQLSTATE.idleInTransactionSessionTimeout || code === SQLSTATE.transactionTimeout;
+  return isTime ? new SqlError({ code, message }) : connectionLost(shard, message);
 }

@@ -9,7 +9,7 @@ import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
 import type { ParameterStatus } from '../wire/status.ts';
 import { Delivery } from './delivery.ts';
-import { connectionLost } from './outage.ts';
+import { connectionLost, endedBy } from './outage.ts';
 import { renumber } from './renumber.ts';
 import type { ConnectionOwner, ServerRequest } from './request.ts';
 import {
@@ -131,7 +131,7 @@ export class ServerConnection {
    */
   send(bytes: Buffer, request: ServerRequest): void {
     if (this.#closed) {
-      request.receiver.lost(connectionLost(this.shard, 'it is closed'), false);
+      request.receiver.lost(this.#fatal ?? connectionLost(this.shard, 'it is closed'), false);
       return;
     }
     for (const name of request.parses) this.parsing.add(name);
@@ -346,7 +346,7 @@ export class ServerConnection {
     const fields = errorFieldsIn(this.#reader);
     this.counters.errors.add(fields.code);
     if (fields.severity === 'FATAL' || fields.severity === 'PANIC') {
-      this.#fatal = connectionLost(this.shard, fields.message);
+      this.#fatal = endedBy(this.shard, fields);
     }
     return fields;
   }
@@ -354,18 +354,18 @@ export class ServerConnection {
   #unasked(): void {
     const reader = this.#reader;
     this.#delivery.retained = true;
-    const bytes = reader.buffer.subarray(reader.start, reader.end);
     switch (reader.type) {
       case BACKEND.parameterStatus:
         this.#parameterChanged();
         return;
       case BACKEND.noticeResponse:
       case BACKEND.notificationResponse:
-        this.owner?.asynchronousMessage(bytes);
+        this.owner?.asynchronousMessage(reader.buffer.subarray(reader.start, reader.end));
         return;
       case BACKEND.errorResponse:
-        // Only FATAL errors come unasked: a shutdown, or pg_terminate_backend.
-        this.#lost(errorFieldsIn(this.#reader).message);
+        // Only FATAL errors come unasked: a shutdown, pg_terminate_backend, a time that the session has set.
+        this.#fatal = endedBy(this.shard, errorFieldsIn(reader));
+        this.#lost('');
         return;
       default:
         throw new Error(`the server sent an unexpected message of type ${reader.type}`);

@@ -1,5 +1,6 @@
 // A shard that breaks off, refuses, stalls or ends its backends: one error, and the rest goes on.
 
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeQuery } from '../../src/wire/query.ts';
 import { type ForwardedProxy, startForwardedProxy } from '../support/forwarded-proxy.ts';
@@ -160,6 +161,24 @@ describe('Connections that are broken off', () => {
     await client.rows('ROLLBACK');
     await recovered(`${ON[1]} SELECT 1`);
   });
+
+  it.each([
+    ['idle_in_transaction_session_timeout', '25P03'],
+    ['transaction_timeout', '25P04'],
+  ])(
+    'in a transaction that takes longer than its session has set tell that: %s',
+    async (name, code) => {
+      await client.rows(`SET ${name} = 100`);
+      await client.query('BEGIN');
+      await client.rows(`${ON[0]} SELECT count(*) FROM files`);
+      await setTimeout(400);
+      const late = await client.query(`${ON[0]} SELECT count(*) FROM files`);
+      expect(errorCode(late)).toBe(code);
+      expect(statusOf(late)).toBe('E');
+      expect(errorCode(await client.query('ROLLBACK'))).toBe('');
+      expect(await client.rows('SELECT count(*) FROM files')).toEqual([['0']]);
+    },
+  );
 
   it('by a FATAL of the server in a statement pass its error on and keep the session', async () => {
     for (const sql of [`${ON[1]} SELECT 'fatal', pg_sleep(600)`, "SELECT 'fatal', pg_sleep(600)"]) {
