@@ -1,6 +1,7 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
 import { wordsOf } from '../topology/calling-routines.ts';
+import { makingRoutines } from '../topology/making-routines.ts';
 import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
 import { settingRoutines } from '../topology/routine-settings.ts';
 import { rememberingRoutines, routinesInC, stateRoutines } from '../topology/routine-state.ts';
@@ -137,6 +138,8 @@ export function makeCatalog(
     settingRoutines: settingRoutines(leaving),
     stateRoutines: stateRoutines(leaving),
     rememberingRoutines: rememberingRoutines(routines),
+    makingRoutines: makingRoutines(routines),
+    textRoutines: new Set([...routineNames].filter((name) => reach.runningText.has(name))),
     timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),
     standIns: new Set(schema.standIns),

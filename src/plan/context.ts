@@ -62,6 +62,8 @@ export class PlanContext {
   namesHidden = false;
   /** Names of PostgreSQL's own may mean something else, in a statement on rows of shards. */
   meetsStandIns = false;
+  /** A routine is called that may make tables on the home shard. */
+  makesTables = false;
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */

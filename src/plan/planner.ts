@@ -238,8 +238,10 @@ function planSequence(
 }
 
 /** What was found out on the way and holds for the whole statement. */
-function withFindings(plan: Plan, context: PlanContext): Plan {
-  if (plan.op !== 'routed') return plan;
+function withFindings(found: Plan, context: PlanContext): Plan {
+  if (found.op !== 'routed') return found;
+  const makes = context.makesTables && found.route.kind === 'home' && found.merge === null;
+  const plan: RoutedPlan = makes ? { ...found, effect: 'ddl' } : found;
   const { configs } = context;
   const unknownTables = [...context.unknownTables];
   const releases = [...plan.releases, ...context.releases];

@@ -32,7 +32,7 @@ import {
 import { testsInsertion } from './insertion-test.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
-import { mayReadShardedByText } from './query-text.ts';
+import { mayReadShardedByText, mayTouchShardedByText } from './query-text.ts';
 import type { Scope } from './scope.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
@@ -231,9 +231,8 @@ export class Survey {
       this.context.configs.push(config);
       this.onlyOneShard('sequenceFunction');
     }
-    if (this.context.input.catalog.routineTouchesSharded(call.name)) {
-      throw new Refusal(refused('routine'));
-    }
+    const touches = this.context.input.catalog.routineTouchesSharded(call.name);
+    if (touches || mayTouchShardedByText(call, this.context)) throw new Refusal(refused('routine'));
     const lock = advisoryLockOf(call);
     if (lock !== null) this.advisoryLocks.add(lock);
     this.namesTemporary ||= isTemporary(call.schema);

@@ -180,6 +180,10 @@ export interface Catalog {
   readonly stateRoutines: StateRoutines;
   /** Routines that ask for the session's last id, in lower case. */
   readonly rememberingRoutines: ReadonlySet<string>;
+  /** Routines that may make tables, or change them, in lower case. */
+  readonly makingRoutines: ReadonlySet<string>;
+  /** Users' routines that may run a text that they are given, in lower case. */
+  readonly textRoutines: ReadonlySet<string>;
   readonly timeRoutines: TimeRoutines;
   /**
    * Of count, sum, min, max and avg those that functions of users' own are called, too: of some type they are

@@ -234,6 +234,8 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
     },
     stateRoutines: new Map(),
     rememberingRoutines: new Set(),
+    makingRoutines: new Set(),
+    textRoutines: new Set(),
     timeRoutines: { telling: new Set(['cutoff', 'late']), steady: new Set(['cutoff']) },
     ownAggregates: new Set(),
     standIns: new Set(['mine']),
