@@ -21,6 +21,9 @@ export const SQL_NESTING_MAX = 2_000;
 /** A cancel request that a server does not take within this many milliseconds is given up. */
 export const CANCEL_TIMEOUT_MS = 5_000;
 
+/** Behind a statement of a session that listens: a shard that could not be asked is asked again no sooner. */
+export const LISTEN_RETRY_MS = 10_000;
+
 /** A shard that could not be reached is tried again after this time, then after twice as long, … */
 export const SHARD_RETRY_MS = 200;
 

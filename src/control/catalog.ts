@@ -4,7 +4,12 @@ import { wordsOf } from '../topology/calling-routines.ts';
 import { makingRoutines } from '../topology/making-routines.ts';
 import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
 import { settingRoutines } from '../topology/routine-settings.ts';
-import { rememberingRoutines, routinesInC, stateRoutines } from '../topology/routine-state.ts';
+import {
+  notifies,
+  rememberingRoutines,
+  routinesInC,
+  stateRoutines,
+} from '../topology/routine-state.ts';
 import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
@@ -140,6 +145,7 @@ export function makeCatalog(
     rememberingRoutines: rememberingRoutines(routines),
     makingRoutines: makingRoutines(routines),
     textRoutines: new Set([...routineNames].filter((name) => reach.runningText.has(name))),
+    notifiesOnRows: routines.some(notifies),
     timeRoutines: timeRoutines(routines),
     ownAggregates: new Set(schema.ownAggregates),
     standIns: new Set(schema.standIns),

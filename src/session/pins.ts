@@ -31,6 +31,8 @@ export class Pins {
   #pins = new Map<number, Pin>();
   #doubted = new Set<PinReason>();
   #cluster: Cluster;
+  /** What the session listens to may have changed. */
+  #hearing = false;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -61,6 +63,7 @@ export class Pins {
   add(connection: ServerConnection, reasons: readonly PinReason[], owner: ConnectionOwner): void {
     const pin = this.#pins.get(connection.shard.id) ?? { connection, reasons: new Set() };
     for (const reason of reasons) pin.reasons.add(reason);
+    this.#hearing ||= reasons.includes('listen');
     this.#pins.set(connection.shard.id, pin);
     connection.owner = owner;
   }
@@ -81,6 +84,14 @@ export class Pins {
   /** What was the reason of a pin may be no more: `settle` asks the servers. */
   doubt(reasons: readonly PinReason[]): void {
     for (const reason of reasons) this.#doubted.add(reason);
+    this.#hearing ||= reasons.includes('listen');
+  }
+
+  /** Whether what the session listens to may have changed since this was asked. */
+  takeHearing(): boolean {
+    const hearing = this.#hearing;
+    this.#hearing = false;
+    return hearing;
   }
 
   /** A transaction was rolled back, and any of them with it. */
@@ -125,6 +136,7 @@ export class Pins {
 
   /** DISCARD ALL: the servers forget the session's state and the connections become free. */
   async discardAll(): Promise<void> {
+    this.#hearing = true;
     for (const connection of this.connections()) {
       await this.#free(connection);
     }

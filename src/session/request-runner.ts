@@ -15,6 +15,7 @@ import type { RunnerDependencies } from './execution.ts';
 import { callFunction } from './function-call.ts';
 import { handPlan } from './hand.ts';
 import { lookForHidden } from './hidden-tables.ts';
+import { Listening } from './listening.ts';
 import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { StatementValues } from './prepared.ts';
 import { Runner } from './runner.ts';
@@ -35,6 +36,7 @@ export class RequestRunner {
   #d: RunnerDependencies;
   #runner: Runner;
   #batchRunner: BatchRunner;
+  #listening = new Listening();
 
   constructor(dependencies: RunnerDependencies) {
     this.#d = dependencies;
@@ -138,7 +140,9 @@ export class RequestRunner {
       this.#d.context.counters.transactions += 1;
       await state.endTransaction(transaction.state === 'failed' ? 'rollback' : 'commit');
     }
-    if (state.transaction === null) await state.pins.settle();
+    if (state.transaction !== null) return;
+    await this.#listening.settle(state, this.#d.context, this.#d.owner);
+    await state.pins.settle();
   }
 
   /** Tells the client, unless it knows, and puts an open transaction into the failed state. */

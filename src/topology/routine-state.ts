@@ -28,6 +28,10 @@ const SIGNS: readonly (readonly [LeftState, RegExp])[] = [
   ['session state', /\bsetseed\b/],
 ];
 
+/** It may send notifications. */
+export const notifies = ({ body }: UsedRoutine): boolean =>
+  /\b(?:pg_)?notify\b/i.test(withoutComments(body));
+
 /** What functions of PostgreSQL's own extensions do, whose bodies nobody reads, as a body that does such. */
 const IN_C: ReadonlyMap<string, string> = new Map([
   ['set_limit', 'SET pg_trgm.similarity_threshold'],

@@ -184,6 +184,8 @@ export interface Catalog {
   readonly makingRoutines: ReadonlySet<string>;
   /** Users' routines that may run a text that they are given, in lower case. */
   readonly textRoutines: ReadonlySet<string>;
+  /** A user's routine notifies, on the server of the rows that it is run for. */
+  readonly notifiesOnRows: boolean;
   readonly timeRoutines: TimeRoutines;
   /**
    * Of count, sum, min, max and avg those that functions of users' own are called, too: of some type they are

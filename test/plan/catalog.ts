@@ -236,6 +236,7 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
     rememberingRoutines: new Set(),
     makingRoutines: new Set(),
     textRoutines: new Set(),
+    notifiesOnRows: false,
     timeRoutines: { telling: new Set(['cutoff', 'late']), steady: new Set(['cutoff']) },
     ownAggregates: new Set(),
     standIns: new Set(['mine']),

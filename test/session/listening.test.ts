@@ -1,0 +1,81 @@
+// Listening: who listens hears what triggers and functions notify on the rows of any shard, once.
+
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { connect } from '../parity/answer.ts';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+
+let proxy: TestProxy;
+let client: pg.Client;
+const KEYS = [1, 2, 3, 4, 5, 6, 7];
+
+beforeAll(async () => {
+  proxy = await startTestProxy({ shards: 3 });
+});
+
+afterAll(() => proxy.close());
+
+beforeEach(async () => {
+  client = await connect(proxy.login);
+  await client.query(`DROP TABLE IF EXISTS files; DROP FUNCTION IF EXISTS tell`);
+  await client.query('CREATE TABLE files (user_id int PRIMARY KEY, name text)');
+  await client.query(`INSERT INTO files SELECT unnest('{${KEYS}}'::int[])`);
+  await client.query(`CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_notify('news', TG_TABLE_NAME || ' ' || to_jsonb(NEW)::text); RETURN NULL; END $$`);
+  await client.query(
+    'CREATE TRIGGER told AFTER UPDATE ON files FOR EACH ROW EXECUTE FUNCTION tell()',
+  );
+  return () => client.end();
+});
+
+/** What another session hears of `act` on the channel "news", and behind it of a NOTIFY on the channel "end". */
+async function heardOf(
+  act: () => Promise<unknown>,
+  listen: readonly string[] = ['LISTEN news'],
+): Promise<readonly string[]> {
+  const listener = await connect(proxy.login);
+  const heard: string[] = [];
+  listener.on('notification', ({ payload }) => heard.push(payload ?? ''));
+  for (const sql of listen) await listener.query(sql);
+  await act();
+  // Each shard tells its own at the end of a statement there.
+  for (let i = 0; i < 3; i++) await listener.query(`/* drive.shard=${i} */ SELECT`);
+  await listener.end();
+  return heard.toSorted();
+}
+
+const updateEach = async () => {
+  for (const key of KEYS) await client.query(`UPDATE files SET name = 'x' WHERE user_id = ${key}`);
+};
+
+const ALL = KEYS.map((key) => `files {"name": "x", "user_id": ${key}}`);
+
+it('hears of the rows of every shard, and of NOTIFY, once', async () => {
+  expect(await heardOf(updateEach)).toEqual(ALL);
+  expect(await heardOf(() => client.query("NOTIFY news, 'n'"))).toEqual(['n']);
+  expect(await heardOf(() => client.query("SELECT pg_notify('news', 'f')"))).toEqual(['f']);
+});
+
+it('hears by LISTEN in a transaction from its COMMIT on, and nothing where it is rolled back', async () => {
+  expect(await heardOf(updateEach, ['BEGIN', 'LISTEN news', 'COMMIT'])).toEqual(ALL);
+  expect(await heardOf(updateEach, ['BEGIN', 'LISTEN news', 'ROLLBACK'])).toEqual([]);
+});
+
+it.each([['UNLISTEN news'], ['UNLISTEN *'], ['DISCARD ALL']])(
+  'hears nothing more behind %s',
+  async (sql) => {
+    expect(await heardOf(updateEach, ['LISTEN news', sql])).toEqual([]);
+    expect(await heardOf(updateEach, ['LISTEN news', sql, 'LISTEN news'])).toEqual(ALL);
+    expect(await heardOf(updateEach, ['LISTEN other', 'LISTEN news', 'UNLISTEN other'])).toEqual(
+      ALL,
+    );
+  },
+);
+
+it('leaves nothing of it with the connections', async () => {
+  await heardOf(updateEach);
+  for (let i = 0; i < 3; i++) {
+    const { rows } = await client.query(`/* drive.shard=${i} */ SELECT pg_listening_channels()`);
+    expect(rows).toEqual([]);
+  }
+});
