@@ -39,7 +39,7 @@ import {
 } from './copy-errors.ts';
 import { CopyInShard, type CopyInShardEvents } from './copy-in-shard.ts';
 import { carryingOf } from './copy-oids.ts';
-import { SkippedRows } from './copy-skipped.ts';
+import { hear, hush, isHushed, SkippedRows } from './copy-skipped.ts';
 import type { Transaction } from './transaction.ts';
 
 export interface CopyInRequest {
@@ -71,6 +71,7 @@ export async function openCopyIn(request: CopyInRequest): Promise<CopyIn> {
     transaction.beginsToWrite();
     const carrying = await carryingOf(connection, merge.rows);
     if (carrying !== null && merge.key === null) throw namesTypes(merge.table);
+    if (merge.key !== null && merge.key.rejectLimit !== null) await copy.hear(connection);
     copy.start(shard, connection, carrying);
   }
   await copy.opened();
@@ -88,9 +89,17 @@ export class CopyIn implements CopySink, CopyInShardEvents {
   #lineEnd: CopySplitter['lineEnd'] = 'unknown';
   #unreadable = 0;
   #skipped = new SkippedRows();
+  /** What else would keep its notices to itself, and its level. */
+  #hushed = new Map<ServerConnection, string>();
 
   constructor(request: CopyInRequest) {
     this.#request = request;
+  }
+
+  /** Each server tells how many rows it has skipped, of which there may be so many over all. */
+  async hear(connection: ServerConnection): Promise<void> {
+    const level = await hear(connection);
+    if (level !== null) this.#hushed.set(connection, level);
   }
 
   start(shard: number, connection: ServerConnection, carrying: CarryingColumns): void {
@@ -155,7 +164,9 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     const error = this.#firstError();
     if (error !== null) throw error;
     this.#checkRejected();
-    if (this.#request.merge.key?.isSilent !== true) this.#skipped.tell(this.#request.notice);
+    for (const [connection, level] of this.#hushed) await hush(connection, level);
+    const isSilent = this.#request.merge.key?.isSilent === true || this.#hushed.size > 0;
+    if (!isSilent) this.#skipped.tell(this.#request.notice);
     const rows = new Map(
       this.#shards.map(({ connection, tag }) => [
         connection.shard.id,
@@ -288,6 +299,7 @@ export class CopyIn implements CopySink, CopyInShardEvents {
     // Of copies, which all take the same rows, one speaks for all.
     if (this.#request.merge.key === null && shard !== this.#shards[0]) return;
     if (this.#skipped.take(fields)) return;
+    if (this.#hushed.has(shard.connection) && isHushed(fields)) return;
     this.#request.notice(this.#translated(shard, fields));
   }
 

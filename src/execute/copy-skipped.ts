@@ -1,5 +1,8 @@
 // SkippedRows: what servers say at the end of COPY … ON_ERROR ignore, as one notice.
 
+import { quoteLiteral } from '../base/quote.ts';
+import { query } from '../pool/query.ts';
+import type { ServerConnection } from '../pool/server-connection.ts';
 import type { ErrorFields } from '../wire/error-response.ts';
 
 /** "due to data type incompatibility"; the reason is the server's to word. */
@@ -32,3 +35,25 @@ export class SkippedRows {
     notice({ ...this.#notice, message, all });
   }
 }
+
+/** Levels at which a server keeps its notices to itself. */
+const QUIET: ReadonlySet<string> = new Set(['warning', 'error']);
+
+/** Has the server send notices until `hush`, or the end of the transaction; null where it does already. */
+export async function hear(connection: ServerConnection): Promise<string | null> {
+  const { rows } = await query(
+    connection,
+    "SELECT pg_catalog.current_setting('client_min_messages')",
+  );
+  const level = rows[0]![0]!;
+  if (!QUIET.has(level)) return null;
+  await query(connection, 'SET LOCAL client_min_messages = notice');
+  return level;
+}
+
+export async function hush(connection: ServerConnection, level: string): Promise<void> {
+  await query(connection, `SET LOCAL client_min_messages = ${quoteLiteral(level)}`);
+}
+
+/** What a server that has been told to `hear` sends and would not have. */
+export const isHushed = ({ severity }: ErrorFields): boolean => severity === 'NOTICE';

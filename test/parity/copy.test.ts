@@ -96,6 +96,20 @@ describe('REJECT_LIMIT counts over all shards', () => {
     }
   });
 
+  test('where notices are not sent', async () => {
+    for (const level of ['warning', 'error']) {
+      for (const client of [plain, proxy]) {
+        await client.rows('DELETE FROM copied');
+        await client.rows(`SET client_min_messages = ${level}`);
+      }
+      await expectLimited('', [1, 2, 3]);
+      for (const client of [plain, proxy]) await client.rows('DELETE FROM copied');
+      await expectLimited('', [1, 2, 3, 4]);
+      expect(await proxy.rows('SHOW client_min_messages')).toEqual([[level]]);
+      for (const client of [plain, proxy]) await client.rows('RESET client_min_messages');
+    }
+  });
+
   async function expectLimited(silent: string, bad: readonly number[]): Promise<void> {
     const sql = `COPY copied (user_id, id, name, note) FROM STDIN (ON_ERROR ignore, REJECT_LIMIT 3${silent})`;
     const data = [Buffer.from(rowsWith(bad))];
