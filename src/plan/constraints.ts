@@ -1,7 +1,7 @@
 // Constraints that no single shard can keep for all: uniqueness and foreign keys without the key.
 
 import type { DdlFacts, ForeignKey, UniqueRule } from '../sql/ddl.ts';
-import type { Column } from '../topology/table.ts';
+import type { Column, TableKind } from '../topology/table.ts';
 import { TYPE } from '../value/type-oid.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { refused, severalShards } from './unsupported.ts';
@@ -47,18 +47,22 @@ function checkForeignKey(foreign: ForeignKey, key: string, context: PlanContext)
   // A table that is not known may be the new one itself.
   const kind = target?.kind ?? 'sharded';
   if (kind === 'reference') return;
-  if (kind !== 'sharded') throw new Refusal(refused('foreignKeyHome'));
+  if (kind !== 'sharded') throw refersHome(foreign);
   const at = foreign.columns.indexOf(key);
   const targetKey = target?.keyColumn ?? key;
   const matches = foreign.referenced.length === 0 || foreign.referenced[at] === targetKey;
   if (at < 0 || !matches) throw new Refusal(refused('foreignKey'));
 }
 
+const refersHome = ({ table }: ForeignKey): Refusal =>
+  new Refusal({ ...refused('foreignKeyHome'), detail: `"${table.name}" is on shard 0 only.` });
+
 /** Throws Refusal where a home or reference table would refer to rows of other shards. */
-export function checkUnsharded(ddl: DdlFacts, context: PlanContext): void {
-  for (const { table } of ddl.foreignKeys) {
-    const kind = context.table(table)?.kind;
-    if (kind === 'sharded' || kind === 'shardedView') throw new Refusal(refused('foreignKey'));
+export function checkUnsharded(ddl: DdlFacts, kind: TableKind, context: PlanContext): void {
+  for (const foreign of ddl.foreignKeys) {
+    const target = context.table(foreign.table)?.kind;
+    if (target === 'sharded' || target === 'shardedView') throw new Refusal(refused('foreignKey'));
+    if (target === 'home' && kind === 'reference') throw refersHome(foreign);
   }
 }
 

@@ -198,20 +198,20 @@ function planAlterTable(
   const table = target === undefined ? null : context.table(target);
   if (table === null) return null;
   const { ddl } = statement;
+  const isUnlinked = (each: RelationName) =>
+    !ddl.foreignKeys.some(({ table: to }) => same(to, each));
   let creates: readonly NewTable[];
   try {
     checkFamily(table, ddl, context);
     creates = checkRenamed(table, ddl, context);
     if (isAtHome(table)) {
-      checkUnsharded(ddl, context);
-      const places = placesOf(
-        mentioned.filter((each) => !ddl.foreignKeys.some(({ table: to }) => same(to, each))),
-        context,
-      );
+      checkUnsharded(ddl, 'home', context);
+      const places = placesOf(mentioned.filter(isUnlinked), context);
       return isSpread(places) ? refusedFor(traits.verb, 'mixedDdl') : traits;
     }
     const others = mentioned.filter((each) => !ddl.attached.some((to) => same(to, each)));
-    if (placesOf(others, context).home) return refusedFor(traits.verb, 'mixedDdl');
+    const isMixed = placesOf(others.filter(isUnlinked), context).home;
+    if (isMixed) return refusedFor(traits.verb, 'mixedDdl');
     checkTimeWords(ddl, table);
     if (table.kind === 'sharded') checkSharded(ddl, table, context);
     else checkReference(table, statement, context);
@@ -232,7 +232,7 @@ function planAlterTable(
 
 /** Columns of a reference table must be filled alike on every shard. */
 function checkReference(table: Table, { ddl }: UtilityStatement, context: PlanContext): void {
-  checkUnsharded(ddl, context);
+  checkUnsharded(ddl, table.kind, context);
   if (table.kind === 'reference' && ddl.columns.some((column) => column.computed)) {
     throw new Refusal(refused('referenceColumn'));
   }
@@ -368,7 +368,7 @@ export function planNewTable(
     const byColumns = catalog.newTable(schema, relation.name, columns);
     const { kind, keyColumn } = ruleByParents(ddl.parents, context) ?? byColumns;
     if (kind === 'sharded') checkSharded(ddl, { keyColumn, columns: [] }, context);
-    else checkUnsharded(ddl, context);
+    else checkUnsharded(ddl, kind, context);
     if (kind === 'home') return traits;
     checkTimeWords(ddl, { columns: [] });
     if (placesOf(statement.mentions, context).home) throw new Refusal(refused('mixedDdl'));

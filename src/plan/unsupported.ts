@@ -297,8 +297,8 @@ export const REFUSED = {
     hint: 'Put the sharding key into the foreign key, paired with the key of the table it refers to.',
   },
   foreignKeyHome: {
-    what: 'a foreign key from a sharded table to a home table',
-    hint: "Make it a reference table: SELECT create_reference_table('t').",
+    what: 'a foreign key from a sharded or reference table to a home table',
+    hint: "Make it a reference table: SELECT create_reference_table('t'), or in the configuration before the first migration, which may also keep the other table at home: sharding.tables.",
   },
   sequenceCycle: {
     what: 'CREATE SEQUENCE … CYCLE',
