@@ -70,6 +70,8 @@ export interface Receiver {
 export interface ConnectionOwner {
   /** NotificationResponse or NoticeResponse that came with no request under way. */
   asynchronousMessage(bytes: Buffer): void;
+  /** It is gone, and what was under way has been told. */
+  connectionLost?(error: SqlError): void;
 }
 
 const NOBODY: Receiver = {

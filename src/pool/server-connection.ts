@@ -389,12 +389,12 @@ export class ServerConnection {
     this.#closed = true;
     if (!this.#socket.writableEnded) this.#socket.destroy();
     const error = this.#fatal ?? connectionLost(this.shard, reason);
-    const owed = this.#owed;
-    this.#owed = [];
+    const owed = this.#owed.splice(0);
     if (owed[0] !== undefined) owed[0].torn = !this.#reader.complete;
     // First the pool: who is told of the loss may ask it for another connection at once.
     this.onClosed?.();
     // An error that has rejected a request was passed on to nobody.
     for (const request of owed) request.receiver.lost(error, request.failed && !request.rejected);
+    this.owner?.connectionLost?.(error);
   }
 }

@@ -47,6 +47,12 @@ export class Pins {
     return false;
   }
 
+  /** A connection that had it is gone, and it with it. */
+  hasLost(reason: PinReason): boolean {
+    const isLost = ({ connection, reasons }: Pin) => connection.closed && reasons.has(reason);
+    return [...this.#pins.values()].some(isLost);
+  }
+
   /** The open pinned connection of the shard, or null. */
   connection(shard: number): ServerConnection | null {
     const pin = this.#pins.get(shard);

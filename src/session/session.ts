@@ -96,15 +96,8 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     this.#end = new SessionEnd(own, state, relay, this.#lane, inbox);
     this.#end.onCancelled = () => this.#goOn();
     const copiesIn = () => this.laneCopiesIn();
-    this.#runner = new RequestRunner({
-      context: own,
-      state,
-      client,
-      relay,
-      inbox,
-      copiesIn,
-      owner: this,
-    });
+    const running = { context: own, state, client, relay, inbox, copiesIn, owner: this };
+    this.#runner = new RequestRunner(running);
     this.#intake = new Intake(own, state, this.#runner, {
       ship: (shipment) => this.#ship(shipment),
       takes: (command) => this.#commands.takes(command),
@@ -215,6 +208,11 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
 
   asynchronousMessage(bytes: Buffer): void {
     this.#client.write(bytes);
+  }
+
+  connectionLost(error: SqlError): void {
+    // Who listens would never know what it has missed: as on one server, it is told by its end.
+    if (this.state.pins.hasLost('listen')) this.#fatal(error);
   }
 
   // From the client.

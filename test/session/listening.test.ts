@@ -72,6 +72,20 @@ it.each([['UNLISTEN news'], ['UNLISTEN *'], ['DISCARD ALL']])(
   },
 );
 
+it.each([0, 1, 2])(
+  'ends with the connection by which it hears shard %i, as it would miss what comes',
+  async (shard) => {
+    const direct = await connect(proxy.shards[shard]!);
+    const listener = await connect(proxy.login);
+    const ended = new Promise((resolve) => listener.on('error', resolve));
+    await listener.query('LISTEN news');
+    await direct.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND query ~ 'LISTEN|pg_listening' AND pid <> pg_backend_pid()`);
+    expect(await ended).toMatchObject({ severity: 'FATAL', code: '08006' });
+    await direct.end();
+  },
+);
+
 it('leaves nothing of it with the connections', async () => {
   await heardOf(updateEach);
   for (let i = 0; i < 3; i++) {
