@@ -79,7 +79,7 @@ export async function runInTransaction(
   if (await isFilledApart(home, merge.alters)) throw new SqlError(refused('referenceColumn'));
   const after = await sequencesOf(home);
   const alike = await madeAlike(done[1], before, after);
-  const narrow = [...after.narrow].filter((name) => !before.narrow.has(name));
+  const narrow = after.narrow.filter((name) => isNew(name, before, after));
   const ofOneShard = await sequencesOfOneShard(home, merge.creates);
   const spread = [...narrow, ...alike].filter((name) => !ofOneShard.has(name));
   const numbering = await numberedAnew(home, spread, merge.alters);
@@ -155,21 +155,31 @@ async function attempt(
 }
 
 interface Sequences {
-  readonly narrow: ReadonlySet<string>;
+  readonly narrow: readonly string[];
   /** Those that count in steps of 1024 or a multiple, with where they start. */
   readonly wide: ReadonlyMap<string, string>;
+  /** Of all, by name: names change, with those of schemas, too. */
+  readonly oids: ReadonlyMap<string, string>;
+  readonly known: ReadonlySet<string>;
 }
 
 async function sequencesOf(connection: ServerConnection): Promise<Sequences> {
   const { rows } = await query(
     connection,
-    'SELECT narrow_sequences, NULL FROM drive.narrow_sequences() UNION ALL SELECT named, start FROM drive.wide_sequences()',
+    `SELECT name, start, pg_catalog.to_regclass(name)::pg_catalog.oid FROM (
+      SELECT name, NULL AS start FROM drive.narrow_sequences() AS name
+      UNION ALL SELECT named, start FROM drive.wide_sequences()) AS each`,
   );
   return {
-    narrow: new Set(rows.flatMap(([name, start]) => (start === null ? [name!] : []))),
+    narrow: rows.flatMap(([name, start]) => (start === null ? [name!] : [])),
     wide: new Map(rows.flatMap(([name, start]) => (start == null ? [] : [[name!, start]]))),
+    oids: new Map(rows.map(([name, , oid]) => [name!, oid!])),
+    known: new Set(rows.map(([, , oid]) => oid!)),
   };
 }
+
+const isNew = (name: string, before: Sequences, after: Sequences): boolean =>
+  !before.known.has(after.oids.get(name)!);
 
 /** New ones that have wide steps by their own definition: the same START on every shard. */
 async function madeAlike(
@@ -177,7 +187,7 @@ async function madeAlike(
   before: Sequences,
   after: Sequences,
 ): Promise<readonly string[]> {
-  const made = [...after.wide].filter(([name]) => !before.wide.has(name));
+  const made = [...after.wide].filter(([name]) => isNew(name, before, after));
   if (made.length === 0 || other === undefined) return [];
   const there = (await sequencesOf(other)).wide;
   return made.flatMap(([name, start]) => (there.get(name) === start ? [name] : []));

@@ -150,3 +150,23 @@ describe('A sequence of the home shard alone', () => {
     expect((await all()).at(-1)).toEqual(['job_id_seq', '1', '2', 't']);
   });
 });
+
+it('counts as before when it, or its schema, has got another name', async () => {
+  const sharded = 'CREATE TABLE parts.many (id serial, user_id int)';
+  const others = ['home', 'copied'].map((name) => `CREATE TABLE parts.${name} (id serial, x int)`);
+  for (const sql of ['CREATE SCHEMA parts', sharded, ...others]) await client.rows(sql);
+  await client.rows(`SELECT create_reference_table('parts.copied')`);
+  for (const name of ['home', 'copied'])
+    await client.rows(`INSERT INTO parts.${name} (x) VALUES (1)`);
+  await client.rows('ALTER SCHEMA parts RENAME TO pieces');
+  await client.rows('ALTER SEQUENCE pieces.copied_id_seq RENAME TO copied_ids');
+  await client.rows('ALTER SEQUENCE pieces.many_id_seq RENAME TO many_ids');
+  for (const name of ['home', 'copied']) {
+    expect(await client.rows(`INSERT INTO pieces.${name} (x) VALUES (2) RETURNING id`)).toEqual([
+      ['2'],
+    ]);
+  }
+  expect(await definition('pieces.many_ids')).toEqual(['1', '1']);
+  await client.rows('INSERT INTO pieces.many (user_id) SELECT generate_series(1, 20)');
+  expect(await client.rows('SELECT count(DISTINCT id) FROM pieces.many')).toEqual([['20']]);
+});
