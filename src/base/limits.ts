@@ -210,6 +210,12 @@ export const ERROR_CODES_COUNTED_MAX = 300;
 /** How often sessions are looked at for timeouts: their precision, at a cost nobody notices. */
 export const SESSION_WATCH_MS = 100;
 
+/**
+ * A server of a transaction that has nothing to do while another is at work hears a Sync so often: below
+ * any idle_in_transaction_session_timeout that somebody sets, and next to no work.
+ */
+export const KEEP_AWAKE_MS = 500;
+
 /** Plans and statements that SHOW PLANS and SHOW PREPARED list; a console is read by people. */
 export const CONSOLE_ROWS_MAX = 10_000;
 

@@ -1,8 +1,8 @@
-// Idle check: asks a server connection that has been idle for long whether the server is still there.
+// Idle check: asks a server that has not been heard of for long whether it is there, and tells one that it is wanted.
 
 import { IDLE_CHECKS_MAX } from '../base/limits.ts';
 import { SYNC } from '../wire/extended.ts';
-import { ServerRequest } from './request.ts';
+import { type Receiver, ServerRequest } from './request.ts';
 import type { ServerConnection } from './server-connection.ts';
 
 /**
@@ -43,3 +43,18 @@ export function answers(
     connection.send(SYNC, new ServerRequest(receiver, false));
   });
 }
+
+/** The server takes a connection that has nothing to do for one whose client is silent, and may end it. */
+export function keepAwake(connection: ServerConnection, idleMs: number): void {
+  if (connection.closed || connection.owedCount > 0) return;
+  if (performance.now() - connection.headSinceMs < idleMs) return;
+  connection.send(SYNC, new ServerRequest(SILENT, false));
+}
+
+const SILENT: Receiver = {
+  relay: () => true,
+  copyInStarted: () => undefined,
+  frame: () => undefined,
+  finished: () => undefined,
+  lost: () => undefined,
+};

@@ -1,8 +1,11 @@
 // Timeouts: ends statements and sessions that take longer than the operator allows.
 
 import { SqlError } from '../base/errors.ts';
+import { KEEP_AWAKE_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
+import { keepAwake } from '../pool/idle-check.ts';
 import type { Session } from './session.ts';
+import type { SessionState } from './state.ts';
 
 /** In milliseconds; 0: never. */
 export interface Timeouts {
@@ -21,10 +24,18 @@ export function enforceTimeouts(session: Session, timeouts: Timeouts, nowMs: num
   const tookMs = nowMs - session.sinceMs;
   if (phase === 'closed') return;
   if (phase !== 'ready') {
+    awaken(session.state);
     if (exceeds(tookMs, statementTimeoutMs)) session.cancelLate(statementTimedOut());
   } else if (session.state.transaction !== null) {
     if (exceeds(tookMs, idleInTransactionTimeoutMs)) session.terminate(idleInTransaction());
   } else if (exceeds(tookMs, idleTimeoutMs)) session.terminate(idleSession());
+}
+
+/** Servers that have nothing to do while another runs the client's statement must not take it for idle. */
+function awaken({ transaction }: SessionState): void {
+  if (transaction === null || transaction.state !== 'open') return;
+  for (const each of transaction.participants.values()) keepAwake(each, KEEP_AWAKE_MS);
+  if (transaction.apart !== null) keepAwake(transaction.apart, KEEP_AWAKE_MS);
 }
 
 function exceeds(tookMs: number, timeoutMs: number): boolean {

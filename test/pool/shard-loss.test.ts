@@ -180,6 +180,15 @@ describe('Connections that are broken off', () => {
     },
   );
 
+  it('are not, where a server is idle because another runs the transaction’s statement', async () => {
+    await client.rows('SET idle_in_transaction_session_timeout = 1000');
+    await client.query('BEGIN');
+    for (const by of ON) await client.rows(`${by} SELECT count(*) FROM files`);
+    for (const by of ON) await client.rows(`${by} SELECT pg_sleep(1.5)`);
+    for (const by of ON) await client.rows(`${by} SELECT count(*) FROM files`);
+    expect(errorCode(await client.query('COMMIT'))).toBe('');
+  });
+
   it('by a FATAL of the server in a statement pass its error on and keep the session', async () => {
     for (const sql of [`${ON[1]} SELECT 'fatal', pg_sleep(600)`, "SELECT 'fatal', pg_sleep(600)"]) {
       client.send(encodeQuery(sql));
