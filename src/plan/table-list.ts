@@ -27,11 +27,13 @@ export function withoutHomeTables(
   const first = listStart(statement, tokens);
   if (first === null) return null;
   const items = itemsFrom(tokens, first);
-  const { relations } = statement;
-  if (items.length !== relations.length) return null;
-  if (items.some(({ name }, i) => name !== relations[i]!.name)) return null;
-  const kept = items.filter((_, i) => {
-    const table = context.table(relations[i]!);
+  // What DROP names has each step of its path among the relations.
+  const isPath = statement.node === 'DropStmt';
+  const named = items.flatMap(({ path }) => (isPath ? path : path.slice(-1)));
+  if (named.join('\0') !== statement.relations.map(({ name }) => name).join('\0')) return null;
+  const kept = items.filter(({ path }) => {
+    const [name, schema = null] = [...path].reverse() as [string, string?];
+    const table = context.table({ catalog: null, schema, name });
     return table !== null && !isAtHome(table);
   });
   const texts = kept.map(({ start, end }) => sql.slice(start, end));
@@ -58,8 +60,8 @@ const isWord = ({ kind, text }: Token, words: RegExp): boolean =>
   kind === 'word' && words.test(text);
 
 interface Item {
-  /** Without its schema. */
-  readonly name: string;
+  /** Its name, behind that of its schema and database if these are given. */
+  readonly path: readonly string[];
   readonly start: number;
   readonly end: number;
 }
@@ -73,12 +75,13 @@ function itemsFrom(tokens: readonly Token[], first: number): Item[] {
     if (tokens[at]?.text === 'only' && tokens[at]!.kind === 'word') at += 1;
     const hasBracket = tokens[at]?.text === '(';
     if (hasBracket) at += 1;
+    const from = at;
     while (tokens[at + 1]?.text === '.') at += 2;
-    const named = tokens[at];
-    if (named === undefined || !isName(named)) return [];
+    const path = tokens.slice(from, at + 1).filter((_, i) => i % 2 === 0);
+    if (path.length === 0 || !path.every(isName)) return [];
     if (hasBracket && tokens[at + 1]?.text !== ')') return [];
     if (hasBracket || tokens[at + 1]?.text === '*') at += 1;
-    items.push({ name: nameOf(named), start, end: tokens[at]!.end });
+    items.push({ path: path.map(nameOf), start, end: tokens[at]!.end });
     if (tokens[at + 1]?.text !== ',') return items;
     at += 2;
   }

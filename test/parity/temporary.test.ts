@@ -72,3 +72,23 @@ test('is refused in what writes by itself, and so is a type of a home table on e
     });
   }
 });
+
+test('lists of tables with their schemas are told apart', async () => {
+  for (const sql of [
+    'CREATE SCHEMA app',
+    'CREATE TABLE app.spread (user_id int8)',
+    'CREATE TABLE app.alone (id int4)',
+    'CREATE TABLE alone (id int4)',
+    'CREATE VIEW app.seen AS SELECT * FROM app.alone',
+    'CREATE VIEW seen AS SELECT * FROM app.spread',
+    'TRUNCATE app.spread, app.alone',
+    'DROP VIEW IF EXISTS app.seen, seen, app.missing',
+    'DROP TABLE alone, app.spread, public.missing',
+    'DROP TABLE public.alone, app.spread, app.alone',
+    'SELECT * FROM app.spread',
+    'SELECT * FROM app.alone',
+    'DROP SCHEMA app',
+  ]) {
+    expect(await ask(proxy, sql), sql).toEqual(await ask(plain, sql));
+  }
+});
