@@ -298,7 +298,7 @@ export const REFUSED = {
   },
   foreignKeyHome: {
     what: 'a foreign key from a sharded or reference table to a home table',
-    hint: "Make it a reference table: SELECT create_reference_table('t'), or in the configuration before the first migration, which may also keep the other table at home: sharding.tables.",
+    hint: "Make it a reference table: SELECT create_reference_table('t'). Or, where the sharding key refers to it, shard it by what it refers to: SELECT create_distributed_table('t', 'id'). Before a migration the configuration can say so, or keep the other table at home: sharding.tables.",
   },
   sequenceCycle: {
     what: 'CREATE SEQUENCE … CYCLE',
