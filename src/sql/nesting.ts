@@ -9,6 +9,9 @@ const OPERATOR_WORDS = new Set(
 /** Words whose left side is a level of its own, however many commas and ANDs are between. */
 const CHAIN_WORDS = new Set(['join', 'union', 'intersect', 'except']);
 
+/** Words that stand between the parts of a CASE, side by side. */
+const BRANCH_WORDS = new Set(['when', 'then', 'else']);
+
 interface Open {
   readonly closedBy: string;
   /** The depth of its elements, each of which may go deeper by its own operators. */
@@ -30,6 +33,7 @@ export function nestingOf(tokens: readonly Token[]): number {
       if (OPERATOR_WORDS.has(text)) depth++;
       else if (CHAIN_WORDS.has(text)) depth = ++top.base;
       else if (text === 'and' || text === 'or') depth = top.base;
+      else if (top.closedBy === 'end' && BRANCH_WORDS.has(text)) depth = top.base;
       else if (text === 'case') open.push({ closedBy: 'end', base: ++depth });
     } else if (kind === 'mark') {
       if (text === '(') open.push({ closedBy: ')', base: ++depth });

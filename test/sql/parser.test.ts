@@ -63,10 +63,12 @@ describe('parseSql', () => {
     expect(parseSql('select 1')?.statements).toHaveLength(1);
   });
 
-  it('parses wide text: long lists, many conditions, many rows', () => {
+  it('parses wide text: long lists, many conditions, many branches, many rows', () => {
     const list = Array.from({ length: 20_000 }, (_, i) => i).join(', ');
     expect(parseSql(`select * from t where a in (${list})`)).not.toBeNull();
     expect(parseSql(`select 1 where a = 1 ${'or a = 1 '.repeat(5_000)}`)).not.toBeNull();
+    const branches = 'when a = 1 then b + 1 '.repeat(5_000);
+    expect(parseSql(`select case ${branches} else -a end`)).not.toBeNull();
     expect(
       parseSql(`insert into t values ${'(1, -2, 3 + 4), '.repeat(5_000)}(1, 2, 3)`),
     ).not.toBeNull();
