@@ -166,9 +166,12 @@ interface Sequences {
 async function sequencesOf(connection: ServerConnection): Promise<Sequences> {
   const { rows } = await query(
     connection,
-    `SELECT name, start, pg_catalog.to_regclass(name)::pg_catalog.oid FROM (
-      SELECT name, NULL AS start FROM drive.narrow_sequences() AS name
-      UNION ALL SELECT named, start FROM drive.wide_sequences()) AS each`,
+    // Whoever changes the schema may have no right to that of another sequence, so no name is looked up.
+    `SELECT each.name, each.start, c.oid FROM (
+        SELECT name, NULL AS start FROM drive.narrow_sequences() AS name
+        UNION ALL SELECT named, start FROM drive.wide_sequences()) AS each
+      JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+        ON c.relkind = 'S' AND pg_catalog.format('%I.%I', n.nspname, c.relname) = each.name`,
   );
   return {
     narrow: rows.flatMap(([name, start]) => (start === null ? [name!] : [])),

@@ -45,6 +45,7 @@ export const MAKE_TABLES: readonly Step[] = [
   'REVOKE ALL ON FUNCTION doubled FROM PUBLIC',
   'CREATE SEQUENCE counter',
   'CREATE SCHEMA vault',
+  'CREATE SEQUENCE vault.numbers',
   'CREATE TABLE vault.deposit (user_id int8, amount int4)',
   'INSERT INTO vault.deposit VALUES (1, 10), (2, 20), (3, 30)',
   'CREATE VIEW shown AS SELECT user_id, id, name FROM files WHERE id > 10',
