@@ -85,13 +85,20 @@ export function makeCatalog(
   }
   const of = (relation: Relation) => tables.get(keyOf(relation.schema, relation.name))!;
   const reached = triggerReach(relations.map(of), reach, touching);
+  // Who writes a table often is not to have the schema read each time for tables that cannot look sharded.
+  const keyed = makingRoutines(routines.filter(({ body }) => wordsOf(body).includes(rules.key)));
   for (const relation of relations) {
     const table = of(relation);
     const touchesSharded = relation.calls.some((name) => reached.touches(name, table.kind));
     const reachesOn = fired
       .get(relation.oid)!
       .flatMap((each) => reached.reachingOf(each, of(each.owner)) ?? []);
-    const known = { ...table, ...(touchesSharded && { touchesSharded }), reachesOn };
+    const makesTables = relation.calls.some((name) => keyed.has(name.toLowerCase()));
+    const flags = {
+      ...(touchesSharded && { touchesSharded }),
+      ...(makesTables && { makesTables }),
+    };
+    const known = { ...table, ...flags, reachesOn };
     tables.set(keyOf(relation.schema, relation.name), Object.freeze(known));
   }
   for (const name of Object.keys(rules.tables)) {

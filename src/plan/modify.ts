@@ -132,6 +132,7 @@ export function checkTarget(table: Table | null, survey: Survey): void {
     throw new Refusal(refused('referenceWrite'));
   if (table?.kind === 'shardedView') throw new Refusal(refused('view'));
   if (table?.touchesSharded === true) throw new Refusal(refused('homeTrigger'));
+  survey.context.makesTables ||= table?.makesTables === true;
 }
 
 function targetLeaf(statement: Modify, table: Table | null, survey: Survey): Leaf {

@@ -69,6 +69,8 @@ export interface Table {
    * a reference table what inserts into one.
    */
   readonly touchesSharded?: boolean | undefined;
+  /** Its triggers, defaults, constraints or policies may make tables with the key column, or give them one. */
+  readonly makesTables?: boolean | undefined;
   /** Writes of it that fire what must not run on one shard or each, as far as is seen; absent: none. */
   readonly reachesOn?: readonly ReachingWrite[] | undefined;
   /** Of a reference table: its triggers, which fire on every shard by themselves; absent: it has nothing to do with any. */

@@ -56,6 +56,23 @@ test.each([
   }
 });
 
+test('a trigger of a home table makes one', async () => {
+  for (const each of [
+    'CREATE TABLE days (day text)',
+    `CREATE FUNCTION makes_day() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+       EXECUTE format('CREATE TABLE %I (user_id int)', NEW.day); RETURN NEW; END $$`,
+    'CREATE TRIGGER makes BEFORE INSERT ON days FOR EACH ROW EXECUTE FUNCTION makes_day()',
+    "INSERT INTO days VALUES ('monday'), ('tuesday')",
+    'INSERT INTO monday VALUES (1), (2), (3)',
+    'SELECT * FROM monday ORDER BY user_id',
+    'SELECT * FROM tuesday',
+  ]) {
+    const [plain, proxied] = [await ask(clients[0], each), await ask(clients[1], each)];
+    expect(plain.kind, each).toBe('rows');
+    expect(proxied, each).toEqual(plain);
+  }
+});
+
 test.each([
   "SELECT runs('ALTER TABLE files ADD COLUMN y int')",
   "SELECT runs('drop table public.files')",
