@@ -5,6 +5,7 @@ import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
 import type { TransactionModes } from '../execute/transaction-script.ts';
 import type { TransactionVerb } from '../plan/action.ts';
 import { tokenize } from '../sql/token.ts';
+import { HOME_SHARD } from '../topology/shard.ts';
 import { encodeNotice } from '../wire/error-response.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { takeOwedSnapshot } from './one-snapshot.ts';
@@ -58,6 +59,9 @@ async function begin(
     if (modes) {
       // The modes hold for the transaction that is open, if it is not too late for them.
       await takeOwedSnapshot(transaction);
+      // Which of them may not be set within a savepoint a server says.
+      const isUnasked = transaction.participants.size === 0;
+      if (isUnasked && transaction.isWithinSavepoint) await transaction.enlist(HOME_SHARD);
       await transaction.onEveryParticipant(sql);
       transaction.recordModes(sql);
     }

@@ -7,6 +7,16 @@ const queries = (...sql: readonly string[]): Step[] => sql.map((each) => step(sa
 
 /** By the fact they show. */
 export const commandScripts: Readonly<Record<string, readonly Step[]>> = {
+  'BEGIN with modes within a savepoint says at once which are too late': queries(
+    'BEGIN',
+    'SAVEPOINT a',
+    'BEGIN ISOLATION LEVEL REPEATABLE READ',
+    'SELECT 1',
+    'ROLLBACK TO a',
+    'START TRANSACTION READ ONLY',
+    'SHOW transaction_read_only',
+    'ROLLBACK',
+  ),
   'BEGIN, statements and COMMIT in one pipeline': [
     step(
       [
