@@ -3,7 +3,7 @@
 import { quoteName } from '../base/quote.ts';
 import type { CopyOption, CopyStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
-import type { Table } from '../topology/table.ts';
+import { isAtHome, type Table } from '../topology/table.ts';
 import { isPlainConcat } from './concat.ts';
 import type { PlanContext } from './context.ts';
 import { copiesToMakeAlike } from './copies-alike.ts';
@@ -30,8 +30,9 @@ export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: 
   if (reason !== null) return refusedFor('COPY', reason);
   switch (table?.kind) {
     case 'shardedView':
-      // PostgreSQL copies no plain view and says what to do instead.
-      return from || table.view?.materialized ? refusedFor('COPY', 'view') : traits;
+      // PostgreSQL copies no plain view, and nothing into one that keeps rows, and says so.
+      if (table.view?.materialized !== true) return from ? refusedFor('COPY', 'view') : traits;
+      return from || isAtHome(table) ? traits : planOut(statement, table, traits);
     case 'sharded':
       if (onServer) return refusedFor('COPY', 'copyFile');
       return from ? planIn(statement, table, traits, context) : planOut(statement, table, traits);

@@ -201,6 +201,9 @@ export function advisoryLockOf(call: Call): 'session' | 'transaction' | null {
   return call.name.includes('_xact_') ? 'transaction' : 'session';
 }
 
+/** Who listens hears it on the home shard. */
+export const notifies = (call: Call): boolean => isBuiltIn(call) && call.name === 'pg_notify';
+
 /** Whether it gives back what SESSION_LOCK has taken. */
 export function releasesLock(call: Call): boolean {
   return isBuiltIn(call) && call.name.startsWith('pg_advisory_unlock');

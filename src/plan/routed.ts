@@ -2,12 +2,12 @@
 
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { PlanContext } from './context.ts';
+import { NOT_STREAMED } from './not-streamed.ts';
 import type { Effect, EngineMerge, Merge, Plan, RefusedPlan, Route, RoutedPlan } from './plan.ts';
 import { NoMerge } from './splice.ts';
 import type { InsertRowsMerge, MergeRowsMerge, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
 import {
-  NOT_STREAMED,
   type RefusedReason,
   refused,
   type SeveralShardsReason,

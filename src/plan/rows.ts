@@ -11,7 +11,7 @@ import { uncertainParameters } from './parameter-use.ts';
 import type { Plan } from './plan.ts';
 import type { Planned } from './queries-apart.ts';
 import { planReferenceWrite } from './reference-write.ts';
-import { refusedFor, refusedPlan } from './routed.ts';
+import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { Scope } from './scope.ts';
 import { planSelect } from './select.ts';
 import {
@@ -77,6 +77,7 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
       return inPlace(told ? withOneTime(plan, survey, context) : plan, survey);
     }
     const table = targetTable(statement.relation, survey);
+    if (table?.view?.materialized === true) return unwritable(statement);
     checkTriggerWrites(statement, table, context);
     const reference = planReferenceWrite(statement, survey, context);
     if (reference !== null) {
@@ -94,6 +95,10 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
   }
 }
 
+/** PostgreSQL writes no materialized view, whatever the statement is, and says so. */
+const unwritable = ({ kind }: RowStatement): Plan =>
+  routedPlan(kind.toUpperCase(), { kind: 'home' }, 'write');
+
 const inPlace = (plan: Plan, survey: Survey): Plan => notWhole(atHome(plan, survey), survey);
 
 /** Rows that may stray are followed by their keys, which a query within WITH tells nobody: its parts run by themselves. */
@@ -109,9 +114,9 @@ function notWhole(plan: Plan, { straysInWith }: Survey): Plan {
  * session's temporary functions and types are, too, and tables have the home shard's numbers.
  */
 function atHome(plan: Plan, survey: Survey): Plan {
-  const { onlyAtHome, advisoryLocks } = survey;
+  const { onlyAtHome, homeOnly } = survey;
   if (survey.classes.length === 0) return plan;
-  if (advisoryLocks.has('session')) return refusedFor(plan.verb, 'advisoryLock');
+  if (homeOnly.locksSession) return refusedFor(plan.verb, 'advisoryLock');
   if (plan.op !== 'routed') return plan;
   const how = plan.merge?.how;
   if (onlyAtHome === null) {

@@ -14,9 +14,10 @@ import type { SelectStatement, SimpleSelect, Target } from '../sql/statement.ts'
 import type { Catalog } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { isAggregate, isScalarOf } from './functions.ts';
+import type { NotStreamedReason } from './not-streamed.ts';
 import type { RowBound } from './plan.ts';
 import type { Level } from './scope.ts';
-import type { NotStreamedReason, SeveralShardsReason } from './unsupported.ts';
+import type { SeveralShardsReason } from './unsupported.ts';
 
 /** Thrown while a merge is made: the statement cannot run on several shards. */
 export class NoMerge extends Error {

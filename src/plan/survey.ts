@@ -10,7 +10,6 @@ import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
 import type { TableUse } from './engine-place.ts';
 import {
-  advisoryLockOf,
   exportsSnapshot,
   isBuiltInType,
   isPerRow,
@@ -29,6 +28,7 @@ import {
   tellsStatement,
   tellsText,
 } from './functions.ts';
+import { HomeOnly, type HomeOnlyReason } from './home-only.ts';
 import { testsInsertion } from './insertion-test.ts';
 import type { KeyClass } from './key-class.ts';
 import type { KeySource } from './plan.ts';
@@ -102,10 +102,7 @@ export class Survey {
   lockingLevels = 0;
   /** They are about a table's rows where it is a reference table, or about any that are read within. */
   readonly locked = new Set<'reference' | 'within'>();
-  /** Advisory locks are taken or given back. */
-  readonly advisoryLocks = new Set<'session' | 'transaction'>();
-  /** A function or type is the session's own. */
-  namesTemporary = false;
+  readonly homeOnly = new HomeOnly();
   /** A join has a name: for its row, or with names for all of its columns. */
   namesJoin = false;
   /** now() and its kin, but for queries that write within WITH. */
@@ -157,10 +154,8 @@ export class Survey {
   }
 
   /** Why the home shard must compute it, whatever its keys are; null: it need not. */
-  get onlyAtHome(): 'lockReference' | 'advisoryLock' | 'temporaryObject' | null {
-    if (this.locksReference) return 'lockReference';
-    if (this.advisoryLocks.size > 0) return 'advisoryLock';
-    return this.namesTemporary ? 'temporaryObject' : null;
+  get onlyAtHome(): 'lockReference' | HomeOnlyReason | null {
+    return this.locksReference ? 'lockReference' : this.homeOnly.reason;
   }
 
   /** Why the statement cannot run on several shards as it is; null when it can. */
@@ -233,9 +228,7 @@ export class Survey {
     }
     const touches = this.context.input.catalog.routineTouchesSharded(call.name);
     if (touches || mayTouchShardedByText(call, this.context)) throw new Refusal(refused('routine'));
-    const lock = advisoryLockOf(call);
-    if (lock !== null) this.advisoryLocks.add(lock);
-    this.namesTemporary ||= isTemporary(call.schema);
+    this.homeOnly.call(call, this.context.input.catalog);
     const pin = pinOf(call);
     if (pin !== null) this.context.pins.add(pin);
     if (pin !== null || isSequenceCall(call) || tellsText(call)) {
@@ -285,7 +278,7 @@ export class Survey {
       else if (next.kind === 'star') this.#relationNamed(next.path, place);
       else if (next.kind === 'cast') {
         this.#type(next.type);
-        this.namesTemporary ||= isTemporary(next.type.schema);
+        this.homeOnly.name(next.type.schema);
         if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
       } else if (next.kind === 'query') query(next.query);
       else if (next.kind === 'other') this.needsHome ||= !PLAIN_NODES.has(next.node);
@@ -328,9 +321,6 @@ export class Survey {
     else this.readsHome = true;
   }
 }
-
-/** The schema of a session's temporary objects, which are on the home shard. */
-const isTemporary = (schema: string | null): boolean => /^pg_temp(_|$)/.test(schema ?? '');
 
 const rootsOf = (classes: readonly KeyClass[]): readonly KeyClass[] => [
   ...new Set(classes.map((each) => each.resolved)),

@@ -1,12 +1,7 @@
 // Unsupported text: the ledger of refusals as docs/sql.md prints it.
 
-import {
-  type Entry,
-  NOT_STREAMED,
-  REFUSED,
-  SEVERAL_SHARDS,
-  type SeveralShardsReason,
-} from './unsupported.ts';
+import { NOT_STREAMED } from './not-streamed.ts';
+import { type Entry, REFUSED, SEVERAL_SHARDS, type SeveralShardsReason } from './unsupported.ts';
 
 /**
  * What keeps the shards from computing a statement each by itself: a SELECT is computed by shard 0

@@ -154,27 +154,6 @@ export const SEVERAL_SHARDS = {
   },
 } as const satisfies Record<string, Entry>;
 
-/** What no stream of the shards' rows can be merged into: one server computes it over copies. */
-export const NOT_STREAMED = {
-  derivedOrder: 'ORDER BY in a sub-query or view whose rows are passed on as they come',
-  noFrom: 'a query whose FROM has no sharded table, with a sub-query over several shards',
-  aggregate:
-    'an aggregate other than count, sum, min, max and avg, or one with DISTINCT or ORDER BY',
-  aggregateExpression:
-    'an output column that is neither a grouping expression nor one aggregate alone',
-  having: 'a HAVING condition that is more than comparisons of groups, aggregates and literals',
-  sortUsing: 'ORDER BY … USING',
-  sortCollation: 'sorting text by a collation other than C',
-  sortExpression:
-    'ORDER BY, GROUP BY, min or max of an expression with a function that may give two answers',
-  collatedGroup: 'grouping or DISTINCT under a collation that may hold different text equal',
-  lockReference:
-    'FOR UPDATE or FOR SHARE of rows of a reference table, which are locked on shard 0',
-  advisoryLock: 'an advisory lock of the transaction, which is taken on shard 0',
-  temporaryObject: "a function or type of the session's own (pg_temp), which is on shard 0",
-  limitExpression: 'LIMIT or OFFSET by an expression, or WITH TIES',
-} as const;
-
 /** Statements that are refused whatever shards they need, unless routed by hand. */
 export const REFUSED = {
   lockReference: {
@@ -184,6 +163,10 @@ export const REFUSED = {
   advisoryLock: {
     what: 'an advisory lock on what rows of shards give, of the session or in a write: statements meet at it on shard 0 only',
     hint: 'Take it by a SELECT of its own without tables, or for the transaction by a SELECT of the rows: pg_advisory_xact_lock(…).',
+  },
+  notification: {
+    what: 'pg_notify() in a write of sharded tables',
+    hint: 'Notify by a statement of its own: NOTIFY, or SELECT pg_notify(…) of the rows.',
   },
   temporaryObject: {
     what: "a function or type of the session's own (pg_temp) in a write of sharded tables",
@@ -379,7 +362,6 @@ export const REFUSED = {
 } as const satisfies Record<string, Entry>;
 
 export type SeveralShardsReason = keyof typeof SEVERAL_SHARDS;
-export type NotStreamedReason = keyof typeof NOT_STREAMED;
 export type RefusedReason = keyof typeof REFUSED;
 
 /** 0A000 for a statement that would need several shards. */

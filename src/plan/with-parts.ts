@@ -1,13 +1,14 @@
 // With parts: what a WITH that writes is made of, as statements of their own in an order that does the same.
 
 import { quoteName } from '../base/quote.ts';
+import type { Call } from '../sql/expression.ts';
 import type { CommonTable, FromItem, RowStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { type Span, type WithText, withText } from '../sql/with-text.ts';
 import type { Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { engineText, tableSpan } from './engine-text.ts';
-import { isUnknown, mayWrite } from './functions.ts';
+import { isUnknown, mayWrite, notifies } from './functions.ts';
 import { isApart } from './queries-apart.ts';
 import { attempt } from './routed.ts';
 import { NoMerge } from './splice.ts';
@@ -99,14 +100,14 @@ function tableItems(statement: RowStatement): TableItem[] {
     if (typeof next !== 'object' || next === null) continue;
     const node = next as FromItem | { kind: 'call' };
     if (node.kind === 'table' && 'at' in node) items.push(node);
-    // What it reads is not known.
-    if (node.kind === 'call' && isUnknown(node as never) && mayWrite(node as never)) {
-      throw new NoMerge('unknownFunction');
-    }
+    if (node.kind === 'call' && mayReadTables(node as Call)) throw new NoMerge('unknownFunction');
     open.push(...Object.values(next).filter((part) => part !== undefined));
   }
   return items;
 }
+
+/** What it reads is not known. */
+const mayReadTables = (call: Call): boolean => isUnknown(call) && mayWrite(call) && !notifies(call);
 
 const tableOf = ({ schema, name }: TableItem['relation'], { input }: PlanContext): Table | null =>
   input.catalog.table(schema, name, input.searchPath ?? undefined);

@@ -56,6 +56,24 @@ it('hears of the rows of every shard, and of NOTIFY, once', async () => {
   expect(await heardOf(() => client.query("SELECT pg_notify('news', 'f')"))).toEqual(['f']);
 });
 
+it('hears pg_notify() of rows where no routine notifies', async () => {
+  await client.query('DROP FUNCTION tell CASCADE');
+  const select = "SELECT pg_notify('news', user_id::text) FROM files";
+  expect(await heardOf(() => client.query(`${select} WHERE user_id = 2`))).toEqual(['2']);
+  expect(await heardOf(() => client.query(select))).toEqual(KEYS.map(String));
+  const written = client.query(
+    `INSERT INTO files VALUES (20) RETURNING pg_notify('news', user_id::text)`,
+  );
+  await expect(written).rejects.toMatchObject({ code: '0A000' });
+  const within = `WITH w AS (INSERT INTO files VALUES (21), (22) RETURNING *) SELECT pg_notify('news', user_id::text) FROM w`;
+  expect(await heardOf(() => client.query(within))).toEqual(['21', '22']);
+  const ofOne = within.replace('(21), (22)', '(23)');
+  expect(await heardOf(() => client.query(ofOne))).toEqual(['23']);
+  await client.query('BEGIN');
+  await client.query(ofOne.replace('23', '24'));
+  expect(await heardOf(() => client.query('COMMIT'))).toEqual(['24']);
+});
+
 it('hears by LISTEN in a transaction from its COMMIT on, and nothing where it is rolled back', async () => {
   expect(await heardOf(updateEach, ['BEGIN', 'LISTEN news', 'COMMIT'])).toEqual(ALL);
   expect(await heardOf(updateEach, ['BEGIN', 'LISTEN news', 'ROLLBACK'])).toEqual([]);
