@@ -204,6 +204,12 @@ export function advisoryLockOf(call: Call): 'session' | 'transaction' | null {
 /** Who listens hears it on the home shard. */
 export const notifies = (call: Call): boolean => isBuiltIn(call) && call.name === 'pg_notify';
 
+/** It may look up a relation by a name that is given as text. */
+export const readsNames = (call: Call): boolean => isBuiltIn(call) && READS_NAMES.test(call.name);
+
+const READS_NAMES =
+  /^(to_reg|has_|col_|obj_|pg_(get|relation|table|total|indexes|sequence|partition)_)/;
+
 /** Whether it gives back what SESSION_LOCK has taken. */
 export function releasesLock(call: Call): boolean {
   return isBuiltIn(call) && call.name.startsWith('pg_advisory_unlock');

@@ -1,6 +1,6 @@
 // Survey: what a statement touches, collected over all of its query levels.
 
-import type { Call, Expression, TypeReference } from '../sql/expression.ts';
+import type { Call, Expression } from '../sql/expression.ts';
 import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
@@ -19,6 +19,7 @@ import {
   isUnknown,
   mayWrite,
   pinOf,
+  readsNames,
   relationIn,
   releasesLock,
   remembersSequence,
@@ -238,6 +239,7 @@ export class Survey {
     const isKnown = isScalarOf(call, this.context.input.catalog);
     if (!isKnown || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
     if (tellsStatement(call)) this.onlyOneShard('statementTime');
+    if (readsNames(call)) for (const arg of call.args) this.#text(arg);
     this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
     if (!isKnown) this.#unknown(call, place);
@@ -277,7 +279,7 @@ export class Survey {
       else if (next.kind === 'column') this.#column(next.path, place);
       else if (next.kind === 'star') this.#relationNamed(next.path, place);
       else if (next.kind === 'cast') {
-        this.#type(next.type);
+        this.#type(next);
         this.homeOnly.name(next.type.schema);
         if (readsMoreThanTime(next)) this.onlyOneShard('timeWord');
       } else if (next.kind === 'query') query(next.query);
@@ -286,10 +288,23 @@ export class Survey {
     }
   }
 
-  /** The rows of a table of home are of a type that no other shard has. */
-  #type({ schema, name }: TypeReference): void {
-    if (isBuiltInType(schema, name)) return;
+  /** The rows of a home table are of a type that no other shard has, and its name means nothing there. */
+  #type({ type, arg }: Extract<Expression, { kind: 'cast' }>): void {
+    if (type.name === 'regclass') this.#text(arg);
+    if (isBuiltInType(type.schema, type.name)) return;
     this.needsHome = true;
+    this.#names({ ...type, catalog: null });
+  }
+
+  /** Of a constant that names a relation. */
+  #text(text: Expression): void {
+    if (text.kind !== 'constant' || text.type !== 'string') return;
+    this.context.dependsOnValue = true;
+    const relation = relationIn(text);
+    if (relation !== null) this.#names(relation);
+  }
+
+  #names({ schema, name }: RelationName): void {
     const { catalog, searchPath } = this.context.input;
     const table = catalog.table(schema, name, searchPath ?? undefined);
     if (table !== null && isAtHome(table)) this.readsHome = true;

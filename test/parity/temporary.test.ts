@@ -1,4 +1,4 @@
-// Parity of what is a session's own, by statements that name sharded tables, too.
+// Parity of what is a session's own or on shard 0 alone, by statements that name sharded tables, too.
 
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -53,6 +53,22 @@ test('is answered as by one PostgreSQL', async () => {
     'SELECT count(*) FROM other',
     'DROP TABLE second, home, files',
     'SELECT count(*) FROM second',
+  ]) {
+    expect(await ask(proxy, sql), sql).toEqual(await ask(plain, sql));
+  }
+});
+
+test('a home table is known by its name in a text, too, whichever shard the rows are on', async () => {
+  for (const sql of [
+    'CREATE TABLE alone (id int4)',
+    'CREATE TABLE spread (user_id int8)',
+    'INSERT INTO spread VALUES (1), (2), (3)',
+    ...[1, 2, 3].flatMap((key) => [
+      `SELECT 'alone'::regclass, regclass 'public.alone' FROM spread WHERE user_id = ${key}`,
+      `SELECT to_regclass('alone'), has_table_privilege('alone', 'select') FROM spread WHERE user_id = ${key}`,
+      `SELECT 'spread'::regclass, to_regclass('nothing') FROM spread WHERE user_id = ${key}`,
+    ]),
+    `SELECT pg_relation_size('alone') FROM spread`,
   ]) {
     expect(await ask(proxy, sql), sql).toEqual(await ask(plain, sql));
   }
