@@ -8,9 +8,9 @@ import { rejects, type ServerRequest, type Step } from './request.ts';
 import { completesStep, errorFieldsIn } from './server-message.ts';
 
 /**
- * Looks at the next message for a request on trial, or at what describes parameters. The trial ends with the first reply that is
- * forwarded; what comes before it may reject the request, whose whole answer is then dropped.
- * True: the message is kept back until then, or for good where the proxy has asked for it.
+ * Looks at the next message for a request on trial, or at what describes parameters. The trial ends with
+ * the first reply that is forwarded; what comes before it may reject the request, whose whole answer is
+ * then dropped. True: the message is kept back until then, or for good where the proxy has asked for it.
  */
 export function judge(request: ServerRequest, reader: FrameReader): boolean {
   const { type } = reader;

@@ -47,17 +47,17 @@ export interface ServerStatement {
   columns: Columns | undefined;
 }
 
+/** undefined: not known. */
+const columnsBefore = ({ columns, server }: PreparedStatement): Columns | undefined =>
+  columns === undefined ? server.columns : columns;
+
 /** The tables have changed since the client prepared it; whether its columns have is to be seen. */
-export function mayHaveOtherColumns(statement: PreparedStatement): boolean {
-  return (
-    statement.columnsPlan !== statement.planned.plan &&
-    (statement.columns ?? statement.server.columns) !== undefined
-  );
-}
+export const mayHaveOtherColumns = (statement: PreparedStatement): boolean =>
+  statement.columnsPlan !== statement.planned.plan && columnsBefore(statement) !== undefined;
 
 /** Throws 0A000 where the rows of now are not those that the statement had when it was prepared. */
-export function checkColumns({ columns, server }: PreparedStatement, now: Columns): void {
-  const before = columns === undefined ? server.columns : columns;
+export function checkColumns(statement: PreparedStatement, now: Columns): void {
+  const before = columnsBefore(statement);
   if (before === undefined || haveSameColumns(before, now)) return;
   throw new SqlError({
     code: SQLSTATE.featureNotSupported,
