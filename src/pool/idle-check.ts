@@ -2,7 +2,7 @@
 
 import { IDLE_CHECKS_MAX } from '../base/limits.ts';
 import { SYNC } from '../wire/extended.ts';
-import { type Receiver, ServerRequest } from './request.ts';
+import { NOBODY, ServerRequest } from './request.ts';
 import type { ServerConnection } from './server-connection.ts';
 
 /**
@@ -48,13 +48,5 @@ export function answers(
 export function keepAwake(connection: ServerConnection, idleMs: number): void {
   if (connection.closed || connection.owedCount > 0) return;
   if (performance.now() - connection.headSinceMs < idleMs) return;
-  connection.send(SYNC, new ServerRequest(SILENT, false));
+  connection.send(SYNC, new ServerRequest(NOBODY, false));
 }
-
-const SILENT: Receiver = {
-  relay: () => true,
-  copyInStarted: () => undefined,
-  frame: () => undefined,
-  finished: () => undefined,
-  lost: () => undefined,
-};

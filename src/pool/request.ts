@@ -74,7 +74,8 @@ export interface ConnectionOwner {
   connectionLost?(error: SqlError): void;
 }
 
-const NOBODY: Receiver = {
+/** Of what nobody waits for. */
+export const NOBODY: Receiver = {
   relay: () => true,
   frame: () => undefined,
   copyInStarted: () => undefined,

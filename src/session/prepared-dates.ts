@@ -30,8 +30,13 @@ export function checkDates(statement: PreparedStatement, state: SessionState): v
 }
 
 /** Digits as dates, times, signed intervals and amounts of money have them; `1 day` means the same everywhere. */
-const LIKE_DATE = /\d[-/:.,\s]\s*\d|\d{4}|\d.*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)/i;
+const NUMBERS = /\d[-/:.,\s]\s*\d|\d{4}/;
+const MONTH = /jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec/i;
+
+/** Each pattern by itself takes a time in proportion to the text, which may be any client's. */
+const isLikeDate = (text: string): boolean =>
+  NUMBERS.test(text) || (MONTH.test(text) && /\d/.test(text));
 
 const holdsDate = (sql: string): boolean =>
-  LIKE_DATE.test(sql) &&
-  (tokenize(sql)?.some(({ kind, text }) => kind === 'string' && LIKE_DATE.test(text)) ?? true);
+  isLikeDate(sql) &&
+  (tokenize(sql)?.some(({ kind, text }) => kind === 'string' && isLikeDate(text)) ?? true);

@@ -168,4 +168,13 @@ describe('A prepared statement with a date in a string', () => {
     for (const answer of await runs(client)) expect(errorCode(answer)).toBe('');
     await client.close();
   });
+
+  it('is not looked for in the square of the length of a text, which would hold up all clients', async () => {
+    const client = await RawClient.login(proxy.login);
+    client.send(say.parse(`SELECT length('${'1a'.repeat(200_000)}')`, 's'), say.sync);
+    await client.untilReady();
+    await client.query('SET TimeZone = 3');
+    for (const answer of await runs(client)) expect(rowsOf(answer)).toEqual([['400000']]);
+    await client.close();
+  });
 });
