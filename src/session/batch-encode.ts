@@ -14,7 +14,7 @@ import {
 } from '../wire/extended.ts';
 import type { BatchMessage } from './batch.ts';
 import type { OneShardBatch } from './batch-route.ts';
-import { nameUnder, type PreparedStatement, serverParse } from './prepared.ts';
+import { columnsOf, nameUnder, type PreparedStatement, serverParse } from './prepared.ts';
 import type { SessionState } from './state.ts';
 
 /** A batch in the form that one connection needs. */
@@ -255,7 +255,7 @@ class BatchEncoder {
     this.#reuses ||= !this.#forwarded && !this.#parsed.has(name);
     this.#chunks.push(encodeDescribe({ target: 'statement', name }));
     const told = (reply: Reply) => {
-      server.columns = columnsIn(reply);
+      server.columns = columnsOf(columnsIn(reply));
     };
     this.#steps.push({ do: 'swallow', done: told });
   }

@@ -35,6 +35,7 @@ import { PlanWatch, whilePlanHolds } from './plan-watch.ts';
 import { sendRows } from './portal-rows.ts';
 import {
   checkColumns,
+  columnsOf,
   currentPlan,
   mayHaveOtherColumns,
   type Portal,
@@ -122,7 +123,7 @@ export class BatchRunner {
     if (plan.op === 'sequence') throw severalCommands();
     // The server's own judgement of the text comes now, as it does on one PostgreSQL.
     const { fields } = await this.#describe(statement);
-    statement.columns = fields;
+    statement.columns = columnsOf(fields);
     statement.columnsPlan = statement.planned.plan;
     if (statements.has(name)) {
       throw new SqlError({

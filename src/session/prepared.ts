@@ -1,5 +1,6 @@
 // Prepared statements and portals as one client knows them, by its own names.
 
+import { createHash } from 'node:crypto';
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { type BoundParameters, formatAt, typesOn } from '../execute/parameters.ts';
@@ -35,8 +36,8 @@ export interface PreparedStatement {
   columnsPlan: Plan;
 }
 
-/** null: it gives no rows. */
-type Columns = readonly FieldDescription[] | null;
+/** As of columnsOf; null: it gives no rows. */
+type Columns = string | null;
 
 /** A statement under the name by which servers know it: one for all clients with its text and types. */
 export interface ServerStatement {
@@ -56,9 +57,12 @@ export const mayHaveOtherColumns = (statement: PreparedStatement): boolean =>
   statement.columnsPlan !== statement.planned.plan && columnsBefore(statement) !== undefined;
 
 /** Throws 0A000 where the rows of now are not those that the statement had when it was prepared. */
-export function checkColumns(statement: PreparedStatement, now: Columns): void {
+export function checkColumns(
+  statement: PreparedStatement,
+  now: readonly FieldDescription[] | null,
+): void {
   const before = columnsBefore(statement);
-  if (before === undefined || haveSameColumns(before, now)) return;
+  if (before === undefined || before === columnsOf(now)) return;
   throw new SqlError({
     code: SQLSTATE.featureNotSupported,
     message: 'cached plan must not change result type',
@@ -66,18 +70,14 @@ export function checkColumns(statement: PreparedStatement, now: Columns): void {
   });
 }
 
-/** Source: equalRowTypes() of tupdesc.c. */
-function haveSameColumns(told: Columns, now: Columns): boolean {
-  if (told === null || now === null) return told === now;
-  return (
-    told.length === now.length &&
-    told.every(({ name, typeOid, typeModifier }, i) => {
-      const column = now[i]!;
-      return (
-        column.name === name && column.typeOid === typeOid && column.typeModifier === typeModifier
-      );
-    })
-  );
+/** The same for columns that are taken for the same, however many. Source: equalRowTypes() of tupdesc.c. */
+export function columnsOf(fields: readonly FieldDescription[] | null): Columns {
+  if (fields === null) return null;
+  const hash = createHash('sha256');
+  for (const { name, typeOid, typeModifier } of fields) {
+    hash.update(`${name}\0${typeOid}\0${typeModifier}\0`);
+  }
+  return hash.digest('base64url');
 }
 
 export interface Portal {

@@ -18,6 +18,7 @@ import { handPlan } from './hand.ts';
 import { PlanWatch } from './plan-watch.ts';
 import {
   checkColumns,
+  columnsOf,
   currentPlan,
   type PreparedStatement,
   StatementValues,
@@ -91,7 +92,7 @@ async function define(
   // The server's own judgement of the text comes now, as it does on one PostgreSQL.
   try {
     const { fields } = await runner.description(plan, sql, parameterTypes);
-    statement.columns = fields;
+    statement.columns = columnsOf(fields);
   } catch (error) {
     throw movedError(error, before);
   }
