@@ -41,6 +41,8 @@ export async function withAllRows<T>(
       `CREATE UNLOGGED TABLE ${child} () INHERITS (${table.name}); GRANT INSERT ON ${child} TO PUBLIC`,
     );
     children.push(child);
+    const apart = await laxConstraints(home, table.name, child);
+    if (apart !== null) await queryAsLogin(home, apart.off);
     const columns = table.columns.map(({ name }) => name).join(', ');
     const given = table.columns
       .map(({ name, isUnsteady }) => (isUnsteady ? steadyText(name) : name))
@@ -53,10 +55,35 @@ export async function withAllRows<T>(
       select: () => `SELECT ${given} FROM ONLY ${table.name}`,
       budget,
     });
+    if (apart !== null) await queryAsLogin(home, apart.on);
   }
   const result = await use();
   if (children.length > 0) await queryAsLogin(home, `DROP TABLE ${children.join(', ')}`);
   return result;
+}
+
+/**
+ * What a table's rows need not hold (NOT VALID) its children's must: statements that take it off an empty child, and that
+ * put it on the filled one as the table has it. null where there is none.
+ */
+async function laxConstraints(
+  home: ServerConnection,
+  table: string,
+  child: string,
+): Promise<{ readonly off: string; readonly on: string } | null> {
+  const { rows } = await query(
+    home,
+    `SELECT pg_catalog.quote_ident(conname), pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint
+      WHERE conrelid = ${quoteLiteral(table)}::pg_catalog.regclass AND contype IN ('c', 'n')
+        AND NOT convalidated AND NOT connoinherit`,
+  );
+  if (rows.length === 0) return null;
+  const drops = rows.map(([name]) => `DROP CONSTRAINT ${name}`);
+  const adds = rows.map(([name, definition]) => `ADD CONSTRAINT ${name} ${definition}`);
+  return {
+    off: `ALTER TABLE ${child} NO INHERIT ${table}; ALTER TABLE ${child} ${drops.join(', ')}`,
+    on: `ALTER TABLE ${child} ${adds.join(', ')}; ALTER TABLE ${child} INHERIT ${table}`,
+  };
 }
 
 /** Throws 0A000 for what has parents or children of its own. */

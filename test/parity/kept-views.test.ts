@@ -53,6 +53,23 @@ const SCRIPTS: readonly (readonly [name: string, steps: readonly string[]])[] = 
     ],
   ],
   [
+    'has rows that a constraint NOT VALID does not look at',
+    [
+      'CREATE TABLE lax (user_id int4, n int4, m int4 CHECK (m < 99), t int4 GENERATED ALWAYS AS (n * 2) STORED)',
+      'INSERT INTO lax SELECT i, i, i FROM generate_series(1, 20) i',
+      'ALTER TABLE lax ADD CONSTRAINT "less; than" CHECK (n < 5) NOT VALID, ADD CONSTRAINT more CHECK (m + n < 7) NOT VALID',
+      'CREATE MATERIALIZED VIEW loose AS SELECT count(*), sum(n), sum(t) FROM lax',
+      'SELECT * FROM loose',
+      'REFRESH MATERIALIZED VIEW loose',
+      'SELECT * FROM loose',
+      'INSERT INTO lax VALUES (1, 8, 1)',
+      'ALTER TABLE lax VALIDATE CONSTRAINT more',
+      'ALTER TABLE lax ADD CONSTRAINT some NOT NULL user_id NOT VALID',
+      'REFRESH MATERIALIZED VIEW loose',
+      'SELECT * FROM loose',
+    ],
+  ],
+  [
     'reads home tables, views and other views that are kept',
     [
       `CREATE MATERIALIZED VIEW mixed AS SELECT f.id, f.name, n.body, m.name AS member
