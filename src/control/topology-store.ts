@@ -39,6 +39,8 @@ export class TopologyStore {
   #privateVersion = -1;
   /** Names of tables that nobody has asked the home shard for yet. */
   #sought = new Set<string>();
+  /** What the last catalog was warned of: it is said once, not at each change of the schema. */
+  #warned: ReadonlySet<string> = new Set();
 
   constructor(options: TopologyStoreOptions) {
     this.#options = options;
@@ -140,7 +142,8 @@ export class TopologyStore {
     this.#text = views === null ? '' : known;
     const collations = [...this.#collations.values()];
     const { catalog, warnings } = makeCatalog(schema, rules, collations, views ?? {});
-    for (const warning of warnings) log.warn(warning);
+    for (const warning of warnings) if (!this.#warned.has(warning)) log.warn(warning);
+    this.#warned = new Set(warnings);
     for (const [id, other] of seen) {
       for (const line of driftOf(catalog, id, other)) log.warn(line);
     }
