@@ -70,7 +70,7 @@ function commands(done: (exitCode: number) => void): Command {
   add<DoctorOptions>(
     'doctor',
     'compare the schemas of the configured shards',
-    [config(), repair()],
+    [config(), repair(), rows()],
     doctor,
   );
   const explaining = program
@@ -136,6 +136,8 @@ const format = () =>
 const key = () => new Option('--key <column>', 'what a sharded table is sharded by');
 
 const repair = () => new Option('--repair', 'make what is missing where that is safe');
+const rows = () =>
+  new Option('--rows', 'look through all rows of sharded tables for some on a wrong shard');
 
 const config = () => new Option('--config <file>', 'config file, YAML or JSON').env('DRIVE_CONFIG');
 

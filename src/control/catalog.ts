@@ -171,7 +171,11 @@ const isNamed = (table: { schema: string; name: string }, name: string): boolean
 
 const isView = (relation: Relation): boolean => relation.kind === 'v' || relation.kind === 'm';
 
-function ruleOf({ schema, name }: { schema: string; name: string }, { tables }: ShardingRules) {
+/** What the configuration says of a table. */
+export function ruleOf(
+  { schema, name }: { schema: string; name: string },
+  { tables }: ShardingRules,
+) {
   // Not what every object has: a table may be called constructor.
   const own = [`${schema}.${name}`, name].find((each) => Object.hasOwn(tables, each));
   return own === undefined ? undefined : tables[own];

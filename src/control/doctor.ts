@@ -1,6 +1,8 @@
 // Doctor: compares what should be the same on every shard, and says what is not.
 
-import { digestSql, KINDS_SQL, OBJECTS_SQL } from './doctor-query.ts';
+import type { ShardingRules } from './catalog.ts';
+import { BEGIN_SQL, digestSql, KINDS_SQL, OBJECTS_SQL } from './doctor-query.ts';
+import { strayedFindings } from './doctor-rows.ts';
 
 export type AskShard = (shard: number, sql: string) => Promise<readonly (readonly string[])[]>;
 
@@ -12,14 +14,37 @@ export interface Finding {
   readonly repair: { readonly shard: number; readonly sql: string } | null;
 }
 
+export interface ExamineOptions {
+  readonly rules: ShardingRules;
+  /** Looks through all rows of sharded tables for those that belong on another shard. */
+  readonly rows?: boolean;
+}
+
+interface Thing {
+  readonly definition: string;
+  /** The table that it is a part of, or empty. */
+  readonly partOf: string;
+}
+
+export interface Remembered {
+  readonly kind: string;
+  readonly key: string;
+  readonly hasRows: boolean;
+}
+
 interface Inventory {
   /** `kind name` → definition. */
-  readonly objects: ReadonlyMap<string, string>;
-  readonly kinds: ReadonlyMap<string, string>;
+  readonly objects: ReadonlyMap<string, Thing>;
+  readonly kinds: ReadonlyMap<string, Remembered>;
 }
 
 /** Rejects with the error of a shard that cannot be asked. The first shard is the home shard. */
-export async function examine(shards: readonly number[], ask: AskShard): Promise<Finding[]> {
+export async function examine(
+  shards: readonly number[],
+  ask: AskShard,
+  options: ExamineOptions,
+): Promise<Finding[]> {
+  for (const shard of shards) for (const sql of BEGIN_SQL) await ask(shard, sql);
   const inventories: Inventory[] = [];
   for (const shard of shards) inventories.push(await inventoryOf(shard, ask));
   const findings = [...settingFindings(inventories), ...objectFindings(inventories)];
@@ -30,29 +55,45 @@ export async function examine(shards: readonly number[], ask: AskShard): Promise
       findings.push({ level: 'problem', text, repair: null });
     }
   }
-  for (const [table, kind] of inventories[0]!.kinds) {
-    if (kind === 'reference') findings.push(...(await copyFindings(table, shards, ask)));
+  const { kinds } = inventories[0]!;
+  for (const [table, { kind, hasRows }] of kinds) {
+    if (kind !== 'reference') continue;
+    const isEverywhere = inventories.every((each) => each.objects.has(`table ${table}`));
+    // A copy that is missing has been reported as such.
+    if (isEverywhere && hasRows) findings.push(...(await copyFindings(table, shards, ask)));
   }
+  if (options.rows === true) {
+    findings.push(...(await strayedFindings(shards, ask, { rules: options.rules, kinds })));
+  }
+  for (const shard of shards) await ask(shard, 'COMMIT');
   return findings;
 }
 
 async function inventoryOf(shard: number, ask: AskShard): Promise<Inventory> {
-  const objects = await ask(shard, OBJECTS_SQL);
+  const rows = await ask(shard, OBJECTS_SQL);
+  const objects = new Map(
+    rows.map(([kind, name, definition, partOf]) => [
+      `${kind} ${name}`,
+      { definition: definition!.replace(/\s+/g, ' ').trim(), partOf: partOf! },
+    ]),
+  );
   const hasKinds = await ask(shard, `SELECT to_regclass('drive.tables') IS NOT NULL`);
   // As pg gives a boolean, or as text.
-  const kinds = ['true', 't'].includes(hasKinds[0]![0]!) ? await ask(shard, KINDS_SQL) : [];
-  return {
-    objects: new Map(objects.map(([kind, name, definition]) => [`${kind} ${name}`, definition!])),
-    kinds: new Map(
-      kinds.flatMap(([name, kind, relkind]) => (relkind === 'v' ? [] : [[name!, kind!]])),
-    ),
-  };
+  const given = ['true', 't'].includes(hasKinds[0]![0]!) ? await ask(shard, KINDS_SQL) : [];
+  const kinds = new Map<string, Remembered>();
+  for (const [name, kind, key, relkind, hasRows] of given) {
+    const definition = kind === 'sharded' ? `sharded by ${key}` : kind!;
+    objects.set(`kind of ${name}`, { definition, partOf: name! });
+    if (relkind === 'v') continue;
+    kinds.set(name!, { kind: kind!, key: key!, hasRows: hasRows!.startsWith('t') });
+  }
+  return { objects, kinds };
 }
 
 function settingFindings(inventories: readonly Inventory[]): Finding[] {
   const findings: Finding[] = [];
   for (const key of keysOf(inventories, (each) => each.startsWith('setting '))) {
-    const values = inventories.map(({ objects }) => objects.get(key) ?? 'nothing');
+    const values = inventories.map(({ objects }) => objects.get(key)?.definition ?? 'nothing');
     const name = key.slice(8);
     if (name === 'max_prepared_transactions') {
       for (const [shard, value] of values.entries()) {
@@ -78,8 +119,41 @@ const STRICT_SETTINGS = new Set([
   'drive functions',
 ]);
 
-const byShard = (values: readonly string[]) =>
-  values.map((value, shard) => `shard ${shard} has ${value || 'none'}`).join(', ');
+/** Differences that change no answer. */
+const HARMLESS = /^(comment on|statistics object) /;
+
+/** What shards have, those together that have the same: `shards 0, 2 have x, shard 1 has y`. */
+function byShard(values: readonly string[]): string {
+  const having = Map.groupBy(values.keys(), (shard) => values[shard]!);
+  const shown = [...having.keys()].map(shortened(differingFrom([...having.keys()])));
+  return [...having.values()]
+    .map((shards, i) => {
+      const who =
+        shards.length === 1 ? `shard ${shards[0]} has` : `shards ${shards.join(', ')} have`;
+      return `${who} ${shown[i] || 'none'}`;
+    })
+    .join(', ');
+}
+
+/** A definition may be a function's text: so much of it is shown, about the first difference. */
+const SHOWN_CHARACTERS = 160;
+const SHOWN_BEFORE = 40;
+
+function differingFrom(values: readonly string[]): number {
+  const [first = '', ...rest] = values;
+  let at = 0;
+  while (at < first.length && rest.every((each) => each[at] === first[at])) at += 1;
+  return at;
+}
+
+const shortened =
+  (differing: number) =>
+  (value: string): string => {
+    if (value.length <= SHOWN_CHARACTERS) return value;
+    const from = Math.max(0, differing - SHOWN_BEFORE);
+    const end = from + SHOWN_CHARACTERS;
+    return `${from > 0 ? '…' : ''}${value.slice(from, end)}${end < value.length ? '…' : ''}`;
+  };
 
 function keysOf(inventories: readonly Inventory[], wanted: (key: string) => boolean): string[] {
   const keys = new Set(inventories.flatMap(({ objects }) => [...objects.keys()]));
@@ -92,55 +166,59 @@ function objectFindings(inventories: readonly Inventory[]): Finding[] {
   const findings: Finding[] = [];
   const [home] = inventories;
   for (const key of keysOf(inventories, isObject)) {
-    const values = inventories.map(({ objects }) => objects.get(key) ?? null);
-    const missing = values.flatMap((value, shard) => (value === null ? [shard] : []));
-    const isHomeOnly = values[0] !== null && missing.length === values.length - 1;
-    if (isHomeOnly && !isSpread(key, inventories)) continue;
-    if (missing.length > 0) findings.push(...missingFindings(key, values, missing, inventories));
-    else if (key.startsWith('sequence ')) findings.push(...sequenceFindings(key, values, home!));
-    else if (new Set(values).size > 1) {
-      const text = `${key} differs: ${byShard(values as string[])}`;
-      findings.push({ level: 'problem', text, repair: null });
+    const things = inventories.map(({ objects }) => objects.get(key) ?? null);
+    const { partOf } = things.find((thing) => thing !== null)!;
+    const values = things.map((thing) => thing?.definition ?? null);
+    // What a shard has no table for it need not have; that the table is missing is said by itself.
+    const missing = values.flatMap((value, shard) =>
+      value === null && hasTable(inventories[shard]!, key, partOf) ? [shard] : [],
+    );
+    const isHomeOnly = values[0] !== null && values.every((value, i) => i === 0 || value === null);
+    if (isHomeOnly && !isSpread(key, partOf, inventories)) continue;
+    const level = HARMLESS.test(key) ? 'note' : 'problem';
+    const present = values.filter((value) => value !== null);
+    if (missing.length > 0) {
+      findings.push(...missingFindings(key, { present, missing, level, inventories }));
+    } else if (key.startsWith('sequence ')) {
+      findings.push(...sequenceFindings(key, present, home!, partOf));
+    } else if (new Set(present).size > 1) {
+      // Those without the table are left out, but keep their numbers.
+      const verb = key.startsWith('rights ') ? 'differ' : 'differs';
+      const text = `${key} ${verb}: ${byShard(values.map((value) => value ?? 'nothing'))}`;
+      findings.push({ level, text, repair: null });
     }
   }
   return findings;
 }
 
+const hasTable = ({ objects }: Inventory, key: string, partOf: string): boolean =>
+  partOf === '' || key === `table ${partOf}` || objects.has(`table ${partOf}`);
+
 /** An object of a table that is on more than one shard belongs on all of them. */
-function isSpread(key: string, inventories: readonly Inventory[]): boolean {
-  const [kind = '', ...rest] = key.split(' ');
-  const name = rest.join(' ');
-  if (kind === 'table') {
-    const remembered = inventories[0]!.kinds.get(name);
-    return remembered === 'sharded' || remembered === 'reference';
+function isSpread(key: string, partOf: string, inventories: readonly Inventory[]): boolean {
+  if (partOf === '') return false;
+  if (key === `table ${partOf}`) {
+    const kind = inventories[0]!.kinds.get(partOf)?.kind;
+    return kind === 'sharded' || kind === 'reference';
   }
-  const table =
-    kind === 'index'
-      ? tableOfIndex(inventories[0]!.objects.get(key) ?? '')
-      : name.replace(/^order /, '').replace(/\.("([^"]|"")*"|[^."]*)$/, '');
-  return inventories.slice(1).some(({ objects }) => objects.has(`table ${table}`));
+  return inventories.slice(1).some(({ objects }) => objects.has(`table ${partOf}`));
 }
 
-const tableOfIndex = (definition: string): string =>
-  / ON (?:ONLY )?((?:"(?:[^"]|"")*"|[^\s."]+)(?:\.(?:"(?:[^"]|"")*"|[^\s."]+))?) /.exec(
-    definition,
-  )?.[1] ?? '';
+interface Missing {
+  readonly present: readonly string[];
+  readonly missing: readonly number[];
+  readonly level: Finding['level'];
+  readonly inventories: readonly Inventory[];
+}
 
-function missingFindings(
-  key: string,
-  values: readonly (string | null)[],
-  missing: readonly number[],
-  inventories: readonly Inventory[],
-): Finding[] {
-  const present = values.filter((value) => value !== null);
+function missingFindings(key: string, { present, missing, level }: Missing): Finding[] {
   const agreed = new Set(present).size === 1 ? present[0]! : null;
   return missing.map((shard) => {
     const isIndex = key.startsWith('index ') && agreed !== null && !agreed.endsWith('INVALID');
-    const hasTable = isIndex && inventories[shard]!.objects.has(`table ${tableOfIndex(agreed)}`);
     // A unique index could find duplicates, and a constraint's has to come with it.
-    const isSafe = hasTable && agreed.startsWith('CREATE INDEX');
+    const isSafe = isIndex && agreed.startsWith('CREATE INDEX');
     return {
-      level: 'problem',
+      level,
       text: `${key} is missing on shard ${shard}`,
       repair: isSafe ? { shard, sql: agreed } : null,
     };
@@ -150,18 +228,18 @@ function missingFindings(
 /** Ids are unique when all count in the same steps of 1024 from starts that differ within a step. */
 function sequenceFindings(
   key: string,
-  values: readonly (string | null)[],
+  values: readonly string[],
   home: Inventory,
+  owner: string,
 ): Finding[] {
-  const owner = values[0]!.split(' ').slice(2).join(' ');
   // Only the home shard evaluates what is inserted into a reference table.
-  if (home.kinds.get(owner) === 'reference') return [];
-  const pairs = values.map((value) => value!.split(' ').slice(0, 2).map(BigInt));
+  if (home.kinds.get(owner)?.kind === 'reference') return [];
+  const pairs = values.map((value) => value.split(' ').map(BigInt));
   const steps = new Set(pairs.map(([step]) => step!));
   const [step] = steps;
   const starts = new Set(pairs.map(([, start]) => start! % step!));
   if (steps.size === 1 && step! % 1024n === 0n && starts.size === values.length) return [];
-  const text = `${key} does not give each shard ids of its own (step and start): ${byShard(values as string[])}`;
+  const text = `${key} does not give each shard ids of its own (step and start): ${byShard(values)}`;
   return [{ level: 'problem', text, repair: null }];
 }
 
@@ -173,14 +251,11 @@ async function copyFindings(
   const digests: string[] = [];
   const counts: string[] = [];
   for (const shard of shards) {
-    const present = await ask(shard, `SELECT to_regclass('${table.replaceAll("'", "''")}')::text`);
-    // A copy that is missing has been reported as such.
-    if (present[0]![0] === '') return [];
     const [row] = await ask(shard, digestSql(table));
     digests.push(row!.join(' '));
-    counts.push(row![0]!);
+    counts.push(`shard ${shard} has ${row![0]!}`);
   }
   if (new Set(digests).size <= 1) return [];
-  const text = `the copies of reference table ${table} differ; rows: ${byShard(counts)}`;
+  const text = `the copies of reference table ${table} differ; rows: ${counts.join(', ')}`;
   return [{ level: 'problem', text, repair: null }];
 }

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { SCHEMA_CONNECT_TIMEOUT_MS } from '../base/limits.ts';
 import type { Client } from '../base/pg.ts';
 import type { Shard } from '../topology/shard.ts';
-import { LocalError } from './local-error.ts';
-import { connectToShard } from './shard-client.ts';
+import { connectToShard, shardFailure } from './shard-client.ts';
 
 /** The folder of the SQL files, from this file's place. */
 const SQL_DIRECTORY = join(import.meta.dirname, '..', '..', 'sql');
@@ -51,16 +50,8 @@ async function installOn(shard: Shard, files: readonly string[]): Promise<void> 
     for (const text of files) await client.query(text);
     await client.query('COMMIT');
   } catch (error) {
-    const { id, database, host, port } = shard;
-    const place = `shard ${id} (${database} on ${host}:${port})`;
-    throw new LocalError(`${place}: ${reasonOf(error)}`, { cause: error });
+    throw shardFailure(shard, error);
   } finally {
     await client?.end();
   }
-}
-
-/** A name with several addresses fails with an error per address and no message of its own. */
-function reasonOf(error: unknown): string {
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : String(first);
 }

@@ -3,6 +3,7 @@
 import { Client } from '../base/pg.ts';
 import type { Shard } from '../topology/shard.ts';
 import { tlsOptions } from '../topology/shard-trust.ts';
+import { LocalError } from './local-error.ts';
 
 /** What pg says to the N of a server without TLS. */
 const NO_TLS = 'The server does not support SSL connections';
@@ -36,4 +37,14 @@ async function connected(client: Client): Promise<Client> {
     await client.end();
     throw error;
   }
+}
+
+/** What a shard has failed with, in one line that says which. */
+export function shardFailure({ id, database, host, port }: Shard, error: unknown): LocalError {
+  // A name with several addresses fails with an error per address and no message of its own.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const reason = first instanceof Error ? first.message : String(first);
+  return new LocalError(`shard ${id} (${database} on ${host}:${port}): ${reason}`, {
+    cause: error,
+  });
 }

@@ -122,8 +122,9 @@ const findings = () =>
     shards.map((_, i) => i),
     async (shard, sql) => {
       const { rows } = await shards[shard]!.query({ text: sql, rowMode: 'array' });
-      return (rows as unknown[][]).map((row) => row.map(String));
+      return (rows as unknown[][]).map((row) => row.map((value) => String(value ?? '')));
     },
+    { rules: { key: 'user_id', tables: {} }, rows: true },
   );
 
 it.each([
