@@ -40,6 +40,10 @@ async function defaultColumns(
   );
 }
 
+/** Whose identity a partition has, where it has none of its own: since PostgreSQL 17. As a string of SQL. */
+const rootOf = (literal: string): string =>
+  `pg_catalog.pg_partition_root(${literal}::pg_catalog.regclass)::pg_catalog.regclass::pg_catalog.text`;
+
 /** Those of one table or view, which is SQL; without a default of their own they may have their type's. */
 async function columnsOf(
   connection: ServerConnection,
@@ -50,7 +54,8 @@ async function columnsOf(
     connection,
     `SELECT a.attname, pg_catalog.format_type(own.oid, -1), own.oid::pg_catalog.int8,
        CASE WHEN a.attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)',
-         pg_catalog.pg_get_serial_sequence(${name}, a.attname))
+         coalesce(pg_catalog.pg_get_serial_sequence(${name}, a.attname),
+           pg_catalog.pg_get_serial_sequence(${rootOf(name)}, a.attname)))
        ELSE coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid),
          pg_catalog.pg_get_expr(y.typdefaultbin, 0), pg_catalog.quote_literal(y.typdefault)) END
      FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL (${BASE_TYPE}) AS own

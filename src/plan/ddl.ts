@@ -97,8 +97,10 @@ const listsTables = ({ node, relations }: UtilityStatement): boolean =>
   relations.length > 1 && ['TruncateStmt', 'LockStmt', 'DropStmt', 'GrantStmt'].includes(node);
 
 /** What is not known may be a temporary table of the session, which is on the home shard. */
-function withTemporary(relations: readonly RelationName[], context: PlanContext): Places {
+function withTemporary({ relations, objectType }: UtilityStatement, context: PlanContext): Places {
   const places = placesOf(relations, context);
+  // Sequences and indexes are never known: where they are, the shards say.
+  if (objectType === 'OBJECT_SEQUENCE' || objectType === 'OBJECT_INDEX') return places;
   const hasTemporary = context.input.searchPath?.includes('pg_temp') === true;
   const isUnknown = (relation: RelationName) => context.table(relation) === null;
   return { ...places, home: places.home || (hasTemporary && relations.some(isUnknown)) };
@@ -128,7 +130,7 @@ export function planDdl(
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
   const places = listsTables(statement)
-    ? withTemporary(relations, context)
+    ? withTemporary(statement, context)
     : placesOf(relations, context);
   if (MAINTENANCE.has(node)) return planMaintenance(statement, traits, places);
   if (node === 'LockStmt' || node === 'TruncateStmt') {

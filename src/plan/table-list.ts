@@ -27,9 +27,7 @@ export function withoutHomeTables(
   const first = listStart(statement, tokens);
   if (first === null) return null;
   const items = itemsFrom(tokens, first);
-  // What DROP names has each step of its path among the relations.
-  const isPath = statement.node === 'DropStmt';
-  const named = items.flatMap(({ path }) => (isPath ? path : path.slice(-1)));
+  const named = items.flatMap(({ path }) => path.slice(-1));
   if (named.join('\0') !== statement.relations.map(({ name }) => name).join('\0')) return null;
   const kept = items.filter(({ path }) => {
     const [name, schema = null] = [...path].reverse() as [string, string?];

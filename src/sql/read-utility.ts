@@ -187,16 +187,32 @@ function* rangesIn(value: unknown): Generator<RangeVar> {
   for (const part of Object.values(value)) yield* rangesIn(part);
 }
 
-/**
- * DROP, COMMENT, ALTER … name their objects as lists of strings. A trigger, rule, policy, column or
- * constraint comes behind the name of its table, so every step of the path may be a relation.
- */
+/** How many names stand behind that of the relation. A schema, a collation, a function is none, whatever it is called. */
+const NAMES_BEHIND: ReadonlyMap<unknown, number> = new Map([
+  ['OBJECT_TABLE', 0],
+  ['OBJECT_VIEW', 0],
+  ['OBJECT_MATVIEW', 0],
+  ['OBJECT_SEQUENCE', 0],
+  ['OBJECT_INDEX', 0],
+  ['OBJECT_FOREIGN_TABLE', 0],
+  ['OBJECT_COLUMN', 1],
+  ['OBJECT_TABCONSTRAINT', 1],
+  ['OBJECT_TRIGGER', 1],
+  ['OBJECT_RULE', 1],
+  ['OBJECT_POLICY', 1],
+]);
+
+/** The relations of DROP, COMMENT, ALTER … that name their objects as lists of strings. */
 function objectsOf(fields: { readonly [field: string]: unknown }): RelationName[] {
-  const nodes = [...((fields.objects as Node[] | undefined) ?? [])];
+  const types = [fields.removeType, fields.renameType, fields.objtype, fields.objectType];
+  const behind = NAMES_BEHIND.get(types.find((type) => typeof type === 'string'));
+  if (behind === undefined) return [];
+  const nodes = [...nodesOf(fields.objects)];
   if (typeof fields.object === 'object') nodes.push(fields.object as Node);
   return nodes.flatMap((node) => {
-    const names = 'List' in node ? stringsOf(node.List.items) : stringsOf([node]);
-    return names.map((name, i) => ({ catalog: null, schema: names[i - 1] ?? null, name }));
+    const names = 'List' in node ? stringsOf(node.List.items) : [];
+    const [name, schema = null] = names.slice(0, names.length - behind).reverse();
+    return name === undefined ? [] : [{ catalog: null, schema, name }];
   });
 }
 

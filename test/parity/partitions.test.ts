@@ -170,6 +170,18 @@ it('a table with identity and serial columns goes on counting in each partition'
   await proxy.query('DROP TABLE counted');
 });
 
+it('rows that leave the key to the identity of the table get it in a partition, too', async () => {
+  await proxy.query(`
+    CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY, owner int) PARTITION BY LIST (owner);
+    CREATE TABLE counted_0 PARTITION OF counted DEFAULT`);
+  await proxy.query(`SELECT create_distributed_table('counted', 'id')`);
+  await proxy.query('INSERT INTO counted_0 (owner) VALUES (1), (2), (3)');
+  await proxy.query('INSERT INTO counted (owner) VALUES (1), (2), (3)');
+  const { rows } = await proxy.query('SELECT count(DISTINCT id)::int AS ids FROM counted');
+  expect(rows).toEqual([{ ids: 6 }]);
+  await proxy.query('DROP TABLE counted');
+});
+
 it.each([
   ['of a partition', [], "create_distributed_table('bills_0', 'owner')", '0A000'],
   [
