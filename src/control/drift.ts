@@ -3,6 +3,9 @@
 import type { Catalog } from '../topology/table.ts';
 import type { ShardSchema } from './shard-schema.ts';
 
+/** Types from here on are users' own and have other numbers on each shard. Source: FirstNormalObjectId. */
+const FIRST_USER_OID = 16_384;
+
 /** One sentence a table; `drive doctor` tells more. */
 export function driftOf(catalog: Catalog, shard: number, { relations }: ShardSchema): string[] {
   const found = new Map(relations.map((each) => [`${each.schema}.${each.name}`, each]));
@@ -15,10 +18,26 @@ export function driftOf(catalog: Catalog, shard: number, { relations }: ShardSch
       drift.push(`shard ${shard} lacks the ${table.kind} table ${name}: see drive doctor`);
       continue;
     }
-    const columns = new Set(there.columns.map((column) => column.name));
-    const missing = table.columns.filter((column) => !columns.has(column.name));
-    if (missing.length === 0 && columns.size === table.columns.length) continue;
-    drift.push(`table ${name} has other columns on shard ${shard}: see drive doctor`);
+    const difference = differenceOf(table.columns, there.columns);
+    if (difference === null) continue;
+    drift.push(`table ${name} has ${difference} on shard ${shard}: see drive doctor`);
   }
   return drift;
+}
+
+type Columns = readonly { readonly name: string; readonly typeOid: number }[];
+
+function differenceOf(here: Columns, there: Columns): string | null {
+  const types = new Map(there.map(({ name, typeOid }) => [name, typeOid]));
+  if (types.size !== here.length || here.some(({ name }) => !types.has(name)))
+    return 'other columns';
+  for (const { name, typeOid } of here) {
+    const other = types.get(name)!;
+    if (typeOid !== other && Math.min(typeOid, other) < FIRST_USER_OID) {
+      return `another type of column "${name}"`;
+    }
+  }
+  const isOrdered = here.every(({ name }, i) => name === there[i]!.name);
+  // What names no columns is then written, and read, otherwise.
+  return isOrdered ? null : 'its columns in another order';
 }

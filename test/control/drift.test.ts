@@ -8,14 +8,16 @@ import { testCatalog } from '../plan/catalog.ts';
 /** The catalog's tables as a shard would have them, but for what `change` takes away. */
 function schemaOf(change: (table: string, columns: string[]) => string[] | null): ShardSchema {
   const relations = [...testCatalog().tables()].flatMap(({ schema, name, columns }, oid) => {
+    const types = new Map(columns.map((column) => [column.name, column.typeOid]));
     const names = change(
       name,
       columns.map((column) => column.name),
     );
     if (names === null) return [];
-    const facts = { typeOid: 20, collation: null, notNull: false };
+    const facts = { collation: null, notNull: false };
     const made = names.map((each) => ({
       name: each,
+      typeOid: types.get(each) ?? 20,
       ...facts,
       generated: false,
       hasDefault: false,
@@ -82,5 +84,21 @@ describe('Drift', () => {
         'table public.loose has other columns on shard 2: see drive doctor',
       ]);
     }
+  });
+
+  it('is a column of another type, or in another place', () => {
+    const reversed = schemaOf((name, all) => (name === 'loose' ? [...all].reverse() : all));
+    expect(driftOf(testCatalog(), 2, reversed)).toEqual([
+      'table public.loose has its columns in another order on shard 2: see drive doctor',
+    ]);
+    const { relations, ...rest } = schemaOf((_, all) => all);
+    const retyped = relations.map((each) =>
+      each.name === 'loose'
+        ? { ...each, columns: each.columns.map((column) => ({ ...column, typeOid: 16 })) }
+        : each,
+    );
+    expect(driftOf(testCatalog(), 2, { relations: retyped, ...rest })).toEqual([
+      expect.stringMatching(/^table public\.loose has another type of column ".*" on shard 2/),
+    ]);
   });
 });

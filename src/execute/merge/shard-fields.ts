@@ -9,12 +9,13 @@ import { aggregateColumnCount } from './shard-layout.ts';
 
 type Fields = readonly FieldDescription[];
 
-/** 42804 naming the shards when their rows differ in the number or the types of their columns. */
+/** 42804 naming the shards when their rows differ in the number the types or the order of their columns. */
 export function checkShards(inputs: readonly Pick<ShardRows, 'fields' | 'shard'>[]): void {
   const first = inputs[0];
   if (first === undefined) throw internal('a merge without shards');
   for (const [i, input] of inputs.entries()) {
-    const difference = differenceBetween(first.fields, input.fields);
+    const difference =
+      differenceBetween(first.fields, input.fields) ?? orderBetween(first.fields, input.fields);
     if (difference === null) continue;
     const names = `shard ${first.shard ?? 0} and shard ${input.shard ?? i}`;
     throw new SqlError({
@@ -33,6 +34,16 @@ function differenceBetween(a: Fields, b: Fields): string | null {
     if (sameType(field.typeOid, other.typeOid)) continue;
     const types = `type ${typeName(field.typeOid)}, on the other type ${typeName(other.typeOid)}`;
     return `Column ${i + 1} ("${field.name}") is on one of ${types}.`;
+  }
+  return null;
+}
+
+/** A column that has only another name may just have been renamed; one in another place holds other values. */
+function orderBetween(a: Fields, b: Fields): string | null {
+  for (const [i, { name }] of a.entries()) {
+    const other = b[i]!.name;
+    if (name === other || !a.some((each) => each.name === other)) continue;
+    return `Column ${i + 1} is on one of them "${name}", on the other "${other}".`;
   }
   return null;
 }

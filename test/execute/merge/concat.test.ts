@@ -102,6 +102,19 @@ describe('Shards that disagree', () => {
     });
   });
 
+  it('in the order of columns are refused by name, not in a name alone', async () => {
+    const of = (...names: string[]) => names.map((name) => ({ ...field(TYPE.int4), name }));
+    const merged = (names: string[]) => {
+      const inputs = [new ArrayShard(of('a', 'b'), []), new ArrayShard(of(...names), [])];
+      return collect({ merge: concat(), inputs, output: of('a', 'b') });
+    };
+    await expect(merged(['b', 'a'])).rejects.toMatchObject({
+      code: '42804',
+      detail: 'Column 1 is on one of them "a", on the other "b".',
+    });
+    expect(await merged(['a', 'c'])).toEqual([]);
+  });
+
   it('only in the oid of a user-defined type are merged', async () => {
     const a = new ArrayShard([field(16_400, 0)], [[text('x')]]);
     const b = new ArrayShard([field(16_500, 0)], [[text('y')]]);
