@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- `late` false: sequences, the table itself and its partitions, to be run before rows are copied. `late` true:
--- constraints, indexes, triggers, comments and grants, to be run after them. What a table makes in its
+-- constraints, indexes, triggers, comments, grants and the owner, to be run after them. What a table makes in its
 -- partitions is left to it, but for indexes, which have names of their own.
 CREATE OR REPLACE FUNCTION drive.table_script(relation regclass, late boolean)
 RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -55,11 +55,15 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
           WHERE d.refobjid = own.oid AND d.refobjsubid = a.attnum AND d.deptype = 'i')
         WHEN a.atthasdef THEN 'DEFAULT ' || pg_get_expr(ad.adbin, ad.adrelid)
       END,
-      CASE WHEN a.attnotnull THEN 'NOT NULL' END) AS text
+      -- Its own constraint since PostgreSQL 18, by a name; one that has not been validated comes behind the rows.
+      CASE WHEN nn.oid IS NULL THEN CASE WHEN a.attnotnull THEN 'NOT NULL' END
+        WHEN nn.convalidated THEN format('CONSTRAINT %I %s', nn.conname, concat('NOT NULL', CASE WHEN nn.connoinherit THEN ' NO INHERIT' END))
+      END) AS text
     FROM own
     JOIN pg_attribute a ON a.attrelid = own.oid
     JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
+    LEFT JOIN pg_constraint nn ON nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey = ARRAY[a.attnum]
     WHERE a.attnum > 0 AND NOT a.attisdropped
   ),
   line AS (
@@ -78,6 +82,9 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
     SELECT 3, place, attname, format('ALTER SEQUENCE %s OWNED BY %s.%I', named, of_table, attname)
     FROM seq
     UNION ALL
+    SELECT 3, place, '', format('ALTER TABLE %s OF %s', named, format_type(reloftype, NULL))
+    FROM own WHERE reloftype <> 0
+    UNION ALL
     SELECT 4, child.place, '', format('ALTER TABLE %s ATTACH PARTITION %s %s', parent.named, child.named,
       pg_get_expr(child.relpartbound, child.oid))
     FROM own child JOIN pg_inherits i ON i.inhrelid = child.oid JOIN own parent ON parent.oid = i.inhparent
@@ -89,6 +96,7 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
     WHERE contype IN ('p', 'u', 'x')
       OR contype = 'f' AND k.conparentid = 0
       OR contype = 'c' AND NOT (k.coninhcount > 0 AND relispartition)
+      OR contype = 'n' AND NOT k.convalidated AND NOT (k.coninhcount > 0 AND relispartition)
     UNION ALL
     SELECT 12, place, indexrelid::regclass::text, pg_get_indexdef(indexrelid)
     FROM own JOIN pg_index i ON i.indrelid = own.oid
@@ -97,6 +105,14 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
     SELECT 13, place, inhrelid::regclass::text, format('ALTER INDEX %s ATTACH PARTITION %s',
       inhparent::regclass, inhrelid::regclass)
     FROM own JOIN pg_index i ON i.indrelid = own.oid JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+    UNION ALL
+    SELECT 14, place, '', format('ALTER TABLE %s CLUSTER ON %I', named, c.relname)
+    FROM own JOIN pg_index i ON i.indrelid = own.oid JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisclustered
+    UNION ALL
+    SELECT 14, place, '', format('ALTER TABLE %s REPLICA IDENTITY %s', named, CASE own.relreplident WHEN 'f' THEN 'FULL'
+      WHEN 'n' THEN 'NOTHING' ELSE format('USING INDEX %I', (SELECT c.relname FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = own.oid AND i.indisreplident)) END)
+    FROM own WHERE own.relreplident <> 'd'
     UNION ALL
     SELECT 15, place, tgname, pg_get_triggerdef(t.oid)
     FROM own JOIN pg_trigger t ON tgrelid = own.oid WHERE NOT tgisinternal AND tgparentid = 0
@@ -122,6 +138,9 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
     FROM own JOIN pg_attribute t ON t.attrelid = own.oid, aclexplode(t.attacl) a
     WHERE a.grantee <> own.relowner AND NOT attisdropped
+    UNION ALL
+    SELECT 19, place, '', format('ALTER TABLE %s OWNER TO %s', named, relowner::regrole)
+    FROM own WHERE pg_get_userbyid(relowner) <> current_user
   )
   SELECT text FROM line WHERE (step > 10) = late ORDER BY step, place, name
 $$;

@@ -213,3 +213,22 @@ describe('Over shards only', () => {
 it('what a role makes is its own, and others have the rights given by default', async () => {
   expect(await expectSame(said.OWNERS)).toBe(4);
 });
+
+it('a table that becomes another kind stays its owner’s, on every shard', async () => {
+  await expectSame([
+    'CREATE TABLE owned (user_id int, n int)',
+    'INSERT INTO owned VALUES (1, 1), (2, 2), (3, 3)',
+    'ALTER TABLE owned OWNER TO rp_clerk',
+  ]);
+  await proxy.query(`SELECT undistribute_table('owned')`);
+  await proxy.query(`SELECT create_distributed_table('owned', 'n')`);
+  const denied = await expectSame([
+    'SET ROLE rp_clerk',
+    'TABLE owned',
+    'UPDATE owned SET user_id = user_id + 1 RETURNING *',
+    'ALTER TABLE owned ADD COLUMN more int',
+    'DROP TABLE owned',
+    'RESET ROLE',
+  ]);
+  expect(denied).toBe(0);
+});

@@ -299,6 +299,38 @@ describe.each([2, 3])('Over %i shards', (shardCount) => {
     await proxy.query('DROP TABLE kind; DROP FUNCTION kind_fires()');
   });
 
+  it('what is said of columns and the table is said on every shard, so that it can be taken back', async () => {
+    await proxy.query(`CREATE TYPE kind_row AS (k int, v int, w int)`);
+    await proxy.query('CREATE TABLE kind OF kind_row (k WITH OPTIONS CONSTRAINT k_given NOT NULL)');
+    await proxy.query(
+      'INSERT INTO kind SELECT i, i, CASE WHEN i > 9 THEN i END FROM generate_series(1, 20) i',
+    );
+    await proxy.query(
+      'ALTER TABLE kind ADD CONSTRAINT w_later NOT NULL w NOT VALID, ADD CONSTRAINT positive CHECK (v > 9) NOT ENFORCED',
+    );
+    await proxy.query('CREATE UNIQUE INDEX kind_k ON kind (k)');
+    await proxy.query('ALTER TABLE kind CLUSTER ON kind_k, REPLICA IDENTITY USING INDEX kind_k');
+    await proxy.query(`SELECT create_distributed_table('kind', 'k')`);
+    const said = `SELECT json_agg(ARRAY[conname, pg_get_constraintdef(oid)] ORDER BY conname) FROM pg_constraint
+      WHERE conrelid = 'kind'::regclass`;
+    expect(await onShards(said)).toEqual(
+      everywhere([
+        ['k_given', 'NOT NULL k'],
+        ['positive', 'CHECK ((v > 9)) NOT ENFORCED'],
+        ['w_later', 'NOT NULL w NOT VALID'],
+      ]),
+    );
+    expect(await onShards(`SELECT relreplident FROM pg_class WHERE relname = 'kind'`)).toEqual(
+      everywhere('i'),
+    );
+    await proxy.query('CLUSTER kind; ALTER TABLE kind REPLICA IDENTITY DEFAULT');
+    await proxy.query('ALTER TABLE kind DROP CONSTRAINT k_given, DROP CONSTRAINT w_later');
+    await proxy.query('ALTER TYPE kind_row ADD ATTRIBUTE more int CASCADE');
+    expect((await proxy.query('SELECT more FROM kind')).rowCount).toBe(20);
+    await proxy.query('DROP TYPE kind_row CASCADE');
+    expect(await onShards(`SELECT to_regclass('kind')`)).toEqual(everywhere(null));
+  });
+
   it('create_distributed_table is refused while a view reads the table', async () => {
     await make();
     await proxy.query('CREATE VIEW odd AS SELECT owner FROM kind WHERE owner % 2 = 1');
