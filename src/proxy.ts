@@ -32,8 +32,9 @@ import { TopologyStore } from './control/topology-store.ts';
 import { TRANSACTIONS, toldOf, transactionsElsewhere } from './control/transactions-elsewhere.ts';
 import { firstLoad, housekeeping, loadCommitted } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
-import { DecisionHold } from './execute/decision-hold.ts';
+import { decisionHold } from './execute/decision-hold.ts';
 import { SchemaHold } from './execute/schema-hold.ts';
+import { ticketHold } from './execute/ticket.ts';
 import { Gids } from './execute/two-phase.ts';
 import { latenciesOf, metricsOf } from './observe/metrics.ts';
 import { MetricsServer } from './observe/metrics-server.ts';
@@ -283,14 +284,15 @@ function makeContext(
   { planner, cluster, topology, news, hold, clock, gids, siblings, log }: ContextParts,
   config: () => Config,
 ): SessionContext {
-  const decisions = new DecisionHold(config().shards, connector(config));
+  const decisions = decisionHold(config().shards, connector(config));
+  const tickets = ticketHold(config().shards, connector(config));
   return {
     topology: () => topology.current,
     ...{ planner, cluster, clock, log },
     groups: cluster.pools.map(
       (_, shard) => new GroupCommit(cluster, shard, () => config().pool.groupMax),
     ),
-    twoPhase: { cluster, gids, decisions, log },
+    twoPhase: { cluster, gids, decisions, tickets, log },
     statementNames: new StatementNames(STATEMENT_NAMES_MAX),
     ...{ costs: new StatementCosts(), counters: new SessionCounters() },
     serverParameters: () => topology.serverParameters,

@@ -11,7 +11,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
 import { queryAsLogin } from './as-login.ts';
-import { onEach } from './decision-hold.ts';
+import { onEach } from './hold.ts';
 import { relationSql } from './relation-sql.ts';
 import { timedAnew } from './timed-domains.ts';
 import type { Transaction } from './transaction.ts';

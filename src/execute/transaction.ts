@@ -9,6 +9,7 @@ import { mayBeSomebodyElse } from './as-login.ts';
 import { commit } from './commit.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 import { Participants } from './participants.ts';
+import { Tickets } from './ticket.ts';
 import {
   type LocalNames,
   NO_MODES,
@@ -27,6 +28,8 @@ export interface TransactionDependencies {
   /** Throws where the statement under way is to be planned anew. */
   beginsToWrite(): void;
   giveBack(connection: ServerConnection): void;
+  /** As of TicketHolder. */
+  isSerializable(): boolean;
   /** Committed, but not yet on this shard. */
   unfinished(part: UnfinishedPart): void;
   /** The end of the transaction, or of a savepoint, has changed what a server reports. */
@@ -63,6 +66,7 @@ export class Transaction {
   time: string | null = null;
   /** Shards that a statement of known effect has written. */
   readonly writers = new Set<number>();
+  readonly tickets = new Tickets(this);
   /** Cursors declared in it, and where they live. */
   cursors: ReadonlyMap<string, DeclaredCursor> = new Map();
 
@@ -136,6 +140,10 @@ export class Transaction {
     return this.#script.isEmpty && this.#lost === null;
   }
 
+  isSerializable(): boolean {
+    return this.#dependencies.isSerializable();
+  }
+
   /** It can end by one statement on one server, or on none: nothing outlives it or is beside it. */
   get isOnOneServer(): boolean {
     const { participants, apart, cursors } = this;
@@ -157,9 +165,11 @@ export class Transaction {
     if (this.#lost !== null) throw this.#lost;
     const enlisted = this.participants.get(shard);
     if (enlisted !== undefined) return enlisted;
+    await this.tickets.beforeJoining();
     const connection = await this.#dependencies.borrow(shard, this.settingsBefore);
     await this.#catchUp(connection, this.prologue);
     this.join(connection);
+    await this.tickets.joined(connection);
     return connection;
   }
 
@@ -240,6 +250,7 @@ export class Transaction {
     const savepoint = this.#script.savepointOf(name);
     if (this.#lost !== null) throw this.#lost;
     await this.onEveryParticipant(sql);
+    await this.tickets.rolledBackTo(savepoint.serial);
     // What was closed since stays closed.
     const { cursors } = savepoint;
     const open = [...cursors].filter(([name, cursor]) => this.cursors.get(name) === cursor);

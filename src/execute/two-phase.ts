@@ -11,12 +11,15 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
 import { BECOME_LOGIN, queryAsLogin } from './as-login.ts';
 import { applySettings, atOnce, type Cluster } from './cluster.ts';
-import type { DecisionHold } from './decision-hold.ts';
+import type { Hold } from './hold.ts';
 
 export interface TwoPhase {
   readonly cluster: Cluster;
   readonly gids: Gids;
-  readonly decisions: DecisionHold;
+  /** Nothing is decided meanwhile. */
+  readonly decisions: Hold;
+  /** Nobody has a ticket meanwhile. */
+  readonly tickets: Hold;
   readonly log: Logger;
 }
 

@@ -49,7 +49,7 @@ async function copyIn(
   targets: readonly number[],
 ): Promise<void> {
   const { context, state, client, inbox } = d;
-  const own = state.transaction === null ? state.begin('BEGIN', true) : null;
+  const own = state.transaction === null ? state.beginOwn() : null;
   const timed = targets.length > 1 ? await timedAt(merge, state) : null;
   const copy = await openCopyIn({
     transaction: state.transaction!,

@@ -39,7 +39,8 @@ import { sendCopyOut } from './copy-runner.ts';
 import { enlist, enlistReaders, leafRowsOf, lend, placeOf } from './engine-lend.ts';
 import { batchRowsOf, type Execution, type RunnerDependencies } from './execution.ts';
 
-import type { RunningGather, SessionState } from './state.ts';
+import type { RunningGather } from './running-gather.ts';
+import type { SessionState } from './state.ts';
 
 /** What the engine needs for one statement. */
 interface Prepared {

@@ -65,7 +65,7 @@ async function explainAtOnce(
   writes: boolean,
 ): Promise<Explained> {
   const { state } = d;
-  const own = writes && state.transaction === null ? state.begin('BEGIN', true) : null;
+  const own = writes && state.transaction === null ? state.beginOwn() : null;
   if (writes) {
     state.settlePlan();
     for (const shard of run.targets) state.transaction!.writers.add(shard);

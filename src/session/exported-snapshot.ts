@@ -11,7 +11,7 @@ import { encodeCommandComplete } from '../wire/query.ts';
 import { answerValue } from './backend.ts';
 import type { SessionContext } from './context.ts';
 import type { Execution, RunnerDependencies } from './execution.ts';
-import { askAllAtOnce, keepsSnapshot } from './one-snapshot.ts';
+import { areReadOnly, askAllAtOnce, keepsSnapshot } from './one-snapshot.ts';
 import type { SessionState } from './state.ts';
 
 const EXPORT = 'SELECT pg_catalog.pg_export_snapshot()';
@@ -74,9 +74,13 @@ export async function importSnapshot(
       state.giveBack(connection);
     }
   } else {
+    const isOrdered = shards.length > 1 && transaction.isSerializable();
+    if (isOrdered) transaction.tickets.spare();
     for (const [i, shard] of shards.entries()) {
       await take(await transaction.enlist(shard), parts[i] ?? SEPARATOR);
     }
+    // Its place in the order is that of its snapshot, which others may have had behind them already.
+    if (isOrdered && !(await areReadOnly([...transaction.participants.values()]))) throw mayWrite();
     // The user may have chosen one shard by hand.
     const { length } = context.cluster.pools;
     transaction.snapshot = shards.length === length ? 'ofAllShards' : 'perShard';
@@ -99,6 +103,15 @@ export async function importSnapshot(
       throw new ServerError(withMessage(fields, fields.message.replaceAll(`"${part}"`, `"${id}"`)));
     }
   }
+}
+
+function mayWrite(): SqlError {
+  return new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message:
+      'not supported: SET TRANSACTION SNAPSHOT over several shards in a SERIALIZABLE transaction that may write',
+    hint: 'Begin it with READ ONLY, or with BEGIN ISOLATION LEVEL REPEATABLE READ.',
+  });
 }
 
 function hasNone(): SqlError {

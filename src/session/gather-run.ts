@@ -12,7 +12,8 @@ import { openEngineRun } from './engine-run.ts';
 import { batchRowsOf, type Execution } from './execution.ts';
 import { openLockedEngine } from './locked-engine.ts';
 import { nameUnder } from './prepared.ts';
-import { closeRunning, type RunningGather, type SessionState } from './state.ts';
+import { closeRunning, type RunningGather } from './running-gather.ts';
+import type { SessionState } from './state.ts';
 import type { StatementCost } from './statement-cost.ts';
 
 export interface GatherRun {

@@ -13,7 +13,7 @@ import { openEngineRun } from './engine-run.ts';
 import { withConnectionOf } from './everywhere.ts';
 import type { GatherRun } from './gather-run.ts';
 import { atHand } from './portal-rows.ts';
-import { closeRunning, type RunningGather } from './state.ts';
+import { closeRunning, type RunningGather } from './running-gather.ts';
 
 type EngineRun = Pick<GatherRun, 'execution' | 'description' | 'state' | 'context'>;
 

@@ -2,7 +2,8 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
-import { onEach } from '../execute/decision-hold.ts';
+import { onEach } from '../execute/hold.ts';
+import { lockTickets, TAKE_TICKET } from '../execute/ticket.ts';
 import type { Transaction } from '../execute/transaction.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type QueryResult, query, ServerError } from '../pool/query.ts';
@@ -22,6 +23,7 @@ type Begins = 'anywhere' | 'onSeveral' | 'never';
 /** Each names the last of its kind. */
 const LEVEL = /repeatable[\s_]+read|serializable|read[\s_]+(?:un)?committed/gi;
 const KEPT = /^(?:repeatable|serializable)/i;
+const SERIALIZABLE = /^serializable/i;
 const ACCESS = /read[\s_]+(?:only|write)/gi;
 const READ_ONLY = /only$/i;
 
@@ -45,14 +47,18 @@ function oneSnapshotOf(
   return isReadOnly ? 'anywhere' : 'onSeveral';
 }
 
-function isKept(
+const isKept = (modes: readonly string[], settings: Settings, context: SessionContext): boolean =>
+  KEPT.test(levelOf(modes, settings, context));
+
+/** The last word that names its isolation level. */
+function levelOf(
   modes: readonly string[],
   { assignments }: Settings,
   context: SessionContext,
-): boolean {
+): string {
   const { isolation } = context.topology().catalog.transactionDefaults;
   const level = assignments.get('default_transaction_isolation') ?? isolation;
-  return KEPT.test(lastIn([level, ...modes], LEVEL));
+  return lastIn([level, ...modes], LEVEL);
 }
 
 /** Its level is REPEATABLE READ or SERIALIZABLE: all of it is answered by its first snapshot. */
@@ -85,10 +91,17 @@ export const mayNeedSeveral = (plan: Plan): boolean =>
 const isOver = ({ fixedShard }: SessionState, { cluster }: SessionContext): boolean =>
   cluster.pools.length > 1 && fixedShard === null;
 
+/** The open transaction is SERIALIZABLE, and may come to several shards. */
+export function isSerializable(state: SessionState, context: SessionContext): boolean {
+  const { modes, settingsBefore } = state.transaction!;
+  return isOver(state, context) && SERIALIZABLE.test(levelOf(modes, settingsBefore, context));
+}
+
 /** The next statement may be the one that takes the snapshot on all shards, wherever it goes itself. */
 export function awaitsSnapshot(state: SessionState, context: SessionContext): boolean {
   const { transaction } = state;
   if (transaction?.snapshot !== 'none' || !isOver(state, context)) return false;
+  if (isOnSeveral(transaction)) return true;
   return oneSnapshotOf(transaction.modes, transaction.settingsBefore, context) === 'anywhere';
 }
 
@@ -128,19 +141,40 @@ export async function takeSnapshot(
   state: SessionState,
   context: SessionContext,
 ): Promise<void> {
+  if (state.transaction === null && several && isKeptRead(plan, state, context)) {
+    state.begin('BEGIN', true);
+  }
   const { transaction } = state;
   if (transaction?.snapshot !== 'none') return;
   if (plan !== null && !takesSnapshot(plan)) return;
-  const begins = transaction.implicit
-    ? 'never'
-    : oneSnapshotOf(transaction.modes, transaction.settingsBefore, context);
-  if (begins === 'never' || (begins === 'onSeveral' && !several) || !isOver(state, context)) {
+  const begins = oneSnapshotOf(transaction.modes, transaction.settingsBefore, context);
+  const isSeveral = several || isOnSeveral(transaction);
+  if (begins === 'never' || (begins === 'onSeveral' && !isSeveral) || !isOver(state, context)) {
     transaction.snapshot = 'perShard';
     return;
   }
   await askAllAtOnce('SELECT 1', state, context);
   transaction.snapshot = 'ofAllShards';
 }
+
+/** Several shards may have been asked for what takes no snapshot. */
+const isOnSeveral = (transaction: Transaction): boolean =>
+  transaction.participants.size > 1 && transaction.isSerializable();
+
+/** It reads rows by itself, in a transaction that would keep its snapshot. */
+function isKeptRead(plan: Plan | null, state: SessionState, context: SessionContext): boolean {
+  if (plan?.op !== 'routed' || plan.effect !== 'read' || !isOver(state, context)) return false;
+  return READS.has(plan.merge?.how ?? '') && isKept([], state.settings.current, context);
+}
+
+/** Merges by which several shards are read within one statement. */
+const READS: ReadonlySet<string> = new Set([
+  'concat',
+  'aggregate',
+  'engine',
+  'engineCopy',
+  'copyOut',
+]);
 
 /** Before modes are set: servers take some only from a transaction that has no snapshot yet. */
 export async function takeOwedSnapshot(transaction: Transaction): Promise<void> {
@@ -159,21 +193,37 @@ export async function askAllAtOnce(
   context: SessionContext,
 ): Promise<readonly QueryResult[]> {
   const transaction = state.transaction!;
+  const isOrdered = transaction.isSerializable();
+  if (isOrdered) transaction.tickets.spare();
   // Before the hold, for the pools may be waited for; BEGIN takes no snapshot.
   const participants: ServerConnection[] = [];
   for (const { shard } of context.cluster.pools) {
     participants.push(await transaction.enlist(shard.id));
   }
+  const onlyReads = isOrdered && (await areReadOnly(participants));
+  const takesTickets = isOrdered && !onlyReads;
+  if (takesTickets) await lockTickets(participants);
+  const { decisions, tickets } = context.twoPhase;
+  const asked = takesTickets ? `${TAKE_TICKET}; ${sql}` : sql;
+  const ask = () => decisions.held(() => onEach(participants, (each) => query(each, asked)));
   try {
-    return await context.twoPhase.decisions.held(() =>
-      onEach(participants, (each) => query(each, sql)),
-    );
+    // Who only reads has its place in the order by its snapshot, and holds nobody up behind that.
+    const answers = await (onlyReads ? tickets.held(ask) : ask());
+    if (takesTickets) transaction.tickets.taken();
+    return answers;
   } catch (error) {
+    if (error instanceof SqlError && error.code === SQLSTATE.featureNotSupported) throw error;
     const told = notTaken(error);
     // Some have a snapshot by now, which is not that of others.
     transaction.giveUp(told);
     throw isCanceled(error) ? error : told;
   }
+}
+
+/** They may have been told so, or it is their default. Takes no snapshot. */
+export async function areReadOnly(participants: readonly ServerConnection[]): Promise<boolean> {
+  const told = await onEach(participants, (each) => query(each, 'SHOW transaction_read_only'));
+  return told.every(({ rows }) => rows[0]?.[0] === 'on');
 }
 
 const isCanceled = (error: unknown): boolean =>

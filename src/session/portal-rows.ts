@@ -5,7 +5,8 @@ import { PORTAL_SUSPENDED } from '../wire/extended.ts';
 import { encodeCommandComplete } from '../wire/query.ts';
 import { encodeRowDescription, type FieldDescription, frameDataRow } from '../wire/row.ts';
 import { type Execution, isDescribed, type RunnerDependencies } from './execution.ts';
-import { closeRunning, type OpenPortal, type RunningGather } from './state.ts';
+import { closeRunning, type RunningGather } from './running-gather.ts';
+import type { OpenPortal } from './state.ts';
 
 type Answering = Pick<RunnerDependencies, 'client' | 'state'>;
 

@@ -88,8 +88,9 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       transaction.snapshot = 'perShard';
     }
     const connection = transaction.participants.get(shard);
+    const isFirst = transaction.isBare && transaction.tickets.isFree;
     if (connection !== undefined) this.#sendOn(connection);
-    else if (transaction.isBare && shipment.answers !== null) this.#acquire(shard);
+    else if (isFirst && shipment.answers !== null) this.#acquire(shard);
     else this.#prepared(transaction.enlist(shard));
   }
 

@@ -18,7 +18,7 @@ import type { Execution, RunnerDependencies } from './execution.ts';
 import { openGatherRun } from './gather-run.ts';
 import { StatementValues } from './prepared.ts';
 import type { Runner } from './runner.ts';
-import { closeRunning, type RunningGather } from './state.ts';
+import { closeRunning, type RunningGather } from './running-gather.ts';
 
 export interface StagedRun {
   readonly d: RunnerDependencies;

@@ -42,6 +42,7 @@ import { takeSnapshot } from './one-snapshot.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import { answerGathered, answerRows } from './portal-rows.ts';
 import { thrownInWritten } from './rewritten.ts';
+import { closeRunning } from './running-gather.ts';
 import { mergeWithStates } from './sequence-run.ts';
 import {
   isInBlock,
@@ -52,7 +53,6 @@ import {
 import { runSetval } from './setval-run.ts';
 import { relayExecution, runSingle } from './single.ts';
 import { isPreparedAction, runPreparedAction } from './sql-prepare.ts';
-import { closeRunning } from './state.ts';
 import { withTimeWords } from './time-words.ts';
 import { inFailedTransaction, runTransactionCommand } from './transaction-commands.ts';
 import { isWriting, runWrite } from './write-run.ts';

@@ -3,7 +3,6 @@
 import type { SqlError } from '../base/errors.ts';
 import { applySettings, forgetOids, giveBack } from '../execute/cluster.ts';
 import type { DeclaredCursor } from '../execute/cursor/declared-cursor.ts';
-import type { Gather } from '../execute/gather.ts';
 import { cancelLockWaiters } from '../execute/lock-waiters.ts';
 import { Transaction } from '../execute/transaction.ts';
 import { finishPart, type UnfinishedPart } from '../execute/two-phase.ts';
@@ -17,10 +16,12 @@ import type { Topology } from '../topology/topology.ts';
 import type { Backends } from './backend.ts';
 import type { SessionContext } from './context.ts';
 import { HiddenTables } from './hidden-tables.ts';
+import { isSerializable } from './one-snapshot.ts';
 import { Pins } from './pins.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import type { Portal, PreparedStatement } from './prepared.ts';
 import { Reports } from './reports.ts';
+import { closeRunning, type RunningGather } from './running-gather.ts';
 import { SearchPaths } from './search-path.ts';
 import { learnPath } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
@@ -41,16 +42,6 @@ export interface OpenPortal {
   ended: { readonly tag: string | null } | null;
   /** How many savepoints its transaction had had when it was made. */
   readonly savepoints: number;
-}
-
-export interface RunningGather {
-  readonly gather: Gather;
-  /** Rows fetched from the merge and not yet sent. */
-  rest: readonly Buffer[];
-  /** Gives back what the merge has borrowed; after gather.close(). */
-  readonly release: () => void;
-  /** In place of SELECT and how many it was. */
-  readonly tag?: string;
 }
 
 export class SessionState {
@@ -157,16 +148,24 @@ export class SessionState {
       borrow: (shard, settings, apart) => this.borrow(shard, settings, apart),
       beginsToWrite: () => this.settlePlan(),
       giveBack: (connection) => this.giveBack(connection),
+      isSerializable: () => isSerializable(this, this.#context),
       unfinished: (part) => this.#unfinished.push(part),
       report: (name, value) => this.reports.set(name, value),
     });
     return this.transaction;
   }
 
+  /** For one statement over several shards. */
+  beginOwn(): Transaction {
+    const transaction = this.begin('BEGIN', true);
+    transaction.tickets.expectSeveral();
+    return transaction;
+  }
+
   /** Runs `use` in the open transaction, or in one of its own, which is committed behind it. */
   async inTransaction<T>(use: () => Promise<T>): Promise<T> {
     if (this.transaction !== null) return use();
-    this.begin('BEGIN', true);
+    this.beginOwn();
     const result = await use();
     await this.endTransaction('commit');
     return result;
@@ -391,9 +390,4 @@ export class SessionState {
     this.portals.clear();
     for (const each of running) await closeRunning(each);
   }
-}
-
-export async function closeRunning(running: RunningGather): Promise<void> {
-  await running.gather.close();
-  running.release();
 }

@@ -87,7 +87,13 @@ async function committed(
     writers: new Set(participating.map(({ shard }) => shard.id)),
     settings: NO_SETTINGS,
     doubts: () => ({ asLogin: false, mayBeReadOnly }),
-    twoPhase: { cluster, gids: new Gids('test'), decisions: null as never, log },
+    twoPhase: {
+      cluster,
+      gids: new Gids('test'),
+      decisions: null as never,
+      tickets: null as never,
+      log,
+    },
     giveBack: () => undefined,
     unfinished: (part) => unfinished.push(part),
   });

@@ -1,7 +1,7 @@
 // The hold of decisions: it ends, whatever the shards do.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DecisionHold } from '../../src/execute/decision-hold.ts';
+import { decisionHold } from '../../src/execute/decision-hold.ts';
 import { login } from '../../src/pool/login.ts';
 import type { ServerConnection } from '../../src/pool/server-connection.ts';
 import type { Shard } from '../../src/topology/shard.ts';
@@ -26,7 +26,7 @@ it('A hold over a shard that says nothing any more fails, and the next one is ha
   const [first, second] = databases.shards as [Shard, Shard];
   const forwarder = new Forwarder(second);
   const place = await forwarder.start();
-  const hold = new DecisionHold([first, place], connect, MS_MAX);
+  const hold = decisionHold([first, place], connect, MS_MAX);
   const silent = hold.held(async () => forwarder.stall());
   const next = hold.held(async () => 'had');
   await expect(silent).rejects.toMatchObject(TOO_LONG);
@@ -38,7 +38,7 @@ it('A hold over a shard that says nothing any more fails, and the next one is ha
 it('A hold that is had too late is given up, and what it is for is not done', async () => {
   const opened: ServerConnection[] = [];
   const { promise: reachable, resolve: reach } = Promise.withResolvers<void>();
-  const hold = new DecisionHold(
+  const hold = decisionHold(
     databases.shards,
     async (shard) => {
       await reachable;

@@ -10,6 +10,7 @@ const WRITERS = 4;
 const TRANSFERS = { writers: WRITERS, rounds: 25 };
 const SUM = 'SELECT sum(balance) FROM account';
 const TOTAL = [[String(ACCOUNTS * FIRST_BALANCE)]];
+const DEFERRABLE = 'BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE';
 const READ_ONLY = 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY';
 
 let proxy: TestProxy;
@@ -131,16 +132,33 @@ describe('A snapshot of all shards', { timeout: 30_000 }, () => {
   });
 
   it('that is waited for too long does not keep others from committing', async () => {
+    const open = await connectAsText(proxy.login);
+    await open.query('BEGIN ISOLATION LEVEL SERIALIZABLE');
+    await open.query('UPDATE account SET balance = balance WHERE user_id = 1');
     const writer = await connectAsText(proxy.login);
-    await writer.query('BEGIN ISOLATION LEVEL SERIALIZABLE');
-    await writer.query('UPDATE account SET balance = balance WHERE user_id IN (1, 2, 3)');
-    await client.query(`${READ_ONLY}, DEFERRABLE`.replace('REPEATABLE READ', 'SERIALIZABLE'));
+    await writer.query('BEGIN');
+    await writer.query('UPDATE account SET balance = balance WHERE user_id IN (2, 3)');
+    await client.query(DEFERRABLE);
     const read = expect(client.query(SUM)).rejects.toMatchObject({ code: '40001' });
-    // The reader waits for the writer, and the writer for the hold.
+    // The reader waits for who is open, and the writer for the hold.
     await untilHeld();
     await writer.query('COMMIT');
+    await open.query('COMMIT');
     await read;
     await client.query('ROLLBACK');
+    for (const each of [writer, open]) await each.end();
+  });
+
+  it('that is deferred is taken behind who writes on several shards', async () => {
+    const writer = await connectAsText(proxy.login);
+    await writer.query('BEGIN ISOLATION LEVEL SERIALIZABLE');
+    await writer.query('UPDATE account SET balance = balance + 1 WHERE user_id IN (1, 2, 3)');
+    await client.query(DEFERRABLE);
+    const read = simply(SUM);
+    await writer.query('UPDATE account SET balance = balance - 1 WHERE user_id IN (1, 2, 3)');
+    await writer.query('COMMIT');
+    expect(await read).toEqual(TOTAL);
+    await client.query('COMMIT');
     await writer.end();
   });
 });
@@ -163,6 +181,20 @@ describe('A transaction that keeps its snapshot by default', { timeout: 60_000 }
     expect(await sumsBehindOne([...changes, readsOnly], 'BEGIN')).toEqual([0, 0]);
     expect(await sumsBehindOne(changes, 'BEGIN READ ONLY')).toEqual([0, 0]);
   });
+
+  it.each(['repeatable read', 'serializable'])(
+    '%s of the session is a statement',
+    async (level) => {
+      await client.query(`SET default_transaction_isolation = '${level}'`);
+      const seen: unknown[] = [];
+      await whileTransferring(proxy.login, TRANSFERS, async () => {
+        for (const ask of [simply, extended]) seen.push(await ask(SUM));
+      });
+      await client.query('RESET default_transaction_isolation');
+      expect(seen.length).toBeGreaterThan(1);
+      expect(seen).toEqual(seen.map(() => TOTAL));
+    },
+  );
 
   it('and says otherwise has none', async () => {
     const isolation = `${IN_DATABASE} default_transaction_isolation = 'repeatable read'`;

@@ -1,0 +1,299 @@
+// Serializable: transactions over several shards are as if one had been run behind the other.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/base/pg.ts';
+import { superusers } from '../support/cluster.ts';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { Random, seedFromEnvironment } from '../support/random.ts';
+import { type Access, type Committed, circleIn } from '../support/serial-history.ts';
+import { connectAsText, textRows } from '../support/text-client.ts';
+
+const CLIENTS = 6;
+const ROWS = 6;
+const TRANSACTIONS = 40;
+/** Far enough apart not to share a page of the index, by which servers see conflicts. */
+const APART = 1_000;
+const BEGIN = 'BEGIN ISOLATION LEVEL SERIALIZABLE';
+const READ_ONLY = `${BEGIN}, READ ONLY`;
+const NURSE = 'serial_nurse';
+const FAILURE = { code: '40001' };
+
+let proxy: TestProxy;
+let client: Client;
+let other: Client;
+
+beforeAll(async () => {
+  proxy = await startTestProxy({ shards: 3, config: { pool: { size: 2 * CLIENTS } } });
+  client = await login();
+  other = await login();
+  await client.query('CREATE TABLE register (user_id int PRIMARY KEY, version int NOT NULL)');
+  const all = `SELECT n, 0 FROM generate_series(0, ${ROWS * APART - 1}) AS n`;
+  await client.query(`INSERT INTO register ${all}`);
+  await client.query('CREATE TABLE doctor (user_id int PRIMARY KEY, on_call boolean NOT NULL)');
+  for (const shard of proxy.shards) {
+    const superuser = await connectAsText({ ...shard, ...superusers().shards });
+    await superuser.query(`CREATE ROLE ${NURSE}; GRANT ${NURSE} TO "${proxy.login.user}"`);
+    await superuser.end();
+  }
+  await client.query(`GRANT SELECT, UPDATE ON doctor TO ${NURSE}`);
+  await client.query('ANALYZE');
+});
+
+afterAll(async () => {
+  await client.end();
+  await other.end();
+  await proxy.close();
+});
+
+async function login(): Promise<Client> {
+  const made = await connectAsText(proxy.login);
+  // A scan of a whole table conflicts with every write of it.
+  await made.query('SET enable_seqscan = off');
+  return made;
+}
+
+/** One transaction of `one`, which a server may refuse at any point. */
+async function transact(one: Client, name: string, random: Random): Promise<Committed | null> {
+  const start = random.int(0, ROWS - 1);
+  const [first, second, third] = [0, 1, random.int(2, ROWS - 1)].map(
+    (i) => ((start + i) % ROWS) * APART,
+  ) as [number, number, number];
+  const reads: Access[] = [];
+  const writes: Access[] = [];
+  const writesAny = random.chance(0.7);
+  const accessOf = ([row, version]: (string | null)[]) => ({
+    row: Number(row),
+    version: Number(version),
+  });
+  const read = async (...rows: number[]) => {
+    const sql = `SELECT user_id, version FROM register WHERE user_id IN (${rows.join(', ')})`;
+    reads.push(...(await textRows(one, sql)).map(accessOf));
+  };
+  const write = async (row: number) => {
+    const sql = `UPDATE register SET version = version + 1 WHERE user_id = ${row}
+      RETURNING user_id, version`;
+    writes.push(...(await textRows(one, sql)).map(accessOf));
+  };
+  try {
+    await one.query(!writesAny && random.chance(0.6) ? READ_ONLY : BEGIN);
+    if (random.chance(0.4)) await read(first, second);
+    else for (const row of [first, second]) await read(row);
+    if (writesAny) await write(random.pick([first, second, third]));
+    if (writesAny && random.chance(0.3)) await write(third);
+    await one.query('COMMIT');
+  } catch (error) {
+    await one.query('ROLLBACK');
+    expect(['40001', '40P01']).toContain((error as { code: string }).code);
+    return null;
+  }
+  return { name, reads, writes };
+}
+
+describe('Serializable transactions over several shards', { timeout: 120_000 }, () => {
+  it('at once stand in an order in which one after the other had seen the same', async () => {
+    const seed = seedFromEnvironment('SERIAL_SEED');
+    const history: Committed[] = [];
+    const run = async (number: number) => {
+      const one = await login();
+      const random = new Random(seed * CLIENTS + number);
+      for (let i = 0; i < TRANSACTIONS; i++) {
+        const made = await transact(one, `${number}.${i}`, random);
+        if (made !== null) history.push(made);
+      }
+      await one.end();
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, (_, number) => run(number)));
+    expect(circleIn(history), `SERIAL_SEED=${seed}`).toBeNull();
+    // Not by having refused them all.
+    expect(history.length).toBeGreaterThan(CLIENTS * 2);
+  });
+
+  it.each([
+    ['each of them by its key', '', ['user_id = 1', 'user_id = 2', 'user_id = 3']],
+    ['all of them in one statement', '', ['true']],
+    ['as somebody else', `SET LOCAL ROLE ${NURSE}`, ['user_id = 3', 'user_id = 2', 'user_id = 1']],
+    ['behind a savepoint that is gone back to', 'SAVEPOINT s', ['true', 'ROLLBACK TO s', 'true']],
+  ])('cannot both rely on what the other changes on another shard: %s', async (_, first, steps) => {
+    await allOnCall();
+    await client.query('DELETE FROM doctor WHERE user_id = 3');
+    const leave = async (one: Client, doctor: number) => {
+      const seen = new Set<string>();
+      for (const step of [first, ...steps]) {
+        const isCondition = !/^[A-Z]|^$/.test(step);
+        const sql = `SELECT user_id FROM doctor WHERE ${step} AND on_call`;
+        if (!isCondition) await one.query(step);
+        else for (const [on] of await textRows(one, sql)) seen.add(on!);
+      }
+      if (seen.size < 2) return async () => undefined;
+      return () => one.query(`UPDATE doctor SET on_call = false WHERE user_id = ${doctor}`);
+    };
+    await Promise.all([
+      outcomeOf(client, () => leave(client, 1)),
+      outcomeOf(other, () => leave(other, 2)),
+    ]);
+    // Both may have been told to try again.
+    expect(await textRows(client, 'SELECT FROM doctor WHERE on_call')).not.toEqual([]);
+    expect(await outcomeOf(client, () => leave(client, 1))).toBe('committed');
+    expect(await textRows(client, 'SELECT FROM doctor WHERE on_call')).toHaveLength(1);
+  });
+
+  it('that only read do not see what depends on a change that they do not see', async () => {
+    // Source: Fekete, O'Neil, O'Neil, "A Read-Only Transaction Anomaly Under Snapshot Isolation" (2004).
+    await allOnCall();
+    const third = await login();
+    await client.query(BEGIN);
+    await client.query('SELECT FROM doctor WHERE user_id = 1 AND on_call');
+    await client.query('SELECT FROM doctor WHERE user_id = 2 AND on_call');
+    await other.query('UPDATE doctor SET on_call = false WHERE user_id = 2');
+    const report = async () => {
+      await third.query(READ_ONLY);
+      const off = await textRows(third, 'SELECT user_id FROM doctor WHERE NOT on_call');
+      await third.query('COMMIT');
+      return off;
+    };
+    const reported = report();
+    const [write] = await Promise.allSettled([
+      client.query('UPDATE doctor SET on_call = false WHERE user_id = 1'),
+    ]);
+    const end = await client.query(write.status === 'fulfilled' ? 'COMMIT' : 'ROLLBACK');
+    const seen = (await reported).flat();
+    await third.end();
+    // The first transaction has not seen the second, so who sees this sees both, or the first has failed.
+    if (end.command === 'COMMIT') expect(seen.toSorted()).toEqual(['1', '2']);
+    else expect(seen).toEqual(['2']);
+  });
+
+  it('have their place also as single statements', async () => {
+    await allOnCall();
+    for (const one of [client, other]) {
+      await one.query("SET default_transaction_isolation = 'serializable'");
+    }
+    try {
+      await client.query(BEGIN);
+      await client.query('SELECT FROM doctor WHERE user_id = 1');
+      expect(await textRows(other, 'SELECT count(*) FROM doctor')).toEqual([['3']]);
+      // The other has been on the first's shard since, and perhaps not seen what it would do.
+      await expect(
+        client.query('SELECT FROM doctor WHERE user_id IN (2, 3)'),
+      ).rejects.toMatchObject(FAILURE);
+      await client.query('ROLLBACK');
+      await other.query('UPDATE doctor SET on_call = NOT on_call');
+      await other.query('INSERT INTO doctor VALUES (4, true), (5, true), (6, true)');
+      await other.query('DELETE FROM doctor WHERE user_id IN (4, 5, 6)');
+    } finally {
+      for (const one of [client, other]) await one.query('RESET default_transaction_isolation');
+    }
+    const { rows } = await other.query('SELECT count(*) FROM doctor WHERE NOT on_call');
+    expect(rows).toEqual([{ count: '3' }]);
+  });
+
+  it('that only read hold nobody up behind their first statement', async () => {
+    await allOnCall();
+    await client.query(READ_ONLY);
+    await client.query('SELECT FROM doctor WHERE user_id = 1');
+    await other.query(BEGIN);
+    await other.query('UPDATE doctor SET on_call = false WHERE user_id IN (1, 2, 3)');
+    await other.query('COMMIT');
+    const seen = await textRows(client, 'SELECT FROM doctor WHERE on_call');
+    await client.query('COMMIT');
+    expect(seen).toHaveLength(3);
+  });
+
+  it('take no ticket as long as one shard is enough', async () => {
+    await allOnCall();
+    for (const one of [client, other]) {
+      await one.query(BEGIN);
+      await one.query('SELECT FROM doctor WHERE user_id = 1');
+    }
+    await client.query('COMMIT');
+    await other.query('COMMIT');
+    const [shard] = proxy.shards;
+    const server = await connectAsText(shard!);
+    const locks = `SELECT FROM pg_locks WHERE relation = 'drive.ticket'::regclass AND mode LIKE '%Exclusive%'`;
+    await client.query(BEGIN);
+    await client.query('UPDATE doctor SET on_call = on_call WHERE user_id = 1');
+    expect(await textRows(server, locks)).toEqual([]);
+    await client.query('UPDATE doctor SET on_call = on_call WHERE user_id IN (2, 3)');
+    expect(await textRows(server, locks)).not.toEqual([]);
+    await client.query('COMMIT');
+    await server.end();
+  });
+
+  it('take their snapshot behind locks of tables', async () => {
+    await allOnCall();
+    await client.query(BEGIN);
+    await client.query('LOCK TABLE doctor IN ACCESS SHARE MODE');
+    await other.query('UPDATE doctor SET on_call = false WHERE user_id IN (1, 2, 3)');
+    const seen = await textRows(client, 'SELECT FROM doctor WHERE user_id = 1 AND on_call');
+    const also = await textRows(client, 'SELECT FROM doctor WHERE on_call');
+    await client.query('COMMIT');
+    expect([seen, also]).toEqual([[], []]);
+  });
+
+  it('that have become READ ONLY on one shard are refused a further one', async () => {
+    await client.query(BEGIN);
+    await client.query('SELECT FROM doctor WHERE user_id = 1');
+    await client.query('SET TRANSACTION READ ONLY');
+    await expect(client.query('SELECT FROM doctor')).rejects.toMatchObject({
+      code: '0A000',
+      hint: 'Begin it with BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY.',
+    });
+    await client.query('ROLLBACK');
+  });
+
+  it('take over an exported snapshot only to read by it', async () => {
+    await client.query(READ_ONLY);
+    const [[id]] = (await textRows(client, 'SELECT pg_export_snapshot()')) as [[string]];
+    await other.query(BEGIN);
+    await expect(other.query(`SET TRANSACTION SNAPSHOT '${id}'`)).rejects.toMatchObject({
+      code: '0A000',
+    });
+    await other.query('ROLLBACK');
+    await other.query(READ_ONLY);
+    await other.query(`SET TRANSACTION SNAPSHOT '${id}'`);
+    expect(await textRows(other, 'SELECT count(*) FROM doctor')).toEqual([['3']]);
+    await other.query('COMMIT');
+    await client.query('COMMIT');
+  });
+
+  it('are refused where a shard has not been given the table for it', async () => {
+    const [, shard] = proxy.shards;
+    const server = await connectAsText(shard!);
+    await server.query('ALTER TABLE drive.ticket RENAME TO gone');
+    try {
+      for (const begin of [BEGIN, READ_ONLY]) {
+        await client.query(begin);
+        await expect(client.query('SELECT FROM doctor')).rejects.toMatchObject({
+          code: '0A000',
+          message: expect.stringContaining('shard 1 has no table drive.ticket'),
+        });
+        await client.query('ROLLBACK');
+      }
+    } finally {
+      await server.query('ALTER TABLE drive.gone RENAME TO ticket');
+      await server.end();
+    }
+  });
+});
+
+async function allOnCall(): Promise<void> {
+  await client.query('DELETE FROM doctor');
+  await client.query('INSERT INTO doctor VALUES (1, true), (2, true), (3, true)');
+}
+
+/** Of a transaction: `read` reads, and gives what then writes; another may do the same meanwhile. */
+async function outcomeOf(
+  one: Client,
+  read: () => Promise<() => Promise<unknown>>,
+): Promise<'committed' | 'failed'> {
+  await one.query(BEGIN);
+  try {
+    await (await read())();
+    await one.query('COMMIT');
+    return 'committed';
+  } catch (error) {
+    expect(error).toMatchObject(FAILURE);
+    await one.query('ROLLBACK');
+    return 'failed';
+  }
+}
