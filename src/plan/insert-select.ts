@@ -13,6 +13,7 @@ import { surveyExpressions } from './level.ts';
 import { checkIdentities, ignoresKey } from './overriding.ts';
 import { keySourceOf } from './restriction.ts';
 import { type Leaf, type Level, Scope } from './scope.ts';
+import { checkShown } from './shown-columns.ts';
 import { NoMerge } from './splice.ts';
 import type { InsertRowsMerge, RowsKey, WrittenTable } from './staged.ts';
 import { Survey } from './survey.ts';
@@ -78,6 +79,8 @@ export function insertRows(
     ? queriedRows(statement, table, text, ignored)
     : valuesRows(statement, table, text, context, ignored);
   const updates = (statement.conflict?.assignments.length ?? 0) > 0;
+  const isDefaulted = table?.kind === 'reference' && updates;
+  if (isDefaulted) checkShown(table, rows.given ?? []);
   const key = table?.kind === 'sharded' ? rowsKey(table, rows.given ?? []) : null;
   const isByDefault = key !== null && key.index === null && key.hasDefault;
   if (isByDefault && table !== null) {
@@ -91,7 +94,7 @@ export function insertRows(
     target: text.target,
     after: text.tail,
     keyReturned: returnedKey(statement, table),
-    defaulted: table?.kind === 'reference' && updates ? defaultedBy(table, rows, text) : null,
+    defaulted: isDefaulted ? defaultedBy(table, rows, text) : null,
     key,
     whole: updates,
   };

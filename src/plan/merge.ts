@@ -17,6 +17,7 @@ import { mergeSource } from './merge-source.ts';
 import { ignoresKey } from './overriding.ts';
 import { conjunctsOf, keyClassOf, keySourceOf, pairsOf } from './restriction.ts';
 import { type Leaf, Scope } from './scope.ts';
+import { checkShown } from './shown-columns.ts';
 import { NoMerge } from './splice.ts';
 import { type MergeRowsMerge, SOURCE_END } from './staged.ts';
 import { Survey } from './survey.ts';
@@ -125,6 +126,12 @@ export function mergeRows(
     (sharded !== null && movesRows(statement, sharded, scope)) ||
     // The shards would be asked twice what matches.
     (isApart && asksChance(statement.on));
+  if (isFound) {
+    checkShown(
+      table,
+      actions.flatMap(({ columns }) => columns ?? []),
+    );
+  }
   const asked = ownSurvey([statement.on, ...statement.parts, ...apartItems], scope, survey);
   const found = isFound
     ? foundMerge(statement, table, {

@@ -10,6 +10,7 @@ import { asksChance } from './functions.ts';
 import { checkFindable, readsCollated, rowsKey, writtenTable } from './insert-select.ts';
 import { returnedItems } from './returned.ts';
 import type { Scope } from './scope.ts';
+import { checkShown } from './shown-columns.ts';
 import { NoMerge } from './splice.ts';
 import type { AssignedColumn, ModifyRowsMerge } from './staged.ts';
 import type { Survey } from './survey.ts';
@@ -38,6 +39,10 @@ export function modifyRows(
   const text = modifyText(input.sql, input.tokens, statement.kind);
   if (text === null) throw new NoMerge('text');
   const assignments = statement.kind === 'update' ? assigned(statement, text.assignments) : [];
+  checkShown(
+    table,
+    assignments.map(({ column }) => column),
+  );
   const key = table?.kind === 'sharded' ? rowsKey(table, [table.keyColumn!]) : null;
   if (statement.kind === 'update' && statement.rowSources.some(picksRows))
     throw new NoMerge('derivedLimit');

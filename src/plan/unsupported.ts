@@ -173,7 +173,7 @@ export const REFUSED = {
     hint: 'Ask for its values by a SELECT before, or make it without pg_temp.',
   },
   view: {
-    what: 'writing a view of sharded tables that is more than rows and columns of one, or one of home that shows rows of a reference table; a view that must have its rows found first and does not show the sharding key, or not the same rows at any time; reading a view that is just being changed',
+    what: 'writing a view of sharded tables that is more than rows and columns of one, or one of home that shows rows of a reference table; a view that must have its rows found first and does not show the sharding key, or not the same rows at any time, or whose column is written by the second of two names; reading a view that is just being changed',
     hint: 'Write the tables of the view themselves.',
   },
   viewKept: {

@@ -33,7 +33,11 @@ function withShown(table: Table, survey: Survey): Table | null {
   const { touchesSharded = table.touchesSharded } = base;
   const names = namesOf(query, base);
   const shown = shownOf(table, base, names, tellsTime);
-  const columns = table.columns.map((column, i) => shownColumn(column, base, names[i] ?? null));
+  // Of those that show the same column one takes its value.
+  const columns = table.columns.map((column, i) => {
+    const name = names[i] ?? null;
+    return shownColumn(column, base, names.indexOf(name) === i ? name : null);
+  });
   const isCopied = table.kind === 'reference';
   return { ...table, ...(isCopied && { columns }), touchesSharded, shown };
 }

@@ -239,6 +239,30 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
     await proxy.query('DROP TABLE member');
   });
 
+  it('is inserted into through a view that shows a column twice, by either name', async () => {
+    await proxy.query(`CREATE TABLE rate (k int PRIMARY KEY, v int DEFAULT 3);
+      SELECT create_reference_table('rate');
+      CREATE VIEW doubled AS SELECT k, v, k AS again, v AS more FROM rate`);
+    await proxy.query('INSERT INTO doubled (k, v) VALUES (1, 1)');
+    await proxy.query('INSERT INTO doubled (again, more) SELECT k + 1, v + 1 FROM rate');
+    const rates = [
+      { k: 1, v: 1 },
+      { k: 2, v: 2 },
+    ];
+    for (const shard of shards) {
+      expect((await shard.query('SELECT * FROM rate ORDER BY k')).rows).toEqual(rates);
+    }
+    for (const sql of [
+      'INSERT INTO doubled (k, more) VALUES (1, 9) ON CONFLICT (k) DO UPDATE SET more = excluded.k',
+      `MERGE INTO doubled USING rate r ON again = r.k + 1 WHEN MATCHED THEN UPDATE SET more = 0
+        WHEN NOT MATCHED THEN INSERT (again) VALUES (9)`,
+    ]) {
+      if (shardCount === 1) break;
+      await expect(proxy.query(sql), sql).rejects.toMatchObject({ code: '0A000' });
+    }
+    await proxy.query('DROP VIEW doubled; DROP TABLE rate');
+  });
+
   it('is not written through a view of home, which would write one copy', async () => {
     await proxy.query(`INSERT INTO country (code) VALUES ('a'), ('b')`);
     await proxy.query(`CREATE VIEW few AS SELECT id, code FROM country WHERE id IN (SELECT n FROM home);
