@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- `late` false: sequences, the table itself and its partitions, to be run before rows are copied. `late` true:
--- constraints, indexes, triggers, comments, grants and the owner, to be run after them. What a table makes in its
+-- constraints, indexes, triggers, statistics, comments, grants and owners, to be run after them. What a table makes in its
 -- partitions is left to it, but for indexes, which have names of their own.
 CREATE OR REPLACE FUNCTION drive.table_script(relation regclass, late boolean)
 RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -89,6 +89,16 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
       pg_get_expr(child.relpartbound, child.oid))
     FROM own child JOIN pg_inherits i ON i.inhrelid = child.oid JOIN own parent ON parent.oid = i.inhparent
     UNION ALL
+    SELECT 5, place, attname, format('ALTER TABLE ONLY %s %s', named, concat_ws(', ',
+      CASE WHEN a.attstorage <> t.typstorage THEN format('ALTER %I SET STORAGE %s', attname,
+        CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END) END,
+      CASE a.attcompression WHEN 'p' THEN format('ALTER %I SET COMPRESSION pglz', attname)
+        WHEN 'l' THEN format('ALTER %I SET COMPRESSION lz4', attname) END,
+      CASE WHEN a.attstattarget >= 0 THEN format('ALTER %I SET STATISTICS %s', attname, a.attstattarget) END))
+    FROM own JOIN pg_attribute a ON a.attrelid = own.oid JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+      AND (a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attstattarget >= 0)
+    UNION ALL
     SELECT CASE contype WHEN 'f' THEN 14 ELSE 11 END, place, conname,
       format('ALTER TABLE %s%s ADD CONSTRAINT %I %s', CASE WHEN contype IN ('p', 'u', 'x') THEN alone END,
         named, conname, pg_get_constraintdef(k.oid))
@@ -128,14 +138,36 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
       END
     FROM own JOIN pg_description ON objoid = own.oid AND classoid = 'pg_class'::regclass
     UNION ALL
-    SELECT 18, place, '', format('GRANT %s ON %s TO %s', a.privilege_type, granted.named,
-      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+    SELECT 17, place, what, format('COMMENT ON %s IS %L', what, obj_description(oid, class))
+    FROM (SELECT place, 'SEQUENCE ' || named AS what, seqrelid AS oid, 'pg_class' AS class FROM seq
+      UNION ALL SELECT place, 'INDEX ' || indexrelid::regclass, indexrelid, 'pg_class'
+        FROM own JOIN pg_index ON indrelid = own.oid
+      UNION ALL SELECT place, format('CONSTRAINT %I ON %s', conname, named), k.oid, 'pg_constraint'
+        FROM own JOIN pg_constraint k ON conrelid = own.oid
+      UNION ALL SELECT place, format('TRIGGER %I ON %s', tgname, named), t.oid, 'pg_trigger'
+        FROM own JOIN pg_trigger t ON tgrelid = own.oid WHERE NOT tgisinternal
+      UNION ALL SELECT place, format('STATISTICS %I.%I', nspname, stxname), x.oid, 'pg_statistic_ext'
+        FROM own JOIN pg_statistic_ext x ON stxrelid = own.oid JOIN pg_namespace n ON n.oid = stxnamespace) commented
+    WHERE obj_description(oid, class) IS NOT NULL
+    UNION ALL
+    SELECT 16, place, stxname, pg_get_statisticsobjdef(x.oid) FROM own JOIN pg_statistic_ext x ON stxrelid = own.oid
+    UNION ALL
+    SELECT 16, place, '', CASE relreplident WHEN 'f' THEN format('ALTER TABLE ONLY %s REPLICA IDENTITY FULL', named)
+      WHEN 'n' THEN format('ALTER TABLE ONLY %s REPLICA IDENTITY NOTHING', named)
+      ELSE (SELECT format('ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I', named, i.relname)
+        FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = own.oid AND indisreplident) END
+    FROM own WHERE relreplident IN ('f', 'n', 'i')
+    UNION ALL
+    SELECT 18, place, '', format('GRANT %s ON %s TO %s%s', a.privilege_type, granted.named,
+      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,
+      CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)
     FROM (SELECT place, named, relacl, relowner FROM own
       UNION ALL SELECT place, 'SEQUENCE ' || named, relacl, relowner FROM seq) granted,
       aclexplode(granted.relacl) a WHERE a.grantee <> granted.relowner
     UNION ALL
-    SELECT 18, place, attname, format('GRANT %s (%I) ON %s TO %s', a.privilege_type, attname, named,
-      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+    SELECT 18, place, attname, format('GRANT %s (%I) ON %s TO %s%s', a.privilege_type, attname, named,
+      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,
+      CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)
     FROM own JOIN pg_attribute t ON t.attrelid = own.oid, aclexplode(t.attacl) a
     WHERE a.grantee <> own.relowner AND NOT attisdropped
     UNION ALL

@@ -30,7 +30,7 @@ export async function spreadTable(move: TableMove): Promise<void> {
   await query(home, `LOCK TABLE ${move.name} IN ACCESS EXCLUSIVE MODE`);
   await checkMovable(home, move.name);
   const tree = await treeOf(home, move.name);
-  await checkViews(home, move, tree);
+  if (move.kind === 'sharded') await checkReaders(home, move, tree);
   const [early, late] = await Promise.all([
     column(home, `SELECT drive.table_script(${name}, false)`),
     column(home, `SELECT drive.table_script(${name}, true)`),
@@ -119,30 +119,39 @@ async function checkMovable(home: ServerConnection, name: string): Promise<void>
   throw new SqlError({
     code: SQLSTATE.featureNotSupported,
     message: `the kind of table ${name} cannot be changed: ${reason}`,
-    hint: 'Make a new table of that kind, and copy the rows.',
+    hint: reason.startsWith('foreign keys')
+      ? 'Drop these foreign keys, and add them again when the table is of that kind.'
+      : 'Make a new table of that kind, and copy the rows.',
   });
 }
 
-/** Views that are on the home shard alone would not be found where their rows are. */
-async function checkViews(
-  home: ServerConnection,
+/**
+ * Throws for what reads a table and stays: views that are on the home shard alone would not be found where the rows are,
+ * and those on a shard that is to lose its copy hold it there.
+ */
+async function checkReaders(
+  connection: ServerConnection,
   { name, kind }: TableMove,
   tree: readonly Member[],
 ): Promise<void> {
-  if (kind !== 'sharded') return;
-  const [view] = await column(
-    home,
-    `SELECT w.ev_class::pg_catalog.regclass::text FROM pg_catalog.pg_depend d
-     JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
-     WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-       AND d.refobjid IN (${oidsOf(tree)}) LIMIT 1`,
+  const oids = oidsOf(tree);
+  const [reader] = await column(
+    connection,
+    `SELECT CASE d.classid WHEN 'pg_catalog.pg_proc'::pg_catalog.regclass
+        THEN 'function ' || d.objid::pg_catalog.regprocedure ELSE 'view ' || w.ev_class::pg_catalog.regclass END
+     FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_rewrite w
+       ON w.oid = d.objid AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+     WHERE d.classid IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)
+       AND d.deptype = 'n' AND (d.refobjid IN (${oids}) AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+         OR d.refobjid IN (SELECT reltype FROM pg_catalog.pg_class WHERE oid IN (${oids}))
+           AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass) ORDER BY 1 DESC LIMIT 1`,
   );
-  if (view === undefined) return;
+  if (reader === undefined || (kind !== 'home' && reader.startsWith('function'))) return;
+  const [what] = reader.split(' ');
   throw new SqlError({
     code: SQLSTATE.featureNotSupported,
-    message: `the kind of table ${name} cannot be changed: view ${view} reads it`,
-    hint: 'Drop the view, and make it again when the table is sharded.',
+    message: `the kind of table ${name} cannot be changed: ${reader} reads it`,
+    hint: `Drop the ${what}, and make it again when the table is ${kind === 'home' ? 'at home' : 'sharded'}.`,
   });
 }
 
@@ -272,6 +281,7 @@ export async function gatherTable(move: TableMove): Promise<void> {
   }
   await checkMovable(home, move.name);
   const tree = await treeOf(home, move.name);
+  for (const other of others) await checkReaders(other, move, await treeOf(other, move.name));
   const budget = new RowBudget(move.name);
   for (const part of move.from === 'sharded' ? tree : []) {
     if (!part.holdsRows) continue;
