@@ -6,7 +6,7 @@ import type {
   SelectStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
-import { isAtHome, type Table, type TableKind } from '../topology/table.ts';
+import { isAtHome, type Table } from '../topology/table.ts';
 import { codeWords } from './body-words.ts';
 import { checkSharded, checkTimeWords, checkUnsharded } from './constraints.ts';
 import { type PlanContext, Refusal } from './context.ts';
@@ -18,9 +18,11 @@ import {
   NOT_DDL,
   ROLE_NODES,
 } from './ddl-nodes.ts';
+import { dropWherePresent } from './drop-list.ts';
 import { isName, nameOf } from './engine-text.ts';
 import { checkFamily, conversions, ruleByParents } from './family.ts';
 import { createAs, planMakeTable } from './make-table.ts';
+import { isSpread, type Places, placesOf, sourcesOf, withTemporary } from './places.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { relationsIn } from './query-relations.ts';
 import { checkRenamed } from './renamed.ts';
@@ -56,57 +58,9 @@ export const everywhereMerge = (fields: Partial<EverywhereMerge>): EverywhereMer
   ...fields,
 });
 
-/** Where the relations of a statement are. Unknown names count for nothing. */
-export interface Places {
-  readonly sharded: boolean;
-  readonly reference: boolean;
-  readonly home: boolean;
-}
-
-/** Where they are, which is the home shard for a view that reads more than home tables, too. */
-function placesOf(relations: readonly RelationName[], context: PlanContext): Places {
-  return placesOfKinds(
-    relations.map((relation) => {
-      const table = context.table(relation);
-      return table !== null && isAtHome(table) ? 'home' : table?.kind;
-    }),
-  );
-}
-
-/** Where the rows are that are read. */
-function sourcesOf(relations: readonly RelationName[], context: PlanContext): Places {
-  return placesOfKinds(
-    relations.flatMap((relation) => {
-      const table = context.table(relation);
-      return table !== null && isAtHome(table) ? [table.kind, 'home'] : [table?.kind];
-    }),
-  );
-}
-
-function placesOfKinds(all: readonly (TableKind | undefined)[]): Places {
-  const kinds = new Set(all);
-  return {
-    sharded: kinds.has('sharded') || kinds.has('shardedView'),
-    reference: kinds.has('reference'),
-    home: kinds.has('home'),
-  };
-}
-
 /** TRUNCATE, LOCK, DROP, GRANT and REVOKE. */
 const listsTables = ({ node, relations }: UtilityStatement): boolean =>
   relations.length > 1 && ['TruncateStmt', 'LockStmt', 'DropStmt', 'GrantStmt'].includes(node);
-
-/** What is not known may be a temporary table of the session, which is on the home shard. */
-function withTemporary({ relations, objectType }: UtilityStatement, context: PlanContext): Places {
-  const places = placesOf(relations, context);
-  // Sequences and indexes are never known: where they are, the shards say.
-  if (objectType === 'OBJECT_SEQUENCE' || objectType === 'OBJECT_INDEX') return places;
-  const hasTemporary = context.input.searchPath?.includes('pg_temp') === true;
-  const isUnknown = (relation: RelationName) => context.table(relation) === null;
-  return { ...places, home: places.home || (hasTemporary && relations.some(isUnknown)) };
-}
-
-const isSpread = (places: Places) => places.sharded || places.reference;
 
 /** null: the statement is no DDL. */
 export function planDdl(
@@ -271,6 +225,7 @@ function planObject(
     mode,
     homeMayBeAlone: true,
     restarts: ddl.sequenceOptions.includes('restart'),
+    elsewhere: dropWherePresent(statement, context),
     onlyAtHome: changesStride ? refused('sequenceOptions') : null,
   });
 }

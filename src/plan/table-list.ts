@@ -16,7 +16,7 @@ const BEFORE: { readonly [node: string]: RegExp } = {
 const DROPPED = new Set(['OBJECT_TABLE', 'OBJECT_VIEW']);
 
 /**
- * The statement with only those of its tables that are on every shard: home tables, and names that
+ * The statement with only those of its tables and sequences that are on every shard: home tables, and names that
  * mean nothing, are left out. null: it is another statement, or the list cannot be told apart.
  */
 export function withoutHomeTables(
@@ -31,8 +31,9 @@ export function withoutHomeTables(
   if (named.join('\0') !== statement.relations.map(({ name }) => name).join('\0')) return null;
   const kept = items.filter(({ path }) => {
     const [name, schema = null] = [...path].reverse() as [string, string?];
-    const table = context.table({ catalog: null, schema, name });
-    return table !== null && !isAtHome(table);
+    const relation = { catalog: null, schema, name };
+    const table = context.table(relation);
+    return table === null ? context.sequence(relation) !== null : !isAtHome(table);
   });
   const texts = kept.map(({ start, end }) => sql.slice(start, end));
   return sql.slice(0, items[0]!.start) + texts.join(', ') + sql.slice(items.at(-1)!.end);
@@ -46,7 +47,9 @@ function listStart(
   if (node === 'GrantStmt') {
     const on = tokens.findIndex(({ kind, text }) => kind === 'word' && text === 'on');
     if (on < 0) return null;
-    return tokens[on + 1]?.text === 'table' ? on + 2 : on + 1;
+    const isNamed = ['table', 'sequence'].includes(tokens[on + 1]?.text ?? '');
+    // A relation may be called so itself.
+    return isNamed && isName(tokens[on + 2]!) && tokens[on + 2]!.text !== 'to' ? on + 2 : on + 1;
   }
   const before = BEFORE[node];
   if (before === undefined || (node === 'DropStmt' && !DROPPED.has(objectType ?? ''))) return null;

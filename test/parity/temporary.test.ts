@@ -136,3 +136,30 @@ test('what is no table is dropped on every shard, also as a list, or by the name
     expect(await ask(proxy, sql), sql).toEqual(await ask(plain, sql));
   }
 });
+
+test('lists of what is on every shard and of what is on one alone change both', async () => {
+  const made = [
+    'CREATE SEQUENCE count_0',
+    'CREATE SEQUENCE count_1',
+    'CREATE SEQUENCE alone OWNED BY lone.id',
+    'CREATE INDEX of_home ON lone (id)',
+    'CREATE INDEX of_files ON apart (id)',
+    `CREATE FUNCTION of_home() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM lone'`,
+    `CREATE FUNCTION of_none(int) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+  ];
+  const granted = [
+    'GRANT SELECT ON count_0, count_1 TO PUBLIC',
+    'GRANT USAGE ON SEQUENCE count_0, alone TO PUBLIC',
+    'GRANT SELECT ON apart, lone, count_1 TO PUBLIC',
+    'REVOKE SELECT ON count_0, count_1, apart FROM PUBLIC',
+  ];
+  const dropped = [
+    'DROP INDEX of_home, of_files',
+    'DROP FUNCTION of_home(), of_none(int)',
+    'DROP SEQUENCE count_0, alone, count_1',
+  ];
+  const tables = ['CREATE TABLE lone (id int4)', 'CREATE TABLE apart (user_id int8, id int4)'];
+  for (const sql of [...tables, ...made, ...granted, ...dropped, ...made, ...dropped]) {
+    expect(await ask(proxy, sql), sql).toEqual(await ask(plain, sql));
+  }
+});
