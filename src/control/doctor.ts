@@ -103,6 +103,14 @@ function settingFindings(inventories: readonly Inventory[]): Finding[] {
           'can commit; set it to max_connections and restart the server';
         findings.push({ level: 'problem', text, repair: null });
       }
+    } else if (name === 'shard number') {
+      for (const [shard, value] of values.entries()) {
+        if (value === String(shard)) continue;
+        const text =
+          `shard ${shard} was installed as ${value === 'nothing' ? 'none' : `shard ${value}`}; ` +
+          'give the shards in the order in which they were installed';
+        findings.push({ level: 'problem', text, repair: null });
+      }
     } else if (new Set(values).size > 1) {
       const level = STRICT_SETTINGS.has(name) ? 'problem' : 'note';
       findings.push({ level, text: `${name} differs: ${byShard(values)}`, repair: null });

@@ -1,7 +1,9 @@
 // TopologyStore: holds the topology of now and renews it when the schema has changed.
 
+import { SqlError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { quoteLiteral } from '../base/quote.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import { atOnce, borrow, type Cluster, giveBack } from '../execute/cluster.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -117,6 +119,7 @@ export class TopologyStore {
         this.#read(id, false).then(
           (read) => seen.set(id, read.schema),
           (error: unknown) => {
+            if (this.#current === null && isMisplaced(error)) throw error;
             log.warn({ shard: id, err: error }, 'a shard could not be asked for its schema');
           },
         ),
@@ -164,6 +167,7 @@ export class TopologyStore {
 
   async #read(shard: number, isUrgent: boolean) {
     return this.#with(shard, isUrgent, async (connection) => {
+      if (!this.#collations.has(shard)) await checkPlace(this.#options.shards[shard]!, connection);
       const read = await readSchema(connection, { isKept: true });
       const oids = await this.#numbers.list(shard, connection);
       this.#collations.set(shard, read.schema.collation);
@@ -229,4 +233,25 @@ async function viewsWithin(
   } finally {
     if (!connection.closed) await query(connection, 'RELEASE drive_views');
   }
+}
+
+/** No time makes it right. */
+export const isMisplaced = (error: unknown): boolean =>
+  error instanceof SqlError && error.code === SQLSTATE.configFileError;
+
+/** Throws F0000 for a database that was installed as another shard: keys would be looked for in the wrong place. */
+async function checkPlace(shard: Shard, connection: ServerConnection): Promise<void> {
+  const { rows } = await query(
+    connection,
+    `SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = pg_catalog.to_regprocedure('drive.shard_id()')`,
+  );
+  // As sql/001-drive.sql writes it.
+  const own = /^SELECT (\d+)$/.exec(rows[0]?.[0] ?? '')?.[1];
+  if (own === undefined || Number(own) === shard.id) return;
+  const { id, database, host, port } = shard;
+  throw new SqlError({
+    code: SQLSTATE.configFileError,
+    message: `shard ${id} (${database} on ${host}:${port}) was installed as shard ${own}`,
+    hint: 'Give the shards in the order in which they were installed.',
+  });
 }

@@ -7,7 +7,7 @@ import type { Logger } from '../base/log.ts';
 import { ServerError } from '../pool/query.ts';
 import type { ProxyChannel } from './proxy-channel.ts';
 import type { Recovery } from './recovery.ts';
-import type { TopologyStore } from './topology-store.ts';
+import { isMisplaced, type TopologyStore } from './topology-store.ts';
 
 /**
  * Resolves when the schema is known and its changes are heard of. Servers that start together with
@@ -56,7 +56,7 @@ export async function loadCommitted(topology: TopologyStore, log: Logger): Promi
 /** It cannot be reached, or is starting or ending (57P…). */
 function isPassing(error: unknown): error is SqlError | ServerError {
   if (error instanceof ServerError) return error.fields.code.startsWith('57P');
-  return error instanceof SqlError;
+  return error instanceof SqlError && !isMisplaced(error);
 }
 
 /** Never rejects. */

@@ -1,0 +1,32 @@
+// Shards in another order than that in which they were installed: their rows would be looked for in the wrong place.
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createLog } from '../../src/base/log.ts';
+import { loadConfig } from '../../src/control/config.ts';
+import { startProxy } from '../../src/proxy.ts';
+import { type FreshDatabases, freshDatabases } from '../support/cluster.ts';
+
+let databases: FreshDatabases;
+
+beforeAll(async () => {
+  databases = await freshDatabases(3, { application: false });
+});
+
+afterAll(() => databases.drop());
+
+it.each([[[1, 0, 2]], [[0, 2, 1]]])('In the order %j the proxy does not start', async (order) => {
+  const shards = order.map((place) => {
+    const { id: _, ...shard } = databases.shards[place]!;
+    return shard;
+  });
+  const config = loadConfig({ env: {}, overrides: { shards, proxy: { port: 0 } } });
+  // Both that are wrong are asked at once.
+  const message = /^shard (\d) \(.* on .*:\d+\) was installed as shard (\d)$/;
+  const error: unknown = await startProxy(config, createLog('silent')).then(
+    () => null,
+    (each: unknown) => each,
+  );
+  expect(error).toMatchObject({ code: 'F0000', message: expect.stringMatching(message) });
+  const [, given, installed] = message.exec((error as Error).message)!;
+  expect(order[Number(given)]).toBe(Number(installed));
+});
