@@ -129,6 +129,7 @@ SELECT pg_catalog.jsonb_build_object(
         'notNull', a.attnotnull,
         'constantDefault', coalesce(given.value ~ '${CONSTANT}', false),
         'generated', a.attgenerated <> '', 'identity', a.attidentity <> '',
+        'sequenceDefault', a.attidentity <> '' OR coalesce(given.value ~ '^nextval\\(', false),
         'distinctDefault', a.attidentity <> '' OR coalesce(given.value ~
           '^(nextval|gen_random_uuid|uuidv[47]|([^ ]+\\.)?uuid_generate_v4)\\(', false),
         'timeDefault', CASE

@@ -117,6 +117,7 @@ export interface RelationColumn {
   readonly notNull: boolean;
   readonly generated: boolean;
   readonly distinctDefault: boolean;
+  readonly sequenceDefault: boolean;
   readonly identity: boolean;
   readonly timeDefault: string | null;
   readonly defaultType: string | null;

@@ -1,7 +1,7 @@
 // INSERT: rows go to the shards of their keys.
 
 import type { InsertStatement } from '../sql/statement.ts';
-import type { Table } from '../topology/table.ts';
+import type { Column, Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
@@ -9,7 +9,7 @@ import { insertRows, isInsertSelect, surveyTail, tieSource } from './insert-sele
 import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
 import { checkTarget } from './modify.ts';
-import type { InsertMerge, Plan, WriteMerge } from './plan.ts';
+import type { InsertMerge, Plan, RoutedPlan, WriteMerge } from './plan.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
@@ -23,8 +23,12 @@ import { targetTable } from './written-view.ts';
 export function planInsert(statement: InsertStatement, survey: Survey, context: PlanContext): Plan {
   const found = surveyInsert(statement, survey, new CommonTables());
   surveyUnused(survey);
-  if (survey.classes.length === 0) return planUnsharded('INSERT', survey, context, 'write');
   const { table, leaf, keys } = found;
+  const takesIds = takesIdsOf(statement, table);
+  if (survey.classes.length === 0) {
+    const plan = planUnsharded('INSERT', survey, context, 'write');
+    return plan.op === 'routed' ? { ...plan, takesIds } : plan;
+  }
   const strays = strayKeys(statement, table);
   const merge = (): InsertMerge | WriteMerge => {
     // Its parts by themselves make all rows at one time.
@@ -35,7 +39,29 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   };
   const staged = () => insertRows(statement, table, leaf, context, survey);
   const plan = shardedPlan('INSERT', survey, context, 'write', { merge, engine: null, staged });
-  return plan.op === 'routed' ? { ...plan, strays } : plan;
+  return plan.op === 'routed' ? { ...plan, strays, takesIds } : plan;
+}
+
+/** Of rows that are given, as it is with no other that they are there. */
+function takesIdsOf(
+  { source, columns, with: clause }: InsertStatement,
+  table: Table | null,
+): RoutedPlan['takesIds'] {
+  if (table === null || table.view !== undefined || clause !== null) return null;
+  if (table.kind !== 'sharded' && table.kind !== 'home') return null;
+  const body = source?.body ?? null;
+  if (body !== null && body.kind !== 'values') return null;
+  const names = columns ?? table.columns.map(({ name }) => name);
+  const isTaken = ({ name, sequenceDefault }: Column) => {
+    if (sequenceDefault !== true) return false;
+    const index = names.indexOf(name);
+    const values = body?.rows.map((row) => row[index]) ?? [undefined];
+    return values.some((value) => value === undefined || value.kind === 'default');
+  };
+  const taken = table.columns.filter(isTaken).map(({ name }) => name);
+  if (!taken.includes(table.keyColumn ?? '')) return taken.length > 0 ? 'there' : null;
+  // What else the shard takes may be before it or behind it.
+  return taken.length === 1 && table.runsCode === false ? 'before' : null;
 }
 
 /** What an INSERT writes to, and by which keys. */

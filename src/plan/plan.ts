@@ -324,6 +324,11 @@ export interface RoutedPlan extends PlanCommon {
   readonly strays: StrayKeys | null;
   /** Reference tables whose copies triggers may have made different: they are made alike behind it. */
   readonly alike: readonly CopiedTable[];
+  /**
+   * An INSERT that surely takes values of sequences by defaults: where its rows go, or before that, for their
+   * keys, and none behind them; null: not surely.
+   */
+  readonly takesIds: 'there' | 'before' | null;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }

@@ -15,6 +15,7 @@ import { parameterizedSql } from './parameterized.ts';
 import type { KeySource, Plan, RoutedPlan } from './plan.ts';
 import { refusedFor, routedPlan } from './routed.ts';
 import { planRows } from './rows.ts';
+import { planOwn } from './select-command.ts';
 import { planSet, planTransaction } from './session-command.ts';
 import { keptSettings } from './setting-pin.ts';
 import { tellsTimeOf } from './timed-statement.ts';
@@ -261,6 +262,8 @@ function planStatement(statement: Statement, context: PlanContext): Plan {
     case 'createTable':
     case 'utility':
       return planUtility(statement, context);
+    case 'select':
+      return planOwn(statement) ?? planRows(statement, context);
     default:
       return planRows(statement, context);
   }

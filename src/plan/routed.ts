@@ -42,6 +42,7 @@ export function routedPlan(
     asIsAtHome: false,
     strays: null,
     alike: [],
+    takesIds: null,
     groupable: false,
     ...fields,
   };

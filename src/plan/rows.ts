@@ -14,13 +14,7 @@ import { planReferenceWrite } from './reference-write.ts';
 import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { Scope } from './scope.ts';
 import { planSelect } from './select.ts';
-import {
-  planBackend,
-  planComputedSetval,
-  planExportSnapshot,
-  planSetval,
-  planTableKind,
-} from './select-command.ts';
+import { planBackend, planComputedSetval, planSetval, planTableKind } from './select-command.ts';
 import { NoMerge } from './splice.ts';
 import { strayKeys } from './stray-keys.ts';
 import { Survey, type SurveyWriting } from './survey.ts';
@@ -65,7 +59,6 @@ function planWhole(statement: RowStatement, context: PlanContext): Plan {
         ? (planTableKind(statement) ??
           planSetval(statement) ??
           planComputedSetval(statement, context) ??
-          planExportSnapshot(statement) ??
           planBackend(statement, context))
         : null;
     if (kind !== null && context.mergeable) return kind;

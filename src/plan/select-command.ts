@@ -7,7 +7,7 @@ import type { SessionAction } from './action.ts';
 import { argumentSource } from './argument.ts';
 import type { PlanContext } from './context.ts';
 import { everywhere, everywhereMerge } from './ddl.ts';
-import { exportsSnapshot } from './functions.ts';
+import { exportsSnapshot, remembersSequence } from './functions.ts';
 import type { Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 
@@ -69,13 +69,18 @@ function isBare({ body, order, limit, offset, locks }: SelectStatement): boolean
   return order.length === 0 && limit === null && offset === null && locks.length === 0;
 }
 
-/** SELECT pg_export_snapshot(). */
-export function planExportSnapshot(select: SelectStatement): Plan | null {
+/** What a client asks of its own session, with nothing around it: SELECT pg_export_snapshot() and SELECT lastval(). */
+export function planOwn(select: SelectStatement): Plan | null {
   const call = isBare(select) ? callOf(select) : null;
-  return call !== null && exportsSnapshot(call) ? EXPORTS : null;
+  if (call === null) return null;
+  if (exportsSnapshot(call)) return EXPORTS;
+  return call.name === 'lastval' && remembersSequence(call) ? LASTVAL : null;
 }
 
 const EXPORTS = routedPlan('SELECT', { kind: 'all' }, 'read', { merge: { how: 'exportSnapshot' } });
+
+/** As drivers ask for the id of a row that they have inserted. */
+const LASTVAL = routedPlan('SELECT', { kind: 'home' }, 'read', { action: { action: 'lastval' } });
 
 /** Of setval(). A regclass gives its name along the search path, which all shards share. */
 const TYPES = ['pg_catalog.text', 'pg_catalog.int8', 'pg_catalog.bool'];

@@ -29,6 +29,7 @@ export interface OneShardBatch {
   readonly version: number;
   readonly writes: boolean;
   readonly takesSnapshot: boolean;
+  readonly takesIds: RoutedPlan['takesIds'];
   readonly copies: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
   readonly cost: StatementCost | null;
@@ -110,6 +111,7 @@ export function routeBatch(
   let writes = false;
   let snapshot = false;
   let copies = false;
+  let takesIds: RoutedPlan['takesIds'] = null;
   for (const message of messages) {
     let wanted = -1;
     switch (message.kind) {
@@ -158,6 +160,7 @@ export function routeBatch(
         const { plan } = open.portal.statement.planned;
         if (plan.op === 'routed' && plan.effect !== 'read') writes = true;
         if (plan.op === 'routed' && plan.copy !== null) copies = true;
+        if (message.kind === 'execute') takesIds = plan.op === 'routed' ? plan.takesIds : null;
         break;
       }
       case 'close':
@@ -178,6 +181,7 @@ export function routeBatch(
     writes,
     takesSnapshot: snapshot,
     copies,
+    takesIds,
     cost: plan === null ? null : context.costs.of(plan),
     isRepeatable: only?.isRepeatable === true,
     keeping: plan?.keeping ?? 'never',

@@ -69,7 +69,9 @@ export async function defaultKeys(
 ): Promise<readonly (bigint | null)[]> {
   if (count === 0) return [];
   const shard = context.counters.transactions % context.topology().shards.length;
-  return withConnectionOf(state)(shard, (connection) =>
-    defaultKeyValues(connection, table, key, count),
-  );
+  return withConnectionOf(state)(shard, async (connection) => {
+    const values = await defaultKeyValues(connection, table, key, count);
+    state.lastIds.taken(shard);
+    return values;
+  });
 }

@@ -45,6 +45,7 @@ export async function callFunction(bytes: Buffer, d: RunnerDependencies): Promis
   if (oid === SET_CONFIG_OID) throw noSetConfig();
   context.counters.routes.careful += 1;
   const shard = shardOf(state, context);
+  state.lastIds.forget();
   await takeSnapshot(null, false, state, context);
   const connection =
     transaction === null

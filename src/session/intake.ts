@@ -216,10 +216,10 @@ export class Intake {
   }
 
   #shipBatch(batch: OneShardBatch): void {
-    const { shard, version, writes, takesSnapshot, copies, cost, keeping } = batch;
+    const { shard, version, writes, takesSnapshot, takesIds, copies, cost, keeping } = batch;
     const answers = copies ? null : 'rows';
     const content = batch;
-    const sent = { shard, version, content, writes, takesSnapshot };
+    const sent = { shard, version, content, writes, takesSnapshot, takesIds };
     this.#owner.ship({ ...sent, cost, literals: null, answers, keeping });
   }
 

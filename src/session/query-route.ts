@@ -47,10 +47,20 @@ export function routeQuery(
     const text = { sql, version, searchPath: state.searchPath };
     const kept = cost === null ? null : keptFor(cost, text, planned, context.statementNames);
     const given = kept === null ? null : (literals ?? NO_LITERALS);
-    const { effect, answers, keeping } = plan;
+    const { effect, takesIds, answers, keeping } = plan;
     const writes = effect !== 'read';
     const snapshot = { takesSnapshot: takesSnapshot(plan) };
-    return { shard, version, writes, ...snapshot, cost, literals: given, answers, keeping };
+    return {
+      shard,
+      version,
+      writes,
+      takesIds,
+      ...snapshot,
+      cost,
+      literals: given,
+      answers,
+      keeping,
+    };
   } catch {
     return null;
   }

@@ -84,6 +84,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       return;
     }
     routes.transaction += 1;
+    this.#state.lastIds.forget();
     if (shipment.takesSnapshot && transaction.snapshot === 'none') {
       transaction.snapshot = 'perShard';
     }
@@ -320,7 +321,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
   }
 
   relayEnded(connection: ServerConnection, outcome: RelayOutcome, shared: boolean): void {
-    const { cost } = this.#shipment!;
+    const { cost, shard, takesIds } = this.#shipment!;
     // Notices come with each Parse, and a statement that is kept is parsed once.
     if (this.#isKept && outcome.noticed) cost!.neverKeep();
     if (outcome.rejected) {
@@ -345,7 +346,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
         connection.tainted = true;
         transaction.leave(connection);
       }
-    }
+    } else if (takesIds === 'there') this.#state.lastIds.taken(shard);
     this.#owner.laneEnded(outcome);
   }
 

@@ -64,6 +64,7 @@ export async function runSessionAction(
     case 'tableKind':
       return changeTableKind(action, state, context);
     case 'discard':
+      state.lastIds.forget();
       await discard(action.target, state);
       return { result: null, tag: `DISCARD ${action.target.toUpperCase()}` };
     default:

@@ -16,6 +16,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { Backends } from './backend.ts';
 import type { SessionContext } from './context.ts';
 import { HiddenTables } from './hidden-tables.ts';
+import { LastIds } from './last-ids.ts';
 import { isSerializable } from './one-snapshot.ts';
 import { Pins } from './pins.ts';
 import type { PlanWatch } from './plan-watch.ts';
@@ -47,6 +48,7 @@ export interface OpenPortal {
 export class SessionState {
   readonly settings: SessionSettings;
   readonly pins: Pins;
+  readonly lastIds = new LastIds(this);
   /** Prepared statements by the client's names; '' is the unnamed one. */
   readonly statements = new Map<string, PreparedStatement>();
   readonly portals = new Map<string, OpenPortal>();

@@ -30,6 +30,8 @@ export interface Column {
   readonly defaultType?: string | null;
   /** An identity, or a default of its own for each row: a sequence, a UUID. */
   readonly distinctDefault?: boolean;
+  /** An identity, or the next value of a sequence. */
+  readonly sequenceDefault?: boolean;
   /** An identity: OVERRIDING USER VALUE leaves it to its default. */
   readonly identity?: boolean;
 }

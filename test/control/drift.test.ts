@@ -23,6 +23,7 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
       hasDefault: false,
       constantDefault: false,
       distinctDefault: false,
+      sequenceDefault: false,
       identity: false,
       timeDefault: null,
       defaultType: null,

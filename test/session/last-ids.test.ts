@@ -1,0 +1,143 @@
+// Last ids: lastval() tells, directly behind an INSERT in its transaction, what one server would.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/base/pg.ts';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { connectAsText, textRows } from '../support/text-client.ts';
+
+const LASTVAL = 'SELECT lastval()';
+const REFUSED = { code: '0A000', message: expect.stringContaining('lastval()') };
+const TABLES = [
+  'CREATE TABLE note (id serial PRIMARY KEY, user_id int, words text)',
+  'CREATE TABLE draft (id int GENERATED ALWAYS AS IDENTITY, user_id int)',
+  'CREATE TABLE person (user_id serial PRIMARY KEY, name text)',
+  'CREATE TABLE room (id serial PRIMARY KEY, name text)',
+  'CREATE TABLE mark (id uuid DEFAULT gen_random_uuid(), user_id int)',
+];
+
+let proxy: TestProxy;
+let client: Client;
+
+beforeAll(async () => {
+  proxy = await startTestProxy({ shards: 3, config: { pool: { size: 2 } } });
+  client = await connectAsText(proxy.login);
+  for (const sql of TABLES) await client.query(sql);
+});
+
+afterAll(async () => {
+  await client.end();
+  await proxy.close();
+});
+
+/** What a statement gives as the first column of its last row. */
+type Ask = (sql: string) => Promise<string | null>;
+const asked =
+  (queryMode: 'simple' | 'extended'): Ask =>
+  async (text) => {
+    const mode = queryMode === 'extended' ? { queryMode } : {};
+    const { rows } = await client.query<(string | null)[]>({ text, rowMode: 'array', ...mode });
+    return rows.at(-1)?.[0] ?? null;
+  };
+const PROTOCOLS = [
+  ['simple', asked('simple')],
+  ['extended', asked('extended')],
+] as const;
+
+describe.each(PROTOCOLS)('lastval() by the %s protocol', (_, ask) => {
+  it.each([
+    ['a serial', 'INSERT INTO note (user_id) VALUES (1)', 'id'],
+    ['another shard', 'INSERT INTO note (user_id) VALUES (2)', 'id'],
+    ['DEFAULT', "INSERT INTO note VALUES (DEFAULT, 3, 'a')", 'id'],
+    ['several rows for one shard', 'INSERT INTO note (user_id) VALUES (4), (4)', 'id'],
+    ['an identity', 'INSERT INTO draft (user_id) VALUES (5)', 'id'],
+    ['a home table', "INSERT INTO room (name) VALUES ('a')", 'id'],
+    ['a key that is the sequence', "INSERT INTO person (name) VALUES ('a')", 'user_id'],
+    ['no values at all', 'INSERT INTO person DEFAULT VALUES', 'user_id'],
+  ])('is the id that an INSERT has given: %s', async (_, insert, id) => {
+    await client.query('BEGIN');
+    const made = await ask(`${insert} RETURNING ${id}`);
+    const told = await ask(LASTVAL);
+    const again = await ask(LASTVAL);
+    await client.query('COMMIT');
+    expect([told, again]).toEqual([made, made]);
+  });
+
+  it.each([
+    ['there was no INSERT', []],
+    ['it has given the id itself', ['INSERT INTO note (id, user_id) VALUES (1024000, 1)']],
+    ['the id is of no sequence', ['INSERT INTO mark (user_id) VALUES (1)']],
+    ['rows have gone to several shards', ['INSERT INTO note (user_id) VALUES (1), (2), (3), (4)']],
+    ['there may have been no row', ['INSERT INTO note (user_id) SELECT 1 WHERE false']],
+    [
+      'another statement came between',
+      ['INSERT INTO note (user_id) VALUES (1)', "SELECT nextval('room_id_seq')"],
+    ],
+  ])('is refused where %s', async (_, statements) => {
+    // Somebody has had each connection before, and left an id there.
+    for (const user of [1, 2, 3, 4, 5, 6]) await ask(`INSERT INTO note (user_id) VALUES (${user})`);
+    await client.query('BEGIN');
+    for (const sql of statements) await ask(sql);
+    await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
+    await client.query('ROLLBACK');
+  });
+
+  it('is refused outside of transactions, where the connection may be somebody else’s', async () => {
+    await ask('INSERT INTO note (user_id) VALUES (1)');
+    await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
+    await client.query('BEGIN');
+    await ask('INSERT INTO note (user_id) VALUES (1)');
+    await client.query('COMMIT');
+    await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
+    await client.query('BEGIN');
+    await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
+    await client.query('ROLLBACK');
+  });
+
+  it('is refused behind DISCARD SEQUENCES', async () => {
+    await client.query('BEGIN');
+    await ask('INSERT INTO note (user_id) VALUES (1)');
+    await ask('DISCARD SEQUENCES');
+    await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
+    await client.query('ROLLBACK');
+  });
+
+  it('stays behind a savepoint that is gone back to', async () => {
+    await client.query('BEGIN');
+    await client.query('SAVEPOINT a');
+    await ask('INSERT INTO note (user_id) VALUES (1)');
+    const told = await ask(LASTVAL);
+    await client.query('ROLLBACK TO a');
+    expect(await ask(LASTVAL)).toBe(told);
+    await client.query('ROLLBACK');
+  });
+});
+
+it('lastval() in one text with its INSERT is of that', async () => {
+  const results = (await client.query(
+    `INSERT INTO note (user_id) VALUES (7) RETURNING id; ${LASTVAL}`,
+  )) as unknown as { rows: Record<string, string>[] }[];
+  expect(results[1]!.rows[0]!.lastval).toBe(results[0]!.rows[0]!.id);
+});
+
+it('lastval() is described, and told by EXECUTE', async () => {
+  await client.query('PREPARE made AS INSERT INTO note (user_id) VALUES ($1) RETURNING id');
+  await client.query(`PREPARE told AS ${LASTVAL}`);
+  await client.query('BEGIN');
+  const [[id]] = (await textRows(client, 'EXECUTE made (8)')) as [[string]];
+  expect(await textRows(client, 'EXECUTE told')).toEqual([[id]]);
+  await client.query('COMMIT');
+});
+
+it('lastval() is told outside of transactions to who has its connections for itself', async () => {
+  const apart = await proxy.beside({ config: { pool: { mode: 'session' } } });
+  const resident = await connectAsText(apart.login);
+  for (const insert of [
+    'INSERT INTO note (user_id) VALUES (9) RETURNING id',
+    "INSERT INTO person (name) VALUES ('b') RETURNING user_id",
+  ]) {
+    const [[id]] = (await textRows(resident, insert)) as [[string]];
+    expect(await textRows(resident, LASTVAL)).toEqual([[id]]);
+  }
+  await resident.end();
+  await apart.close();
+});
