@@ -78,6 +78,9 @@ export async function openCopyIn(request: CopyInRequest): Promise<CopyIn> {
   return copy;
 }
 
+/** The first release to which a line of `\.` is data in CSV. */
+const FIRST_WITHOUT_CSV_END = 18;
+
 /** Memory is bounded by one batch and one socket buffer a shard, and the longest row. */
 export class CopyIn implements CopySink, CopyInShardEvents {
   #request: CopyInRequest;
@@ -224,10 +227,21 @@ export class CopyIn implements CopySink, CopyInShardEvents {
       case 'text':
         return new TextSplitter(format, index, this, this.#characters(format.encoding));
       case 'csv':
-        return new CsvSplitter(format, index, this, this.#characters(format.encoding));
+        return new CsvSplitter(
+          format,
+          index,
+          this,
+          this.#characters(format.encoding),
+          this.#release() < FIRST_WITHOUT_CSV_END,
+        );
       case 'binary':
         return new BinarySplitter(index, columns.length, this);
     }
+  }
+
+  #release(): number {
+    const { parameters } = this.#shards[0]!.connection.identity;
+    return Number.parseInt(parameters.get('server_version') ?? '', 10);
   }
 
   /** Servers that convert nothing look at single bytes. */

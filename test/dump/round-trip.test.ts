@@ -162,6 +162,22 @@ describe.runIf(installedBin !== null)('A dump', { timeout: TIMEOUT_MS }, () => {
     expect(sums).toEqual(sums.map(() => BigInt(ACCOUNTS * FIRST_BALANCE)));
   });
 
+  it.runIf(Number(installedBin?.split('/').at(-2)) < 18)(
+    'or any script may have rows as CSV, which end with a backslash and a dot',
+    async () => {
+      const there = await cluster('csv', 3);
+      const rows = ['id,user_id', '1,\\.', '2,"a', '\\.x"', '3,b', '\\.'].join('\n');
+      const printed = await runTool(
+        'psql',
+        there,
+        STOP,
+        `CREATE TABLE t (user_id int, a text); COPY t FROM STDIN CSV HEADER;\n${rows}\n
+          COPY t FROM STDIN CSV;\n4,c\n\\.\nCOPY (SELECT * FROM t ORDER BY 1) TO STDOUT CSV;\n`,
+      );
+      expect(printed).toBe('1,\\.\n2,"a\n\\.x"\n3,b\n4,c\n');
+    },
+  );
+
   it('of ids that several shards have given goes on behind all of them', async () => {
     const first = await cluster('ids', 3);
     const client = await connectAsText(first);

@@ -17,6 +17,8 @@ import { isField, stopsAt } from './text-splitter.ts';
 
 const FEED = 0x0a;
 const RETURN = 0x0d;
+const BACKSLASH = 0x5c;
+const DOT = 0x2e;
 
 /** Source: CopyReadLineText and CopyReadAttributesCSV of copyfromparse.c. */
 export class CsvSplitter implements CopySplitter {
@@ -28,6 +30,9 @@ export class CsvSplitter implements CopySplitter {
   #default: Buffer | null;
   #keyIndex: number;
   #header: boolean;
+  #hasEndMarker: boolean;
+  /** The end marker has come: what follows means nothing. */
+  #ended = false;
   #lineEnd: 'unknown' | 'feed' | 'return' | 'returnFeed' = 'unknown';
   /** Bytes that matter outside of quotes before the key is found, behind it, and inside. */
   #stops: Uint8Array;
@@ -44,14 +49,20 @@ export class CsvSplitter implements CopySplitter {
   #feeds = 0;
   #returns = 0;
 
-  /** `keyIndex`: of the key among the columns of the data, 0-based. */
+  /**
+   * `keyIndex`: of the key among the columns of the data, 0-based. `hasEndMarker`: the server takes a line of `\.` for
+   * the end of the data, which psql sends behind what stands in a script, as long as servers do.
+   */
   constructor(
     format: CsvFormat,
     keyIndex: number,
     sink: CopySink,
     characters: Characters = SINGLE_BYTES,
+    hasEndMarker = false,
   ) {
     const { delimiter, quote, escapeByte } = format;
+    this.#hasEndMarker = hasEndMarker && quote !== BACKSLASH && delimiter !== BACKSLASH;
+    const marks = this.#hasEndMarker ? [BACKSLASH] : [];
     this.#sink = sink;
     this.#format = format;
     this.#characters = characters;
@@ -59,7 +70,7 @@ export class CsvSplitter implements CopySplitter {
     this.#default = format.default === null ? null : Buffer.from(format.default);
     this.#keyIndex = keyIndex;
     this.#header = format.header;
-    this.#stops = stopsAt([FEED, RETURN, quote, delimiter], characters);
+    this.#stops = stopsAt([FEED, RETURN, quote, delimiter, ...marks], characters);
     this.#lineStops = stopsAt([FEED, RETURN, quote], characters);
     this.#quotedStops = stopsAt([FEED, RETURN, quote, escapeByte], characters);
   }
@@ -69,14 +80,16 @@ export class CsvSplitter implements CopySplitter {
   }
 
   push(chunk: Buffer): void {
+    if (this.#ended) return;
     this.#rows.append(chunk);
     this.#scan(false);
   }
 
   finish(): void {
+    if (this.#ended) return;
     this.#scan(true);
     const { start, end } = this.#rows;
-    if (end > start) this.#emit(end - start, end - start);
+    if (!this.#ended && end > start) this.#emit(end - start, end - start);
   }
 
   #scan(final: boolean): void {
@@ -100,6 +113,13 @@ export class CsvSplitter implements CopySplitter {
       } else if (byte === delimiter) {
         this.#fieldEnds(at - rows.start);
         at += 1;
+      } else if (byte === BACKSLASH && this.#hasEndMarker) {
+        if (at === rows.start) {
+          const marker = this.#endMarker(at + 1, end, final);
+          if (marker === 'unsure') break;
+          if (marker === 'end') return;
+        }
+        at += 1;
       } else if (this.#characters.starts[byte] === 1) {
         const length = this.#characters.lengthAt(bytes, at, end);
         if (length === 0) break;
@@ -112,6 +132,19 @@ export class CsvSplitter implements CopySplitter {
       }
     }
     this.#scanned = at - rows.start;
+  }
+
+  /** Whether the backslash before `at` begins a `\.` that stands alone on its line. */
+  #endMarker(at: number, end: number, final: boolean): 'end' | 'unsure' | 'none' {
+    const { bytes } = this.#rows;
+    if (at < end && bytes[at] !== DOT) return 'none';
+    if (at + 1 >= end) return final ? 'none' : 'unsure';
+    const next = bytes[at + 1];
+    if (next !== FEED && next !== RETURN) return 'none';
+    if (next === FEED && this.lineEnd === 'return') return 'none';
+    if (next === RETURN && this.lineEnd === 'feed') return 'none';
+    this.#ended = true;
+    return 'end';
   }
 
   /** From inside of quotes to behind the closing one, or as far as what is there can be read. */

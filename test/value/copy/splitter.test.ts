@@ -2,13 +2,35 @@
 
 import { describe, expect, test } from 'vitest';
 import { quoteName } from '../../../src/base/quote.ts';
+import { SINGLE_BYTES } from '../../../src/value/copy/characters.ts';
 import type { CopyFormat } from '../../../src/value/copy/copy-format.ts';
-import { CopyDataError } from '../../../src/value/copy/copy-rows.ts';
+import { CopyDataError, type CopyKey, type CopySink } from '../../../src/value/copy/copy-rows.ts';
+import { CsvSplitter } from '../../../src/value/copy/csv-splitter.ts';
 import fc from '../../support/property.ts';
 import { bytewise, CSV, split, TEXT } from './split.ts';
 
 const keysOf = (format: CopyFormat, data: string, key = 0) =>
   split(format, [data], { key }).rows.map((row) => row.key);
+
+describe('COPY csv of servers before 18', () => {
+  test('ends at the end marker, wherever the stream is cut', () => {
+    const keys = (chunks: readonly string[]) => {
+      const found: CopyKey[] = [];
+      const row = (...[, , , key]: Parameters<CopySink['row']>) => found.push(key);
+      const splitter = new CsvSplitter(CSV, 0, { header: () => {}, row }, SINGLE_BYTES, true);
+      for (const chunk of chunks) splitter.push(Buffer.from(chunk));
+      splitter.finish();
+      return found;
+    };
+    for (const cut of [(data: string) => [data], bytewise]) {
+      expect(keys(cut('1,a\n\\.\n2,b\n'))).toEqual([1]);
+      expect(keys(cut('1,a\r\n\\.\r\n2\r\n'))).toEqual([1]);
+      expect(keys(cut('1,\\.\n2,"\n\\.\n"\n3\n'))).toEqual([1, 2, 3]);
+      expect(keys(cut('\\.x\n1\n\\.'))).toEqual(['unreadable', 1, 'unreadable']);
+    }
+    expect(keysOf(CSV, '1,a\n\\.\n2,b\n')).toEqual([1, 'unreadable', 2]);
+  });
+});
 
 describe('COPY text', () => {
   test('gives the key of each row wherever its column stands', () => {
