@@ -88,7 +88,7 @@ const RUNS_TEXT = words(`
 `);
 
 /** Their answer depends on what ran before on the same server connection. */
-const SEQUENCE_MEMORY = words('currval lastval');
+export const SEQUENCE_MEMORY = words('currval lastval');
 
 const SESSION_LOCK = words(
   'pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared',

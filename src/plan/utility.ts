@@ -6,6 +6,7 @@ import type {
   RowStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
+import { asksLastId } from '../topology/routine-state.ts';
 import type { Catalog } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
 import { allWords, codeWords } from './body-words.ts';
@@ -16,6 +17,7 @@ import { planDdl, planNewTable } from './ddl.ts';
 import { planDeclare } from './declare.ts';
 import { planBlock } from './do-block.ts';
 import { explainsExecute, planExplain } from './explain-statement.ts';
+import { SEQUENCE_MEMORY } from './functions.ts';
 import { planKeptView } from './kept-view.ts';
 import { surveyExpressions } from './level.ts';
 import { createAs, planMakeTable } from './make-table.ts';
@@ -113,6 +115,7 @@ export function planOwn(statement: UtilityStatement, context: PlanContext): Plan
 
 export function planUtility(statement: HomeStatement, context: PlanContext): Plan {
   const traits = traitsOf(statement, context);
+  if (runsForAnybody(statement, context)) return refusedFor(traits.verb, 'sequenceMemory');
   if (statement.kind === 'copy') return planCopy(statement, traits, context);
   if (statement.kind === 'createTable') return planCreateTable(statement, traits, context);
   const own = planOwn(statement, context);
@@ -138,6 +141,24 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   }
   if (statement.calls.length > 0) return planCall(statement, traits, context);
   return traits;
+}
+
+/** What is computed at once, or kept for whoever has a server's connection then. */
+const COMPUTED = new Set([
+  ...['CreateTableAsStmt', 'ViewStmt', 'AlterTableStmt', 'ExplainStmt'],
+  ...['CreateDomainStmt', 'AlterDomainStmt'],
+]);
+
+/** It would be told the last id of another session. */
+function runsForAnybody(statement: HomeStatement, { input }: PlanContext): boolean {
+  if (statement.kind === 'copy') return false;
+  if (statement.kind === 'utility') {
+    if (statement.node === 'DoStmt') return asksLastId(statement.body ?? '');
+    if (!COMPUTED.has(statement.node)) return false;
+  }
+  const { tokens } = input;
+  const isCall = (i: number) => tokens[i]?.kind === 'word' && tokens[i + 1]?.text === '(';
+  return tokens.some(({ text }, i) => SEQUENCE_MEMORY.has(text) && isCall(i));
 }
 
 function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedReason | null {

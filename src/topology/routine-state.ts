@@ -70,13 +70,15 @@ export function leftBy(body: string): readonly LeftState[] {
  * ask for the last one and make none themselves. In lower case.
  */
 export function rememberingRoutines(routines: readonly UsedRoutine[]): ReadonlySet<string> {
-  const remembers = (body: string) => {
-    const text = withoutComments(body).toLowerCase();
-    return /\b(?:currval|lastval)\b/.test(text) && !/\b(?:nextval|insert|merge|copy)\b/.test(text);
-  };
   return new Set(
-    routines.flatMap(({ name, body }) => (remembers(body) ? [name.toLowerCase()] : [])),
+    routines.flatMap(({ name, body }) => (asksLastId(body) ? [name.toLowerCase()] : [])),
   );
+}
+
+/** The same of the text of one. */
+export function asksLastId(body: string): boolean {
+  const text = withoutComments(body).toLowerCase();
+  return /\b(?:currval|lastval)\b/.test(text) && !/\b(?:nextval|insert|merge|copy)\b/.test(text);
 }
 
 /** By their bodies: those that may leave it, and those that name another such routine. */
