@@ -4,6 +4,7 @@ import { SqlError } from '../base/errors.ts';
 import { KEEP_AWAKE_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { keepAwake } from '../pool/idle-check.ts';
+import type { Settings } from '../pool/settings.ts';
 import type { Session } from './session.ts';
 import type { SessionState } from './state.ts';
 
@@ -28,8 +29,27 @@ export function enforceTimeouts(session: Session, timeouts: Timeouts, nowMs: num
     if (exceeds(tookMs, statementTimeoutMs)) session.cancelLate(statementTimedOut());
   } else if (session.state.transaction !== null) {
     if (exceeds(tookMs, idleInTransactionTimeoutMs)) session.terminate(idleInTransaction());
-  } else if (exceeds(tookMs, idleTimeoutMs)) session.terminate(idleSession());
+  } else {
+    const ownMs = ownIdleTimeoutMs(session.state.settings.current);
+    if (exceeds(tookMs, idleTimeoutMs) || exceeds(tookMs, ownMs)) session.terminate(idleSession());
+  }
 }
+
+/** What the session has SET for itself, in ms; a server would end its own connection by it, which others have, too. */
+function ownIdleTimeoutMs({ assignments }: Settings): number {
+  const [, number, unit] = TIME.exec(assignments.get('idle_session_timeout') ?? '') ?? [];
+  return Number(number ?? 0) * UNIT_MS[unit?.toLowerCase() ?? 'ms']!;
+}
+
+const TIME = /(?:\bto\b|=)\s*'?\s*(\d+(?:\.\d*)?)\s*(us|ms|s|min|h|d)?\s*'?\s*$/i;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  us: 0.001,
+  ms: 1,
+  s: 1_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /** Servers that have nothing to do while another runs the client's statement must not take it for idle. */
 function awaken({ transaction }: SessionState): void {

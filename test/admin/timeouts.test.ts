@@ -81,6 +81,26 @@ describe('idleTimeoutMs', () => {
   });
 });
 
+describe('idle_session_timeout', () => {
+  it.each([
+    'SET idle_session_timeout = 400',
+    "SET idle_session_timeout TO '0.4 s'",
+    "SELECT set_config('idle_session_timeout', '400ms', false)",
+  ])('ends who has set it and is silent with 57P05: %s', async (sql) => {
+    await start({});
+    const { client: other } = await open();
+    const { client, ended } = await open();
+    await client.query(sql);
+    const { client: transacting } = await open();
+    await transacting.query(sql);
+    await transacting.query('BEGIN');
+    expect((await ended).code).toBe('57P05');
+    // A transaction is not idle in this sense, and the setting is nobody else's.
+    expect((await transacting.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    expect((await other.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+});
+
 describe('pool.waitTimeoutMs', () => {
   it('answers a statement for a paused shard with 53300, which says why', async () => {
     proxy = await startTestProxy({
