@@ -38,6 +38,8 @@ const IDENTITIES: readonly Identity[] = [
   { ...AS_LOGIN, cancelled },
   { session: [`SET ROLE ${TELLER}`], block: [], cancelled },
   { session: [], block: [`SET LOCAL ROLE ${TELLER}`], cancelled },
+  // Has a ticket on each shard, which is given back with its part.
+  { session: [`SET default_transaction_isolation = 'serializable'`], block: [], cancelled },
 ];
 /** Servers that log how long a statement took look for cancels behind it, too. */
 const LOG_DURATIONS = 'ALTER ROLE shard_user SET log_min_duration_statement = 0';
