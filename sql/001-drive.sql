@@ -1,6 +1,7 @@
 -- Schema drive: who this shard is, and the decisions of two-phase commits.
--- The installer sets drive.install_as to the shard's number before it runs this file, with psql:
---   PGOPTIONS='-c drive.install_as=1' psql -v ON_ERROR_STOP=1 -f sql/001-drive.sql …
+-- The installer sets drive.install_as to the shard's number, and drive.install_of to how many there are, before it
+-- runs this file, with psql:
+--   PGOPTIONS='-c drive.install_as=1 -c drive.install_of=3' psql -v ON_ERROR_STOP=1 -f sql/001-drive.sql …
 -- Every file of sql/ can be run again on a shard that has it.
 
 CREATE SCHEMA IF NOT EXISTS drive;
@@ -25,6 +26,28 @@ BEGIN
   ELSE
     EXECUTE format(
       'CREATE FUNCTION drive.shard_id() RETURNS int
+         LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %L',
+      format('SELECT %s', wanted));
+  END IF;
+END
+$$;
+
+-- With another number of shards most keys are on another one. Shards from before did not keep it.
+DO $$
+DECLARE
+  wanted int := current_setting('drive.install_of', true)::int;
+  present int;
+BEGIN
+  IF to_regprocedure('drive.shard_count()') IS NOT NULL THEN
+    EXECUTE 'SELECT drive.shard_count()' INTO present;
+    IF present <> wanted THEN
+      RAISE EXCEPTION 'database % is one of % shards and cannot become one of %',
+        current_database(), present, wanted
+        USING HINT = 'Their rows are elsewhere then: dump them through the proxy, and restore into new databases.';
+    END IF;
+  ELSIF wanted IS NOT NULL THEN
+    EXECUTE format(
+      'CREATE FUNCTION drive.shard_count() RETURNS int
          LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %L',
       format('SELECT %s', wanted));
   END IF;

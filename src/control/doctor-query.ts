@@ -222,6 +222,9 @@ UNION ALL
 SELECT 'setting', 'shard number', regexp_replace(p.prosrc, '\\D', '', 'g'), '' FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'drive' AND p.proname = 'shard_id'
 UNION ALL
+SELECT 'setting', 'shard count', regexp_replace(p.prosrc, '\\D', '', 'g'), '' FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'drive' AND p.proname = 'shard_count'
+UNION ALL
 SELECT 'setting', 'drive functions', count(*)::text, '' FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'drive'
 UNION ALL

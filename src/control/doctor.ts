@@ -111,6 +111,12 @@ function settingFindings(inventories: readonly Inventory[]): Finding[] {
           'give the shards in the order in which they were installed';
         findings.push({ level: 'problem', text, repair: null });
       }
+    } else if (name === 'shard count') {
+      for (const [shard, value] of values.entries()) {
+        if (value === 'nothing' || value === String(values.length)) continue;
+        const text = `shard ${shard} was installed as one of ${value} shards; give all of them`;
+        findings.push({ level: 'problem', text, repair: null });
+      }
     } else if (new Set(values).size > 1) {
       const level = STRICT_SETTINGS.has(name) ? 'problem' : 'note';
       findings.push({ level, text: `${name} differs: ${byShard(values)}`, repair: null });

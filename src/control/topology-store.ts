@@ -167,7 +167,7 @@ export class TopologyStore {
 
   async #read(shard: number, isUrgent: boolean) {
     return this.#with(shard, isUrgent, async (connection) => {
-      if (!this.#collations.has(shard)) await checkPlace(this.#options.shards[shard]!, connection);
+      if (!this.#collations.has(shard)) await checkPlace(shard, this.#options.shards, connection);
       const read = await readSchema(connection, { isKept: true });
       const oids = await this.#numbers.list(shard, connection);
       this.#collations.set(shard, read.schema.collation);
@@ -240,18 +240,33 @@ export const isMisplaced = (error: unknown): boolean =>
   error instanceof SqlError && error.code === SQLSTATE.configFileError;
 
 /** Throws F0000 for a database that was installed as another shard: keys would be looked for in the wrong place. */
-async function checkPlace(shard: Shard, connection: ServerConnection): Promise<void> {
+async function checkPlace(
+  shard: number,
+  shards: readonly Shard[],
+  connection: ServerConnection,
+): Promise<void> {
+  // As sql/001-drive.sql writes them.
   const { rows } = await query(
     connection,
-    `SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = pg_catalog.to_regprocedure('drive.shard_id()')`,
+    `SELECT pg_catalog.substr(prosrc, 8) FROM pg_catalog.unnest('{drive.shard_id(),drive.shard_count()}'::text[]) f
+     LEFT JOIN pg_catalog.pg_proc p ON p.oid = pg_catalog.to_regprocedure(f)`,
   );
-  // As sql/001-drive.sql writes it.
-  const own = /^SELECT (\d+)$/.exec(rows[0]?.[0] ?? '')?.[1];
-  if (own === undefined || Number(own) === shard.id) return;
-  const { id, database, host, port } = shard;
-  throw new SqlError({
-    code: SQLSTATE.configFileError,
-    message: `shard ${id} (${database} on ${host}:${port}) was installed as shard ${own}`,
-    hint: 'Give the shards in the order in which they were installed.',
-  });
+  const [own, count] = rows.map(([value]) => value);
+  const { id, database, host, port } = shards[shard]!;
+  const place = `shard ${id} (${database} on ${host}:${port})`;
+  if (own != null && Number(own) !== id) {
+    throw misplaced(
+      `${place} was installed as shard ${own}`,
+      'Give the shards in the order in which they were installed.',
+    );
+  }
+  if (count != null && Number(count) !== shards.length) {
+    throw misplaced(
+      `${place} was installed as one of ${count} shards, not of ${shards.length}`,
+      'Give all of them: with another number most rows would be looked for elsewhere.',
+    );
+  }
 }
+
+const misplaced = (message: string, hint: string): SqlError =>
+  new SqlError({ code: SQLSTATE.configFileError, message, hint });

@@ -34,17 +34,19 @@ export async function installSchema(
   options: SchemaOptions = {},
 ): Promise<void> {
   const files = schemaFiles(options).map((path) => readFileSync(path, 'utf8'));
-  const results = await Promise.allSettled(shards.map((shard) => installOn(shard, files)));
+  const results = await Promise.allSettled(
+    shards.map((shard) => installOn(shard, shards.length, files)),
+  );
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-async function installOn(shard: Shard, files: readonly string[]): Promise<void> {
+async function installOn(shard: Shard, count: number, files: readonly string[]): Promise<void> {
   let client: Client | null = null;
   try {
     client = await connectToShard(shard, {
       application_name: 'drive install',
       connectionTimeoutMillis: SCHEMA_CONNECT_TIMEOUT_MS,
-      options: `-c drive.install_as=${shard.id} -c client_min_messages=warning`,
+      options: `-c drive.install_as=${shard.id} -c drive.install_of=${count} -c client_min_messages=warning`,
     });
     await client.query('BEGIN');
     for (const text of files) await client.query(text);

@@ -1,4 +1,4 @@
-// Shards in another order than that in which they were installed: their rows would be looked for in the wrong place.
+// Shards in another order or number than that in which they were installed: their rows would be looked for in the wrong place.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createLog } from '../../src/base/log.ts';
@@ -13,6 +13,15 @@ beforeAll(async () => {
 });
 
 afterAll(() => databases.drop());
+
+it('With fewer shards than there are the proxy does not start', async () => {
+  const shards = databases.shards.slice(0, 2).map(({ id: _, ...shard }) => shard);
+  const config = loadConfig({ env: {}, overrides: { shards, proxy: { port: 0 } } });
+  await expect(startProxy(config, createLog('silent'))).rejects.toMatchObject({
+    code: 'F0000',
+    message: expect.stringMatching(/^shard \d \(.*\) was installed as one of 3 shards, not of 2$/),
+  });
+});
 
 it.each([[[1, 0, 2]], [[0, 2, 1]]])('In the order %j the proxy does not start', async (order) => {
   const shards = order.map((place) => {

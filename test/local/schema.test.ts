@@ -36,6 +36,14 @@ it('a shard cannot be installed as another one', async () => {
   expect(await textRows(client, 'SELECT drive.shard_id()')).toEqual([['1']]);
 });
 
+it('a shard cannot be installed as one of another number of shards', async () => {
+  const { length } = databases.shards;
+  await expect(installSchema([shard])).rejects.toThrow(
+    `database ${shard.database} is one of ${length} shards and cannot become one of 1`,
+  );
+  expect(await textRows(client, 'SELECT drive.shard_count()')).toEqual([[String(length)]]);
+});
+
 it('a shard number beyond the stride of ids is refused', async () => {
   await expect(installSchema([{ ...shard, id: 1024 }])).rejects.toThrow('0 to 1023, not 1024');
 });
