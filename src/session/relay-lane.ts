@@ -32,6 +32,9 @@ export interface RelayLaneOwner {
   laneCopiesIn(): void;
 }
 
+/** A shard with its first statement, behind BEGIN alone. */
+const mayJoin = ({ isBare, tickets }: Transaction): boolean => isBare && tickets.isFree;
+
 const NO_LITERALS: readonly string[] = [];
 /** cached plan must not change result type (plancache.c), and other things. */
 const STALE_PLAN = SQLSTATE.featureNotSupported;
@@ -89,9 +92,8 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       transaction.snapshot = 'perShard';
     }
     const connection = transaction.participants.get(shard);
-    const isFirst = transaction.isBare && transaction.tickets.isFree;
     if (connection !== undefined) this.#sendOn(connection);
-    else if (isFirst && shipment.answers !== null) this.#acquire(shard);
+    else if (shipment.answers !== null && mayJoin(transaction)) this.#acquire(shard);
     else this.#prepared(transaction.enlist(shard));
   }
 
