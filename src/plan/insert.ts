@@ -1,5 +1,6 @@
 // INSERT: rows go to the shards of their keys.
 
+import { quoteName } from '../base/quote.ts';
 import type { InsertStatement } from '../sql/statement.ts';
 import type { Column, Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
@@ -9,7 +10,7 @@ import { insertRows, isInsertSelect, surveyTail, tieSource } from './insert-sele
 import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
 import { checkTarget } from './modify.ts';
-import type { InsertMerge, Plan, RoutedPlan, WriteMerge } from './plan.ts';
+import type { InsertMerge, Plan, TakenIds, WriteMerge } from './plan.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
@@ -46,7 +47,7 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
 function takesIdsOf(
   { source, columns, with: clause }: InsertStatement,
   table: Table | null,
-): RoutedPlan['takesIds'] {
+): TakenIds | null {
   if (table === null || table.view !== undefined || clause !== null) return null;
   if (table.kind !== 'sharded' && table.kind !== 'home') return null;
   const body = source?.body ?? null;
@@ -59,9 +60,12 @@ function takesIdsOf(
     return values.some((value) => value === undefined || value.kind === 'default');
   };
   const taken = table.columns.filter(isTaken).map(({ name }) => name);
-  if (!taken.includes(table.keyColumn ?? '')) return taken.length > 0 ? 'there' : null;
+  const ids = { table: `${quoteName(table.schema)}.${quoteName(table.name)}`, columns: taken };
+  if (!taken.includes(table.keyColumn ?? '')) {
+    return taken.length > 0 ? { when: 'there', ...ids } : null;
+  }
   // What else the shard takes may be before it or behind it.
-  return taken.length === 1 && table.runsCode === false ? 'before' : null;
+  return taken.length === 1 && table.runsCode === false ? { when: 'before', ...ids } : null;
 }
 
 /** What an INSERT writes to, and by which keys. */

@@ -280,6 +280,13 @@ interface PlanCommon {
   readonly verb: string;
 }
 
+export interface TakenIds {
+  readonly when: 'there' | 'before';
+  /** Of which the columns get their defaults; as SQL. */
+  readonly table: string;
+  readonly columns: readonly string[];
+}
+
 /** The statement goes to the servers of `route`: as it is to one, by `merge` to several. */
 export interface RoutedPlan extends PlanCommon {
   readonly op: 'routed';
@@ -328,7 +335,7 @@ export interface RoutedPlan extends PlanCommon {
    * An INSERT that surely takes values of sequences by defaults: where its rows go, or before that, for their
    * keys, and none behind them; null: not surely.
    */
-  readonly takesIds: 'there' | 'before' | null;
+  readonly takesIds: TakenIds | null;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */
   readonly groupable: boolean;
 }

@@ -263,7 +263,7 @@ function planStatement(statement: Statement, context: PlanContext): Plan {
     case 'utility':
       return planUtility(statement, context);
     case 'select':
-      return planOwn(statement) ?? planRows(statement, context);
+      return planOwn(statement, context) ?? planRows(statement, context);
     default:
       return planRows(statement, context);
   }

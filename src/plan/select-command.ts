@@ -69,18 +69,26 @@ function isBare({ body, order, limit, offset, locks }: SelectStatement): boolean
   return order.length === 0 && limit === null && offset === null && locks.length === 0;
 }
 
-/** What a client asks of its own session, with nothing around it: SELECT pg_export_snapshot() and SELECT lastval(). */
-export function planOwn(select: SelectStatement): Plan | null {
+/** What a client asks of its own session, with nothing around it: pg_export_snapshot(), lastval() and currval(). */
+export function planOwn(select: SelectStatement, context: PlanContext): Plan | null {
   const call = isBare(select) ? callOf(select) : null;
   if (call === null) return null;
   if (exportsSnapshot(call)) return EXPORTS;
-  return call.name === 'lastval' && remembersSequence(call) ? LASTVAL : null;
+  return remembersSequence(call) ? planLastId(call, context) : null;
+}
+
+/** As drivers ask for the id of a row that they have inserted. */
+function planLastId({ name, args }: Call, context: PlanContext): Plan | null {
+  const [first] = args;
+  const sequence = first === undefined ? null : argumentSource(first);
+  const isWhole = name === 'lastval' ? args.length === 0 : args.length === 1 && sequence !== null;
+  if (!isWhole) return null;
+  context.dependsOnValue = true;
+  const action = { action: 'lastId', sequence } as const;
+  return routedPlan('SELECT', { kind: 'home' }, 'read', { action });
 }
 
 const EXPORTS = routedPlan('SELECT', { kind: 'all' }, 'read', { merge: { how: 'exportSnapshot' } });
-
-/** As drivers ask for the id of a row that they have inserted. */
-const LASTVAL = routedPlan('SELECT', { kind: 'home' }, 'read', { action: { action: 'lastval' } });
 
 /** Of setval(). A regclass gives its name along the search path, which all shards share. */
 const TYPES = ['pg_catalog.text', 'pg_catalog.int8', 'pg_catalog.bool'];

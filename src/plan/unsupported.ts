@@ -231,7 +231,7 @@ export const REFUSED = {
     hint: 'Use SELECT setval(…) with nothing else in its list, or ALTER SEQUENCE … RESTART WITH.',
   },
   sequenceMemory: {
-    what: 'currval(), and lastval() other than by itself and directly behind an INSERT of the same transaction',
+    what: 'lastval() and currval() other than by themselves and directly behind an INSERT of the same transaction, which takes such an id',
     hint: 'Use RETURNING: the connection to a server is shared.',
   },
   mixedDdl: {

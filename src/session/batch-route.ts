@@ -1,7 +1,7 @@
 // Batch routing: finds the one shard that can answer a whole batch, and what to send to it.
 
 import { namesTypes } from '../execute/parameters.ts';
-import type { Keeping, Plan, RoutedPlan } from '../plan/plan.ts';
+import type { Keeping, Plan, RoutedPlan, TakenIds } from '../plan/plan.ts';
 import { targetsOf } from '../plan/route.ts';
 import { hasHandRoute } from '../sql/hand-route.ts';
 import { mayHoldTime } from '../sql/token.ts';
@@ -29,7 +29,7 @@ export interface OneShardBatch {
   readonly version: number;
   readonly writes: boolean;
   readonly takesSnapshot: boolean;
-  readonly takesIds: RoutedPlan['takesIds'];
+  readonly takesIds: TakenIds | null;
   readonly copies: boolean;
   /** Of the statement it executes; null where it must have a connection to itself. */
   readonly cost: StatementCost | null;
@@ -111,7 +111,7 @@ export function routeBatch(
   let writes = false;
   let snapshot = false;
   let copies = false;
-  let takesIds: RoutedPlan['takesIds'] = null;
+  let takesIds: TakenIds | null = null;
   for (const message of messages) {
     let wanted = -1;
     switch (message.kind) {

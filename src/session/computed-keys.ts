@@ -71,7 +71,7 @@ export async function defaultKeys(
   const shard = context.counters.transactions % context.topology().shards.length;
   return withConnectionOf(state)(shard, async (connection) => {
     const values = await defaultKeyValues(connection, table, key, count);
-    state.lastIds.taken(shard);
+    state.lastIds.taken(shard, null);
     return values;
   });
 }

@@ -348,7 +348,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
         connection.tainted = true;
         transaction.leave(connection);
       }
-    } else if (takesIds === 'there') this.#state.lastIds.taken(shard);
+    } else if (takesIds?.when === 'there') this.#state.lastIds.taken(shard, takesIds);
     this.#owner.laneEnded(outcome);
   }
 

@@ -136,7 +136,8 @@ export class Runner {
       if (value !== null) return this.#tell(value, execution, plan);
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
-    if (plan.action?.action !== 'lastval') state.lastIds.forget();
+    if (plan.action?.action !== 'lastId') state.lastIds.forget();
+    else await state.lastIds.check(plan.action, execution);
     state.pins.doubt(plan.verb === 'DROP' ? ['temporary table'] : plan.releases);
     state.planWatch = watch;
     try {
@@ -188,8 +189,9 @@ export class Runner {
     else await this.#several(execution, plan, targets);
     state.planWatch = null;
     const { takesIds } = plan;
-    if (takesIds === 'there' && alone) state.lastIds.taken(targets[0]!);
-    else if (takesIds !== 'before' && plan.effect !== 'read') state.lastIds.forget();
+    if (takesIds?.when === 'there' && alone) state.lastIds.taken(targets[0]!, takesIds);
+    else if (takesIds?.when === 'before') state.lastIds.name(takesIds);
+    else if (plan.effect !== 'read') state.lastIds.forget();
     if (changesHome) await keepHome(spread, state, this.#d.context);
     if (plan.effect === 'ddl') state.noteSchemaChange();
     await state.publishSchemaChange();
@@ -221,7 +223,7 @@ export class Runner {
   targets(execution: Execution, plan: RoutedPlan): readonly number[] {
     const { state, context } = this.#d;
     const { transaction } = state;
-    if (plan.action?.action === 'lastval') return [state.lastIds.shard];
+    if (plan.action?.action === 'lastId') return [state.lastIds.shard];
     const shard = this.#cursorShard(plan);
     if (shard !== undefined) return [shard];
     if (plan.route.kind === 'any' && transaction !== null) {

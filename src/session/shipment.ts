@@ -1,6 +1,6 @@
 // Shipment: what goes to one server, and the bytes that one of its connections is sent for it.
 
-import type { AnswerForm, Keeping, RoutedPlan } from '../plan/plan.ts';
+import type { AnswerForm, Keeping, TakenIds } from '../plan/plan.ts';
 import type { Step } from '../pool/request.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { type EncodedBatch, encodeBatch } from './batch-encode.ts';
@@ -17,7 +17,7 @@ export interface Shipment {
   readonly content: Buffer | OneShardBatch;
   readonly writes: boolean;
   /** As in RoutedPlan, of its last statement. */
-  readonly takesIds: RoutedPlan['takesIds'];
+  readonly takesIds: TakenIds | null;
   /** A transaction that keeps its snapshot has it from here on. */
   readonly takesSnapshot: boolean;
   /** What the statement has cost so far; null: it must have a connection to itself. */

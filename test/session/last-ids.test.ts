@@ -58,8 +58,10 @@ describe.each(PROTOCOLS)('lastval() by the %s protocol', (_, ask) => {
     const made = await ask(`${insert} RETURNING ${id}`);
     const told = await ask(LASTVAL);
     const again = await ask(LASTVAL);
+    const table = insert.split(' ')[2];
+    const current = await ask(`SELECT currval('${table}_${id}_seq')`);
     await client.query('COMMIT');
-    expect([told, again]).toEqual([made, made]);
+    expect([told, again, current]).toEqual([made, made, made]);
   });
 
   it.each([
@@ -79,6 +81,17 @@ describe.each(PROTOCOLS)('lastval() by the %s protocol', (_, ask) => {
     for (const sql of statements) await ask(sql);
     await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
     await client.query('ROLLBACK');
+  });
+
+  it('is told of the sequence of its table alone by currval()', async () => {
+    for (const user of [1, 2, 3]) await ask(`INSERT INTO draft (user_id) VALUES (${user})`);
+    for (const sequence of ["'draft_id_seq'", "'room_id_seq'::regclass"]) {
+      await client.query('BEGIN');
+      const made = await ask("INSERT INTO note VALUES (DEFAULT, 1, 'a') RETURNING id");
+      expect(await ask(`SELECT pg_catalog.currval('public.note_id_seq'::regclass)`)).toBe(made);
+      await expect(ask(`SELECT currval(${sequence})`)).rejects.toMatchObject(REFUSED);
+      await client.query('ROLLBACK');
+    }
   });
 
   it('is refused outside of transactions, where the connection may be somebody else’s', async () => {
@@ -126,6 +139,18 @@ it('lastval() is described, and told by EXECUTE', async () => {
   const [[id]] = (await textRows(client, 'EXECUTE made (8)')) as [[string]];
   expect(await textRows(client, 'EXECUTE told')).toEqual([[id]]);
   await client.query('COMMIT');
+});
+
+it('currval() takes the sequence as a parameter', async () => {
+  await client.query('BEGIN');
+  const [[id]] = (await textRows(client, 'INSERT INTO note (user_id) VALUES (8) RETURNING id')) as [
+    [string],
+  ];
+  expect(await textRows(client, 'SELECT currval($1)', ['note_id_seq'])).toEqual([[id]]);
+  await expect(textRows(client, 'SELECT currval($1)', ['room_id_seq'])).rejects.toMatchObject(
+    REFUSED,
+  );
+  await client.query('ROLLBACK');
 });
 
 it('lastval() is told outside of transactions to who has its connections for itself', async () => {
