@@ -9,7 +9,7 @@ import { aggregateColumnCount } from './shard-layout.ts';
 
 type Fields = readonly FieldDescription[];
 
-/** 42804 naming the shards when their rows differ in the number the types or the order of their columns. */
+/** 42804 naming the shards when their rows differ in the number, the types or the order of their columns. */
 export function checkShards(inputs: readonly Pick<ShardRows, 'fields' | 'shard'>[]): void {
   const first = inputs[0];
   if (first === undefined) throw internal('a merge without shards');
