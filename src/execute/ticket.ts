@@ -41,6 +41,8 @@ export class Tickets {
   #state: 'none' | 'taken' | 'spared' = 'none';
   /** Of the holder, when the last was taken: who goes back to one of them loses it. */
   #savepoints = 0;
+  /** Of those who were there before the second joined; who joins at the same time waits, too. */
+  #first: Promise<void> = Promise.resolve();
 
   constructor(holder: TicketHolder) {
     this.#holder = holder;
@@ -74,13 +76,13 @@ export class Tickets {
 
   /** Before another joins. Rejects with ServerError and SqlError. */
   async beforeJoining(): Promise<void> {
-    if (this.#state !== 'none' || !this.#isSecond) return;
-    this.#state = 'taken';
-    try {
-      await this.#takeAll();
-    } catch (error) {
-      throw isServerError(error, SQLSTATE.readOnlySqlTransaction) ? becameReadOnly() : error;
+    if (this.#state === 'none' && this.#isSecond) {
+      this.#state = 'taken';
+      this.#first = this.#takeAll().catch((error: unknown) => {
+        throw isServerError(error, SQLSTATE.readOnlySqlTransaction) ? becameReadOnly() : error;
+      });
     }
+    await this.#first;
   }
 
   /** Before its first statement is sent. Rejects like beforeJoining. */
@@ -95,7 +97,9 @@ export class Tickets {
 
   /** Behind ROLLBACK TO the holder's savepoint `serial`. Rejects like beforeJoining. */
   async rolledBackTo(serial: number): Promise<void> {
-    if (this.#state === 'taken' && serial <= this.#savepoints) await this.#takeAll();
+    if (this.#state !== 'taken' || serial > this.#savepoints) return;
+    this.#first = this.#takeAll();
+    await this.#first;
   }
 
   /** They have their snapshots: whoever has a ticket now has not ended before these. */

@@ -163,9 +163,13 @@ const isOnSeveral = (transaction: Transaction): boolean =>
 
 /** It reads rows by itself, in a transaction that would keep its snapshot. */
 function isKeptRead(plan: Plan | null, state: SessionState, context: SessionContext): boolean {
-  if (plan?.op !== 'routed' || plan.effect !== 'read' || !isOver(state, context)) return false;
-  return READS.has(plan.merge?.how ?? '') && isKept([], state.settings.current, context);
+  if (plan?.op !== 'routed' || plan.effect !== 'read') return false;
+  return READS.has(plan.merge?.how ?? '') && keepsByDefault(state, context);
 }
+
+/** A statement of its own over several shards is a transaction that keeps its snapshot. */
+export const keepsByDefault = (state: SessionState, context: SessionContext): boolean =>
+  isOver(state, context) && isKept([], state.settings.current, context);
 
 /** Merges by which several shards are read within one statement. */
 const READS: ReadonlySet<string> = new Set([

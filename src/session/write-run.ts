@@ -37,6 +37,7 @@ import { runKeepView } from './keep-view-run.ts';
 import { runMakeTable } from './make-table-run.ts';
 import { runMerge } from './merge-run.ts';
 import { runModify } from './modify-run.ts';
+import { keepsByDefault } from './one-snapshot.ts';
 import { answerGathered } from './portal-rows.ts';
 import { refuseReadOnly } from './read-only.ts';
 import type { StagedRun } from './row-source.ts';
@@ -101,7 +102,9 @@ export async function write(
   // The time of the transaction is then what the routine tells on the home shard, which began it.
   const { catalog } = d.context.topology();
   const isRoutines = plan.tellsTime && namesTimeRoutine(sql, catalog);
-  return { ...(isRoutines ? await d.state.inTransaction(result) : await result()), description };
+  // What is read before the rows are written belongs to them.
+  const isWhole = isRoutines || keepsByDefault(d.state, d.context);
+  return { ...(isWhole ? await d.state.inTransaction(result) : await result()), description };
 }
 
 /** With one time for all shards, whichever of them computes it. */

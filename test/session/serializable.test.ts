@@ -187,6 +187,25 @@ describe('Serializable transactions over several shards', { timeout: 120_000 }, 
     expect(rows).toEqual([{ count: '3' }]);
   });
 
+  it('have their place also where a single statement reads before it writes', async () => {
+    for (const one of [client, other]) {
+      await one.query("SET default_transaction_isolation = 'serializable'");
+    }
+    const few = '(SELECT count(*) AS doctors FROM doctor) AS few';
+    const slow = '(SELECT count(*) FROM generate_series(1, 1000000)) AS slow';
+    const hire = (one: Client, doctor: number) =>
+      one.query(`INSERT INTO doctor SELECT ${doctor}, true FROM ${few}, ${slow} WHERE doctors < 4`);
+    // The second time the session knows the statement.
+    for (const _ of ['first', 'second']) {
+      await allOnCall();
+      const hired = await Promise.allSettled([hire(client, 4), hire(other, 5)]);
+      for (const each of hired)
+        if (each.status === 'rejected') expect(each.reason).toMatchObject(FAILURE);
+      expect((await textRows(client, 'SELECT FROM doctor')).length).toBeLessThan(5);
+    }
+    for (const one of [client, other]) await one.query('RESET default_transaction_isolation');
+  });
+
   it('that only read hold nobody up behind their first statement', async () => {
     await allOnCall();
     await client.query(READ_ONLY);
