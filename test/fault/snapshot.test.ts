@@ -9,6 +9,16 @@ import { MOMENTS } from './step-forwarder.ts';
 
 const directory = temporaryDirectory();
 const READ_ONLY = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+const SERIALIZABLE = 'BEGIN ISOLATION LEVEL SERIALIZABLE';
+/** What a proxy asks of the shards that others then wait for, by the transaction for which it does. */
+const HOLDS = [
+  [READ_ONLY, 'LOCK TABLE drive.txlog'],
+  [`${SERIALIZABLE} READ ONLY`, 'LOCK TABLE drive.ticket'],
+  [SERIALIZABLE, 'LOCK TABLE drive.ticket'],
+] as const;
+const KILLS = HOLDS.flatMap(([begin, statement]) =>
+  MOMENTS.map((moment) => [begin, statement, moment] as const),
+);
 const COUNT = 'SELECT count(*) FROM notes';
 const INSERT = `INSERT INTO notes VALUES (0, 'zero'), (1, 'one')`;
 
@@ -19,7 +29,7 @@ let client: RawClient;
 beforeAll(async () => {
   const sql = ['CREATE TABLE notes (user_id bigint PRIMARY KEY, body text)'];
   // One for each test that kills it.
-  stand = await Stand.start(directory, { shards: 2, proxies: 2 + MOMENTS.length, sql });
+  stand = await Stand.start(directory, { shards: 2, proxies: 2 + KILLS.length, sql });
   await stand.startProxies();
   client = await RawClient.login(stand.logins.at(-1)!);
 });
@@ -46,16 +56,17 @@ it('has all of a commit that is decided, whose proxy has gone before it was fini
   expect(count).toEqual([['2']]);
 });
 
-it.each(MOMENTS.map((moment, i) => [moment, i + 1] as const))(
-  'keeps nobody from committing when its proxy is killed while it is taken: %s',
-  async (moment, proxy) => {
+it.each(KILLS.map((kill, i) => [...kill, i + 1] as const))(
+  'keeps nobody from committing when its proxy is killed while it is taken: %s, %s, %s',
+  async (begin, statement, moment, proxy) => {
     const reader = await RawClient.login(stand.logins[proxy]!);
-    await reader.query(READ_ONLY);
-    const statement = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
+    await reader.query(begin);
     const met = stand.plan.meet({ statement, moment, strike: kill });
     reader.send(encodeQuery(COUNT));
     await met;
+    await client.query(SERIALIZABLE);
     expect(errorCode(await client.query(INSERT))).toBe('');
+    expect(errorCode(await client.query('COMMIT'))).toBe('');
     expect(await client.rows(COUNT)).toEqual([['2']]);
   },
 );
