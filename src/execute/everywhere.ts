@@ -11,6 +11,7 @@ import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { FIELD } from '../wire/error-response.ts';
 import { queryAsLogin } from './as-login.ts';
+import { attemptPieces, isMissing } from './attempt.ts';
 import { onEach } from './hold.ts';
 import { relationSql } from './relation-sql.ts';
 import { timedAnew } from './timed-domains.ts';
@@ -28,12 +29,6 @@ export interface EverywhereRequest {
   /** Is told the notices of the home shard, which speaks for all. */
   readonly onNotice: OnNotice | null;
 }
-
-/** Where a shard says that it does not have what the statement names. */
-const MISSING = new Set(['42P01', '42704', '42883', '3F000']);
-
-const isMissing = (error: unknown): error is ServerError =>
-  error instanceof ServerError && MISSING.has(error.fields.code);
 
 /**
  * Runs the statement on all shards within `transaction` and gives the home shard's answer. An
@@ -57,11 +52,12 @@ export async function runInTransaction(
     const connection = await transaction.enlist(shard);
     const lenient = merge.homeMayBeAlone && shard !== HOME_SHARD;
     const sql = shard === HOME_SHARD ? request.sql : (merge.elsewhere ?? request.sql);
-    const outcome = await attempt(connection, { ...request, sql }, lenient).catch(
-      (error: unknown) => {
-        throw shard !== HOME_SHARD && isMissing(error) ? onlyOnHome(error, shard) : error;
-      },
-    );
+    const asked = lenient
+      ? attemptPieces(connection, sql, merge.pieces)
+      : query(connection, sql, shard === HOME_SHARD ? request.onNotice : null);
+    const outcome = await asked.catch((error: unknown) => {
+      throw shard !== HOME_SHARD && isMissing(error) ? onlyOnHome(error, shard) : error;
+    });
     if (outcome instanceof ServerError) missing.push(outcome);
     else {
       transaction.writers.add(shard);
@@ -130,28 +126,6 @@ function tagOf(tags: readonly string[]): string {
   const counts = tags.map((tag) => /^SELECT (\d+)$/.exec(tag)?.[1]);
   if (!counts.every((count) => count !== undefined)) return tags[0]!;
   return `SELECT ${counts.reduce((sum, count) => sum + BigInt(count), 0n)}`;
-}
-
-/** The answer, or what is missing there when that is no error. */
-async function attempt(
-  connection: ServerConnection,
-  { sql, onNotice }: EverywhereRequest,
-  lenient: boolean,
-): Promise<QueryResult | ServerError> {
-  if (!lenient) {
-    return query(connection, sql, connection.shard.id === HOME_SHARD ? onNotice : null);
-  }
-  await query(connection, 'SAVEPOINT drive_everywhere');
-  try {
-    const answer = await query(connection, sql);
-    await query(connection, 'RELEASE SAVEPOINT drive_everywhere');
-    return answer;
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    await query(connection, 'ROLLBACK TO SAVEPOINT drive_everywhere');
-    await query(connection, 'RELEASE SAVEPOINT drive_everywhere');
-    return error;
-  }
 }
 
 interface Sequences {

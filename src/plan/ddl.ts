@@ -21,6 +21,7 @@ import {
 import { dropWherePresent } from './drop-list.ts';
 import { isName, nameOf } from './engine-text.ts';
 import { checkFamily, conversions, ruleByParents } from './family.ts';
+import { grantPieces } from './grant-list.ts';
 import { createAs, planMakeTable } from './make-table.ts';
 import { isSpread, type Places, placesOf, sourcesOf, withTemporary } from './places.ts';
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
@@ -46,6 +47,7 @@ const IN_TRANSACTION: EverywhereMerge = Object.freeze({
   restarts: false,
   onlyAtHome: null,
   elsewhere: null,
+  pieces: [],
 });
 
 /** The statement on every shard. */
@@ -226,6 +228,7 @@ function planObject(
     homeMayBeAlone: true,
     restarts: ddl.sequenceOptions.includes('restart'),
     elsewhere: dropWherePresent(statement, context),
+    pieces: grantPieces(statement, context),
     onlyAtHome: changesStride ? refused('sequenceOptions') : null,
   });
 }

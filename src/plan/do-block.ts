@@ -53,10 +53,11 @@ function planOf(sql: string, parts: DdlParts): Plan | null {
 /** What all of them need of one transaction; null: no transaction can do it. */
 function together(merges: readonly EverywhereMerge[]): Partial<EverywhereMerge> | null {
   const fits = merges.every(
-    ({ mode, onlyAtHome, elsewhere, converts, tellsTime }) =>
+    ({ mode, onlyAtHome, elsewhere, pieces, converts, tellsTime }) =>
       mode === 'transaction' &&
       onlyAtHome === null &&
       elsewhere === null &&
+      pieces.length === 0 &&
       converts.length === 0 &&
       !tellsTime,
   );

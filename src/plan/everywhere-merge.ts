@@ -49,4 +49,6 @@ export interface EverywhereMerge {
   readonly onlyAtHome: SqlErrorFields | null;
   /** What every shard but home is sent, which does not have all that the statement names; null: the same. */
   readonly elsewhere: string | null;
+  /** A statement for each thing that it names, for shards that do not have all of them; none: they have all or nothing. */
+  readonly pieces: readonly string[];
 }

@@ -274,7 +274,7 @@ const MODES = {
 } as const;
 
 function everywhereText(merge: EverywhereMerge): string {
-  const { mode, homeMayBeAlone, creates, converts, onlyAtHome, elsewhere } = merge;
+  const { mode, homeMayBeAlone, creates, converts, onlyAtHome, elsewhere, pieces } = merge;
   const words: string[] = [`everywhere: ${MODES[mode]}`];
   if (homeMayBeAlone) words.push('or on home alone');
   const by = (keyColumn: string | null) => (keyColumn === null ? '' : ` by ${keyColumn}`);
@@ -284,6 +284,7 @@ function everywhereText(merge: EverywhereMerge): string {
   }
   if (onlyAtHome !== null) words.push(`elsewhere ${errorText(onlyAtHome)}`);
   if (elsewhere !== null) words.push(`but for home: ${elsewhere}`);
+  if (pieces.length > 0) words.push('each by itself where not all is there');
   return words.join(', ');
 }
 

@@ -186,6 +186,25 @@ const SCRIPTS: readonly (readonly [name: string, steps: readonly string[]])[] = 
     ],
   ],
   [
+    'rights to routines of which some are at home',
+    [
+      'CREATE TABLE at_home (id int)',
+      `CREATE FUNCTION on_all(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'`,
+      `CREATE FUNCTION at_home_only() RETURNS int8 LANGUAGE sql AS 'SELECT count(*) FROM at_home'`,
+      'REVOKE EXECUTE ON FUNCTION at_home_only(), on_all(int) FROM PUBLIC',
+      `/* drive.key=0 */ SELECT has_function_privilege('public', 'at_home_only()', 'EXECUTE')`,
+      `/* drive.key=0 */ SELECT has_function_privilege('public', 'on_all(int)', 'EXECUTE')`,
+      `/* drive.key=1 */ SELECT has_function_privilege('public', 'on_all(int)', 'EXECUTE')`,
+      'GRANT ALL ON ROUTINE on_all, at_home_only TO PUBLIC',
+      `/* drive.key=0 */ SELECT has_function_privilege('public', 'at_home_only()', 'EXECUTE')`,
+      `/* drive.key=1 */ SELECT has_function_privilege('public', 'on_all(int)', 'EXECUTE')`,
+      'REVOKE EXECUTE ON FUNCTION on_all(int), missing(int, text) FROM PUBLIC',
+      `/* drive.key=1 */ SELECT has_function_privilege('public', 'on_all(int)', 'EXECUTE')`,
+      'DROP FUNCTION at_home_only(), on_all(int)',
+      'DROP TABLE at_home',
+    ],
+  ],
+  [
     'a schema with its objects, in whatever order they are written',
     [
       `CREATE FUNCTION sevens() RETURNS trigger LANGUAGE plpgsql AS
