@@ -32,6 +32,12 @@ export class Participants {
     return [...this.connections.keys()].sort((a, b) => a - b);
   }
 
+  /** With the one beside the transaction. */
+  get all(): ServerConnection[] {
+    const { apart } = this;
+    return apart === null ? [...this.connections.values()] : [...this.connections.values(), apart];
+  }
+
   join(connection: ServerConnection): void {
     // The servers report alike: one of them is enough to hear.
     if (this.connections.size === 0) connection.onParameterStatus = this.#owner.report;
@@ -62,10 +68,8 @@ export class Participants {
 
   /** Ends the transaction everywhere without effect. Never throws: a lost server rolls back too. */
   async rollback(): Promise<void> {
-    const all = [...this.connections.values()];
-    if (this.apart !== null) all.push(this.apart);
     await Promise.all(
-      all.map(async (connection) => {
+      this.all.map(async (connection) => {
         await rollBack(connection);
         this.leave(connection, this.settingsBefore);
       }),

@@ -88,6 +88,10 @@ export class TransactionScript {
     return modesOf(this.#lines);
   }
 
+  get lastSavepoint(): Savepoint | null {
+    return this.#lines.findLast(({ savepoint }) => savepoint !== null)?.savepoint ?? null;
+  }
+
   /** Those from before the last savepoint; null: there is none. */
   get modesBeforeSavepoint(): readonly string[] | null {
     const last = this.#lines.findLastIndex(({ savepoint }) => savepoint !== null);

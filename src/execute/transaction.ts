@@ -1,6 +1,7 @@
 // Transaction: one session's open transaction over the shards that have been enlisted in it.
 
 import type { SqlError } from '../base/errors.ts';
+import { quoteName } from '../base/quote.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
@@ -267,15 +268,25 @@ export class Transaction {
     this.state = 'failed';
   }
 
-  /**
-   * Gives up what it holds on every shard, for others wait for that: it can only be rolled back.
-   * Nothing of it is under way.
-   */
+  /** It can only be rolled back from here on. Nothing of it is under way. */
   giveUp(error: SqlError): void {
     this.#lost = error;
     this.state = 'failed';
-    for (const connection of this.participants.values()) {
-      query(connection, 'ROLLBACK').catch(() => {
+    this.abort();
+  }
+
+  /**
+   * Where it has failed: gives up what it holds on every shard since its last savepoint, for others may wait
+   * for that. Nothing of it is under way. `by`: whose server has done so by itself.
+   * Source: AbortCurrentTransaction (xact.c).
+   */
+  abort(by: ServerConnection | null = null): void {
+    if (this.state !== 'failed') return;
+    const savepoint = this.#lost === null ? this.#script.lastSavepoint : null;
+    const sql = savepoint === null ? 'ROLLBACK' : `ROLLBACK TO ${quoteName(savepoint.name)}`;
+    for (const connection of this.#participants.all) {
+      if (connection === by) continue;
+      query(connection, sql).catch(() => {
         connection.tainted = true;
       });
     }

@@ -348,6 +348,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
         connection.tainted = true;
         transaction.leave(connection);
       }
+      transaction.abort(connection);
     } else if (takesIds?.when === 'there') this.#state.lastIds.taken(shard, takesIds);
     this.#owner.laneEnded(outcome);
   }

@@ -334,6 +334,7 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
       await this.#cleanUp();
       return;
     }
+    this.state.transaction?.abort();
     if (ready) this.#sayReady();
     this.#enter('ready');
     if (this.#syncTaken) {
