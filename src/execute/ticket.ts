@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
-import { query, ServerError } from '../pool/query.ts';
+import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Shard } from '../topology/shard.ts';
 import { type ConnectBeside, Hold } from './hold.ts';
@@ -13,7 +13,7 @@ const LOCK_TICKET = 'LOCK TABLE drive.ticket IN EXCLUSIVE MODE';
 const LOCK_AT_ONCE = `${LOCK_TICKET} NOWAIT`;
 
 /** 40001 where somebody has taken it since the snapshot. */
-export const TAKE_TICKET = 'UPDATE drive.ticket SET is_only = true';
+const TAKE_TICKET = 'UPDATE drive.ticket SET is_only = true';
 
 /** What they need to know of their transaction. */
 export interface TicketHolder {
@@ -41,8 +41,6 @@ export class Tickets {
   #state: 'none' | 'taken' | 'spared' = 'none';
   /** Of the holder, when the last was taken: who goes back to one of them loses it. */
   #savepoints = 0;
-  /** Of those who were there before the second joined; who joins at the same time waits, too. */
-  #first: Promise<void> = Promise.resolve();
 
   constructor(holder: TicketHolder) {
     this.#holder = holder;
@@ -76,13 +74,13 @@ export class Tickets {
 
   /** Before another joins. Rejects with ServerError and SqlError. */
   async beforeJoining(): Promise<void> {
-    if (this.#state === 'none' && this.#isSecond) {
+    if (this.#state !== 'none' || !this.#isSecond) return;
+    try {
+      await this.#takeAll();
       this.#state = 'taken';
-      this.#first = this.#takeAll().catch((error: unknown) => {
-        throw isServerError(error, SQLSTATE.readOnlySqlTransaction) ? becameReadOnly() : error;
-      });
+    } catch (error) {
+      throw isServerError(error, SQLSTATE.readOnlySqlTransaction) ? becameReadOnly() : error;
     }
-    await this.#first;
   }
 
   /** Before its first statement is sent. Rejects like beforeJoining. */
@@ -97,9 +95,7 @@ export class Tickets {
 
   /** Behind ROLLBACK TO the holder's savepoint `serial`. Rejects like beforeJoining. */
   async rolledBackTo(serial: number): Promise<void> {
-    if (this.#state !== 'taken' || serial > this.#savepoints) return;
-    this.#first = this.#takeAll();
-    await this.#first;
+    if (this.#state === 'taken' && serial <= this.#savepoints) await this.#takeAll();
   }
 
   /** They have their snapshots: whoever has a ticket now has not ended before these. */
@@ -116,6 +112,16 @@ export async function lockTickets(participants: readonly ServerConnection[]): Pr
   for (const participant of participants) await asked(participant, LOCK_TICKET);
 }
 
+/** What `sql` answers to one who has locked the ticket. Rejects like beforeJoining. */
+export async function askTakingTicket(
+  participant: ServerConnection,
+  sql: string,
+): Promise<QueryResult> {
+  const result = await query(participant, `${sql}; ${TAKE_TICKET}`);
+  checkTaken(participant, result);
+  return result;
+}
+
 /**
  * While it is held nobody has a ticket of any shard, and everybody who has a snapshot of one shard only,
  * from before, fails to get it. Who takes snapshots meanwhile needs no tickets as long as it only reads: it is
@@ -127,12 +133,18 @@ export const ticketHold = (shards: readonly Shard[], connect: ConnectBeside): Ho
     for (const holder of inOrder) await take(holder, LOCK_TICKET);
   });
 
-const take = (connection: ServerConnection, lock: string): Promise<void> =>
-  asked(connection, `${lock}; ${TAKE_TICKET}`);
+async function take(connection: ServerConnection, lock: string): Promise<void> {
+  checkTaken(connection, await asked(connection, `${lock}; ${TAKE_TICKET}`));
+}
 
-async function asked(connection: ServerConnection, sql: string): Promise<void> {
+/** Where the row is missing nobody is in anybody's way. */
+function checkTaken({ shard }: ServerConnection, { tag }: QueryResult): void {
+  if (tag !== 'UPDATE 1') throw notInstalled(shard.id);
+}
+
+async function asked(connection: ServerConnection, sql: string): Promise<QueryResult> {
   try {
-    await query(connection, sql);
+    return await query(connection, sql);
   } catch (error) {
     if (isServerError(error, SQLSTATE.undefinedTable)) throw notInstalled(connection.shard.id);
     if (sql.startsWith(LOCK_AT_ONCE) && isServerError(error, SQLSTATE.lockNotAvailable)) {
@@ -153,6 +165,20 @@ function isTaken(shard: number): SqlError {
   });
 }
 
+/** Behind a ROLLBACK TO. */
+export function notTakenAgain(cause: unknown): SqlError {
+  return new SqlError(
+    {
+      code: SQLSTATE.serializationFailure,
+      message:
+        'could not serialize access to several shards: another transaction over several has begun',
+      detail: 'It had to wait for what has been undone by ROLLBACK TO.',
+      hint: 'The transaction might succeed if retried.',
+    },
+    { cause },
+  );
+}
+
 function becameReadOnly(): SqlError {
   return new SqlError({
     code: SQLSTATE.featureNotSupported,
@@ -165,7 +191,7 @@ function becameReadOnly(): SqlError {
 function notInstalled(shard: number): SqlError {
   return new SqlError({
     code: SQLSTATE.featureNotSupported,
-    message: `not supported: SERIALIZABLE over several shards, as shard ${shard} has no table drive.ticket`,
+    message: `not supported: SERIALIZABLE over several shards, as shard ${shard} has no ticket in table drive.ticket`,
     hint: 'Run `drive install`, which brings the schema drive of every shard up to date.',
   });
 }

@@ -10,7 +10,7 @@ import { mayBeSomebodyElse } from './as-login.ts';
 import { commit } from './commit.ts';
 import type { DeclaredCursor } from './cursor/declared-cursor.ts';
 import { Participants } from './participants.ts';
-import { Tickets } from './ticket.ts';
+import { notTakenAgain, Tickets } from './ticket.ts';
 import {
   type LocalNames,
   NO_MODES,
@@ -245,13 +245,18 @@ export class Transaction {
 
   /**
    * ROLLBACK TO: gives what was so at the savepoint. Throws when a participant has been lost, because
-   * its part from before the savepoint is lost, too.
+   * its part from before the savepoint is lost, too, and when a ticket has been lost with what is undone.
    */
   async rollbackTo(name: string, sql: string): Promise<Savepoint> {
     const savepoint = this.#script.savepointOf(name);
     if (this.#lost !== null) throw this.#lost;
     await this.onEveryParticipant(sql);
-    await this.tickets.rolledBackTo(savepoint.serial);
+    try {
+      await this.tickets.rolledBackTo(savepoint.serial);
+    } catch (error) {
+      this.giveUp(notTakenAgain(error));
+      throw error;
+    }
     // What was closed since stays closed.
     const { cursors } = savepoint;
     const open = [...cursors].filter(([name, cursor]) => this.cursors.get(name) === cursor);

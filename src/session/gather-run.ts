@@ -23,8 +23,13 @@ export interface GatherRun {
   readonly description: Description;
   readonly state: SessionState;
   readonly context: SessionContext;
-  /** One connection a target, owing nothing. */
-  connections(): Promise<{ connections: ServerConnection[]; release: () => void }>;
+  connections(): Promise<Lent>;
+}
+
+interface Lent {
+  /** One a target, owing nothing. */
+  readonly connections: ServerConnection[];
+  release(): void;
 }
 
 /** Rejects with SqlError or ServerError; what was borrowed has then been given back. */
@@ -41,8 +46,9 @@ export async function openGatherRun(asked: GatherRun): Promise<RunningGather> {
       : openLockedEngine(engine, engine.locks, run);
   if (merge.how === 'engine') return byEngine(merge);
   const { fallback } = execution.plan;
+  const lent = await asked.connections();
   try {
-    return await openStreamed(run, merge);
+    return await openStreamed(run, merge, lent);
   } catch (error) {
     const cannot = error instanceof SqlError && error.code === SQLSTATE.featureNotSupported;
     if (!cannot || fallback === null) throw error;
@@ -52,10 +58,10 @@ export async function openGatherRun(asked: GatherRun): Promise<RunningGather> {
 
 /** With its first rows, so that types that cannot be merged are met before the client is told. */
 async function openStreamed(
-  { execution, description, state, context, connections: connect }: GatherRun,
+  { execution, description, state, context }: GatherRun,
   merge: ConcatMerge | AggregateMerge,
+  { connections, release }: Lent,
 ): Promise<RunningGather> {
-  const { connections, release } = await connect();
   const cost = state.transaction === null ? context.costs.of(execution.plan) : null;
   const keep = cost?.isKeepable === true ? keepBy(cost, state, context) : null;
   const beganMs = performance.now();

@@ -3,12 +3,13 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { onEach } from '../execute/hold.ts';
-import { lockTickets, TAKE_TICKET } from '../execute/ticket.ts';
+import { askTakingTicket, lockTickets } from '../execute/ticket.ts';
 import type { Transaction } from '../execute/transaction.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import type { Settings } from '../pool/settings.ts';
+import { plainWords } from '../sql/plain-words.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import type { SessionContext } from './context.ts';
 import type { SessionState } from './state.ts';
@@ -27,10 +28,8 @@ const SERIALIZABLE = /^serializable/i;
 const ACCESS = /read[\s_]+(?:only|write)/gi;
 const READ_ONLY = /only$/i;
 
-const COMMENTS = /--.*|\/\*[\s\S]*?\*\//g;
-
 const lastIn = (texts: readonly string[], pattern: RegExp): string =>
-  texts.flatMap((text) => text.replace(COMMENTS, ' ').match(pattern) ?? []).at(-1) ?? '';
+  texts.flatMap((text) => plainWords(text).match(pattern) ?? []).at(-1) ?? '';
 
 /** `modes`: its BEGIN and what has set modes after it; `settings`: the session's, before it. */
 function oneSnapshotOf(
@@ -42,7 +41,7 @@ function oneSnapshotOf(
   const access = lastIn(modes, ACCESS);
   const { mayBeReadOnly } = context.topology().catalog.transactionDefaults;
   const assigned = settings.assignments.get('default_transaction_read_only');
-  const byDefault = assigned === undefined ? mayBeReadOnly : ON.test(assigned);
+  const byDefault = assigned === undefined ? mayBeReadOnly : ON.test(plainWords(assigned));
   const isReadOnly = access === '' ? byDefault : READ_ONLY.test(access);
   return isReadOnly ? 'anywhere' : 'onSeveral';
 }
@@ -67,8 +66,8 @@ export const keepsSnapshot = (
   context: SessionContext,
 ): boolean => isKept(modes, settingsBefore, context);
 
-/** Of default_transaction_read_only. */
-const ON = /(?:\bto\b|=)\s*'?(?:on|true|t|yes|y|1)'?\s*$/i;
+/** Of default_transaction_read_only. Source: parse_bool_with_len (bool.c), which takes them shortened. */
+const ON = /(?:\bto\b|=)\s*'?\s*(?:on|t(?:r|ru|rue)?|y(?:e|es)?|1)\s*'?\s*$/i;
 
 /** Statements that take no snapshot. Source: PlannedStmtRequiresSnapshot (pquery.c). */
 const WITHOUT_SNAPSHOT: ReadonlySet<string> = new Set([
@@ -208,8 +207,9 @@ export async function askAllAtOnce(
   const takesTickets = isOrdered && !onlyReads;
   if (takesTickets) await lockTickets(participants);
   const { decisions, tickets } = context.twoPhase;
-  const asked = takesTickets ? `${TAKE_TICKET}; ${sql}` : sql;
-  const ask = () => decisions.held(() => onEach(participants, (each) => query(each, asked)));
+  const askOne = (one: ServerConnection) =>
+    takesTickets ? askTakingTicket(one, sql) : query(one, sql);
+  const ask = () => decisions.held(() => onEach(participants, askOne));
   try {
     // Who only reads has its place in the order by its snapshot, and holds nobody up behind that.
     const answers = await (onlyReads ? tickets.held(ask) : ask());

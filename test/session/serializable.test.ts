@@ -13,7 +13,8 @@ const ROWS = 6;
 const TRANSACTIONS = 40;
 /** Far enough apart not to share a page of the index, by which servers see conflicts. */
 const APART = 1_000;
-const BEGIN = 'BEGIN ISOLATION LEVEL SERIALIZABLE';
+const LEVEL = 'ISOLATION LEVEL SERIALIZABLE';
+const BEGIN = `BEGIN ${LEVEL}`;
 const READ_ONLY = `${BEGIN}, READ ONLY`;
 const NURSE = 'serial_nurse';
 const FAILURE = { code: '40001' };
@@ -135,6 +136,33 @@ describe('Serializable transactions over several shards', { timeout: 120_000 }, 
     expect(await textRows(client, 'SELECT FROM doctor WHERE on_call')).not.toEqual([]);
     expect(await outcomeOf(client, () => leave(client, 1))).toBe('committed');
     expect(await textRows(client, 'SELECT FROM doctor WHERE on_call')).toHaveLength(1);
+  });
+
+  it.each([
+    [[`${BEGIN} /* /* a */ read committed */`]],
+    [[`${BEGIN} -- read committed`]],
+    [['BEGIN', "SET transaction_isolation TO E'serializ\\x61ble' /* read committed */"]],
+    [['BEGIN', "SET LOCAL transaction_isolation TO U&'serializ!0061ble' UESCAPE '!'"]],
+    [['BEGIN', "SET transaction_isolation TO 'serial'\n'izable'"]],
+    [['BEGIN', 'SET transaction_isolation TO "SERIALIZABLE"']],
+    [["SET default_transaction_isolation = E'serializ\\x61ble'", 'BEGIN']],
+    [["SELECT set_config('default_transaction_isolation', $$serializable$$, false)", 'BEGIN']],
+    [['BEGIN ISOLATION LEVEL READ COMMITTED', 'BEGIN', `SET TRANSACTION ${LEVEL}`]],
+    [[BEGIN, 'COMMIT AND CHAIN']],
+  ])('are so however they have been told: %j', async (begin) => {
+    await allOnCall();
+    const both = (step: (one: Client, mine: number, theirs: number) => Promise<unknown>) =>
+      Promise.allSettled([step(client, 1, 2), step(other, 2, 1)]);
+    await client.query('DELETE FROM doctor WHERE user_id = 3');
+    for (const step of begin) await both((one) => one.query(step));
+    expect(await textRows(client, 'SHOW transaction_isolation')).toEqual([['serializable']]);
+    await both((one, _, theirs) => one.query(`SELECT FROM doctor WHERE user_id = ${theirs}`));
+    await both((one, mine) =>
+      one.query(`UPDATE doctor SET on_call = false WHERE user_id = ${mine}`),
+    );
+    await both((one) => one.query('COMMIT'));
+    expect(await textRows(client, 'SELECT FROM doctor WHERE on_call')).not.toEqual([]);
+    for (const one of [client, other]) await one.query('RESET default_transaction_isolation');
   });
 
   it('that only read do not see what depends on a change that they do not see', async () => {
@@ -275,21 +303,49 @@ describe('Serializable transactions over several shards', { timeout: 120_000 }, 
     await client.query('COMMIT');
   });
 
-  it('are refused where a shard has not been given the table for it', async () => {
+  it('end where ROLLBACK TO has undone what others have begun behind', async () => {
+    await allOnCall();
+    await client.query(BEGIN);
+    await client.query('SAVEPOINT s');
+    await client.query('SELECT FROM doctor');
+    await expect(client.query('SELECT 1 / (user_id - 1) FROM doctor')).rejects.toThrow();
+    await other.query(BEGIN);
+    await other.query('SELECT FROM doctor');
+    for (const [sql, code] of [
+      ['ROLLBACK TO s', '40001'],
+      ['SELECT 1', '25P02'],
+      ['ROLLBACK TO s', '40001'],
+    ] as const) {
+      await expect(client.query(sql)).rejects.toMatchObject({ code });
+    }
+    expect((await client.query('COMMIT')).command).toBe('ROLLBACK');
+    await other.query('COMMIT');
+    expect(await textRows(client, 'SELECT count(*) FROM doctor')).toEqual([['3']]);
+  });
+
+  it.each([
+    ['table', 'ALTER TABLE drive.ticket RENAME TO gone', 'ALTER TABLE drive.gone RENAME TO ticket'],
+    ['row', 'DELETE FROM drive.ticket', 'INSERT INTO drive.ticket VALUES (true)'],
+  ])('are refused where a shard does not have the %s for it', async (_, take, give) => {
     const [, shard] = proxy.shards;
-    const server = await connectAsText(shard!);
-    await server.query('ALTER TABLE drive.ticket RENAME TO gone');
+    const server = await connectAsText({ ...shard!, ...superusers().shards });
+    await server.query(take);
     try {
       for (const begin of [BEGIN, READ_ONLY]) {
         await client.query(begin);
         await expect(client.query('SELECT FROM doctor')).rejects.toMatchObject({
           code: '0A000',
-          message: expect.stringContaining('shard 1 has no table drive.ticket'),
+          message: expect.stringContaining('shard 1 has no ticket'),
         });
         await client.query('ROLLBACK');
       }
+      await client.query(BEGIN);
+      await client.query('SELECT FROM doctor WHERE user_id = 1');
+      const further = 'SELECT FROM doctor WHERE user_id IN (2, 3)';
+      await expect(client.query(further)).rejects.toMatchObject({ code: '0A000' });
+      await client.query('ROLLBACK');
     } finally {
-      await server.query('ALTER TABLE drive.gone RENAME TO ticket');
+      await server.query(give);
       await server.end();
     }
   });
