@@ -66,13 +66,15 @@ export interface CopyInResult {
 export async function openCopyIn(request: CopyInRequest): Promise<CopyIn> {
   const { transaction, targets, merge } = request;
   const copy = new CopyIn(request);
-  for (const shard of targets) {
-    const connection = await transaction.enlist(shard);
-    transaction.beginsToWrite();
+  const connections: ServerConnection[] = [];
+  // Before any COPY has begun: those that are there are asked for their tickets, and then read only data.
+  for (const shard of targets) connections.push(await transaction.enlist(shard));
+  transaction.beginsToWrite();
+  for (const [i, connection] of connections.entries()) {
     const carrying = await carryingOf(connection, merge.rows);
     if (carrying !== null && merge.key === null) throw namesTypes(merge.table);
     if (merge.key !== null && merge.key.rejectLimit !== null) await copy.hear(connection);
-    copy.start(shard, connection, carrying);
+    copy.start(targets[i]!, connection, carrying);
   }
   await copy.opened();
   return copy;

@@ -2,9 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/base/pg.ts';
+import { encodeQuery } from '../../src/wire/query.ts';
 import { superusers } from '../support/cluster.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { Random, seedFromEnvironment } from '../support/random.ts';
+import { RawClient, rawMessage, tagsOf } from '../support/raw-client.ts';
 import { type Access, type Committed, circleIn } from '../support/serial-history.ts';
 import { connectAsText, textRows } from '../support/text-client.ts';
 
@@ -232,6 +234,23 @@ describe('Serializable transactions over several shards', { timeout: 120_000 }, 
       expect((await textRows(client, 'SELECT FROM doctor')).length).toBeLessThan(5);
     }
     for (const one of [client, other]) await one.query('RESET default_transaction_isolation');
+  });
+
+  it('take the ticket of the first shard before a COPY begins there', async () => {
+    const raw = await RawClient.login(proxy.login);
+    // The first of these is on the shard that a COPY asks first.
+    for (const first of [3, 1]) {
+      await allOnCall();
+      await raw.query(BEGIN);
+      await raw.query(`DELETE FROM doctor WHERE user_id = ${first}`);
+      raw.send(encodeQuery('COPY doctor FROM STDIN'));
+      await raw.until('G');
+      raw.send(rawMessage('d', Buffer.from('4\tt\n5\tt\n6\tt\n')), rawMessage('c'));
+      expect(tagsOf(await raw.untilReady())).toEqual(['COPY 3']);
+      expect(tagsOf(await raw.query('COMMIT'))).toEqual(['COMMIT']);
+      expect(await textRows(client, 'SELECT FROM doctor')).toHaveLength(5);
+    }
+    await raw.close();
   });
 
   it('that only read hold nobody up behind their first statement', async () => {
