@@ -51,7 +51,7 @@ export async function runInTransaction(
   for (const shard of shards) {
     const connection = await transaction.enlist(shard);
     const lenient = merge.homeMayBeAlone && shard !== HOME_SHARD;
-    const sql = shard === HOME_SHARD ? request.sql : (merge.elsewhere ?? request.sql);
+    const sql = sqlFor(shard, request);
     const asked = lenient
       ? attemptPieces(connection, sql, merge.pieces)
       : query(connection, sql, shard === HOME_SHARD ? request.onNotice : null);
@@ -95,6 +95,9 @@ export async function runInTransaction(
   return { ...answer!, tag: isCopied ? answer!.tag : tagOf(tags) };
 }
 
+const sqlFor = (shard: number, { sql, merge }: EverywhereRequest): string =>
+  shard === HOME_SHARD ? sql : (merge.elsewhere ?? sql);
+
 /** The home shard has done it: what the statement names is there, and on no other shard. */
 function onlyOnHome({ fields }: ServerError, shard: number): SqlError {
   return new SqlError({
@@ -109,14 +112,12 @@ function onlyOnHome({ fields }: ServerError, shard: number): SqlError {
  * LOCK: it writes nothing, and the snapshot that a transaction keeps is taken behind it, so nothing is
  * asked of a server but this.
  */
-async function lock(
-  transaction: Transaction,
-  { sql, merge, shards, onNotice }: EverywhereRequest,
-): Promise<QueryResult> {
+async function lock(transaction: Transaction, request: EverywhereRequest): Promise<QueryResult> {
+  const { sql, shards, onNotice } = request;
   const home = await query(await transaction.enlist(HOME_SHARD), sql, onNotice);
   for (const shard of shards) {
     if (shard === HOME_SHARD) continue;
-    await query(await transaction.enlist(shard), merge.elsewhere ?? sql);
+    await query(await transaction.enlist(shard), sqlFor(shard, request));
   }
   return home;
 }
@@ -308,13 +309,14 @@ export async function runShardByShard(
   withConnection: WithConnection,
   request: EverywhereRequest,
 ): Promise<QueryResult> {
-  const { merge, shards, sql, onNotice } = request;
+  const { merge, shards, onNotice } = request;
   let answer: QueryResult | null = null;
   const done: number[] = [];
   let missing: unknown = null;
   for (const shard of shards) {
     try {
       const told = done.length === 0 ? onNotice : null;
+      const sql = sqlFor(shard, request);
       const own = await withConnection(shard, (connection) => query(connection, sql, told));
       answer ??= own;
       done.push(shard);

@@ -1,9 +1,13 @@
 // Options of COPY, as PostgreSQL reads them.
 
 import { encodingName } from '../base/encoding-name.ts';
+import type { SqlErrorFields } from '../base/errors.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { CopyOption } from '../sql/statement.ts';
 import { tokenize } from '../sql/token.ts';
 import type { CopyFormat } from '../value/copy/copy-format.ts';
+import { Refusal } from './context.ts';
+import { refused } from './unsupported.ts';
 
 /** null: not given. What a server refuses is read somehow: it does so before any data. */
 export interface CopyOptions {
@@ -42,10 +46,21 @@ const KNOWN = new Set([
   'reject_limit',
 ]);
 
-/** null: there is an option that the proxy cannot follow. */
-export function copyOptions(written: readonly CopyOption[]): CopyOptions | null {
+/** Undocumented. */
+const UNFOLLOWED = new Set(['convert_selectively']);
+
+const unknownOption = (name: string): SqlErrorFields => ({
+  code: SQLSTATE.syntaxError,
+  message: `option "${name}" not recognized`,
+});
+
+/** Throws Refusal of an option that no server knows, and of one that the proxy cannot follow. */
+export function copyOptions(written: readonly CopyOption[]): CopyOptions {
   const values = new Map(written.map(({ name, value }) => [name, value]));
-  if ([...values.keys()].some((name) => !KNOWN.has(name))) return null;
+  for (const name of values.keys()) {
+    if (UNFOLLOWED.has(name)) throw new Refusal(refused('copyOption'));
+    if (!KNOWN.has(name)) throw new Refusal(unknownOption(name));
+  }
   const text = (name: string): string | null => {
     const value = values.get(name);
     return typeof value === 'string' ? value : null;

@@ -5,7 +5,7 @@ import type { CopyOption, CopyStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { isAtHome, type Table } from '../topology/table.ts';
 import { isPlainConcat } from './concat.ts';
-import type { PlanContext } from './context.ts';
+import { type PlanContext, Refusal } from './context.ts';
 import { copiesToMakeAlike } from './copies-alike.ts';
 import type { CopyOutMerge } from './copy-merge.ts';
 import { type CopyOptions, copyFormat, copyOptions, mistakesMarkers } from './copy-options.ts';
@@ -23,6 +23,16 @@ const EVERYWHERE = { kind: 'all' } as const;
 
 /** `traits`: the plan of the same statement on one shard. */
 export function planCopy(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
+  try {
+    return planRows(statement, traits, context);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return refusedPlan('COPY', error.fields);
+  }
+}
+
+/** Throws Refusal. */
+function planRows(statement: CopyStatement, traits: RoutedPlan, context: PlanContext): Plan {
   const { relation, query, from, onServer } = statement;
   if (relation === null) return query === null ? traits : planQuery(statement, traits, context);
   const table = context.table(relation);
@@ -52,7 +62,6 @@ function planIn(
   context: PlanContext,
 ): Plan {
   const options = copyOptions(statement.options);
-  if (options === null) return refusedFor('COPY', 'copyOption');
   const columns = columnsOf(statement, table);
   const { name, keyColumn } = table;
   if (keyColumn === null) {
@@ -110,12 +119,11 @@ function leavesValues(
 
 function planOut(statement: CopyStatement, table: Table, traits: RoutedPlan): Plan {
   const merge = outMerge(statement.options, selectOf(table, columnsOf(statement, table)));
-  return merge === null ? refusedFor('COPY', 'copyOption') : everywhere(traits, merge);
+  return everywhere(traits, merge);
 }
 
-function outMerge(written: readonly CopyOption[], rows: string): CopyOutMerge | null {
+function outMerge(written: readonly CopyOption[], rows: string): CopyOutMerge {
   const options = copyOptions(written);
-  if (options === null) return null;
   const { format } = copyFormat(options, null);
   const { header } = options;
   return { how: 'copyOut', format, header, rows: format === 'binary' ? rows : null };
@@ -140,15 +148,13 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   const fields = { ...traits, effect, pins, asIsAtHome };
   if (plan.strays !== null) return refusedFor('COPY', 'triggerKey');
   const { kind } = plan.route;
-  const out = outMerge(statement.options, inner);
   // Rows of a write that are computed first come from all shards, wherever they go.
   if (plan.merge !== null && kind !== 'all' && kind !== 'keys') {
     return refusedPlan('COPY', severalShards('copyQuery'));
   }
   if (context.readsTimedView) return forwarded(fields, plan, 'copyTime');
-  if ((kind !== 'all' && kind !== 'keys') || onServer || out === null) {
-    return forwarded(fields, plan, 'copyQuery');
-  }
+  if ((kind !== 'all' && kind !== 'keys') || onServer) return forwarded(fields, plan, 'copyQuery');
+  const out = outMerge(statement.options, inner);
   if (isPlainConcat(plan.merge)) return { ...fields, route: plan.route, merge: out };
   const engine = engineOf(plan);
   if (engine === null) return forwarded(fields, plan, 'copyQuery');

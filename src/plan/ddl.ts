@@ -60,9 +60,11 @@ export const everywhereMerge = (fields: Partial<EverywhereMerge>): EverywhereMer
   ...fields,
 });
 
-/** TRUNCATE, LOCK, DROP, GRANT and REVOKE. */
+/** TRUNCATE, LOCK, DROP, GRANT, REVOKE, ANALYZE and VACUUM. */
+const LISTING = new Set(['TruncateStmt', 'LockStmt', 'DropStmt', 'GrantStmt', 'VacuumStmt']);
+
 const listsTables = ({ node, relations }: UtilityStatement): boolean =>
-  relations.length > 1 && ['TruncateStmt', 'LockStmt', 'DropStmt', 'GrantStmt'].includes(node);
+  relations.length > 1 && LISTING.has(node);
 
 /** null: the statement is no DDL. */
 export function planDdl(
@@ -88,7 +90,7 @@ export function planDdl(
   const places = listsTables(statement)
     ? withTemporary(statement, context)
     : placesOf(relations, context);
-  if (MAINTENANCE.has(node)) return planMaintenance(statement, traits, places);
+  if (MAINTENANCE.has(node)) return planMaintenance(statement, traits, places, context);
   if (node === 'LockStmt' || node === 'TruncateStmt') {
     if (!isSpread(places)) return traits;
     if (node === 'TruncateStmt' && firesTrigger(relations, context)) {
@@ -137,10 +139,15 @@ function refusalOf(
 
 const ownerOf = (relation: RelationName | null) => (relation === null ? [] : [relation]);
 
-function planMaintenance(statement: UtilityStatement, traits: RoutedPlan, places: Places): Plan {
+function planMaintenance(
+  statement: UtilityStatement,
+  traits: RoutedPlan,
+  places: Places,
+  context: PlanContext,
+): Plan {
   const mode = traits.verb === 'ANALYZE' ? 'either' : 'each';
   if (isSpread(places)) {
-    return places.home ? refusedFor(traits.verb, 'mixedDdl') : everywhere(traits, { mode });
+    return places.home ? mixed(statement, traits, context, mode) : everywhere(traits, { mode });
   }
   if (places.home) return traits;
   return everywhere(traits, { mode, homeMayBeAlone: statement.relations.length > 0 });

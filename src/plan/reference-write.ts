@@ -6,7 +6,7 @@ import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { withoutSteadyDefaults } from './evaluated.ts';
-import { exactRow } from './exact-row.ts';
+import { givenRow } from './exact-row.ts';
 import { surveyInsert } from './insert.ts';
 import { insertRows } from './insert-select.ts';
 import { mergeRows } from './merge.ts';
@@ -144,7 +144,7 @@ function rowsOf(
   const columns = table.columns.filter((column) => !column.generated);
   const name = `${quoteName(table.schema)}.${quoteName(table.name)}`;
   return {
-    homeSql: `${text}${clause} ${exactRow(own, name)}`,
+    homeSql: `${text}${clause} ${givenRow(own, name, table.columns)}`,
     table: name,
     columns: columns.map((column) => quoteName(column.name)),
   };

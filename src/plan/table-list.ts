@@ -1,5 +1,6 @@
-// Table list: the tables that TRUNCATE, LOCK, DROP, GRANT and REVOKE name, as pieces of the text.
+// Table list: the tables that TRUNCATE, LOCK, DROP, GRANT, REVOKE, ANALYZE and VACUUM name, as pieces of the text.
 
+import { closing } from '../sql/clause.ts';
 import type { UtilityStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { isAtHome } from '../topology/table.ts';
@@ -11,6 +12,7 @@ const BEFORE: { readonly [node: string]: RegExp } = {
   TruncateStmt: /^table$/,
   LockStmt: /^table$/,
   DropStmt: /^(table|view|if|exists)$/,
+  VacuumStmt: /^(full|freeze|verbose|analy[sz]e)$/,
 };
 
 const DROPPED = new Set(['OBJECT_TABLE', 'OBJECT_VIEW']);
@@ -53,7 +55,10 @@ function listStart(
   }
   const before = BEFORE[node];
   if (before === undefined || (node === 'DropStmt' && !DROPPED.has(objectType ?? ''))) return null;
-  const found = tokens.findIndex((token, i) => i > 0 && !isWord(token, before));
+  // VACUUM (FULL) t.
+  const options = node === 'VacuumStmt' && tokens[1]?.text === '(' ? closing(tokens, 1) : null;
+  const verb = options ?? 0;
+  const found = tokens.findIndex((token, i) => i > verb && !isWord(token, before));
   return found < 0 ? null : found;
 }
 
@@ -67,7 +72,7 @@ interface Item {
   readonly end: number;
 }
 
-/** `[ONLY] [(] [schema .] name [)] [*]`, by commas. */
+/** `[ONLY] [(] [schema .] name [)] [*] [(columns)]`, by commas. */
 function itemsFrom(tokens: readonly Token[], first: number): Item[] {
   const items: Item[] = [];
   let at = first;
@@ -82,6 +87,7 @@ function itemsFrom(tokens: readonly Token[], first: number): Item[] {
     if (path.length === 0 || !path.every(isName)) return [];
     if (hasBracket && tokens[at + 1]?.text !== ')') return [];
     if (hasBracket || tokens[at + 1]?.text === '*') at += 1;
+    if (tokens[at + 1]?.text === '(') at = closing(tokens, at + 1) ?? at;
     items.push({ path: path.map(nameOf), start, end: tokens[at]!.end });
     if (tokens[at + 1]?.text !== ',') return items;
     at += 2;

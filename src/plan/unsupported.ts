@@ -235,7 +235,7 @@ export const REFUSED = {
     hint: 'Use RETURNING: the connection to a server is shared.',
   },
   mixedDdl: {
-    what: 'one DDL statement for home tables and others together, other than a list of tables in TRUNCATE, LOCK, DROP, GRANT or REVOKE',
+    what: 'one DDL statement for home tables and others together, other than a list of tables in TRUNCATE, LOCK, DROP, GRANT, REVOKE, ANALYZE or VACUUM',
     hint: 'Name them in statements of their own.',
   },
   family: {

@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { quoteLiteral } from '../base/quote.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
+import { SQLSTATE, type SqlState } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { type QueryResult, query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -21,6 +21,11 @@ const EXPORT = 'SELECT pg_catalog.pg_export_snapshot()';
  * shards can use it. No server's own has the character.
  */
 const SEPARATOR = ':';
+
+/** What a server looks for; anything else is no identifier. */
+const MAY_BE_ONE = /^[0-9A-F-]+$/;
+const NOBODYS = '00000000-00000000-0';
+const REFUSALS = [SQLSTATE.invalidParameterValue, SQLSTATE.undefinedObject] as const;
 
 /** Answers as pg_export_snapshot() does. Rejects with SqlError and ServerError. */
 export async function exportSnapshot(
@@ -64,8 +69,9 @@ export async function importSnapshot(
   if (transaction !== null && transaction.snapshot !== 'none') throw tooLate();
   const given = id.split(SEPARATOR);
   const isOurs = given.length === shards.length;
-  // No server takes the separator, but it says first what else is wrong.
-  const parts = isOurs ? given : [SEPARATOR];
+  // No server takes the separator, or has given the other, but it says first what else is wrong.
+  const nobodys = MAY_BE_ONE.test(id) ? NOBODYS : SEPARATOR;
+  const parts = isOurs ? given : [nobodys];
   if (transaction === null) {
     const connection = await state.borrow(shards[0]!, state.settings.current);
     try {
@@ -77,7 +83,7 @@ export async function importSnapshot(
     const isOrdered = shards.length > 1 && transaction.isSerializable();
     if (isOrdered) transaction.tickets.spare();
     for (const [i, shard] of shards.entries()) {
-      await take(await transaction.enlist(shard), parts[i] ?? SEPARATOR);
+      await take(await transaction.enlist(shard), parts[i] ?? nobodys);
     }
     // Its place in the order is that of its snapshot, which others may have had behind them already.
     if (isOrdered && !(await areReadOnly([...transaction.participants.values()]))) throw mayWrite();
@@ -97,10 +103,10 @@ export async function importSnapshot(
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       const { fields } = error;
-      if (!isOurs && fields.code === SQLSTATE.invalidParameterValue) {
-        throw ofOthers(id, shards.length);
-      }
-      throw new ServerError(withMessage(fields, fields.message.replaceAll(`"${part}"`, `"${id}"`)));
+      const message = fields.message.replaceAll(`"${part}"`, `"${id}"`);
+      const code = REFUSALS.find((each) => each === fields.code);
+      if (!isOurs && code !== undefined) throw ofOthers(code, message, shards.length);
+      throw new ServerError(withMessage(fields, message));
     }
   }
 }
@@ -130,10 +136,10 @@ function tooLate(): SqlError {
   });
 }
 
-function ofOthers(id: string, shards: number): SqlError {
+function ofOthers(code: SqlState, message: string, shards: number): SqlError {
   return new SqlError({
-    code: SQLSTATE.invalidParameterValue,
-    message: `invalid snapshot identifier: "${id}"`,
+    code,
+    message,
     hint: `It must be what pg_export_snapshot() has given for the same ${shards} shards.`,
   });
 }

@@ -186,7 +186,7 @@ const SCRIPTS: readonly (readonly [name: string, steps: readonly string[]])[] = 
     ],
   ],
   [
-    'rights to routines of which some are at home',
+    'lists of what is at home and elsewhere',
     [
       'CREATE TABLE at_home (id int)',
       `CREATE FUNCTION on_all(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'`,
@@ -201,7 +201,13 @@ const SCRIPTS: readonly (readonly [name: string, steps: readonly string[]])[] = 
       'REVOKE EXECUTE ON FUNCTION on_all(int), missing(int, text) FROM PUBLIC',
       `/* drive.key=1 */ SELECT has_function_privilege('public', 'on_all(int)', 'EXECUTE')`,
       'DROP FUNCTION at_home_only(), on_all(int)',
-      'DROP TABLE at_home',
+      'CREATE TABLE on_all (user_id int, n int)',
+      'ANALYZE at_home, on_all (n)',
+      'VACUUM (ANALYZE) on_all, at_home (id)',
+      'BEGIN',
+      'ANALYZE on_all, at_home',
+      'COMMIT',
+      'DROP TABLE at_home, on_all',
     ],
   ],
   [

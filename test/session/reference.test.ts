@@ -67,6 +67,17 @@ describe.each([1, 2, 3])('A reference table over %i shards', (shardCount) => {
     expect(await copy()).toHaveLength(5);
   });
 
+  it('takes a row whose virtual column only who reads it finds wrong', async () => {
+    await proxy.query('ALTER TABLE country ADD n int, ADD twice int GENERATED ALWAYS AS (n * 2)');
+    await proxy.query(`INSERT INTO country (code, n) VALUES ('a', 2000000000)`);
+    await proxy.query(`INSERT INTO country (code, n) SELECT 'b', 2000000000 RETURNING n`);
+    await expect(proxy.query('SELECT twice FROM country')).rejects.toMatchObject({ code: '22003' });
+    for (const shard of shards) {
+      const { rows } = await shard.query('SELECT code, long, n FROM country ORDER BY code');
+      expect(rows).toEqual(['a', 'b'].map((code) => ({ code, long: `${code}!`, n: 2000000000 })));
+    }
+  });
+
   it('is updated and deleted from everywhere, and answers once', async () => {
     await proxy.query(`INSERT INTO country (code) VALUES ('a'), ('b'), ('c')`);
     const updated = await proxy.query(
