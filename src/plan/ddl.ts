@@ -27,6 +27,7 @@ import { isSpread, type Places, placesOf, sourcesOf, withTemporary } from './pla
 import type { EverywhereMerge, NewTable, Plan, RoutedPlan } from './plan.ts';
 import { relationsIn } from './query-relations.ts';
 import { checkRenamed } from './renamed.ts';
+import { dropReplaced } from './replaced.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { hidesRenamed, hidesTable, mayShowCopy } from './shadow.ts';
 import { isSteady } from './steady.ts';
@@ -226,6 +227,7 @@ function planObject(
   if (all.some(isSpread)) {
     return onHome ? mixed(statement, traits, context, mode) : everywhere(traits, { mode });
   }
+  if (onHome && node === 'CreateFunctionStmt') return alone(statement, traits, context);
   if (onHome || FOREIGN_NODES.has(node)) return traits;
   const strides = ['increment', 'start', 'cycle', 'as'];
   const changesStride =
@@ -238,6 +240,12 @@ function planObject(
     pieces: grantPieces(statement, context),
     onlyAtHome: changesStride ? refused('sequenceOptions') : null,
   });
+}
+
+/** On the home shard alone, also where the other shards have what it replaces. */
+function alone(statement: UtilityStatement, traits: RoutedPlan, context: PlanContext): RoutedPlan {
+  const elsewhere = dropReplaced(statement, context);
+  return elsewhere === null ? traits : everywhere(traits, { elsewhere });
 }
 
 /** REFRESH … CONCURRENTLY needs a temporary table, with which no part of a transaction is prepared. */
@@ -281,10 +289,8 @@ function planFromQuery(
   if (places.sharded && isTable && target !== undefined) {
     return planMakeTable(createAs(context), target, statement.temporary, traits);
   }
-  if (places.sharded && places.home && target !== undefined) {
-    // The other shards would keep what it was.
-    const isElsewhere = isSpread(placesOf([target], context));
-    return isElsewhere ? refusedFor(traits.verb, 'mixedDdl') : traits;
+  if (isView && places.home && target !== undefined) {
+    return isSpread(placesOf([target], context)) ? alone(statement, traits, context) : traits;
   }
   if (places.sharded) return everywhere(traits);
   if (places.home || unknown || isTable || !places.reference || target === undefined) return traits;

@@ -249,6 +249,10 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
       'CREATE VIEW told AS SELECT f.id, n.body FROM files f, notes n',
       'CREATE VIEW shown AS SELECT id FROM files',
       'DROP VIEW shown, told',
+      'CREATE VIEW told AS SELECT name FROM files',
+      'CREATE OR REPLACE VIEW told AS SELECT f.name FROM files f, notes',
+      'SELECT count(*) FROM told',
+      'DROP VIEW told',
       'BEGIN',
       'CREATE VIEW told AS SELECT f.id, n.body FROM files f JOIN notes n USING (id)',
       'SELECT count(body) FROM told',
@@ -259,9 +263,6 @@ describe.each([1, 2, 3])('over %i shards', (shardCount) => {
       expect(proxy, sql).toEqual(plain);
       expect(plain.kind, sql).toBe('rows');
     }
-    const sql = 'CREATE OR REPLACE VIEW keyless AS SELECT user_id, name, size FROM files, notes';
-    const { refused } = await compare(servers, sql, { ordered: false });
-    expect(refused).toBe(true);
   });
 
   test('a view that is changed, and tables that are renamed, are known at once', async () => {
