@@ -152,12 +152,6 @@ RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 
     UNION ALL
     SELECT 16, place, stxname, pg_get_statisticsobjdef(x.oid) FROM own JOIN pg_statistic_ext x ON stxrelid = own.oid
     UNION ALL
-    SELECT 16, place, '', CASE relreplident WHEN 'f' THEN format('ALTER TABLE ONLY %s REPLICA IDENTITY FULL', named)
-      WHEN 'n' THEN format('ALTER TABLE ONLY %s REPLICA IDENTITY NOTHING', named)
-      ELSE (SELECT format('ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I', named, i.relname)
-        FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = own.oid AND indisreplident) END
-    FROM own WHERE relreplident IN ('f', 'n', 'i')
-    UNION ALL
     SELECT 18, place, '', format('GRANT %s ON %s TO %s%s', a.privilege_type, granted.named,
       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,
       CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)

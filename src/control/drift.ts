@@ -1,10 +1,8 @@
 // Drift: what a shard's tables lack of those that are on every shard, as the proxy sees it at start.
 
+import { FIRST_USER_OID } from '../base/oid.ts';
 import type { Catalog } from '../topology/table.ts';
 import type { ShardSchema } from './shard-schema.ts';
-
-/** Types from here on are users' own and have other numbers on each shard. Source: FirstNormalObjectId. */
-const FIRST_USER_OID = 16_384;
 
 /** One sentence a table; `drive doctor` tells more. */
 export function driftOf(catalog: Catalog, shard: number, { relations }: ShardSchema): string[] {

@@ -245,13 +245,11 @@ async function checkPlace(
   shards: readonly Shard[],
   connection: ServerConnection,
 ): Promise<void> {
-  // As sql/001-drive.sql writes them.
   const { rows } = await query(
     connection,
-    `SELECT pg_catalog.substr(prosrc, 8) FROM pg_catalog.unnest('{drive.shard_id(),drive.shard_count()}'::text[]) f
-     LEFT JOIN pg_catalog.pg_proc p ON p.oid = pg_catalog.to_regprocedure(f)`,
+    `SELECT ${numberOf('drive.shard_id()')}, ${numberOf('drive.shard_count()')}`,
   );
-  const [own, count] = rows.map(([value]) => value);
+  const [own, count] = rows[0]!;
   const { id, database, host, port } = shards[shard]!;
   const place = `shard ${id} (${database} on ${host}:${port})`;
   if (own != null && Number(own) !== id) {
@@ -267,6 +265,11 @@ async function checkPlace(
     );
   }
 }
+
+/** What the function gives as sql/001-drive.sql writes it; NULL: there is none. */
+const numberOf = (signature: string): string =>
+  `(SELECT pg_catalog.substr(prosrc, 8) FROM pg_catalog.pg_proc
+    WHERE oid = pg_catalog.to_regprocedure('${signature}'))`;
 
 const misplaced = (message: string, hint: string): SqlError =>
   new SqlError({ code: SQLSTATE.configFileError, message, hint });

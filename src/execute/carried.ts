@@ -1,10 +1,11 @@
 // Carried columns: values of rows that one server has given, as array parameters for another.
 
 import { SqlError } from '../base/errors.ts';
+import { FIRST_USER_OID } from '../base/oid.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
-import { FIRST_USER_TYPE_OID, TYPE } from '../value/type-oid.ts';
+import { TYPE } from '../value/type-oid.ts';
 import { decodeDataRow, type FieldDescription } from '../wire/row.ts';
 
 /** Types whose binary form is the same on every server and that an array may hold. */
@@ -42,7 +43,7 @@ export function numberBytes(value: number): Buffer {
 /** Of rows of no type of their own, which no server can read. */
 export const RECORD = 2249;
 
-export const isUserType = (oid: number): boolean => oid >= FIRST_USER_TYPE_OID;
+export const isUserType = (oid: number): boolean => oid >= FIRST_USER_OID;
 
 /** Names of types as SQL, by the oids of the server that `connection` is to. */
 export async function typeNames(
@@ -65,7 +66,7 @@ const TIMETZ = 1266;
 const LOSSY_SQL = `(pg_catalog.current_setting('extra_float_digits')::int4 < 1
     OR pg_catalog.current_setting('DateStyle') NOT LIKE 'ISO%')
   AND t.typcategory IN ('A', 'C', 'R')
-  AND NOT (t.typcategory = 'A' AND t.typelem < ${FIRST_USER_TYPE_OID}
+  AND NOT (t.typcategory = 'A' AND t.typelem < ${FIRST_USER_OID}
     AND t.typelem NOT IN (${[TYPE.float4, TYPE.float8, TYPE.timestamptz, TIMETZ].join(', ')}))`;
 
 /** Throws 0A000 for values that the session's settings would change on the way. */

@@ -1,6 +1,7 @@
 // BoundParameters: the values a Bind gave to the parameters of a statement.
 
 import { notSupported, SqlError } from '../base/errors.ts';
+import { FIRST_USER_OID } from '../base/oid.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { RowBound } from '../plan/plan.ts';
 import { mayName, valueThere } from '../pool/renumber.ts';
@@ -11,7 +12,7 @@ import { checkedBinary } from '../value/binary-input.ts';
 import { isNumber, toBigint } from '../value/cast.ts';
 import { DEFAULT_OUTPUT_STYLE } from '../value/output-style.ts';
 import { binaryFromText } from '../value/text-input.ts';
-import { FIRST_USER_TYPE_OID, TYPE, typeName } from '../value/type-oid.ts';
+import { TYPE, typeName } from '../value/type-oid.ts';
 
 /** As in Bind: views on the message's bytes; formats has 0, 1 or as many entries as values. */
 export interface BoundParameters {
@@ -33,7 +34,7 @@ export function typesOn(
   const { mapping, isKnown } = oids;
   if (shard.id === HOME_SHARD || (isKnown && mapping === null)) return [...types];
   return types.map((oid, i) => {
-    if (oid < FIRST_USER_TYPE_OID) return oid;
+    if (oid < FIRST_USER_OID) return oid;
     // Where the parameter does not occur, there is nothing to find its type by.
     const left = new RegExp(`\\$${i + 1}(?!\\d)`).test(sql) ? 0 : TYPE.text;
     return mapping?.typesThere.get(oid) ?? left;

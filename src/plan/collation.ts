@@ -1,5 +1,6 @@
 // Collation: whether the proxy's byte order is the server's order of an expression.
 
+import { FIRST_USER_OID } from '../base/oid.ts';
 import { type Call, childrenOf, type Expression } from '../sql/expression.ts';
 import type { Catalog } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
@@ -10,8 +11,6 @@ import type { Scope } from './scope.ts';
 const BYTE_COLLATIONS = new Set(['C', 'POSIX', 'ucs_basic', 'C.UTF-8', 'C.utf8', 'pg_c_utf8']);
 
 const TEXT_OIDS = new Set([18, 19, 25, 1042, 1043]);
-/** Types made by users start here; such a one may be text underneath. */
-const FIRST_USER_OID = 16384;
 
 /** True when the expression is no text, or is text that the server sorts by its bytes. */
 export function sortsByBytes(expression: Expression, scope: Scope, context: PlanContext): boolean {

@@ -1,7 +1,7 @@
 // Engine elements: the types whose values may be handed to the engine in arrays.
 
+import { FIRST_USER_OID } from '../base/oid.ts';
 import type { Column } from '../topology/table.ts';
-import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import type { LeafElement } from './engine-plan.ts';
 
 /**
@@ -87,7 +87,7 @@ const TEXT_ONLY: ReadonlySet<number> = new Set([
 
 /** Whether any server reads it: types made by users have other oids on each, which binary values hold. */
 export const hasBinaryForm = ({ typeOid }: Column): boolean =>
-  typeOid < FIRST_USER_TYPE_OID && !TEXT_ONLY.has(typeOid);
+  typeOid < FIRST_USER_OID && !TEXT_ONLY.has(typeOid);
 
 /** Floats, times with a zone, and what is made of them: float4, float8, timestamptz, timetz, tstzrange. */
 const UNSTEADY: ReadonlySet<number> = new Set([
@@ -96,4 +96,4 @@ const UNSTEADY: ReadonlySet<number> = new Set([
 
 /** Whether the text of a value may lose digits, or name a time zone in a way that means several. */
 export const isUnsteady = ({ typeOid }: Column): boolean =>
-  UNSTEADY.has(typeOid) || typeOid >= FIRST_USER_TYPE_OID;
+  UNSTEADY.has(typeOid) || typeOid >= FIRST_USER_OID;

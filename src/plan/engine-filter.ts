@@ -1,8 +1,8 @@
 // Engine filters: conditions of WHERE that a shard can apply before its rows are copied.
 
+import { FIRST_USER_OID } from '../base/oid.ts';
 import { quoteLiteral, quoteName } from '../base/quote.ts';
 import type { Expression, TypeReference } from '../sql/expression.ts';
-import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 import type { EngineFilter } from './engine-plan.ts';
 import type { Leaf, Scope } from './scope.ts';
 import type { Survey } from './survey.ts';
@@ -78,7 +78,7 @@ function made(
   const found = scope.find(column.path);
   if (found === null || found.outer) return null;
   const known = found.leaf.columns?.get(found.column) ?? null;
-  if (known === null || known.typeOid >= FIRST_USER_TYPE_OID) return null;
+  if (known === null || known.typeOid >= FIRST_USER_OID) return null;
   const parts = values.map(valuePieces);
   if (!parts.every((part) => part !== null)) return null;
   return { leaf: found.leaf, parts: joined(write(quoteName(known.name), parts).flat()) };

@@ -1,5 +1,6 @@
 // Evaluated: columns that are set to their DEFAULT where that is evaluated once, before the rows are written.
 
+import { FIRST_USER_OID } from '../base/oid.ts';
 import type { WritingStatement } from '../sql/statement.ts';
 import type { Column, Table } from '../topology/table.ts';
 import { type PlanContext, Refusal } from './context.ts';
@@ -22,9 +23,6 @@ export function checkEvaluated(table: Table | null, evaluated: readonly string[]
   throw new Refusal(refused(table?.kind === 'reference' ? 'referenceUnsteady' : 'insertDefault'));
 }
 
-/** The first type that is no built-in one. Source: FirstNormalObjectId (transam.h). */
-const OWN_TYPES = 16_384;
-
 /** DEFAULT is the same for it wherever it is evaluated. Of a type of users it may be the type's. */
 export const hasSteadyDefault = ({
   hasDefault,
@@ -32,7 +30,7 @@ export const hasSteadyDefault = ({
   constantDefault,
   typeOid,
 }: Column): boolean =>
-  generated || constantDefault === true || (!hasDefault && typeOid < OWN_TYPES);
+  generated || constantDefault === true || (!hasDefault && typeOid < FIRST_USER_OID);
 
 /** The statement but for columns that it sets to such a DEFAULT; that of a view is its own. */
 export function withoutSteadyDefaults(

@@ -1,8 +1,8 @@
 // Exact row: a whole row as text that another server reads as the same row.
 
+import { FIRST_USER_OID } from '../base/oid.ts';
 import { quoteName } from '../base/quote.ts';
 import type { Column } from '../topology/table.ts';
-import { FIRST_USER_TYPE_OID } from '../value/type-oid.ts';
 
 /** `alias` and `table` as SQL: drive.exact_text is of no setting of the session. */
 export const exactRow = (alias: string, table: string): string => exactText(`${alias}.*`, table);
@@ -13,7 +13,7 @@ export const exactRow = (alias: string, table: string): string => exactText(`${a
  */
 export function givenRow(alias: string, table: string, columns: readonly Column[]): string {
   // One of a type made by users may be a domain that takes no NULL; it is none that is virtual.
-  const isLeft = ({ generated, typeOid }: Column) => generated && typeOid < FIRST_USER_TYPE_OID;
+  const isLeft = ({ generated, typeOid }: Column) => generated && typeOid < FIRST_USER_OID;
   if (!columns.some(isLeft)) return exactRow(alias, table);
   const values = columns.map((column) =>
     isLeft(column) ? 'NULL' : `${alias}.${quoteName(column.name)}`,

@@ -1,11 +1,10 @@
 // Renumber: a shard's oids in what it sends become the home shard's, and the other way round.
 
 import { OID_NESTING_MAX } from '../base/limits.ts';
+import { FIRST_USER_OID } from '../base/oid.ts';
 import type { OidMapping } from '../topology/shard-oids.ts';
 import type { FrameReader } from '../wire/frame.ts';
 import { BACKEND } from '../wire/message-type.ts';
-
-const FIRST_USER_OID = 16_384;
 
 /** Of a result, the type of each column whose values name types, else 0; null: there is none. */
 export type CarryingColumns = readonly number[] | null;

@@ -27,9 +27,6 @@ export const TYPE = {
   uuid: 2950,
 } as const;
 
-/** Oids from here on belong to user-defined types and may differ from shard to shard. */
-export const FIRST_USER_TYPE_OID = 16_384;
-
 /** Names as format_type() gives them, for messages. */
 const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
   [TYPE.bool, 'boolean'],

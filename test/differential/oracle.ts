@@ -1,6 +1,7 @@
 // Oracle: says whether a proxy's answer is the one that PostgreSQL gives.
 
 import pg from 'pg';
+import { FIRST_USER_OID } from '../../src/base/oid.ts';
 import {
   type Failure,
   type Given,
@@ -30,8 +31,6 @@ export interface Judged {
   /** PostgreSQL's SQLSTATE, where it failed. */
   readonly error: string | null;
 }
-
-const FIRST_USER_OID = 16384;
 
 /** In a transaction a statement is undone when it fails, or always. */
 export type Keeping = 'alone' | 'undone' | 'kept';

@@ -1,7 +1,7 @@
 // Answers: what a server gave for a statement, in a form two servers can be compared by.
 
 import pg from 'pg';
-import { FIRST_USER_TYPE_OID } from '../../src/value/type-oid.ts';
+import { FIRST_USER_OID } from '../../src/base/oid.ts';
 import type { Login } from '../support/proxy.ts';
 
 export type Answer =
@@ -42,7 +42,7 @@ export async function ask(
       columns: last.fields.map((field: pg.FieldDef) => ({
         name: field.name,
         // A type made by a user has another oid on every server.
-        typeOid: Math.min(field.dataTypeID, FIRST_USER_TYPE_OID),
+        typeOid: Math.min(field.dataTypeID, FIRST_USER_OID),
       })),
       rows: last.rows,
     };

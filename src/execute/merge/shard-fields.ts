@@ -1,8 +1,9 @@
 // Shard fields: refuses answers of shards whose columns differ, before any row is merged.
 
 import { SqlError } from '../../base/errors.ts';
+import { FIRST_USER_OID } from '../../base/oid.ts';
 import { SQLSTATE } from '../../base/sqlstate.ts';
-import { FIRST_USER_TYPE_OID, typeName } from '../../value/type-oid.ts';
+import { typeName } from '../../value/type-oid.ts';
 import type { FieldDescription } from '../../wire/row.ts';
 import type { MergeRequest, ShardRows } from './merge-request.ts';
 import { aggregateColumnCount } from './shard-layout.ts';
@@ -50,7 +51,7 @@ function orderBetween(a: Fields, b: Fields): string | null {
 
 /** User-defined types have an oid of their own on every shard. */
 function sameType(a: number, b: number): boolean {
-  return a === b || (a >= FIRST_USER_TYPE_OID && b >= FIRST_USER_TYPE_OID);
+  return a === b || (a >= FIRST_USER_OID && b >= FIRST_USER_OID);
 }
 
 /** The shards' columns must be those the plan speaks of, and what is put out those described. */
