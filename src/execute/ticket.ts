@@ -12,6 +12,10 @@ const LOCK_TICKET = 'LOCK TABLE drive.ticket IN EXCLUSIVE MODE';
 
 const LOCK_AT_ONCE = `${LOCK_TICKET} NOWAIT`;
 
+/** Waits as that does, and then has it not: whoever may not write can do so, too. */
+const AWAIT_TICKET = `SAVEPOINT "drive.ticket"; LOCK TABLE drive.ticket IN ROW SHARE MODE;
+  ROLLBACK TO "drive.ticket"; RELEASE "drive.ticket"`;
+
 /** 40001 where somebody has taken it since the snapshot. */
 const TAKE_TICKET = 'UPDATE drive.ticket SET is_only = true';
 
@@ -110,6 +114,14 @@ export class Tickets {
 /** Of those who take their snapshots in one moment, which is yet to come: one after the other, in shard order. */
 export async function lockTickets(participants: readonly ServerConnection[]): Promise<void> {
   for (const participant of participants) await asked(participant, LOCK_TICKET);
+}
+
+/**
+ * Before a ticketHold, in which all of a process wait for each other: who has a ticket for long is waited for here,
+ * by each as long as its own client lets it.
+ */
+export async function awaitTickets(participants: readonly ServerConnection[]): Promise<void> {
+  for (const participant of participants) await asked(participant, AWAIT_TICKET);
 }
 
 /** What `sql` answers to one who has locked the ticket. Rejects like beforeJoining. */

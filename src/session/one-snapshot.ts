@@ -3,7 +3,7 @@
 import { SqlError } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { onEach } from '../execute/hold.ts';
-import { askTakingTicket, lockTickets } from '../execute/ticket.ts';
+import { askTakingTicket, awaitTickets, lockTickets } from '../execute/ticket.ts';
 import type { Transaction } from '../execute/transaction.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type QueryResult, query, ServerError } from '../pool/query.ts';
@@ -206,6 +206,7 @@ export async function askAllAtOnce(
   const onlyReads = isOrdered && (await areReadOnly(participants));
   const takesTickets = isOrdered && !onlyReads;
   if (takesTickets) await lockTickets(participants);
+  else if (onlyReads) await awaitTickets(participants);
   const { decisions, tickets } = context.twoPhase;
   const askOne = (one: ServerConnection) =>
     takesTickets ? askTakingTicket(one, sql) : query(one, sql);
