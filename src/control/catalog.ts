@@ -1,5 +1,6 @@
 // Catalog: the table kinds of the cluster, derived from the home shard's schema and the config.
 
+import { routinesBeyond } from '../topology/beyond-routines.ts';
 import { wordsOf } from '../topology/calling-routines.ts';
 import { makingRoutines } from '../topology/making-routines.ts';
 import { type RoutineReach, routineReach } from '../topology/routine-reach.ts';
@@ -59,12 +60,18 @@ function transactionDefaultsOf({ transactionDefaults }: ShardSchema): Transactio
   };
 }
 
-/** `collations`: of every shard that could be asked; `views`: of the home shard, where they are known. */
+const NOTHING: ReadonlySet<string> = new Set();
+
+/**
+ * `collations`: of every shard that could be asked; `views`: of the home shard, where they are known; `shards`: how many
+ * there are.
+ */
 export function makeCatalog(
   schema: ShardSchema,
   rules: ShardingRules,
   collations: readonly DatabaseCollation[],
   views: ViewQueries,
+  shards: number,
 ): MadeCatalog {
   const warnings: string[] = [];
   const tables = new Map<string, Table>();
@@ -84,7 +91,8 @@ export function makeCatalog(
     tables.set(keyOf(relation.schema, relation.name), table);
   }
   const of = (relation: Relation) => tables.get(keyOf(relation.schema, relation.name))!;
-  const reached = triggerReach(relations.map(of), reach, touching);
+  const beyond = shards > 1 ? routinesBeyond(routines, relations.map(of)) : NOTHING;
+  const reached = triggerReach(relations.map(of), reach, touching, beyond);
   // Who writes a table often is not to have the schema read each time for tables that cannot look sharded.
   const keyed = makingRoutines(routines.filter(({ body }) => wordsOf(body).includes(rules.key)));
   for (const relation of relations) {

@@ -98,7 +98,7 @@ export class TopologyStore {
     const { searchPath, transactionDefaults } = shared;
     const collations = [...this.#collations.values()];
     const views = await viewsWithin(connection, schema);
-    const made = makeCatalog({ ...schema, searchPath }, rules, collations, views);
+    const made = makeCatalog({ ...schema, searchPath }, rules, collations, views, shards.length);
     // The connections of the transaction do not tell what others have.
     const catalog = { ...made.catalog, transactionDefaults };
     this.#privateVersion -= 1;
@@ -144,7 +144,8 @@ export class TopologyStore {
     // Views that could not be read are asked for again at the next look.
     this.#text = views === null ? '' : known;
     const collations = [...this.#collations.values()];
-    const { catalog, warnings } = makeCatalog(schema, rules, collations, views ?? {});
+    const count = shards.length;
+    const { catalog, warnings } = makeCatalog(schema, rules, collations, views ?? {}, count);
     for (const warning of warnings) if (!this.#warned.has(warning)) log.warn(warning);
     this.#warned = new Set(warnings);
     for (const [id, other] of seen) {

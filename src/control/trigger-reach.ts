@@ -14,11 +14,15 @@ export interface TriggerReach {
   reachingOf(firing: Firing, owner: Table): ReachingWrite | null;
 }
 
-/** `touching`: the routines that read or write sharded tables. */
+/**
+ * `touching`: the routines that read or write sharded tables; `beyond`: those that reach for rows of other shards, too,
+ * wherever they run.
+ */
 export function triggerReach(
   tables: readonly Table[],
   reach: RoutineReach,
   touching: ReadonlySet<string>,
+  beyond: ReadonlySet<string>,
 ): TriggerReach {
   const namesOf = (...kinds: readonly TableKind[]) =>
     new Set(
@@ -46,6 +50,7 @@ export function triggerReach(
       if (kind !== 'reference' && (copying.has(routine) || runsGiven(copied))) {
         return { ...on, reaches: 'copy' };
       }
+      if (kind === 'sharded' && beyond.has(routine)) return { ...on, reaches: 'beyond' };
       const isReaching = touches(routine, kind) || (runsGiven(spread) && mayReach(routine, kind));
       return isReaching ? { ...on, reaches: 'sharded' } : null;
     },

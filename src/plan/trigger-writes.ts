@@ -39,8 +39,10 @@ export function triggersRefuse(
       (columns === null || columns.some((column) => written.columns.includes(own(column)))));
   const found = base.reachesOn?.find(fires);
   if (found === undefined) return null;
-  return found.reaches === 'copy' ? 'triggerWrites' : 'homeTrigger';
+  return REASONS[found.reaches];
 }
+
+const REASONS = { copy: 'triggerWrites', sharded: 'homeTrigger', beyond: 'triggerBeyond' } as const;
 
 function writtenBy(statement: WritingStatement): Written {
   const actions = statement.kind === 'merge' ? statement.actions : [];

@@ -208,6 +208,10 @@ export const REFUSED = {
     what: 'calling a routine that reads or writes sharded tables, or writes reference tables',
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
+  triggerBeyond: {
+    what: 'a write of a sharded table, itself or by a foreign key, whose trigger has a statement on all rows of a sharded table, or on those of a constant key',
+    hint: 'It would find those of its own shard only. Tie the statement to the key of the trigger’s row (WHERE key = NEW.key), or write the other rows by a statement of your own, in the same transaction.',
+  },
   homeTrigger: {
     what: 'writing a home table whose triggers, defaults, constraints or policies run a routine that reads or writes sharded tables, or a reference table of which one inserts into these',
     hint: 'It would reach the rows of one shard, or insert on every one. Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',

@@ -92,8 +92,11 @@ export interface FiringWrite extends WriteEvents {
 }
 
 export interface ReachingWrite extends FiringWrite {
-  /** The trigger writes one copy of a reference table, or what is not on its shard alone. */
-  readonly reaches: 'copy' | 'sharded';
+  /**
+   * The trigger writes one copy of a reference table, or what is not on its shard alone; beyond: one of a sharded table
+   * reads or writes rows of any shard.
+   */
+  readonly reaches: 'copy' | 'sharded' | 'beyond';
 }
 
 export interface CopyTriggers {

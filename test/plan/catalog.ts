@@ -144,10 +144,11 @@ const TABLES: readonly Table[] = [
     rowSecurity: true,
   },
   {
-    ...table('counted', 'sharded', 'user_id', [column('user_id', 'int8')]),
+    ...table('counted', 'sharded', 'user_id', [column('user_id', 'int8'), column('n', 'int8')]),
     reachesOn: [
       { insert: true, update: false, delete: false, columns: null, reaches: 'copy' },
       { insert: false, update: true, delete: false, columns: ['user_id'], reaches: 'copy' },
+      { insert: false, update: true, delete: false, columns: ['n'], reaches: 'beyond' },
     ],
   },
   {

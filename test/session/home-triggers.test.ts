@@ -87,3 +87,45 @@ describe('Writing a home table whose triggers or defaults reach for sharded tabl
     expect(await client.rows('SELECT body FROM quiet ORDER BY id')).toEqual([['a'], [' c ']]);
   });
 });
+
+describe('Writing a sharded table whose trigger has a statement on rows of other shards', () => {
+  beforeAll(async () => {
+    for (const sql of [
+      'CREATE TABLE users (user_id bigint PRIMARY KEY, files bigint)',
+      'INSERT INTO users VALUES (1, 0), (2, 0)',
+      'CREATE TABLE uploads (user_id bigint REFERENCES users ON DELETE CASCADE, size int)',
+      triggerFunction(
+        'counts',
+        'UPDATE users SET files = files + 1 WHERE user_id = 1; RETURN NEW;',
+      ),
+      triggerFunction(
+        'tied',
+        'UPDATE users SET files = files + 1 WHERE user_id = NEW.user_id; RETURN NEW;',
+      ),
+      'CREATE TRIGGER counts AFTER INSERT OR DELETE ON uploads FOR EACH ROW EXECUTE FUNCTION counts()',
+      'CREATE TRIGGER tied AFTER UPDATE ON uploads FOR EACH ROW EXECUTE FUNCTION tied()',
+    ]) {
+      await client.rows(sql);
+    }
+  });
+
+  it.each([
+    'INSERT INTO uploads VALUES (2, 1)',
+    'INSERT INTO uploads SELECT user_id FROM users',
+    'DELETE FROM uploads WHERE user_id = 2',
+    'DELETE FROM users',
+    'COPY uploads FROM STDIN',
+  ])('is refused: %s', async (sql) => {
+    expect(errorCode(await client.query(sql))).toBe('0A000');
+    expect(await client.rows('SELECT sum(files) FROM users')).toEqual([['0']]);
+  });
+
+  it('is not refused where the statement is tied to the key, or by hand', async () => {
+    await client.rows('/* drive.key=1 */ INSERT INTO uploads VALUES (1, 1)');
+    await client.rows('UPDATE uploads SET size = 2');
+    expect(await client.rows('SELECT * FROM users ORDER BY 1')).toEqual([
+      ['1', '2'],
+      ['2', '0'],
+    ]);
+  });
+});
