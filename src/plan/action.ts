@@ -33,8 +33,8 @@ export type SessionAction =
       readonly call: 'pg_backend_pid' | 'pg_cancel_backend' | 'pg_terminate_backend';
       readonly processId: ArgumentSource | null;
     }
-  /** SELECT currval('sequence') and, where `sequence` is null, SELECT lastval(). */
-  | { readonly action: 'lastId'; readonly sequence: ArgumentSource | null }
+  /** The statement calls currval() of these sequences, and lastval(), for which null stands. */
+  | { readonly action: 'lastIds'; readonly sequences: readonly (ArgumentSource | null)[] }
   /** SET SESSION CHARACTERISTICS: the defaults of transactions that it sets, each as SET has it. */
   | {
       readonly action: 'characteristics';

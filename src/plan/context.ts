@@ -6,7 +6,7 @@ import { skipBlank } from '../sql/lexeme.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { type Catalog, isAtHome, type Table } from '../topology/table.ts';
-import type { ConfigCall } from './action.ts';
+import type { ArgumentSource, ConfigCall } from './action.ts';
 import type { KeySource, PinReason } from './plan.ts';
 
 export interface PlanInput {
@@ -54,6 +54,10 @@ export class PlanContext {
   readonly releases = new Set<PinReason>();
   /** Calls of set_config(). */
   readonly configs: ConfigCall[] = [];
+  /** The statement is run as a whole, and may tell of the last ids where these were taken. */
+  mayTellLastIds = false;
+  /** The sequences of its calls of currval(); null: of lastval(). */
+  readonly lastIds: (ArgumentSource | null)[] = [];
   /** Names of tables that are neither in the catalog nor the system's. */
   readonly unknownTables = new Set<string>();
   /** Of tables that the statement tells from others of that name by their schemas. */

@@ -1,16 +1,16 @@
 // INSERT: rows go to the shards of their keys.
 
-import { quoteName } from '../base/quote.ts';
 import type { InsertStatement } from '../sql/statement.ts';
-import type { Column, Table } from '../topology/table.ts';
+import type { Table } from '../topology/table.ts';
 import { CommonTables } from './common-tables.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { shardedLeaf } from './from.ts';
 import { insertRows, isInsertSelect, surveyTail, tieSource } from './insert-select.ts';
 import { insertValues, keyIndex, type RowKey, rowKeys, valuesBesideKeys } from './insert-values.ts';
+import { takesIdsOf } from './last-ids.ts';
 import { surveyExpressions, surveySelect, withTables } from './level.ts';
 import { checkTarget } from './modify.ts';
-import type { InsertMerge, Plan, TakenIds, WriteMerge } from './plan.ts';
+import type { InsertMerge, Plan, WriteMerge } from './plan.ts';
 import { shardedPlan } from './routed.ts';
 import { type Leaf, NO_NAMES, Scope } from './scope.ts';
 import { planUnsharded } from './select.ts';
@@ -25,7 +25,7 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   const found = surveyInsert(statement, survey, new CommonTables());
   surveyUnused(survey);
   const { table, leaf, keys } = found;
-  const takesIds = takesIdsOf(statement, table);
+  const takesIds = takesIdsOf(statement, table, survey);
   if (survey.classes.length === 0) {
     const plan = planUnsharded('INSERT', survey, context, 'write');
     return plan.op === 'routed' ? { ...plan, takesIds } : plan;
@@ -41,31 +41,6 @@ export function planInsert(statement: InsertStatement, survey: Survey, context: 
   const staged = () => insertRows(statement, table, leaf, context, survey);
   const plan = shardedPlan('INSERT', survey, context, 'write', { merge, engine: null, staged });
   return plan.op === 'routed' ? { ...plan, strays, takesIds } : plan;
-}
-
-/** Of rows that are given, as it is with no other that they are there. */
-function takesIdsOf(
-  { source, columns, with: clause }: InsertStatement,
-  table: Table | null,
-): TakenIds | null {
-  if (table === null || table.view !== undefined || clause !== null) return null;
-  if (table.kind !== 'sharded' && table.kind !== 'home') return null;
-  const body = source?.body ?? null;
-  if (body !== null && body.kind !== 'values') return null;
-  const names = columns ?? table.columns.map(({ name }) => name);
-  const isTaken = ({ name, sequenceDefault }: Column) => {
-    if (sequenceDefault !== true) return false;
-    const index = names.indexOf(name);
-    const values = body?.rows.map((row) => row[index]) ?? [undefined];
-    return values.some((value) => value === undefined || value.kind === 'default');
-  };
-  const taken = table.columns.filter(isTaken).map(({ name }) => name);
-  const ids = { table: `${quoteName(table.schema)}.${quoteName(table.name)}`, columns: taken };
-  if (!taken.includes(table.keyColumn ?? '')) {
-    return taken.length > 0 ? { when: 'there', ...ids } : null;
-  }
-  // What else the shard takes may be before it or behind it.
-  return taken.length === 1 && table.runsCode === false ? { when: 'before', ...ids } : null;
 }
 
 /** What an INSERT writes to, and by which keys. */

@@ -282,9 +282,11 @@ interface PlanCommon {
 
 export interface TakenIds {
   readonly when: 'there' | 'before';
-  /** Of which the columns get their defaults; as SQL. */
+  /** Of which the columns get their defaults; as SQL. Without columns nothing is taken. */
   readonly table: string;
   readonly columns: readonly string[];
+  /** What it runs takes no others. */
+  readonly noOthers: boolean;
 }
 
 /** The statement goes to the servers of `route`: as it is to one, by `merge` to several. */
@@ -333,7 +335,7 @@ export interface RoutedPlan extends PlanCommon {
   readonly alike: readonly CopiedTable[];
   /**
    * An INSERT that surely takes values of sequences by defaults: where its rows go, or before that, for their
-   * keys, and none behind them; null: not surely.
+   * keys, and none behind them; or surely none. null: not surely.
    */
   readonly takesIds: TakenIds | null;
   /** A small INSERT that does nothing but what its text says: see isGroupable. */

@@ -243,9 +243,14 @@ function withFindings(found: Plan, context: PlanContext): Plan {
   if (found.op !== 'routed') return found;
   const makes = context.makesTables && found.route.kind === 'home' && found.merge === null;
   const plan: RoutedPlan = makes ? { ...found, effect: 'ddl' } : found;
-  const { configs } = context;
+  const { configs, lastIds } = context;
   const unknownTables = [...context.unknownTables];
   const releases = [...plan.releases, ...context.releases];
+  if (lastIds.length > 0) {
+    if (plan.action !== null || configs.length > 0) return refusedFor(plan.verb, 'sequenceMemory');
+    const action = { action: 'lastIds', sequences: lastIds } as const;
+    return { ...plan, unknownTables, releases, action };
+  }
   if (configs.length === 0) return { ...plan, unknownTables, releases };
   if (plan.action !== null) return refusedFor(plan.verb, 'setConfig');
   const action = { action: 'setConfig', calls: configs } as const;
@@ -262,10 +267,9 @@ function planStatement(statement: Statement, context: PlanContext): Plan {
     case 'createTable':
     case 'utility':
       return planUtility(statement, context);
-    case 'select':
-      return planOwn(statement, context) ?? planRows(statement, context);
     default:
-      return planRows(statement, context);
+      context.mayTellLastIds = true;
+      return planOwn(statement) ?? planRows(statement, context);
   }
 }
 

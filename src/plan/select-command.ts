@@ -1,13 +1,13 @@
 // SELECT statements that are commands: create_reference_table('t') and its kin, setval(), pg_export_snapshot().
 
 import type { Call, Expression } from '../sql/expression.ts';
-import type { SelectStatement } from '../sql/statement.ts';
+import type { RowStatement, SelectStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { SessionAction } from './action.ts';
 import { argumentSource } from './argument.ts';
 import type { PlanContext } from './context.ts';
 import { everywhere, everywhereMerge } from './ddl.ts';
-import { exportsSnapshot, remembersSequence } from './functions.ts';
+import { exportsSnapshot } from './functions.ts';
 import type { Plan } from './plan.ts';
 import { routedPlan } from './routed.ts';
 
@@ -69,23 +69,10 @@ function isBare({ body, order, limit, offset, locks }: SelectStatement): boolean
   return order.length === 0 && limit === null && offset === null && locks.length === 0;
 }
 
-/** What a client asks of its own session, with nothing around it: pg_export_snapshot(), lastval() and currval(). */
-export function planOwn(select: SelectStatement, context: PlanContext): Plan | null {
-  const call = isBare(select) ? callOf(select) : null;
-  if (call === null) return null;
-  if (exportsSnapshot(call)) return EXPORTS;
-  return remembersSequence(call) ? planLastId(call, context) : null;
-}
-
-/** As drivers ask for the id of a row that they have inserted. */
-function planLastId({ name, args }: Call, context: PlanContext): Plan | null {
-  const [first] = args;
-  const sequence = first === undefined ? null : argumentSource(first);
-  const isWhole = name === 'lastval' ? args.length === 0 : args.length === 1 && sequence !== null;
-  if (!isWhole) return null;
-  context.dependsOnValue = true;
-  const action = { action: 'lastId', sequence } as const;
-  return routedPlan('SELECT', { kind: 'home' }, 'read', { action });
+/** SELECT pg_export_snapshot() with nothing around it. */
+export function planOwn(statement: RowStatement): Plan | null {
+  const call = statement.kind === 'select' && isBare(statement) ? callOf(statement) : null;
+  return call !== null && exportsSnapshot(call) ? EXPORTS : null;
 }
 
 const EXPORTS = routedPlan('SELECT', { kind: 'all' }, 'read', { merge: { how: 'exportSnapshot' } });

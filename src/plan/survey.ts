@@ -32,6 +32,7 @@ import {
 import { HomeOnly, type HomeOnlyReason } from './home-only.ts';
 import { testsInsertion } from './insertion-test.ts';
 import type { KeyClass } from './key-class.ts';
+import { noteLastId } from './last-ids.ts';
 import type { KeySource } from './plan.ts';
 import { mayReadShardedByText, mayTouchShardedByText } from './query-text.ts';
 import type { Scope } from './scope.ts';
@@ -119,6 +120,8 @@ export class Survey {
   readsTableoid = false;
   /** A function that is not PostgreSQL's own: what it reads is not known. */
   callsUnknown = false;
+  /** Of nextval() or setval(). */
+  callsSequence = false;
   /** drive.shard_id() and its kin, which tell where they are computed. */
   asksShard = false;
   /** Every place in the text at hand that names a table, at each visit. */
@@ -211,7 +214,7 @@ export class Survey {
 
   call(call: Call, place: Place): void {
     const { rememberingRoutines } = this.context.input.catalog;
-    if (remembersSequence(call) || rememberingRoutines.has(call.name.toLowerCase())) {
+    if (rememberingRoutines.has(call.name.toLowerCase())) {
       throw new Refusal(refused('sequenceMemory'));
     }
     if (setsSequence(call) && this.#isShared(call)) throw new Refusal(refused('setval'));
@@ -232,6 +235,7 @@ export class Survey {
     this.homeOnly.call(call, this.context.input.catalog);
     const pin = pinOf(call);
     if (pin !== null) this.context.pins.add(pin);
+    this.callsSequence ||= isSequenceCall(call);
     if (pin !== null || isSequenceCall(call) || tellsText(call)) {
       this.onlyOneShard('sequenceFunction');
     }
@@ -275,6 +279,11 @@ export class Survey {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       if (place.ofInserted === true && testsInsertion(next)) continue;
       this.tellsTime ||= tellsTime(next);
+      if (next.kind === 'call' && remembersSequence(next)) {
+        noteLastId(next, this.context);
+        this.onlyOneShard('sequenceFunction');
+        continue;
+      }
       if (next.kind === 'call') this.call(next, place);
       else if (next.kind === 'column') this.#column(next.path, place);
       else if (next.kind === 'star') this.#relationNamed(next.path, place);

@@ -235,7 +235,7 @@ export const REFUSED = {
     hint: 'Use SELECT setval(…) with nothing else in its list, or ALTER SEQUENCE … RESTART WITH.',
   },
   sequenceMemory: {
-    what: 'lastval() and currval() other than by themselves and directly behind an INSERT of the same transaction, which takes such an id',
+    what: 'lastval() and currval() other than directly behind INSERTs of the same transaction which take such ids, by themselves or in a statement for the shard of these',
     hint: 'Use RETURNING: the connection to a server is shared.',
   },
   mixedDdl: {

@@ -49,7 +49,8 @@ export function partsOf(
   if (statement.kind === 'select' && statement.body.kind === 'simple' && statement.body.into) {
     throw new NoMerge('writingWith');
   }
-  if (context.configs.length > 0 || context.pins.size > 0) throw new NoMerge('sequenceFunction');
+  if (context.configs.length > 0 || context.lastIds.length > 0 || context.pins.size > 0)
+    throw new NoMerge('sequenceFunction');
   const members = membersOf(statement, text, context);
   const count = members.length - (counted === 'main' ? 1 : 2);
   const input = { sql, tokens, recursive, context };

@@ -112,6 +112,7 @@ export function routeBatch(
   let snapshot = false;
   let copies = false;
   let takesIds: TakenIds | null = null;
+  let executes = false;
   for (const message of messages) {
     let wanted = -1;
     switch (message.kind) {
@@ -160,7 +161,11 @@ export function routeBatch(
         const { plan } = open.portal.statement.planned;
         if (plan.op === 'routed' && plan.effect !== 'read') writes = true;
         if (plan.op === 'routed' && plan.copy !== null) copies = true;
-        if (message.kind === 'execute') takesIds = plan.op === 'routed' ? plan.takesIds : null;
+        if (message.kind !== 'execute') break;
+        takesIds = plan.op === 'routed' ? plan.takesIds : null;
+        // What others before it have taken is not told of.
+        if (executes && takesIds !== null) takesIds = { ...takesIds, noOthers: false };
+        executes = true;
         break;
       }
       case 'close':

@@ -1,11 +1,11 @@
-// Last ids: the server that lastval() and currval() can be asked of, behind an INSERT that has taken ids from a sequence.
+// Last ids: the servers that lastval() and currval() can be asked of, behind INSERTs that have taken ids from sequences.
 
 import { SqlError } from '../base/errors.ts';
 import { quoteLiteral } from '../base/quote.ts';
 import { formatAt } from '../execute/parameters.ts';
 import type { Transaction } from '../execute/transaction.ts';
-import type { ArgumentSource, SessionAction } from '../plan/action.ts';
-import type { TakenIds } from '../plan/plan.ts';
+import type { ArgumentSource } from '../plan/action.ts';
+import type { RoutedPlan, TakenIds } from '../plan/plan.ts';
 import { refused } from '../plan/unsupported.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -19,15 +19,18 @@ interface Taken {
   readonly ids: TakenIds | null;
 }
 
-type LastIdAction = Extract<SessionAction, { action: 'lastId' }>;
+/** Of how many INSERTs it is known at once. */
+const TAKEN_MAX = 16;
 
 /**
- * A server tells of the last id that its connection has taken, which may have been somebody else's. It is the
- * session's directly behind the INSERT that took it, as long as the session has the connection.
+ * A server tells of the last ids that its connection has taken, which may have been somebody else's. They are the
+ * session's behind the INSERT that took them, as long as the session has the connection, and nothing has been run
+ * that may have taken others elsewhere.
  */
 export class LastIds {
   #state: SessionState;
-  #taken: Taken | null = null;
+  /** The last one first. */
+  #taken: readonly Taken[] = [];
 
   constructor(state: SessionState) {
     this.#state = state;
@@ -35,42 +38,75 @@ export class LastIds {
 
   /** The statement that has just been run took ids from the shard's sequences. */
   taken(shard: number, ids: TakenIds | null): void {
+    if (ids?.columns.length === 0) return;
     const { transaction } = this.#state;
     const connection = this.#held(shard);
-    if (connection !== null) this.#taken = { connection, transaction, ids };
+    if (connection === null) this.forget();
+    else this.#taken = [{ connection, transaction, ids }, ...this.#taken.slice(0, TAKEN_MAX - 1)];
   }
 
   /** By what those have been taken that were. */
   name(ids: TakenIds): void {
-    if (this.#taken !== null) this.#taken = { ...this.#taken, ids };
+    const [last, ...others] = this.#taken;
+    if (last !== undefined) this.#taken = [{ ...last, ids }, ...others];
   }
 
   /** Another statement may take ids elsewhere. */
   forget(): void {
-    this.#taken = null;
+    this.#taken = [];
   }
 
-  /** Rejects with 0A000 where the session has not taken its last id from the sequence. */
-  async check({ sequence }: LastIdAction, { parameters }: Execution): Promise<void> {
-    if (sequence === null) return;
-    const { shard } = this;
-    const { ids } = this.#taken!;
-    const given = textOf(sequence, parameters);
-    if (given === null || ids === null) throw new SqlError(refused('sequenceMemory'));
-    const { rows } = await query(this.#held(shard)!, takesSql(given, ids));
-    if (rows.length === 0) throw new SqlError(refused('sequenceMemory'));
+  /** Before a statement, which may take ids itself. */
+  beginning(ids: TakenIds | null): void {
+    if (ids?.noOthers !== true) this.forget();
   }
 
-  /** The shard to ask. Throws 0A000 where none is known to have given the session its last id. */
-  get shard(): number {
-    const { transaction, poolsFor } = this.#state;
-    if (this.#taken !== null) {
-      const { connection } = this.#taken;
-      const { id } = connection.shard;
-      const isKept = poolsFor !== null || this.#taken.transaction === transaction;
-      if (isKept && this.#held(id) === connection) return id;
+  /**
+   * Where the statement is run, if it tells of last ids: on the shard that has given them to the session; else null.
+   * Rejects with 0A000 where that is not known, or is none of its `targets`.
+   */
+  async placed(
+    { plan, parameters }: Execution & { readonly plan: RoutedPlan },
+    targets: readonly number[],
+  ): Promise<readonly number[] | null> {
+    if (plan.action?.action !== 'lastIds') return null;
+    const shard = await this.#shardOf(plan.action.sequences, parameters);
+    if (plan.route.kind === 'any') return [shard];
+    if (targets.length !== 1 || targets[0] !== shard) throw new SqlError(refused('sequenceMemory'));
+    return targets;
+  }
+
+  async #shardOf(
+    sequences: readonly (ArgumentSource | null)[],
+    parameters: Execution['parameters'],
+  ): Promise<number> {
+    const found = new Set<number>();
+    for (const sequence of sequences) {
+      const given = sequence === null ? null : textOf(sequence, parameters);
+      const taken = sequence === null ? this.#taken[0] : await this.#takenFrom(given);
+      if (taken === undefined || !this.#isOurs(taken))
+        throw new SqlError(refused('sequenceMemory'));
+      found.add(taken.connection.shard.id);
     }
-    throw new SqlError(refused('sequenceMemory'));
+    const [shard, ...others] = found;
+    if (shard === undefined || others.length > 0) throw new SqlError(refused('sequenceMemory'));
+    return shard;
+  }
+
+  /** undefined: not known. */
+  async #takenFrom(sequence: string | null): Promise<Taken | undefined> {
+    if (sequence === null) return undefined;
+    for (const taken of this.#taken) {
+      if (taken.ids === null || !this.#isOurs(taken)) return undefined;
+      const { rows } = await query(taken.connection, takesSql(sequence, taken.ids));
+      if (rows.length > 0) return taken;
+    }
+    return undefined;
+  }
+
+  #isOurs({ connection, transaction }: Taken): boolean {
+    const isKept = this.#state.poolsFor !== null || transaction === this.#state.transaction;
+    return isKept && this.#held(connection.shard.id) === connection;
   }
 
   /** null: the session has none of its own. */

@@ -87,7 +87,7 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
       return;
     }
     routes.transaction += 1;
-    this.#state.lastIds.forget();
+    this.#state.lastIds.beginning(shipment.takesIds);
     if (shipment.takesSnapshot && transaction.snapshot === 'none') {
       transaction.snapshot = 'perShard';
     }

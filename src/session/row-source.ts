@@ -80,6 +80,11 @@ export interface ReadOptions extends RowSetOptions {
   readonly formats?: (fields: readonly FieldDescription[]) => readonly number[];
 }
 
+async function targetsOf({ d, runner }: StagedRun, source: Source): Promise<readonly number[]> {
+  const targets = runner.targets(source, source.plan);
+  return (await d.state.lastIds.placed(source, targets)) ?? targets;
+}
+
 /** All rows of the query, as the options have it. */
 export async function readRows(
   run: StagedRun,
@@ -94,7 +99,7 @@ export async function readRows(
     ...source,
     resultFormats: formats(description.fields ?? []),
   };
-  const targets = runner.targets(execution, plan);
+  const targets = await targetsOf(run, execution);
   // The types as they are to be sent, by which no server's own number for a type gets elsewhere.
   const sent = { ...description, parameterTypes: parameters.types };
   const only = onlyTarget(plan, targets);
@@ -145,7 +150,7 @@ export async function* rowBatches(
   const description = await runner.description(plan, sql, parameters.types);
   const resultFormats = carriedFormats(description.fields ?? []);
   const execution = { ...source, resultFormats, isBatched: true };
-  const targets = runner.targets(execution, plan);
+  const targets = await targetsOf(run, execution);
   const only = onlyTarget(plan, targets);
   if (only !== null) {
     const connection = await d.state.transaction!.enlist(only);

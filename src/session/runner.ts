@@ -13,7 +13,7 @@ import type {
   RoutedPlan,
 } from '../plan/plan.ts';
 import { onlyTarget, targetsOf } from '../plan/route.ts';
-import { severalShards } from '../plan/unsupported.ts';
+import { refused, severalShards } from '../plan/unsupported.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { HOME_SHARD } from '../topology/shard.ts';
 import { EMPTY_QUERY_RESPONSE, encodeCommandComplete } from '../wire/query.ts';
@@ -82,6 +82,8 @@ const MORE_THAN_TEXT: ReadonlySet<string> = new Set([
 export class Runner {
   #d: RunnerDependencies;
   #descriptions: Descriptions;
+  /** Where the statement under way is run as it tells of last ids; null: it does not. */
+  #placed: readonly number[] | null = null;
 
   constructor(dependencies: RunnerDependencies) {
     this.#d = dependencies;
@@ -136,8 +138,11 @@ export class Runner {
       if (value !== null) return this.#tell(value, execution, plan);
     }
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
-    if (plan.action?.action !== 'lastId') state.lastIds.forget();
-    else await state.lastIds.check(plan.action, execution);
+    this.#placed =
+      plan.action?.action === 'lastIds'
+        ? await state.lastIds.placed({ ...execution, plan }, this.targets(execution, plan))
+        : null;
+    if (this.#placed === null || plan.route.kind !== 'any') state.lastIds.beginning(plan.takesIds);
     state.pins.doubt(plan.verb === 'DROP' ? ['temporary table'] : plan.releases);
     state.planWatch = watch;
     try {
@@ -174,12 +179,13 @@ export class Runner {
     }
     const cursor = mergedCursorOf(plan, state);
     if (cursor !== null) return runMergedCursor(execution, plan, cursor, this.#d);
-    const targets = this.targets(execution, plan);
+    const targets = this.#placed ?? this.targets(execution, plan);
     const how = plan.merge?.how;
     const alone =
       onlyTarget(plan, targets) !== null &&
       !MORE_THAN_TEXT.has(how ?? '') &&
       !(isBinaryCopy(plan) && this.#d.context.cluster.oids[targets[0]!]!.mapping !== null);
+    if (this.#placed !== null && !alone) throw new SqlError(refused('sequenceMemory'));
     await takeSnapshot(plan, !alone, state, this.#d.context);
     if (alone) this.#d.context.counters.routes.careful += 1;
     const isHome = plan.route.kind === 'home' || how === 'makeTable';
@@ -191,7 +197,7 @@ export class Runner {
     const { takesIds } = plan;
     if (takesIds?.when === 'there' && alone) state.lastIds.taken(targets[0]!, takesIds);
     else if (takesIds?.when === 'before') state.lastIds.name(takesIds);
-    else if (plan.effect !== 'read') state.lastIds.forget();
+    else if (plan.effect !== 'read' && takesIds?.columns.length !== 0) state.lastIds.forget();
     if (changesHome) await keepHome(spread, state, this.#d.context);
     if (plan.effect === 'ddl') state.noteSchemaChange();
     await state.publishSchemaChange();
@@ -223,7 +229,6 @@ export class Runner {
   targets(execution: Execution, plan: RoutedPlan): readonly number[] {
     const { state, context } = this.#d;
     const { transaction } = state;
-    if (plan.action?.action === 'lastId') return [state.lastIds.shard];
     const shard = this.#cursorShard(plan);
     if (shard !== undefined) return [shard];
     if (plan.route.kind === 'any' && transaction !== null) {

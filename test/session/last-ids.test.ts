@@ -12,7 +12,12 @@ const TABLES = [
   'CREATE TABLE draft (id int GENERATED ALWAYS AS IDENTITY, user_id int)',
   'CREATE TABLE person (user_id serial PRIMARY KEY, name text)',
   'CREATE TABLE room (id serial PRIMARY KEY, name text)',
-  'CREATE TABLE mark (id uuid DEFAULT gen_random_uuid(), user_id int)',
+  'CREATE TABLE mark (user_id int, of int, id uuid DEFAULT gen_random_uuid())',
+  "CREATE VIEW tick AS SELECT nextval('note_id_seq')",
+  "CREATE FUNCTION tock() RETURNS int LANGUAGE sql AS $$SELECT nextval('note_id_seq')::int$$",
+  'CREATE TABLE loud (user_id int)',
+  'CREATE FUNCTION says() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM tock(); RETURN NEW; END$$',
+  'CREATE TRIGGER says BEFORE INSERT ON loud FOR EACH ROW EXECUTE FUNCTION says()',
 ];
 
 let proxy: TestProxy;
@@ -103,6 +108,87 @@ describe.each(PROTOCOLS)('lastval() by the %s protocol', (_, ask) => {
     await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
     await client.query('BEGIN');
     await expect(ask(LASTVAL)).rejects.toMatchObject(REFUSED);
+    await client.query('ROLLBACK');
+  });
+
+  it.each([
+    [
+      'rows that refer to it',
+      'INSERT INTO mark (user_id, of) VALUES (1, CURRENT), (1, CURRENT) RETURNING of',
+    ],
+    ['a row that is found by it', 'SELECT id FROM note WHERE user_id = 1 AND id = CURRENT'],
+    [
+      'a row that is changed',
+      'UPDATE note SET words = CURRENT WHERE user_id = 1 AND id = lastval() RETURNING words',
+    ],
+    ['a query of its own', 'INSERT INTO mark (user_id, of) SELECT 1, CURRENT RETURNING of'],
+    ['an expression', 'SELECT CURRENT + 0, 1'],
+    ['WITH', 'WITH m AS (INSERT INTO mark (user_id, of) VALUES (1, CURRENT) RETURNING of) TABLE m'],
+  ])('is used within a statement for its shard: %s', async (_, sql) => {
+    await client.query('BEGIN');
+    const made = await ask('INSERT INTO note (user_id) VALUES (1) RETURNING id');
+    expect(await ask(sql.replaceAll('CURRENT', `currval('note_id_seq')`))).toBe(made);
+    await client.query('ROLLBACK');
+  });
+
+  it('is known of several sequences', async () => {
+    await client.query('BEGIN');
+    const note = await ask('INSERT INTO note (user_id) VALUES (1) RETURNING id');
+    const mark = `INSERT INTO mark (user_id, of) VALUES (1, currval('note_id_seq')) RETURNING of`;
+    expect(await ask(mark)).toBe(note);
+    const draft = await ask('INSERT INTO draft (user_id) VALUES (2) RETURNING id');
+    expect(await ask(mark)).toBe(note);
+    expect(await ask(`SELECT currval('draft_id_seq')`)).toBe(draft);
+    const next = await ask('INSERT INTO note (user_id) VALUES (3) RETURNING id');
+    expect(await ask(`SELECT currval('note_id_seq')`)).toBe(next);
+    await expect(ask(mark)).rejects.toMatchObject(REFUSED);
+    await client.query('ROLLBACK');
+  });
+
+  it('is the key of rows that refer to one with that key', async () => {
+    await client.query('BEGIN');
+    const person = await ask("INSERT INTO person (name) VALUES ('a') RETURNING user_id");
+    const mark = `INSERT INTO mark (user_id, of) VALUES (currval('person_user_id_seq'), 1)`;
+    expect(await ask(`${mark} RETURNING user_id`)).toBe(person);
+    await client.query('ROLLBACK');
+  });
+
+  it.each([
+    ['on another shard', [], 'INSERT INTO mark (user_id, of) VALUES (2, CURRENT)'],
+    ['on the home shard', [], 'INSERT INTO room (name) VALUES (CURRENT)'],
+    ['on several shards', [], 'SELECT CURRENT FROM note'],
+    ['of a cursor', [], 'DECLARE c CURSOR FOR SELECT CURRENT'],
+    ['of a computed sequence', [], `SELECT currval(('note_' || 'id_seq')::regclass)`],
+    ['behind a view that takes ids', ['TABLE tick'], 'SELECT CURRENT'],
+    ['behind a function that does', ['SELECT tock()'], 'SELECT CURRENT'],
+    [
+      'behind a row with such a function',
+      ['INSERT INTO mark VALUES (2, tock())'],
+      'SELECT CURRENT',
+    ],
+    ['behind a trigger that does', ['INSERT INTO loud VALUES (2)'], 'SELECT CURRENT'],
+    [
+      'behind a row of nextval()',
+      [`INSERT INTO mark VALUES (2, nextval('note_id_seq'))`],
+      'SELECT CURRENT',
+    ],
+    [
+      'behind RETURNING nextval()',
+      [`INSERT INTO mark VALUES (2) RETURNING nextval('note_id_seq')`],
+      'SELECT CURRENT',
+    ],
+    [
+      'behind rows of several shards',
+      ['INSERT INTO note (user_id) VALUES (2), (3), (4)'],
+      'SELECT CURRENT',
+    ],
+  ])('is refused %s', async (_, between, sql) => {
+    for (const user of [1, 2, 3, 4, 5, 6]) await ask(`INSERT INTO note (user_id) VALUES (${user})`);
+    await client.query('BEGIN');
+    await ask('INSERT INTO note (user_id) VALUES (1)');
+    for (const each of between) await ask(each);
+    const asking = ask(sql.replaceAll('CURRENT', `currval('note_id_seq')`));
+    await expect(asking).rejects.toMatchObject({ code: '0A000' });
     await client.query('ROLLBACK');
   });
 
