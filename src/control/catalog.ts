@@ -15,6 +15,7 @@ import { scalarRoutines } from '../topology/scalar-routines.ts';
 import { SchemaRights } from '../topology/schema-rights.ts';
 import type {
   Catalog,
+  ReachingWrite,
   Table,
   TableKind,
   TableRule,
@@ -62,6 +63,15 @@ function transactionDefaultsOf({ transactionDefaults }: ShardSchema): Transactio
 
 const NOTHING: ReadonlySet<string> = new Set();
 
+/** A default or constraint reads rows of any shard. */
+const FILLED_BEYOND: ReachingWrite = Object.freeze({
+  insert: true,
+  update: false,
+  delete: false,
+  columns: null,
+  reaches: 'beyond',
+});
+
 /**
  * `collations`: of every shard that could be asked; `views`: of the home shard, where they are known; `shards`: how many
  * there are.
@@ -93,14 +103,21 @@ export function makeCatalog(
   const of = (relation: Relation) => tables.get(keyOf(relation.schema, relation.name))!;
   const beyond = shards > 1 ? routinesBeyond(routines, relations.map(of)) : NOTHING;
   const reached = triggerReach(relations.map(of), reach, touching, beyond);
+  // Those of triggers are looked at by what fires them.
+  const valued = routines.filter(
+    ({ name, usedBy }) => usedBy === 'other' && beyond.has(name.toLowerCase()),
+  );
+  const filling = new Set(valued.map(({ name }) => name.toLowerCase()));
   // Who writes a table often is not to have the schema read each time for tables that cannot look sharded.
   const keyed = makingRoutines(routines.filter(({ body }) => wordsOf(body).includes(rules.key)));
   for (const relation of relations) {
     const table = of(relation);
     const touchesSharded = relation.calls.some((name) => reached.touches(name, table.kind));
-    const reachesOn = fired
-      .get(relation.oid)!
-      .flatMap((each) => reached.reachingOf(each, of(each.owner)) ?? []);
+    const isFilled = table.kind === 'sharded' && relation.calls.some((name) => filling.has(name));
+    const reachesOn = [
+      ...fired.get(relation.oid)!.flatMap((each) => reached.reachingOf(each, of(each.owner)) ?? []),
+      ...(isFilled ? [FILLED_BEYOND] : []),
+    ];
     const makesTables = relation.calls.some((name) => keyed.has(name.toLowerCase()));
     const flags = {
       ...(touchesSharded && { touchesSharded }),

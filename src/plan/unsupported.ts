@@ -209,8 +209,8 @@ export const REFUSED = {
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   triggerBeyond: {
-    what: 'a write of a sharded table, itself or by a foreign key, whose trigger has a statement on all rows of a sharded table, or on those of a constant key',
-    hint: 'It would find those of its own shard only. Tie the statement to the key of the trigger’s row (WHERE key = NEW.key), or write the other rows by a statement of your own, in the same transaction.',
+    what: 'a write of a sharded table, itself or by a foreign key, whose trigger, or whose default or constraint on INSERT, has a statement on all rows of a sharded table, or on those of a constant key',
+    hint: 'It would find those of its own shard only. Tie the statement to the key of its row (WHERE key = NEW.key), or write the other rows by a statement of your own, in the same transaction.',
   },
   homeTrigger: {
     what: 'writing a home table whose triggers, defaults, constraints or policies run a routine that reads or writes sharded tables, or a reference table of which one inserts into these',

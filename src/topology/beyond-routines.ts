@@ -1,8 +1,9 @@
-// Beyond routines: those in PL/pgSQL that reach, as triggers, for rows of sharded tables which are on other shards than their own.
+// Beyond routines: those that, run for a row on its shard, reach for rows of sharded tables which are on others.
 
 import { closing, depthsOf } from '../sql/clause.ts';
 import { identifierOf } from '../sql/identifier.ts';
 import { type Token, tokenize } from '../sql/token.ts';
+import { andCallers } from './calling-routines.ts';
 import type { Table } from './table.ts';
 
 interface RoutineText {
@@ -15,8 +16,8 @@ interface RoutineText {
 type Named = Pick<Table, 'columns' | 'keyColumn'>;
 
 /**
- * In lower case, the routines in PL/pgSQL with a statement on all rows of a sharded table, or on those of a key that is a
- * constant. Reads what is surely so: a condition may hold for rows of one shard alone.
+ * In lower case, the routines with a statement on all rows of a sharded table, or on those of a key that is a constant, and
+ * those that call one of these. Reads what is surely so: a condition may hold for rows of one shard alone.
  */
 export function routinesBeyond(
   routines: readonly RoutineText[],
@@ -26,10 +27,23 @@ export function routinesBeyond(
   for (const table of tables) if (table.kind === 'sharded') sharded.set(table.name, table);
   // One name may mean a table of another kind, in another schema.
   for (const { name, kind } of tables) if (kind !== 'sharded') sharded.delete(name);
-  const found = routines.filter(
-    ({ body, language }) => language === 'plpgsql' && reachesBeyond(body, sharded),
+  const read = routines.filter(({ language }) => language === 'plpgsql' || language === 'sql');
+  const found = read.filter(({ body }) => reachesBeyond(body, sharded));
+  if (found.length === 0) return new Set();
+  const named = (name: string) => name.toLowerCase();
+  const callers = read.map(({ name, body }) => ({ name: named(name), words: callsIn(body) }));
+  return andCallers(
+    found.map(({ name }) => named(name)),
+    callers,
   );
-  return new Set(found.map(({ name }) => name.toLowerCase()));
+}
+
+function callsIn(body: string): ReadonlySet<string> {
+  const tokens = tokenize(body) ?? [];
+  const names = tokens.filter(({ kind }, i) => {
+    return (kind === 'word' || kind === 'name') && tokens[i + 1]?.text === '(';
+  });
+  return new Set(names.map((token) => identifierOf(token).toLowerCase()));
 }
 
 export function reachesBeyond(body: string, sharded: ReadonlyMap<string, Named>): boolean {
@@ -51,7 +65,7 @@ export function reachesBeyond(body: string, sharded: ReadonlyMap<string, Named>)
 
 const VERBS = [['from'], ['update'], ['delete', 'from'], ['insert', 'into']] as const;
 
-const BEFORE_STATEMENT = new Set([';', '(', 'begin', 'then', 'else', 'loop']);
+const BEFORE_STATEMENT = new Set([';', '(', 'begin', 'atomic', 'then', 'else', 'loop']);
 
 const isWord = (token: Token | undefined, text: string): boolean =>
   token?.kind === 'word' && token.text === text;
@@ -75,8 +89,7 @@ function relationAt(
 
 /** Nothing but another name stands between a table in FROM and the end of the query. */
 function isWhole(tokens: readonly Token[], behind: number): boolean {
-  const ends = (i: number) =>
-    [undefined, ';', ')', 'then', 'loop'].includes(tokens[i]?.text ?? undefined);
+  const ends = (i: number) => [undefined, ';', ')', 'then', 'loop'].includes(tokens[i]?.text);
   const alias = isWord(tokens[behind], 'as') ? behind + 1 : behind;
   return ends(behind) || (tokens[alias]?.kind === 'word' && ends(alias + 1));
 }

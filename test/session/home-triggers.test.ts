@@ -120,6 +120,27 @@ describe('Writing a sharded table whose trigger has a statement on rows of other
     expect(await client.rows('SELECT sum(files) FROM users')).toEqual([['0']]);
   });
 
+  it('is refused where a default, or a function that the trigger calls, has one', async () => {
+    for (const sql of [
+      `CREATE FUNCTION all_users() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM users'`,
+      'CREATE TABLE numbered (user_id bigint, n bigint DEFAULT all_users(), of_all bigint)',
+      'CREATE TABLE called (user_id bigint, n bigint)',
+      triggerFunction('calls', 'NEW.n := all_users(); RETURN NEW;'),
+      'CREATE TRIGGER calls BEFORE INSERT ON called FOR EACH ROW EXECUTE FUNCTION calls()',
+    ]) {
+      await client.rows(sql);
+    }
+    for (const table of ['numbered', 'called']) {
+      expect(errorCode(await client.query(`INSERT INTO ${table} (user_id) VALUES (1)`))).toBe(
+        '0A000',
+      );
+      await client.rows(`UPDATE ${table} SET n = 1`);
+      await client.rows(`DELETE FROM ${table}`);
+    }
+    await client.rows('ALTER TABLE numbered ALTER n DROP DEFAULT');
+    await client.rows('INSERT INTO numbered (user_id) VALUES (1)');
+  });
+
   it('is not refused where the statement is tied to the key, or by hand', async () => {
     await client.rows('/* drive.key=1 */ INSERT INTO uploads VALUES (1, 1)');
     await client.rows('UPDATE uploads SET size = 2');

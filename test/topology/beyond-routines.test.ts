@@ -1,7 +1,7 @@
 // Which functions of triggers are seen to reach for rows of other shards than their own.
 
 import { describe, expect, it } from 'vitest';
-import { reachesBeyond } from '../../src/topology/beyond-routines.ts';
+import { reachesBeyond, routinesBeyond } from '../../src/topology/beyond-routines.ts';
 
 const column = (name: string) => ({
   name,
@@ -52,4 +52,16 @@ describe('A trigger reaches beyond its shard', () => {
   ])('but not, as far as is seen, by %s', (statement) => {
     expect(reachesBeyond(`BEGIN ${statement} RETURN NEW; END`, sharded)).toBe(false);
   });
+});
+
+it('So does a routine that calls one which does', () => {
+  const routine = (name: string, body: string, language = 'sql') => ({ name, body, language });
+  const tables = [{ ...files, schema: 'public', name: 'files', kind: 'sharded' as const }];
+  const names = [
+    routine('Total', 'SELECT count(*) FROM files'),
+    routine('calls', 'BEGIN NEW.n := total(); RETURN NEW; END', 'plpgsql'),
+    routine('names', 'BEGIN NEW.total := 1; RETURN NEW; END', 'plpgsql'),
+    routine('other', 'SELECT count(*) FROM files', 'plpython3u'),
+  ];
+  expect([...routinesBeyond(names, tables)]).toEqual(['total', 'calls']);
 });
