@@ -1,7 +1,7 @@
 // Timeouts: ends statements and sessions that take longer than the operator allows.
 
 import { SqlError } from '../base/errors.ts';
-import { KEEP_AWAKE_MS } from '../base/limits.ts';
+import { KEEP_AWAKE_MS, SESSION_WATCH_MS } from '../base/limits.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { keepAwake } from '../pool/idle-check.ts';
 import type { Settings } from '../pool/settings.ts';
@@ -25,10 +25,11 @@ export function enforceTimeouts(session: Session, timeouts: Timeouts, nowMs: num
   const tookMs = nowMs - session.sinceMs;
   if (phase === 'closed') return;
   if (phase !== 'ready') {
-    awaken(session.state);
+    awaken(session.state, KEEP_AWAKE_MS);
     if (exceeds(tookMs, statementTimeoutMs)) session.cancelLate(statementTimedOut());
   } else if (session.state.transaction !== null) {
     if (exceeds(tookMs, idleInTransactionTimeoutMs)) session.terminate(idleInTransaction());
+    else awaken(session.state, tookMs + SESSION_WATCH_MS);
   } else {
     const ownMs = ownIdleTimeoutMs(session.state.settings.current);
     if (exceeds(tookMs, idleTimeoutMs) || exceeds(tookMs, ownMs)) session.terminate(idleSession());
@@ -51,11 +52,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** Servers that have nothing to do while another runs the client's statement must not take it for idle. */
-function awaken({ transaction }: SessionState): void {
+/**
+ * Servers that have nothing to do while another runs the client's statement, or that have had nothing to do for
+ * longer than the client, must not take it for idle.
+ */
+function awaken({ transaction }: SessionState, idleMs: number): void {
   if (transaction === null || transaction.state !== 'open') return;
-  for (const each of transaction.participants.values()) keepAwake(each, KEEP_AWAKE_MS);
-  if (transaction.apart !== null) keepAwake(transaction.apart, KEEP_AWAKE_MS);
+  for (const each of transaction.participants.values()) keepAwake(each, idleMs);
+  if (transaction.apart !== null) keepAwake(transaction.apart, idleMs);
 }
 
 function exceeds(tookMs: number, timeoutMs: number): boolean {

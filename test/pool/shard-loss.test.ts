@@ -189,6 +189,18 @@ describe('Connections that are broken off', () => {
     expect(errorCode(await client.query('COMMIT'))).toBe('');
   });
 
+  it('are not, where a server is idle because its client asks another', async () => {
+    await client.rows('SET idle_in_transaction_session_timeout = 600');
+    await client.query('BEGIN');
+    for (const by of ON) await client.rows(`${by} SELECT count(*) FROM files`);
+    for (let i = 0; i < 4; i++) {
+      await setTimeout(300);
+      await client.rows(`${ON[1]} SELECT count(*) FROM files`);
+    }
+    await client.rows(`${ON[0]} SELECT count(*) FROM files`);
+    expect(errorCode(await client.query('COMMIT'))).toBe('');
+  });
+
   it('by a FATAL of the server in a statement pass its error on and keep the session', async () => {
     for (const sql of [`${ON[1]} SELECT 'fatal', pg_sleep(600)`, "SELECT 'fatal', pg_sleep(600)"]) {
       client.send(encodeQuery(sql));
