@@ -31,6 +31,8 @@ export class LastIds {
   #state: SessionState;
   /** The last one first. */
   #taken: readonly Taken[] = [];
+  /** From before the statement under way, which takes ids: where it fails, it may have taken them nevertheless. */
+  #before: readonly Taken[] = [];
 
   constructor(state: SessionState) {
     this.#state = state;
@@ -42,7 +44,7 @@ export class LastIds {
     const { transaction } = this.#state;
     const connection = this.#held(shard);
     if (connection === null) this.forget();
-    else this.#taken = [{ connection, transaction, ids }, ...this.#taken.slice(0, TAKEN_MAX - 1)];
+    else this.#taken = [{ connection, transaction, ids }, ...this.#before.slice(0, TAKEN_MAX - 1)];
   }
 
   /** By what those have been taken that were. */
@@ -58,7 +60,9 @@ export class LastIds {
 
   /** Before a statement, which may take ids itself. */
   beginning(ids: TakenIds | null): void {
-    if (ids?.noOthers !== true) this.forget();
+    if (ids?.columns.length === 0 && ids.noOthers) return;
+    this.#before = ids?.noOthers === true ? this.#taken : [];
+    this.forget();
   }
 
   /**

@@ -145,6 +145,17 @@ describe.each(PROTOCOLS)('lastval() by the %s protocol', (_, ask) => {
     await client.query('ROLLBACK');
   });
 
+  it('is refused behind an INSERT that has failed, with the id that it took', async () => {
+    for (const user of [1, 2]) await ask(`INSERT INTO note (user_id) VALUES (${user})`);
+    await client.query('BEGIN');
+    await ask('INSERT INTO note (user_id) VALUES (1)');
+    await client.query('SAVEPOINT a');
+    await expect(ask(`INSERT INTO note (user_id) VALUES (2147483648)`)).rejects.toThrow();
+    await client.query('ROLLBACK TO a');
+    await expect(ask(`SELECT currval('note_id_seq')`)).rejects.toMatchObject(REFUSED);
+    await client.query('ROLLBACK');
+  });
+
   it('is the key of rows that refer to one with that key', async () => {
     await client.query('BEGIN');
     const person = await ask("INSERT INTO person (name) VALUES ('a') RETURNING user_id");
