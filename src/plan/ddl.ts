@@ -179,6 +179,7 @@ function planAlterTable(
     const isMixed = placesOf(others.filter(isUnlinked), context).home;
     if (isMixed) return refusedFor(traits.verb, 'mixedDdl');
     checkTimeWords(ddl, table);
+    checkFilled(ddl, context);
     if (table.kind === 'sharded') checkSharded(ddl, table, context);
     else checkReference(table, statement, context);
   } catch (error) {
@@ -194,6 +195,16 @@ function planAlterTable(
   const mode = ddl.concurrently ? 'each' : 'transaction';
   const tellsTime = alters.length > 0 && alterTellsTime(context.input.tokens);
   return everywhere(traits, { mode, restarts, alters, converts, creates, tellsTime });
+}
+
+/** What rows that are there get by a default each shard computes, over rows of its own. */
+function checkFilled({ columns }: UtilityStatement['ddl'], { input }: PlanContext): void {
+  const { tokens, catalog } = input;
+  const calls = tokens.some(
+    (token, i) =>
+      tokens[i + 1]?.text === '(' && isName(token) && catalog.routineTouchesSharded(nameOf(token)),
+  );
+  if (calls && columns.some(({ computed }) => computed)) throw new Refusal(refused('routine'));
 }
 
 /** Columns of a reference table must be filled alike on every shard. */
