@@ -15,7 +15,7 @@ import {
 import type { BatchMessage } from './batch.ts';
 import type { OneShardBatch } from './batch-route.ts';
 import { columnsOf, nameUnder, type PreparedStatement, serverParse } from './prepared.ts';
-import type { SessionState } from './state.ts';
+import type { OpenPortal, SessionState } from './state.ts';
 
 /** A batch in the form that one connection needs. */
 export interface EncodedBatch {
@@ -73,6 +73,11 @@ class BatchEncoder {
   #chunks: Buffer[] = [];
   #steps: Step[] = [];
   #unnamedParsed = false;
+  /** How many of the batch's Parse messages without a name have been encoded. */
+  #unnamedCount = 0;
+  /** Portals that it has bound so far. */
+  #bound = new Map<string, OpenPortal>();
+  #boundCount = 0;
   /** Statements this batch has parsed already on the connection. */
   #parsed = new Set<string>();
 
@@ -116,7 +121,8 @@ class BatchEncoder {
   }
 
   #parse(name: string, bytes: Buffer): void {
-    const statement = this.#batch.statements.get(name)!;
+    const { statements: named, unnamed } = this.#batch;
+    const statement = name === '' ? unnamed[this.#unnamedCount++]! : named.get(name)!;
     if (name === '' && this.#keeps) {
       this.#state.statements.set('', statement);
       this.#ensure('', statement);
@@ -147,10 +153,9 @@ class BatchEncoder {
     this.#ensure(bind.statement, statement);
     if (bind.statement === '' && !this.#keeps) this.#forward(bytes);
     else this.#forward(renameBind(bytes, bind, this.#nameOf(statement)), statement);
-    const open = this.#batch.portals.get(bind.portal);
-    if (open !== undefined && this.#state.transaction !== null) {
-      this.#state.portals.set(bind.portal, open);
-    }
+    const open = this.#batch.bound[this.#boundCount++]!;
+    this.#bound.set(bind.portal, open);
+    if (this.#state.transaction !== null) this.#state.portals.set(bind.portal, open);
   }
 
   #describe(target: 'statement' | 'portal', name: string, bytes: Buffer): void {
@@ -170,7 +175,7 @@ class BatchEncoder {
   /** Oids in values of the binary format are found by the columns' types. */
   #describeCarrying(portal: string): void {
     if (this.#connection.oids.mapping === null) return;
-    const open = this.#batch.portals.get(portal) ?? this.#state.portals.get(portal);
+    const open = this.#bound.get(portal) ?? this.#state.portals.get(portal);
     if (open?.portal.resultFormats.includes(1) !== true) return;
     this.#chunks.push(encodeDescribe({ target: 'portal', name: portal }));
     this.#steps.push(SWALLOW);
@@ -191,6 +196,8 @@ class BatchEncoder {
   }
 
   #statement(name: string): PreparedStatement {
+    // That of the last Parse so far, in this batch or before it.
+    if (name === '') return this.#state.statements.get('')!;
     return (this.#batch.statements.get(name) ?? this.#state.statements.get(name))!;
   }
 

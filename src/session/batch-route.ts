@@ -37,6 +37,10 @@ export interface OneShardBatch {
   readonly isRepeatable: boolean;
   readonly keeping: Keeping;
   readonly messages: readonly BatchMessage[];
+  /** What its Parse messages without a name make, in their order: each takes the place of the one before. */
+  readonly unnamed: readonly PreparedStatement[];
+  /** The same of its Bind messages. */
+  readonly bound: readonly OpenPortal[];
   /** The statements and portals the batch makes, by the client's names. */
   readonly statements: ReadonlyMap<string, PreparedStatement>;
   readonly portals: ReadonlyMap<string, OpenPortal>;
@@ -105,6 +109,8 @@ export function routeBatch(
   if (context.hold.isOn) return null;
   const statements = new Map<string, PreparedStatement>();
   const portals = new Map<string, OpenPortal>();
+  const unnamed: PreparedStatement[] = [];
+  const bound: OpenPortal[] = [];
   const closed = new Set<string>();
   let shard = -1;
   const { version } = context.topology();
@@ -125,6 +131,7 @@ export function routeBatch(
         if (isSeenByAll(plan, state, context)) return null;
         if (name !== '' && mayRunAnywhere(plan)) return null;
         statements.set(name, statement);
+        if (name === '') unnamed.push(statement);
         snapshot ||= takesSnapshot(plan);
         break;
       }
@@ -141,7 +148,9 @@ export function routeBatch(
         snapshot ||= takesSnapshot(statement.planned.plan);
         const { savepoints } = state;
         const fields = { shard: target, isApart: false, running: null, ended: null, savepoints };
-        portals.set(message.bind.portal, { portal, ...fields });
+        const open = { portal, ...fields };
+        portals.set(message.bind.portal, open);
+        bound.push(open);
         break;
       }
       case 'execute':
@@ -191,6 +200,8 @@ export function routeBatch(
     isRepeatable: only?.isRepeatable === true,
     keeping: plan?.keeping ?? 'never',
     messages,
+    unnamed,
+    bound,
     statements,
     portals,
   };
