@@ -63,7 +63,7 @@ function transactionDefaultsOf({ transactionDefaults }: ShardSchema): Transactio
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** A default or constraint reads rows of any shard. */
+/** A default, or a constraint, of a row that is new reads rows of any shard. */
 const FILLED_BEYOND: ReachingWrite = Object.freeze({
   insert: true,
   update: false,
@@ -71,6 +71,9 @@ const FILLED_BEYOND: ReachingWrite = Object.freeze({
   columns: null,
   reaches: 'beyond',
 });
+
+/** The same of a constraint of one that changes. */
+const CHECKED_BEYOND: ReachingWrite = Object.freeze({ ...FILLED_BEYOND, update: true });
 
 /**
  * `collations`: of every shard that could be asked; `views`: of the home shard, where they are known; `shards`: how many
@@ -112,13 +115,16 @@ export function makeCatalog(
   const keyed = makingRoutines(routines.filter(({ body }) => wordsOf(body).includes(rules.key)));
   for (const relation of relations) {
     const table = of(relation);
-    const touchesSharded = relation.calls.some((name) => reached.touches(name, table.kind));
-    const isFilled = table.kind === 'sharded' && relation.calls.some((name) => filling.has(name));
+    const { calls } = relation;
+    const touchesSharded = calls.some(({ routine }) => reached.touches(routine, table.kind));
+    const beyondBy = calls.filter(({ routine }) => filling.has(routine)).map(({ by }) => by);
+    const writing = beyondBy.includes('constraint') ? CHECKED_BEYOND : FILLED_BEYOND;
+    const isFilled = table.kind === 'sharded' && beyondBy.length > 0;
     const reachesOn = [
       ...fired.get(relation.oid)!.flatMap((each) => reached.reachingOf(each, of(each.owner)) ?? []),
-      ...(isFilled ? [FILLED_BEYOND] : []),
+      ...(isFilled ? [writing] : []),
     ];
-    const makesTables = relation.calls.some((name) => keyed.has(name.toLowerCase()));
+    const makesTables = calls.some(({ routine }) => keyed.has(routine));
     const flags = {
       ...(touchesSharded && { touchesSharded }),
       ...(makesTables && { makesTables }),

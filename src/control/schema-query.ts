@@ -102,7 +102,8 @@ SELECT pg_catalog.jsonb_build_object(
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
       WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND NOT t.tgisinternal AND t.tgenabled <> 'D'
         AND t.tgrelid = ANY (r.family)),
-    'calls', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.lower(p.proname)), '[]')
+    'calls', (SELECT coalesce(pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(
+        'routine', pg_catalog.lower(p.proname), 'by', u.part)), '[]')
       FROM uses u JOIN pg_catalog.pg_proc p ON p.oid = u.refobjid
       WHERE u.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         AND (u.relation = r.oid AND u.part IN ('default', 'constraint', 'policy')

@@ -72,7 +72,10 @@ export interface Relation {
   /** Triggers of users that an INSERT, UPDATE or DELETE of it fires, or of what inherits from it. */
   readonly fired: readonly FiredTrigger[];
   /** Users' routines, in lower case, that its triggers, defaults, constraints and policies call. */
-  readonly calls: readonly string[];
+  readonly calls: readonly {
+    readonly routine: string;
+    readonly by: 'trigger' | 'default' | 'constraint' | 'policy';
+  }[];
   /** TRUNCATE of it fires a trigger, or one of a table that is truncated with it. */
   readonly firesOnTruncate: boolean;
   /** Foreign keys to it, or to what inherits from it, that have rows changed along with its own. */

@@ -6,6 +6,7 @@ import type {
   SelectStatement,
   UtilityStatement,
 } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
 import { isAtHome, type Table } from '../topology/table.ts';
 import { codeWords } from './body-words.ts';
 import { checkSharded, checkTimeWords, checkUnsharded } from './constraints.ts';
@@ -131,6 +132,9 @@ function refusalOf(
   { node, relations, ddl }: UtilityStatement,
   context: PlanContext,
 ): RefusedReason | null {
+  const { input } = context;
+  const callsSharded = (token: Token) => touchesSharded(token, input);
+  if (HIDES_CALLS.has(node) && input.tokens.some(callsSharded)) return 'routine';
   const isStrided = ddl.sequenceOptions.includes('cycle') && node === 'CreateSeqStmt';
   if (isStrided && !placesOf(ownerOf(ddl.ownedBy), context).home) return 'sequenceCycle';
   // A rule makes another statement of one, behind the planner's back.
@@ -197,15 +201,25 @@ function planAlterTable(
   return everywhere(traits, { mode, restarts, alters, converts, creates, tellsTime });
 }
 
-/** What rows that are there get by a default each shard computes, over rows of its own. */
+/** What rows that are there get by a default, or by another type, each shard computes, over rows of its own. */
 function checkFilled({ columns }: UtilityStatement['ddl'], { input }: PlanContext): void {
-  const { tokens, catalog } = input;
-  const calls = tokens.some(
-    (token, i) =>
-      tokens[i + 1]?.text === '(' && isName(token) && catalog.routineTouchesSharded(nameOf(token)),
-  );
-  if (calls && columns.some(({ computed }) => computed)) throw new Refusal(refused('routine'));
+  const { tokens } = input;
+  const fills =
+    columns.some(({ computed }) => computed) ||
+    tokens.some(({ kind, text }) => kind === 'word' && text === 'using');
+  const calls = (token: Token, i: number) =>
+    tokens[i + 1]?.text === '(' && touchesSharded(token, input);
+  if (fills && tokens.some(calls)) throw new Refusal(refused('routine'));
 }
+
+const touchesSharded = (token: Token, { catalog }: PlanContext['input']): boolean =>
+  isName(token) && catalog.routineTouchesSharded(nameOf(token));
+
+/** What they make calls routines that a statement does not name. */
+const HIDES_CALLS: ReadonlySet<string> = new Set([
+  ...['AlterDomainStmt', 'AlterOpFamilyStmt', 'CreateCastStmt', 'CreateDomainStmt'],
+  ...['CreateOpClassStmt', 'DefineStmt'],
+]);
 
 /** Columns of a reference table must be filled alike on every shard. */
 function checkReference(table: Table, { ddl }: UtilityStatement, context: PlanContext): void {

@@ -209,7 +209,7 @@ export const REFUSED = {
     hint: 'Send its statements through the proxy, or choose the shard by hand: SET drive.shard = n.',
   },
   triggerBeyond: {
-    what: 'a write of a sharded table, itself or by a foreign key, whose trigger, or whose default or constraint on INSERT, has a statement on all rows of a sharded table, or on those of a constant key',
+    what: 'a write of a sharded table, itself or by a foreign key, whose trigger, or whose constraint, or default on INSERT, has a statement on all rows of a sharded table, or on those of a constant key',
     hint: 'It would find those of its own shard only. Tie the statement to the key of its row (WHERE key = NEW.key), or write the other rows by a statement of your own, in the same transaction.',
   },
   homeTrigger: {

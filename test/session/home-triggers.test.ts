@@ -125,6 +125,7 @@ describe('Writing a sharded table whose trigger has a statement on rows of other
       `CREATE FUNCTION all_users() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM users'`,
       'CREATE TABLE numbered (user_id bigint, n bigint DEFAULT all_users(), of_all bigint)',
       'CREATE TABLE called (user_id bigint, n bigint)',
+      'CREATE TABLE checked (user_id bigint, n bigint CHECK (all_users() < 9))',
       triggerFunction('calls', 'NEW.n := all_users(); RETURN NEW;'),
       'CREATE TRIGGER calls BEFORE INSERT ON called FOR EACH ROW EXECUTE FUNCTION calls()',
     ]) {
@@ -137,6 +138,10 @@ describe('Writing a sharded table whose trigger has a statement on rows of other
       await client.rows(`UPDATE ${table} SET n = 1`);
       await client.rows(`DELETE FROM ${table}`);
     }
+    for (const sql of ['INSERT INTO checked VALUES (1, 1)', 'UPDATE checked SET n = 1']) {
+      expect(errorCode(await client.query(sql))).toBe('0A000');
+    }
+    await client.rows('DELETE FROM checked');
     await client.rows('ALTER TABLE numbered ALTER n DROP DEFAULT');
     await client.rows('INSERT INTO numbered (user_id) VALUES (1)');
   });
