@@ -243,7 +243,7 @@ export async function startProxy(
           await siblings.living(),
         )),
       ],
-      ...{ shards: config.shards, connect: connector(() => current) },
+      ...{ shards: config.shards, pools: cluster.pools, connect: connector(() => current) },
       nowMs: () => clock.nowMs,
       log,
     });

@@ -315,6 +315,9 @@ export const WORKER_RETRY_MS_MAX = 5_000;
 /** A statement that has waited so long may wait for itself; PostgreSQL's own deadlock_timeout. */
 export const DEADLOCK_WAIT_MS = 1_000;
 
+/** The same of sessions that wait for connections which only they could give back. Much longer than connecting takes. */
+export const POOL_KNOT_WAIT_MS = 250;
+
 /** How often statements are looked at that may be in a deadlock over several shards. */
 export const DEADLOCK_WATCH_MS = 500;
 

@@ -25,7 +25,7 @@ const serverName = (server: ServerConnection): string =>
   `s${server.shard.id}:${server.identity.processId}`;
 
 function clientState({ session }: Client): string {
-  if (session.isWaiting) return 'waiting';
+  if (session.waitsFor !== null) return 'waiting';
   return session.phase === 'ready' && session.state.transaction === null ? 'idle' : 'active';
 }
 

@@ -60,6 +60,18 @@ export class Participants {
     return true;
   }
 
+  /** It is none of them any more; gives it back when it has rolled back. Never rejects. */
+  async giveUp(connection: ServerConnection): Promise<void> {
+    const { onParameterStatus } = connection;
+    if (!this.remove(connection)) return;
+    // Who has failed hears what is so again.
+    connection.onParameterStatus = onParameterStatus;
+    await rollBack(connection);
+    connection.onParameterStatus = null;
+    connection.settings = this.settingsBefore;
+    this.#owner.giveBack(connection);
+  }
+
   /** Runs `sql` on each, in shard order; the first error is thrown. */
   async onEvery(sql: string): Promise<void> {
     for (const shard of this.shards) await query(this.connections.get(shard)!, sql);

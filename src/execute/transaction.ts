@@ -288,12 +288,16 @@ export class Transaction {
   abort(by: ServerConnection | null = null): void {
     if (this.state !== 'failed') return;
     const savepoint = this.#lost === null ? this.#script.lastSavepoint : null;
-    const sql = savepoint === null ? 'ROLLBACK' : `ROLLBACK TO ${quoteName(savepoint.name)}`;
     for (const connection of this.#participants.all) {
       if (connection === by) continue;
-      query(connection, sql).catch(() => {
-        connection.tainted = true;
-      });
+      if (savepoint === null) {
+        // Others may wait for a connection, too.
+        void this.#participants.giveUp(connection);
+      } else {
+        query(connection, `ROLLBACK TO ${quoteName(savepoint.name)}`).catch(() => {
+          connection.tainted = true;
+        });
+      }
     }
   }
 

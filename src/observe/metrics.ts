@@ -41,7 +41,7 @@ function single(type: Metric['type'], name: string, help: string, read: () => nu
 function clientStates(operations: Operations): Record<string, number> {
   const states = { idle: 0, active: 0, waiting: 0, in_transaction: 0 };
   for (const { session } of operations.clients()) {
-    if (session.isWaiting) states.waiting += 1;
+    if (session.waitsFor !== null) states.waiting += 1;
     else if (session.phase !== 'ready') states.active += 1;
     else if (session.state.transaction !== null) states.in_transaction += 1;
     else states.idle += 1;

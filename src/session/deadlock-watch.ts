@@ -1,13 +1,15 @@
 // Deadlock watch: finds transactions that wait for each other over several shards, and breaks one.
 
 import { SqlError } from '../base/errors.ts';
-import { DEADLOCK_WAIT_MS } from '../base/limits.ts';
+import { DEADLOCK_WAIT_MS, POOL_KNOT_WAIT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
+import type { ShardPool } from '../pool/shard-pool.ts';
 import type { Shard } from '../topology/shard.ts';
 import { TERMINATE } from '../wire/terminate.ts';
 import type { Client } from './client.ts';
+import { knotOf, knotted, lastOf } from './pool-knot.ts';
 import {
   circleOf,
   type OpenTransaction,
@@ -22,6 +24,8 @@ export interface DeadlockWatchOptions {
   /** Of all processes of all proxies; clients of other proxies by texts. */
   transactions(): Promise<readonly OpenTransaction[]>;
   readonly shards: readonly Shard[];
+  /** Of this process, by shard. */
+  readonly pools: readonly Pick<ShardPool, 'connections'>[];
   /** A new connection: those of the pools may all be waiting. */
   connect(shard: Shard): Promise<ServerConnection>;
   /** What sessions are timed by. */
@@ -44,6 +48,7 @@ export class DeadlockWatch {
 
   /** To be called every DEADLOCK_WATCH_MS. Never rejects: what fails is logged and comes again. */
   async watch(): Promise<void> {
+    this.#breakKnot();
     const { nowMs, log } = this.#options;
     const suspects = this.#suspects();
     if (this.#running || suspects.length === 0) return;
@@ -64,10 +69,21 @@ export class DeadlockWatch {
     return [...clients()].filter(({ session }) => {
       const { transaction } = session.state;
       if (transaction === null || transaction.participants.size < 2) return false;
-      if (session.phase === 'ready' || session.phase === 'closed' || session.isWaiting)
-        return false;
-      return nowMs() - session.sinceMs > DEADLOCK_WAIT_MS;
+      if (session.phase === 'ready' || session.phase === 'closed') return false;
+      return session.waitsFor === null && nowMs() - session.sinceMs > DEADLOCK_WAIT_MS;
     });
+  }
+
+  /** Where the connections of the pools are all held by those who wait for them, one gives up his. */
+  #breakKnot(): void {
+    const { clients, pools, nowMs, log } = this.#options;
+    const waiting = [...clients()].filter(
+      ({ session }) => session.waitsFor !== null && nowMs() - session.sinceMs > POOL_KNOT_WAIT_MS,
+    );
+    const victim = waiting.length === 0 ? undefined : lastOf(knotOf(waiting, pools));
+    if (victim === undefined) return;
+    log.info({ victim: victim.identity.id }, 'transactions that wait for the pools are unknotted');
+    victim.session.breakDeadlock(knotted(victim.session.waitsFor!));
   }
 
   async #look(suspects: readonly Client[]): Promise<void> {

@@ -69,9 +69,9 @@ export class RelayLane implements SharedRelayEnd, Borrower, GroupedShipmentOwner
     this.#grouped = new GroupedShipment(context, state, client, this);
   }
 
-  /** The shipment waits for a connection of its pool. */
-  get isWaiting(): boolean {
-    return this.#waits || this.#grouped.isWaiting;
+  /** The shard of which the shipment waits for a connection; null: of none. */
+  get waitsFor(): number | null {
+    return this.#waits || this.#grouped.isWaiting ? (this.#shipment?.shard ?? null) : null;
   }
 
   send(shipment: Shipment): void {

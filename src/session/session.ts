@@ -174,9 +174,9 @@ export class Session implements RelayLaneOwner, ConnectionOwner {
     return this.#phase;
   }
 
-  /** The request under way waits for a server connection. */
-  get isWaiting(): boolean {
-    return this.#lane.isWaiting || this.state.isWaiting;
+  /** The shard of which the request under way waits for a connection; null: of none. */
+  get waitsFor(): number | null {
+    return this.#lane.waitsFor ?? this.state.waitsFor;
   }
 
   /** The server connections that work for the client now. */

@@ -226,9 +226,9 @@ export class SessionState {
     }
   }
 
-  /** A statement waits for a connection of its pool. */
-  get isWaiting(): boolean {
-    return this.#waiting !== null;
+  /** The shard of which a statement waits for a connection; null: of none. */
+  get waitsFor(): number | null {
+    return this.#waiting?.pool.shard.id ?? null;
   }
 
   #lease(shard: number, settings: Settings): Promise<ServerConnection> {

@@ -41,7 +41,7 @@ async function detailOf(
   const broken: SqlError[] = [];
   const participants = new Map(waits.map((_, shard) => [shard, {}]));
   const session = {
-    ...{ state: { transaction: { participants } }, phase: 'busy', isWaiting: false, sinceMs: 0 },
+    ...{ state: { transaction: { participants } }, phase: 'busy', waitsFor: null, sinceMs: 0 },
     breakDeadlock: (error: SqlError) => broken.push(error),
   };
   const client = { identity: { id: OURS.client }, session } as unknown as Client;
@@ -51,6 +51,7 @@ async function detailOf(
     transactions: () => Promise.resolve(transactions),
     shards: shards.map((_, id) => ({ id })) as never,
     connect: ({ id }) => shards[id]!.connect(id),
+    pools: [],
     nowMs: () => 10_000,
     log: createLog('silent'),
   });
