@@ -8,3 +8,7 @@ export function quoteLiteral(text: string): string {
   const quoted = `'${text.replaceAll("'", "''")}'`;
   return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted;
 }
+
+/** As SQL: text[]. */
+export const textArray = (texts: readonly string[]): string =>
+  `ARRAY[${texts.map(quoteLiteral).join(', ')}]::pg_catalog.text[]`;

@@ -157,6 +157,8 @@ export function makeCatalog(
       return null;
     },
     knowsSequences: schema.sequences !== null,
+    knowsSizes: schema.hasSizes,
+    knowsStatistics: schema.hasStatistics,
     sequence(inSchema, name, searchPath = schema.searchPath) {
       const path = inSchema === null ? searchPath : [inSchema];
       const found = path.map((each) => sequences.get(keyOf(each, name)));

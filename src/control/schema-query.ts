@@ -248,6 +248,8 @@ SELECT pg_catalog.jsonb_build_object(
   'transactionDefaults', pg_catalog.jsonb_build_object(
     'isolation', ${defaultsOf('default_transaction_isolation')},
     'readOnly', ${defaultsOf('default_transaction_read_only')}),
+  'hasSizes', pg_catalog.to_regproc('drive.relation_sizes') IS NOT NULL,
+  'hasStatistics', pg_catalog.to_regproc('drive.statistics') IS NOT NULL,
   'hasKinds', pg_catalog.to_regclass('drive.tables') IS NOT NULL,
   'collation', (SELECT pg_catalog.jsonb_build_object(
       'provider', d.datlocprovider, 'collate', d.datcollate,

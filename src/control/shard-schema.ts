@@ -32,6 +32,10 @@ export interface ShardSchema {
   readonly collation: DatabaseCollation;
   /** Those that count in steps of the shards; null: the shard lacks what tells where they are. */
   readonly sequences: readonly SpreadSequence[] | null;
+  /** The shard has drive.relation_sizes() and the functions beside it. */
+  readonly hasSizes: boolean;
+  /** The shard has drive.statistics() and the functions beside it. */
+  readonly hasStatistics: boolean;
   /** The shard has drive.tables: kinds can be remembered. */
   readonly hasKinds: boolean;
   /** drive.tables, by the oid of the relation. */

@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { REFERENCE_COPY_ROWS } from '../base/limits.ts';
-import { quoteLiteral } from '../base/quote.ts';
+import { quoteLiteral, textArray } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { CopiedTable } from '../plan/copies-alike.ts';
 import { exactRow } from '../plan/exact-row.ts';
@@ -101,8 +101,8 @@ async function makeAlike(
     );
   }
   for (const rows of parts(arriving)) {
-    const array = `ARRAY[${rows.map(quoteLiteral).join(', ')}]::text[]`;
-    await query(connection, insertWholeRowsSql(table.sql, table.columns, array));
+    const sql = insertWholeRowsSql(table.sql, table.columns, textArray(rows));
+    await query(connection, sql);
   }
   await query(connection, roleSql(role));
 }

@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/errors.ts';
 import { MOVED_ROWS_MAX, REFERENCE_COPY_ROWS } from '../base/limits.ts';
-import { quoteLiteral, quoteName } from '../base/quote.ts';
+import { quoteLiteral, quoteName, textArray } from '../base/quote.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import { exactRow } from '../plan/exact-row.ts';
 import { query } from '../pool/query.ts';
@@ -216,8 +216,7 @@ async function insertRows(
   rows: readonly string[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  const array = `ARRAY[${rows.map(quoteLiteral).join(',')}]::text[]`;
-  await query(connection, insertWholeRowsSql(name, columns, array));
+  await query(connection, insertWholeRowsSql(name, columns, textArray(rows)));
 }
 
 /** Ids go on behind the last that the home shard gave, each shard with its own. */

@@ -7,6 +7,7 @@ import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { type Catalog, isAtHome, type Table } from '../topology/table.ts';
 import type { ArgumentSource, ConfigCall } from './action.ts';
+import type { SizeQuestion } from './cluster-sizes.ts';
 import type { KeySource, PinReason } from './plan.ts';
 
 export interface PlanInput {
@@ -68,6 +69,8 @@ export class PlanContext {
   meetsStandIns = false;
   /** A routine is called that may make tables on the home shard. */
   makesTables = false;
+  /** What its calls of pg_table_size() and its kin ask of the shards; null: nothing. */
+  sizes: SizeQuestion | null = null;
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */

@@ -17,6 +17,8 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const text = first === undefined ? '' : sql.slice(first.start, last.end);
   if (explainsExecute(tokens)) return explainExecute(text, sql.slice(0, first!.start));
   const inner = planInner(text, context);
+  // Its plan says nothing of them.
+  context.sizes = null;
   if (first === undefined || inner === null) return traits;
   if (inner.op === 'refused') return inner;
   if (inner.op !== 'routed' || BY_ITS_CALL.has(inner.merge?.how)) return traits;

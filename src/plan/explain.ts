@@ -1,6 +1,8 @@
 // Explain: a plan as short readable text, and as JSON.
 
 import type { SqlErrorFields } from '../base/errors.ts';
+import type { ClusterMerge } from './cluster-merge.ts';
+import type { SizeQuestion } from './cluster-sizes.ts';
 import { filterText } from './engine-filter.ts';
 import { withLeaves } from './engine-plan.ts';
 import { insertLines, mergeRowsLines, modifyLines, withLines } from './explain-staged.ts';
@@ -78,6 +80,7 @@ function routedLines(plan: RoutedPlan): string[] {
   if (action !== null) lines.push(`session: ${objectText(action)}`);
   if (replan) lines.push('planned again for several shards');
   if (unknownTables.length > 0) lines.push('names an unknown table');
+  if (plan.sizes !== null) lines.push(sizesText(plan.sizes));
   if (plan.asIsAtHome) lines.push('as it is on home only');
   if (plan.strays !== null) lines.push(strayText(plan.strays));
   if (plan.alike.length > 0) {
@@ -87,6 +90,12 @@ function routedLines(plan: RoutedPlan): string[] {
   if (plan.clock !== null) lines.push(`$${plan.clock + 1} is the time of all`);
   if (merge !== null) lines.push(...mergeLines(merge));
   return lines;
+}
+
+function sizesText({ tables, database }: SizeQuestion): string {
+  const names = tables === null ? ['all tables'] : tables.map(({ name }) => name);
+  const asked = [...names, ...(database ? ['the database'] : [])];
+  return `with what all shards tell of the size of ${asked.join(', ')}`;
 }
 
 function strayText({ onInsert, onUpdate, returned }: StrayKeys): string {
@@ -129,9 +138,12 @@ function keyText(key: KeySource): string {
   return `${key.array ? 'each of ' : ''}$${key.index + 1}`;
 }
 
-function placesText(sequences: readonly string[] | null): string {
-  if (sequences === null) return 'every sequence';
-  return sequences.length === 0 ? 'no sequence' : sequences.join(', ');
+function toldText({ sequences, statistics }: ClusterMerge): string {
+  const counted = statistics.length === 0 ? [] : [`the counts of ${statistics.join(', ')}`];
+  const places = sequences === null ? ['every sequence'] : sequences;
+  const isPlaced = places.length > 0 || counted.length === 0;
+  const placed = isPlaced ? [`the places of ${places.join(', ') || 'no sequence'}`] : [];
+  return [...placed, ...counted].join(' and ');
 }
 
 function mergeLines(merge: Merge): string[] {
@@ -142,11 +154,8 @@ function mergeLines(merge: Merge): string[] {
       return ['each exports its part of one snapshot'];
     case 'setval':
       return [`setval() on every shard of what this gives: ${merge.query}`];
-    case 'sequences':
-      return [
-        `with the places of ${placesText(merge.sequences)} on all shards:`,
-        `  ${withLeaves(merge.marked, () => '…')}`,
-      ];
+    case 'cluster':
+      return [`with ${toldText(merge)} on all shards:`, `  ${withLeaves(merge.marked, () => '…')}`];
     case 'engine':
       return engineLines(merge);
     case 'engineCopy':

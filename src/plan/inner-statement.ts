@@ -30,6 +30,7 @@ export function planInner(text: string, context: PlanContext, tellsOneTime = fal
   context.dependsOnValue = true;
   for (const name of own.unknownTables) context.unknownTables.add(name);
   context.readsTimedView ||= own.readsTimedView;
+  context.sizes = own.sizes;
   return plan;
 }
 

@@ -4,12 +4,14 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { LockStrength, LockWait } from '../sql/statement.ts';
 import type { Column } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
+import type { ClusterMerge } from './cluster-merge.ts';
+import type { SizeQuestion } from './cluster-sizes.ts';
 import type { CopiedTable } from './copies-alike.ts';
 import type { CopyInMerge, CopyOutMerge } from './copy-merge.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
 import type { EverywhereMerge } from './everywhere-merge.ts';
 import type { KeepViewMerge } from './keep-view-merge.ts';
-import type { SequencesMerge, SetvalMerge } from './sequence-merge.ts';
+import type { SetvalMerge } from './setval-merge.ts';
 import type {
   ComputedKeys,
   InsertRowsMerge,
@@ -252,7 +254,7 @@ export interface ExportSnapshotMerge {
 
 export type Merge =
   | ExportSnapshotMerge
-  | SequencesMerge
+  | ClusterMerge
   | SetvalMerge
   | ExplainMerge
   | EngineCopyMerge
@@ -322,6 +324,8 @@ export interface RoutedPlan extends PlanCommon {
    * table may be temporary, or missing, or made a moment ago past this proxy.
    */
   readonly unknownTables: readonly string[];
+  /** Not null: it is run with what the shards have told, as withSizes has it. */
+  readonly sizes: SizeQuestion | null;
   /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
   readonly parameterized: ParameterizedSql | null;
   readonly keeping: Keeping;

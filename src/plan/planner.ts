@@ -239,22 +239,23 @@ function planSequence(
 }
 
 /** What was found out on the way and holds for the whole statement. */
-function withFindings(found: Plan, context: PlanContext): Plan {
-  if (found.op !== 'routed') return found;
-  const makes = context.makesTables && found.route.kind === 'home' && found.merge === null;
-  const plan: RoutedPlan = makes ? { ...found, effect: 'ddl' } : found;
-  const { configs, lastIds } = context;
+function withFindings(made: Plan, context: PlanContext): Plan {
+  if (made.op !== 'routed') return made;
+  const makes = context.makesTables && made.route.kind === 'home' && made.merge === null;
+  const plan: RoutedPlan = makes ? { ...made, effect: 'ddl' } : made;
+  const { configs, lastIds, sizes } = context;
   const unknownTables = [...context.unknownTables];
   const releases = [...plan.releases, ...context.releases];
+  const found = { ...plan, unknownTables, releases, sizes };
   if (lastIds.length > 0) {
     if (plan.action !== null || configs.length > 0) return refusedFor(plan.verb, 'sequenceMemory');
     const action = { action: 'lastIds', sequences: lastIds } as const;
-    return { ...plan, unknownTables, releases, action };
+    return { ...found, action };
   }
-  if (configs.length === 0) return { ...plan, unknownTables, releases };
+  if (configs.length === 0) return found;
   if (plan.action !== null) return refusedFor(plan.verb, 'setConfig');
   const action = { action: 'setConfig', calls: configs } as const;
-  return { ...plan, unknownTables, releases, action };
+  return { ...found, action };
 }
 
 function planStatement(statement: Statement, context: PlanContext): Plan {

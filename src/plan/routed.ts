@@ -36,6 +36,7 @@ export function routedPlan(
     copy: null,
     replan: false,
     unknownTables: [],
+    sizes: null,
     parameterized: null,
     keeping: 'never',
     answers: null,

@@ -6,6 +6,7 @@ import type { SelectStatement, SimpleSelect } from '../sql/statement.ts';
 import { withoutSemicolons } from '../sql/token.ts';
 import { planAggregate } from './aggregate.ts';
 import { catalogWith, type StreamPlanner } from './broadcast.ts';
+import { planClusterRead } from './cluster-read.ts';
 import { groupsByBytes } from './collation.ts';
 import { CommonTables } from './common-tables.ts';
 import { isPlainConcat, planConcat } from './concat.ts';
@@ -18,7 +19,6 @@ import { planMakeTable, selectInto } from './make-table.ts';
 import type { Effect, Merge, Plan, WriteMerge } from './plan.ts';
 import { refusedFor, routedPlan, shardedPlan } from './routed.ts';
 import type { Level } from './scope.ts';
-import { planSequenceRead } from './sequence-read.ts';
 import { hidesTable } from './shadow.ts';
 import { NoMerge, type SplicedSelect, spliceSelect, tellsTimeAnywhere } from './splice.ts';
 import { Survey } from './survey.ts';
@@ -40,7 +40,7 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   const writes = survey.lockingLevels > 0 || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
   if (survey.classes.length === 0) {
-    const merge = planSequenceRead(survey, context);
+    const merge = planClusterRead(survey, context);
     if (merge === null) return planUnsharded(verb, survey, context, effect);
     return routedPlan(verb, { kind: 'home' }, effect, { merge, pins: [...context.pins] });
   }

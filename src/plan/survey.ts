@@ -5,6 +5,7 @@ import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { isAtHome, type Table } from '../topology/table.ts';
+import { sizeQuestion, tellsClusterSize } from './cluster-sizes.ts';
 import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
@@ -244,7 +245,9 @@ export class Survey {
     if (!isKnown || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
     if (tellsStatement(call)) this.onlyOneShard('statementTime');
     if (readsNames(call)) for (const arg of call.args) this.#text(arg);
-    this.asksShard ||= call.schema === 'drive' || call.name.startsWith('shard_');
+    this.context.sizes = sizeQuestion(call, this.context.input, this.context.sizes);
+    const isOfShard = call.schema === 'drive' && !tellsClusterSize(call);
+    this.asksShard ||= isOfShard || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
     if (!isKnown) this.#unknown(call, place);
     if (isPerRow(call) && !place.anchored) this.onlyOneShard('unknownFunction');

@@ -87,10 +87,11 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.strays === null &&
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
-    plan.merge?.how !== 'sequences' &&
+    plan.merge?.how !== 'cluster' &&
     plan.merge?.how !== 'setval' &&
     !isBinaryCopy(plan) &&
-    plan.unknownTables.length === 0
+    plan.unknownTables.length === 0 &&
+    plan.sizes === null
   );
 }
 

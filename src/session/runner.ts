@@ -4,6 +4,7 @@ import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
+import type { SizeQuestion } from '../plan/cluster-sizes.ts';
 import type {
   AggregateMerge,
   ConcatMerge,
@@ -27,6 +28,8 @@ import {
   timedExecution,
   timedExplain,
 } from './clock.ts';
+import { asHomeAnswers } from './cluster-read-run.ts';
+import { withClusterSizes } from './cluster-sizes.ts';
 import { runCopy } from './copy-runner.ts';
 import { portalShard } from './cursor-portal.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
@@ -43,7 +46,6 @@ import type { PlanWatch } from './plan-watch.ts';
 import { answerGathered, answerRows } from './portal-rows.ts';
 import { thrownInWritten } from './rewritten.ts';
 import { closeRunning } from './running-gather.ts';
-import { mergeWithStates } from './sequence-run.ts';
 import {
   isInBlock,
   isSettingAction,
@@ -65,13 +67,13 @@ const NOT_MERGEABLE: SqlErrorFields = {
 
 /**
  * Merges that do something also where one server is all: what was copied, and what is planned, is told
- * shard by shard, and where sequences are is put into the text.
+ * shard by shard, and where sequences are, and statistics, are put into the text.
  */
 const MORE_THAN_TEXT: ReadonlySet<string> = new Set([
+  'cluster',
   'copyIn',
   'explain',
   'keepView',
-  'sequences',
   'setval',
 ]);
 
@@ -137,6 +139,7 @@ export class Runner {
       const value = await backendAnswer(plan.action, execution, state.backends);
       if (value !== null) return this.#tell(value, execution, plan);
     }
+    if (plan.sizes !== null) return this.#withSizes(execution, plan.sizes, watch);
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     this.#placed =
       plan.action?.action === 'lastIds'
@@ -149,6 +152,20 @@ export class Runner {
       await this.#withPins(execution, plan);
     } finally {
       state.planWatch = null;
+    }
+  }
+
+  async #withSizes(execution: Execution, asked: SizeQuestion, watch: PlanWatch): Promise<void> {
+    const { state, context, relay } = this.#d;
+    const told = await withClusterSizes(execution, asked, state, context);
+    const rewritten = { written: execution.sql, sent: told.sql };
+    relay.rewritten = rewritten;
+    try {
+      await this.#routed(told, told.plan, watch);
+    } catch (error) {
+      throw thrownInWritten(error, rewritten);
+    } finally {
+      relay.rewritten = null;
     }
   }
 
@@ -294,8 +311,8 @@ export class Runner {
     } else if (merge.how === 'cursor') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       await declareCursor({ d: this.#d, execution: parts, merge, description, targets });
-    } else if (merge.how === 'sequences') {
-      await this.#gather(parts, await mergeWithStates(merge, state, context), [HOME_SHARD]);
+    } else if (merge.how === 'cluster') {
+      await this.#gather(parts, await asHomeAnswers(merge, state, context), [HOME_SHARD]);
     } else if (merge.how === 'exportSnapshot') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       await exportSnapshot(execution, description, this.#d);

@@ -2,7 +2,7 @@
 
 import { quoteLiteral } from '../base/quote.ts';
 import { formatAt } from '../execute/parameters.ts';
-import type { SetvalMerge } from '../plan/sequence-merge.ts';
+import type { SetvalMerge } from '../plan/setval-merge.ts';
 import { decodeDataRow, encodeDataRowBody } from '../wire/row.ts';
 import { encodeValue, rowsEverywhere } from './everywhere.ts';
 import { answerGathered } from './portal-rows.ts';

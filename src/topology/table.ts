@@ -164,6 +164,10 @@ export interface Catalog {
   readonly remembersKinds: boolean;
   /** The shards have drive.columns() and the functions about sequences that came before it. */
   readonly knowsSequences: boolean;
+  /** The shards have drive.relation_sizes() and the functions beside it. */
+  readonly knowsSizes: boolean;
+  /** The shards have drive.statistics() and the functions beside it. */
+  readonly knowsStatistics: boolean;
   /** The qualified and quoted name of a sequence whose ids the shards share; null for any other. */
   sequence(schema: string | null, name: string, searchPath?: readonly string[]): string | null;
   /** What the configuration says of a table of that name, whatever it is; null: nothing. */

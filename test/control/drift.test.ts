@@ -54,6 +54,8 @@ function schemaOf(change: (table: string, columns: string[]) => string[] | null)
     restricted: { schemas: {}, members: [], superusers: [] },
     transactionDefaults: { isolation: ['read committed'], readOnly: ['off'] },
     collation,
+    hasSizes: true,
+    hasStatistics: true,
     hasKinds: true,
     kinds: {},
     sequences: [],

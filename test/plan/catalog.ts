@@ -213,6 +213,8 @@ export function testCatalog(sortsTextByBytes = true): Catalog {
     defaultKey: 'user_id',
     remembersKinds: true,
     knowsSequences: true,
+    knowsSizes: true,
+    knowsStatistics: true,
     sequence: (schema, name) =>
       name === 'tickets' && (schema ?? 'public') === 'public' ? 'public.tickets' : null,
     configured: (_schema, name) =>
