@@ -4,6 +4,7 @@ import type { ExplainMerge } from '../plan/plan.ts';
 import { query } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { decodeDataRow } from '../wire/row.ts';
+import { type Cost, costIn, costOfAll, costText } from './explain-cost.ts';
 import type { BoundParameters } from './parameters.ts';
 import { openShardStream } from './shard-stream.ts';
 
@@ -71,8 +72,13 @@ export function writeExplanation(
 
 function textLines({ planClass, shards, steps, parts }: Explanation): string[] {
   const kind = planClass === null ? '' : ` (class ${planClass})`;
+  const cost = costOfAll(
+    planClass,
+    parts.map(({ lines: [first] }) => costIn(first)),
+  );
+  const costs = cost === null ? '' : `  ${costText(cost)}`;
   const lines = [
-    `Drive${kind} on ${shards.length === 1 ? 'shard' : 'shards'} ${shards.join(', ')}`,
+    `Drive${kind} on ${shards.length === 1 ? 'shard' : 'shards'} ${shards.join(', ')}${costs}`,
   ];
   lines.push(...steps.map((step) => `  ${step}`));
   for (const { title, shard, lines: own } of parts) {
@@ -96,19 +102,43 @@ type Tree = string | boolean | null | Numeral | readonly Tree[] | Branch;
 const numeral = (value: number): Tree => new Numeral(String(value));
 
 function treeOf({ planClass, shards, steps, parts }: Explanation): Tree {
+  const read = parts.map((part) => ({ ...part, tree: parse(part.lines.join('\n'))[0] }));
+  const cost = costOfAll(
+    planClass,
+    read.map(({ tree }) => costOf(tree.Plan)),
+  );
   return {
     Plan: {
       'Node Type': 'Drive',
       ...(planClass === null ? {} : { Class: numeral(planClass) }),
       Shards: shards.map(numeral),
+      ...(cost === null ? {} : costBranch(cost)),
       Steps: steps,
-      Plans: parts.map(({ title, shard, lines }) => {
-        const [{ Plan: plan, ...rest }] = parse(lines.join('\n'));
+      Plans: read.map(({ title, shard, tree: { Plan: plan, ...rest } }) => {
         return { 'Node Type': title, Shard: numeral(shard), ...rest, Plans: [plan!] };
       }),
     },
   };
 }
+
+/** Of a plan written as JSON; null: it does not say. */
+function costOf(plan: Tree | undefined): Cost | null {
+  const number = (key: string) => {
+    const value = plan !== undefined && isBranch(plan) ? plan[key] : undefined;
+    return value instanceof Numeral ? Number(value.text) : null;
+  };
+  const [startup, total] = [number('Startup Cost'), number('Total Cost')];
+  const [rows, width] = [number('Plan Rows'), number('Plan Width')];
+  if (startup === null || total === null || rows === null || width === null) return null;
+  return { startup, total, rows, width };
+}
+
+const costBranch = ({ startup, total, rows, width }: Cost): Branch => ({
+  'Startup Cost': new Numeral(startup.toFixed(2)),
+  'Total Cost': new Numeral(total.toFixed(2)),
+  'Plan Rows': numeral(rows),
+  'Plan Width': numeral(width),
+});
 
 function parse(json: string): readonly [Branch] {
   return JSON.parse(json, (_, value: unknown, context?: { source?: string }) =>

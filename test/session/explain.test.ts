@@ -46,6 +46,10 @@ interface Node {
   readonly Shards?: readonly number[];
   readonly Steps?: readonly string[];
   readonly Plans?: readonly Node[];
+  readonly 'Startup Cost'?: number;
+  readonly 'Total Cost'?: number;
+  readonly 'Plan Rows'?: number;
+  readonly 'Plan Width'?: number;
 }
 
 async function tree(options: string, sql: string): Promise<Node> {
@@ -88,6 +92,28 @@ describe('EXPLAIN', () => {
     expect(letters(parts)).toBe(`12DDsDs${'D'.repeat(whole - 3)}CCCZ`);
     const tags = parts.filter(({ type }) => type === 'C').map(({ body }) => body.toString());
     expect(new Set(tags)).toEqual(new Set([`${sql.split(' ')[0]}\0`]));
+  });
+
+  it.each([
+    ['SELECT * FROM files WHERE user_id = 4', 0],
+    ['SELECT * FROM files ORDER BY id LIMIT 2', 1],
+    ['SELECT name, count(*) FROM files GROUP BY name', 2],
+    ['SELECT name, rank() OVER (ORDER BY id) FROM files', 3],
+  ])('tells what all servers’ parts cost together: %s', async (sql, planClass) => {
+    const [first] = rowsOf(await client.query(`EXPLAIN ${sql}`));
+    const plan = await tree('COSTS', sql);
+    expect(plan.Class).toBe(planClass);
+    const costs = plan.Plans!.map(({ Plans: [own] = [] }) => own!);
+    const total = costs.reduce((sum, own) => sum + own['Total Cost']!, 0);
+    expect(plan['Total Cost']).toBeCloseTo(total, 2);
+    expect(plan['Startup Cost']).toBeLessThanOrEqual(plan['Total Cost']!);
+    const rows = costs.map((own) => own['Plan Rows']!);
+    const ofAll = { 0: rows[0], 1: 6, 2: Math.max(...rows), 3: rows.at(-1) };
+    expect(plan['Plan Rows']).toBe(ofAll[planClass as 0]);
+    const [startup, whole] = [plan['Startup Cost']!.toFixed(2), plan['Total Cost']!.toFixed(2)];
+    const { 'Plan Rows': count, 'Plan Width': width } = plan;
+    const cost = `(cost=${startup}..${whole} rows=${count} width=${width})`;
+    expect(first![0]!.endsWith(`  ${cost}`)).toBe(true);
   });
 
   it('of one shard is that server’s plan under the shard’s number', async () => {
