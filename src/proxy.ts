@@ -33,6 +33,7 @@ import { TRANSACTIONS, toldOf, transactionsElsewhere } from './control/transacti
 import { firstLoad, housekeeping, loadCommitted } from './control/upkeep.ts';
 import { type Cluster, makeCluster } from './execute/cluster.ts';
 import { decisionHold } from './execute/decision-hold.ts';
+import { atItsPlace } from './execute/place-check.ts';
 import { SchemaHold } from './execute/schema-hold.ts';
 import { ticketHold } from './execute/ticket.ts';
 import { Gids } from './execute/two-phase.ts';
@@ -361,11 +362,12 @@ function clusterOf(config: Config, share: Share, now: () => Config): Cluster {
   });
 }
 
-const connector = (now: () => Config) => (shard: Shard) =>
-  login(shard, {
-    timeoutMs: now().pool.connectTimeoutMs,
-    nowMs: () => performance.now(),
-  });
+const connector = (now: () => Config) => async (shard: Shard) => {
+  const { pool, shards } = now();
+  const { connectTimeoutMs: timeoutMs } = pool;
+  const connection = await login(shard, { timeoutMs, nowMs: () => performance.now() });
+  return atItsPlace(connection, shards.length, timeoutMs);
+};
 
 function makeTopology(config: Config, cluster: Cluster, log: Logger): TopologyStore {
   return new TopologyStore({

@@ -1,10 +1,9 @@
 // TopologyStore: holds the topology of now and renews it when the schema has changed.
 
-import { SqlError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { quoteLiteral } from '../base/quote.ts';
-import { SQLSTATE } from '../base/sqlstate.ts';
 import { atOnce, borrow, type Cluster, giveBack } from '../execute/cluster.ts';
+import { isMisplaced } from '../execute/place-check.ts';
 import { query, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
@@ -168,7 +167,6 @@ export class TopologyStore {
 
   async #read(shard: number, isUrgent: boolean) {
     return this.#with(shard, isUrgent, async (connection) => {
-      if (!this.#collations.has(shard)) await checkPlace(shard, this.#options.shards, connection);
       const read = await readSchema(connection, { isKept: true });
       const oids = await this.#numbers.list(shard, connection);
       this.#collations.set(shard, read.schema.collation);
@@ -235,42 +233,3 @@ async function viewsWithin(
     if (!connection.closed) await query(connection, 'RELEASE drive_views');
   }
 }
-
-/** No time makes it right. */
-export const isMisplaced = (error: unknown): boolean =>
-  error instanceof SqlError && error.code === SQLSTATE.configFileError;
-
-/** Throws F0000 for a database that was installed as another shard: keys would be looked for in the wrong place. */
-async function checkPlace(
-  shard: number,
-  shards: readonly Shard[],
-  connection: ServerConnection,
-): Promise<void> {
-  const { rows } = await query(
-    connection,
-    `SELECT ${numberOf('drive.shard_id()')}, ${numberOf('drive.shard_count()')}`,
-  );
-  const [own, count] = rows[0]!;
-  const { id, database, host, port } = shards[shard]!;
-  const place = `shard ${id} (${database} on ${host}:${port})`;
-  if (own != null && Number(own) !== id) {
-    throw misplaced(
-      `${place} was installed as shard ${own}`,
-      'Give the shards in the order in which they were installed.',
-    );
-  }
-  if (count != null && Number(count) !== shards.length) {
-    throw misplaced(
-      `${place} was installed as one of ${count} shards, not of ${shards.length}`,
-      'Give all of them: with another number most rows would be looked for elsewhere.',
-    );
-  }
-}
-
-/** What the function gives as sql/001-drive.sql writes it; NULL: there is none. */
-const numberOf = (signature: string): string =>
-  `(SELECT pg_catalog.substr(prosrc, 8) FROM pg_catalog.pg_proc
-    WHERE oid = pg_catalog.to_regprocedure('${signature}'))`;
-
-const misplaced = (message: string, hint: string): SqlError =>
-  new SqlError({ code: SQLSTATE.configFileError, message, hint });

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SqlError } from '../base/errors.ts';
 import { HOME_SHARD_POLL_MS, HOME_SHARD_START_MS, SCHEMA_TOLD_MS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { isMisplaced } from '../execute/place-check.ts';
 import { ServerError } from '../pool/query.ts';
 import type { ProxyChannel } from './proxy-channel.ts';
 import type { Recovery } from './recovery.ts';
-import { isMisplaced, type TopologyStore } from './topology-store.ts';
+import type { TopologyStore } from './topology-store.ts';
 
 /**
  * Resolves when the schema is known and its changes are heard of. Servers that start together with

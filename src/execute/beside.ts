@@ -39,18 +39,8 @@ export class Beside {
   }
 
   /** The same on a connection that the caller has leased: it is closed where the shard does not answer. */
-  async runOn<T>(connection: ServerConnection, use: Use<T>): Promise<T> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      const reason = `it has not answered within ${this.#msMax} ms`;
-      reject(connectionLost(connection.shard, reason));
-      connection.close(TERMINATE);
-    }, this.#msMax);
-    try {
-      return await Promise.race([late, use(connection)]);
-    } finally {
-      clearTimeout(timer);
-    }
+  runOn<T>(connection: ServerConnection, use: Use<T>): Promise<T> {
+    return withinTime(connection, this.#msMax, use);
   }
 
   async #run<T>(use: Use<T>, cameMs: number): Promise<T> {
@@ -74,5 +64,23 @@ export class Beside {
       this.#outage = { error, sinceMs: performance.now() };
       throw error;
     }
+  }
+}
+
+/** Runs `use`, and closes the connection where that takes longer than `msMax`: then it rejects with SqlError. */
+export async function withinTime<T>(
+  connection: ServerConnection,
+  msMax: number,
+  use: Use<T>,
+): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(connectionLost(connection.shard, `it has not answered within ${msMax} ms`));
+    connection.close(TERMINATE);
+  }, msMax);
+  try {
+    return await Promise.race([late, use(connection)]);
+  } finally {
+    clearTimeout(timer);
   }
 }
