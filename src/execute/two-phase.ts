@@ -151,8 +151,22 @@ async function prepare(
 ): Promise<void> {
   const before = asLogin ? `SET CONSTRAINTS ALL IMMEDIATE; ${BECOME_LOGIN}; ` : '';
   const sql = `${before}PREPARE TRANSACTION ${quoteLiteral(part)}`;
-  const { tag } = await queryToEnd(connection, sql, 'PREPARE TRANSACTION');
+  const { tag } = await queryToEnd(connection, sql, 'PREPARE TRANSACTION').catch(unprepared);
   if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
+}
+
+/** Of a server that refuses it for what the transaction has done. */
+function unprepared(error: unknown): never {
+  const isRefused =
+    error instanceof ServerError && error.fields.code === SQLSTATE.featureNotSupported;
+  if (!isRefused) throw error;
+  throw new SqlError({
+    code: SQLSTATE.featureNotSupported,
+    message:
+      'not supported over several shards: a transaction that a server cannot prepare, as where a trigger or a function on rows notifies',
+    detail: error.fields.message,
+    hint: 'Let it write one shard. NOTIFY and SELECT pg_notify(…) by themselves may be in any.',
+  });
 }
 
 /** A part that is decided and still prepared, because its shard did not answer. */

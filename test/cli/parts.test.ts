@@ -82,7 +82,7 @@ it('drive explain prints what the proxy makes of a statement, or why it refuses 
   const explain = (...args: string[]) => runDrive(['explain', '--proxy-port', port!, ...args], env);
   const text = await explain('SELECT count(*) FROM file_metadata');
   expect(text).toMatchObject({ code: 0, err: '' });
-  expect(text.out).toMatch(/^Drive \(class 2\) on shards 0, 1  \(cost=/);
+  expect(text.out).toMatch(/^Drive \(class 2\) on shards 0, 1 {2}\(cost=/);
   expect(text.out).toMatch(/Statement on shard 1\n +Aggregate /);
   const json = await explain('--format', 'json', '--analyze', 'SELECT 1 FROM file_metadata');
   expect(JSON.parse(json.out)).toMatchObject([{ Plan: { Class: 1, Shards: [0, 1] } }]);

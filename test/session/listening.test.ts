@@ -111,3 +111,22 @@ it('leaves nothing of it with the connections', async () => {
     expect(rows).toEqual([]);
   }
 });
+
+it.each([
+  [[`UPDATE files SET name = 'y'`]],
+  [['BEGIN', ...KEYS.map((key) => `UPDATE files SET name = 'y' WHERE user_id = ${key}`), 'COMMIT']],
+])(
+  'a trigger that notifies in a transaction of several shards is refused with what to do: %j',
+  async (all) => {
+    const run = async () => {
+      for (const sql of all) await client.query(sql);
+    };
+    await expect(run()).rejects.toMatchObject({
+      code: '0A000',
+      message: expect.stringMatching(/^not supported over several shards: .*notifies$/),
+      detail: expect.stringMatching(/^cannot PREPARE/),
+      hint: expect.stringMatching(/^Let it write one shard/),
+    });
+    expect((await client.query(`SELECT FROM files WHERE name = 'y'`)).rowCount).toBe(0);
+  },
+);
