@@ -32,8 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: ['base', 'commands', 'control'],
   // A command starts the parts whole; nothing else of theirs is its business.
   cli: ['base', 'commands', 'control', 'local', 'proxy.ts', 'workers/start.ts', 'api/server.ts'],
-  'main.ts': ['cli'],
-  'worker.ts': ['workers'],
+  'main.ts': ['base', 'cli'],
+  'worker.ts': ['base', 'workers'],
 };
 
 /** The composition root connects all rooms. */

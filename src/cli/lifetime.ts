@@ -1,5 +1,6 @@
 // The life of a command that serves: parts are added as they start and closed in reverse order.
 
+import { saveCompiled } from '../base/compile-cache.ts';
 import { REPEATED_SIGNAL_MS, SHUTDOWN_PART_MS } from '../base/limits.ts';
 
 /** Something that runs until it is closed. */
@@ -30,6 +31,7 @@ export async function serve(
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
     await start(lifetime);
+    saveCompiled();
     await lifetime.stopRequested;
     return 0;
   } catch (error) {

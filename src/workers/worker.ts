@@ -1,5 +1,6 @@
 // Worker: a process that serves clients and asks the primary for what concerns all workers.
 
+import { saveCompiled } from '../base/compile-cache.ts';
 import { CANCEL_PASS_MS, CHANNEL_DEADLINE_MS, RESTART_MS, SCHEMA_TOLD_MS } from '../base/limits.ts';
 import { createLog, type Logger } from '../base/log.ts';
 import { commandNamed } from '../commands/commands.ts';
@@ -34,6 +35,7 @@ export function runWorker(process: NodeJS.Process): Promise<number> {
       process.title = `drive worker ${start.number}`;
       starting.resolve(startWorker(start, primary, schema));
       await running;
+      saveCompiled();
     },
     run: async ({ command, argument }) => {
       const { operations } = await running;
