@@ -43,22 +43,22 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
   WHERE key IN ('reltuples', 'relpages', 'relallvisible', 'relallfrozen')
 $$;
 
--- A row with what others have counted: numbers added up, of times the last. What is negative is not known.
-CREATE OR REPLACE FUNCTION drive.added(own jsonb, others jsonb)
+-- What shards have counted of one thing: numbers added up, of times the last. What is negative is not known.
+CREATE OR REPLACE FUNCTION drive.added(counted jsonb)
 RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT own || coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}')
+  SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}')
   FROM (
     SELECT key, coalesce(
-      to_jsonb(max(counted::timestamptz) FILTER (WHERE key LIKE 'last\_%')),
-      to_jsonb(sum(counted::numeric) FILTER (WHERE key NOT LIKE 'last\_%' AND counted NOT LIKE '-%'))) AS value
-    FROM jsonb_array_elements(others || own) part, jsonb_each_text(part) each (key, counted)
+      to_jsonb(max(each::timestamptz) FILTER (WHERE key LIKE 'last\_%')),
+      to_jsonb(sum(each::numeric) FILTER (WHERE key NOT LIKE 'last\_%' AND each NOT LIKE '-%'))) AS value
+    FROM jsonb_array_elements(counted) part, jsonb_each_text(part) own (key, each)
     WHERE key NOT IN ('relid', 'indexrelid', 'schemaname', 'relname', 'indexrelname')
     GROUP BY key
   ) summed
 $$;
 
--- What stands for a view: its rows, of the cluster where others have told of them, by `told`, which has for each
--- other shard what its drive.statistics() gives.
+-- What stands for a view: its rows, of the cluster where shards have told of them, by `told`, which has for each
+-- shard what its drive.statistics() gives.
 DO $make$
 DECLARE
   view text;
@@ -71,13 +71,13 @@ BEGIN
     EXECUTE format($function$
       CREATE OR REPLACE FUNCTION drive.%1$I(told jsonb)
       RETURNS SETOF pg_catalog.%1$I LANGUAGE sql STABLE AS $$
-        WITH others AS (
+        WITH cluster AS (
           SELECT name, jsonb_agg(counted) AS counted
           FROM jsonb_array_elements(told) shard, jsonb_each(shard -> %1$L) each (name, counted) GROUP BY name
         )
         SELECT whole.*
-        FROM pg_catalog.%1$I own LEFT JOIN others ON name = drive.statistics_name(to_jsonb(own)),
-          jsonb_populate_record(own, CASE WHEN name IS NOT NULL THEN drive.added(to_jsonb(own), counted) ELSE '{}' END) whole
+        FROM pg_catalog.%1$I own LEFT JOIN cluster ON name = drive.statistics_name(to_jsonb(own)),
+          jsonb_populate_record(own, CASE WHEN name IS NOT NULL THEN drive.added(counted) ELSE '{}' END) whole
       $$
     $function$, view);
   END LOOP;
@@ -87,12 +87,12 @@ $make$;
 -- pg_catalog.pg_class with the estimates of the cluster.
 CREATE OR REPLACE FUNCTION drive.pg_class(told jsonb)
 RETURNS SETOF pg_catalog.pg_class LANGUAGE sql STABLE AS $$
-  WITH others AS (
+  WITH cluster AS (
     SELECT name, jsonb_agg(counted) AS counted
     FROM jsonb_array_elements(told) shard, jsonb_each(shard -> 'pg_class') each (name, counted) GROUP BY name
   )
   SELECT whole.*
   FROM pg_catalog.pg_class own JOIN pg_catalog.pg_namespace n ON n.oid = own.relnamespace
-  LEFT JOIN others ON name = format('%I.%I', n.nspname, own.relname),
-    jsonb_populate_record(own, CASE WHEN name IS NOT NULL THEN drive.added(drive.estimates(own), counted) ELSE '{}' END) whole
+  LEFT JOIN cluster ON name = format('%I.%I', n.nspname, own.relname),
+    jsonb_populate_record(own, CASE WHEN name IS NOT NULL THEN drive.added(counted) ELSE '{}' END) whole
 $$;

@@ -70,7 +70,6 @@ function bytesOf(plan: Plan): number {
     return PLAN_BYTES + keys + 4 * JSON.stringify(merge).length;
   }
   if (merge.how === 'setval') return PLAN_BYTES + 2 * merge.query.length;
-  if (merge.how === 'cluster') return PLAN_BYTES + 2 * merge.marked.length;
   if (merge.how === 'explain') {
     return (
       PLAN_BYTES +

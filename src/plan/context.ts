@@ -1,13 +1,13 @@
 // PlanContext: what the planning of one statement looks at, and what it found out on the way.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { Constant } from '../sql/expression.ts';
+import type { Call, Constant } from '../sql/expression.ts';
 import { skipBlank } from '../sql/lexeme.ts';
 import type { RelationName } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { type Catalog, isAtHome, type Table } from '../topology/table.ts';
 import type { ArgumentSource, ConfigCall } from './action.ts';
-import type { SizeQuestion } from './cluster-sizes.ts';
+import type { ClusterQuestion } from './cluster-question.ts';
 import type { KeySource, PinReason } from './plan.ts';
 
 export interface PlanInput {
@@ -69,8 +69,10 @@ export class PlanContext {
   meetsStandIns = false;
   /** A routine is called that may make tables on the home shard. */
   makesTables = false;
-  /** What its calls of pg_table_size() and its kin ask of the shards; null: nothing. */
-  sizes: SizeQuestion | null = null;
+  /** Calls in its text of functions that tell of what the shards have parts of. */
+  readonly clusterCalls: Call[] = [];
+  /** What the shards are asked before it is run; null: nothing. */
+  asked: ClusterQuestion | null = null;
   /** A view is read whose query tells the time. */
   readsTimedView = false;
   /** False for a statement inside another (EXPLAIN, COPY, …): only its route is wanted. */
@@ -141,6 +143,10 @@ export class PlanContext {
     } finally {
       this.#inViewText = outside;
     }
+  }
+
+  get isInViewText(): boolean {
+    return this.#inViewText;
   }
 
   /** A key with a known value, remembered with the slot its literal has in the shape. */

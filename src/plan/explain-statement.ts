@@ -18,7 +18,7 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   if (explainsExecute(tokens)) return explainExecute(text, sql.slice(0, first!.start));
   const inner = planInner(text, context);
   // Its plan says nothing of them.
-  context.sizes = null;
+  context.asked = null;
   if (first === undefined || inner === null) return traits;
   if (inner.op === 'refused') return inner;
   if (inner.op !== 'routed' || BY_ITS_CALL.has(inner.merge?.how)) return traits;

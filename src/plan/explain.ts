@@ -1,8 +1,7 @@
 // Explain: a plan as short readable text, and as JSON.
 
 import type { SqlErrorFields } from '../base/errors.ts';
-import type { ClusterMerge } from './cluster-merge.ts';
-import type { SizeQuestion } from './cluster-sizes.ts';
+import type { ClusterQuestion } from './cluster-question.ts';
 import { filterText } from './engine-filter.ts';
 import { withLeaves } from './engine-plan.ts';
 import { insertLines, mergeRowsLines, modifyLines, withLines } from './explain-staged.ts';
@@ -80,7 +79,7 @@ function routedLines(plan: RoutedPlan): string[] {
   if (action !== null) lines.push(`session: ${objectText(action)}`);
   if (replan) lines.push('planned again for several shards');
   if (unknownTables.length > 0) lines.push('names an unknown table');
-  if (plan.sizes !== null) lines.push(sizesText(plan.sizes));
+  if (plan.asked !== null) lines.push(...askedLines(plan.asked));
   if (plan.asIsAtHome) lines.push('as it is on home only');
   if (plan.strays !== null) lines.push(strayText(plan.strays));
   if (plan.alike.length > 0) {
@@ -92,10 +91,17 @@ function routedLines(plan: RoutedPlan): string[] {
   return lines;
 }
 
-function sizesText({ tables, database }: SizeQuestion): string {
-  const names = tables === null ? ['all tables'] : tables.map(({ name }) => name);
-  const asked = [...names, ...(database ? ['the database'] : [])];
-  return `with what all shards tell of the size of ${asked.join(', ')}`;
+function askedLines({ sequences, statistics, sizes, database, marked }: ClusterQuestion): string[] {
+  const places = sequences ?? ['every sequence'];
+  const measured = sizes === null ? ['every table'] : sizes.map(({ name }) => name);
+  const all = database ? [...measured, 'the database'] : measured;
+  const asked = [
+    ...(places.length === 0 ? [] : [`the places of ${places.join(', ')}`]),
+    ...(statistics.length === 0 ? [] : [`the counts of ${statistics.join(', ')}`]),
+    ...(all.length === 0 ? [] : [`the size of ${all.join(', ')}`]),
+  ];
+  const told = asked.length === 0 ? [] : [`told of all shards: ${asked.join('; ')}`];
+  return [...told, `as: ${withLeaves(marked, () => '…')}`];
 }
 
 function strayText({ onInsert, onUpdate, returned }: StrayKeys): string {
@@ -138,14 +144,6 @@ function keyText(key: KeySource): string {
   return `${key.array ? 'each of ' : ''}$${key.index + 1}`;
 }
 
-function toldText({ sequences, statistics }: ClusterMerge): string {
-  const counted = statistics.length === 0 ? [] : [`the counts of ${statistics.join(', ')}`];
-  const places = sequences === null ? ['every sequence'] : sequences;
-  const isPlaced = places.length > 0 || counted.length === 0;
-  const placed = isPlaced ? [`the places of ${places.join(', ') || 'no sequence'}`] : [];
-  return [...placed, ...counted].join(' and ');
-}
-
 function mergeLines(merge: Merge): string[] {
   switch (merge.how) {
     case 'write':
@@ -154,8 +152,6 @@ function mergeLines(merge: Merge): string[] {
       return ['each exports its part of one snapshot'];
     case 'setval':
       return [`setval() on every shard of what this gives: ${merge.query}`];
-    case 'cluster':
-      return [`with ${toldText(merge)} on all shards:`, `  ${withLeaves(merge.marked, () => '…')}`];
     case 'engine':
       return engineLines(merge);
     case 'engineCopy':

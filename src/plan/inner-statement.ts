@@ -30,7 +30,12 @@ export function planInner(text: string, context: PlanContext, tellsOneTime = fal
   context.dependsOnValue = true;
   for (const name of own.unknownTables) context.unknownTables.add(name);
   context.readsTimedView ||= own.readsTimedView;
-  context.sizes = own.sizes;
+  if (own.asked !== null) {
+    const { sql } = context.input;
+    const at = sql.indexOf(text);
+    const marked = sql.slice(0, at) + own.asked.marked + sql.slice(at + text.length);
+    context.asked = { ...own.asked, marked };
+  }
   return plan;
 }
 

@@ -15,7 +15,7 @@ import { relationsIn } from './query-relations.ts';
 import { refusedFor, refusedPlan } from './routed.ts';
 import { surveyFor } from './rows.ts';
 import { hidesTable } from './shadow.ts';
-import { SYSTEM_COLUMNS } from './survey.ts';
+import { SYSTEM_COLUMNS } from './system-columns.ts';
 import { refused, severalShards } from './unsupported.ts';
 import { queryOf, surveyInside } from './view.ts';
 

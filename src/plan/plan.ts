@@ -4,8 +4,7 @@ import type { SqlErrorFields } from '../base/errors.ts';
 import type { LockStrength, LockWait } from '../sql/statement.ts';
 import type { Column } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
-import type { ClusterMerge } from './cluster-merge.ts';
-import type { SizeQuestion } from './cluster-sizes.ts';
+import type { ClusterQuestion } from './cluster-question.ts';
 import type { CopiedTable } from './copies-alike.ts';
 import type { CopyInMerge, CopyOutMerge } from './copy-merge.ts';
 import type { CursorMerge, EngineCopyMerge, EngineMerge } from './engine-plan.ts';
@@ -254,7 +253,6 @@ export interface ExportSnapshotMerge {
 
 export type Merge =
   | ExportSnapshotMerge
-  | ClusterMerge
   | SetvalMerge
   | ExplainMerge
   | EngineCopyMerge
@@ -324,8 +322,8 @@ export interface RoutedPlan extends PlanCommon {
    * table may be temporary, or missing, or made a moment ago past this proxy.
    */
   readonly unknownTables: readonly string[];
-  /** Not null: it is run with what the shards have told, as withSizes has it. */
-  readonly sizes: SizeQuestion | null;
+  /** Not null: another text is run, in which is what the shards have told. */
+  readonly asked: ClusterQuestion | null;
   /** For a plan by shape: the statement with the shape's literals as parameters, in their order. */
   readonly parameterized: ParameterizedSql | null;
   readonly keeping: Keeping;

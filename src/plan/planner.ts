@@ -243,10 +243,10 @@ function withFindings(made: Plan, context: PlanContext): Plan {
   if (made.op !== 'routed') return made;
   const makes = context.makesTables && made.route.kind === 'home' && made.merge === null;
   const plan: RoutedPlan = makes ? { ...made, effect: 'ddl' } : made;
-  const { configs, lastIds, sizes } = context;
+  const { configs, lastIds, asked } = context;
   const unknownTables = [...context.unknownTables];
   const releases = [...plan.releases, ...context.releases];
-  const found = { ...plan, unknownTables, releases, sizes };
+  const found = { ...plan, unknownTables, releases, asked };
   if (lastIds.length > 0) {
     if (plan.action !== null || configs.length > 0) return refusedFor(plan.verb, 'sequenceMemory');
     const action = { action: 'lastIds', sequences: lastIds } as const;
@@ -278,6 +278,8 @@ const NOT_PLANNED = { merge: null, refusal: null, fallback: null, clock: null } 
 
 /** The plan with its keys taken from literals; null where it depends on one in another way. */
 function shapePlanOf(plan: RoutedPlan, context: PlanContext): RoutedPlan | null {
+  // What is run instead has the literals in it.
+  if (plan.asked !== null) return null;
   if (context.dependsOnValue || plan.route.kind === 'all') return null;
   if (plan.route.kind !== 'keys') return plan.merge === null ? plan : null;
   const keys: KeySource[] = [];

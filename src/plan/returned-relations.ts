@@ -12,7 +12,7 @@ import type { PlanContext } from './context.ts';
 import { visibleName } from './engine-text.ts';
 import { itemsIn } from './row-locks.ts';
 import { outputName } from './splice.ts';
-import { SYSTEM_COLUMNS } from './survey.ts';
+import { SYSTEM_COLUMNS } from './system-columns.ts';
 
 /** The table that is written, one beside it, or OLD or NEW. */
 export interface Relation {

@@ -36,7 +36,7 @@ export function routedPlan(
     copy: null,
     replan: false,
     unknownTables: [],
-    sizes: null,
+    asked: null,
     parameterized: null,
     keeping: 'never',
     answers: null,

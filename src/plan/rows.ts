@@ -3,6 +3,7 @@
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { RowStatement } from '../sql/statement.ts';
 import { type Clocked, withClock } from './clock.ts';
+import { clusterQuestion } from './cluster-question.ts';
 import { type PlanContext, Refusal } from './context.ts';
 import { copiesToMakeAlike } from './copies-alike.ts';
 import { planInsert, surveyInsert } from './insert.ts';
@@ -49,6 +50,12 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
 
 function planWhole(statement: RowStatement, context: PlanContext): Plan {
   const survey = surveyFor(context);
+  const plan = planSurveyed(statement, survey, context);
+  context.asked = clusterQuestion(survey, context);
+  return plan;
+}
+
+function planSurveyed(statement: RowStatement, survey: Survey, context: PlanContext): Plan {
   const { tokens, catalog } = context.input;
   if (tokens.some((token) => token.kind === 'parameter')) {
     context.uncertain = uncertainParameters(statement, catalog);

@@ -6,7 +6,6 @@ import type { SelectStatement, SimpleSelect } from '../sql/statement.ts';
 import { withoutSemicolons } from '../sql/token.ts';
 import { planAggregate } from './aggregate.ts';
 import { catalogWith, type StreamPlanner } from './broadcast.ts';
-import { planClusterRead } from './cluster-read.ts';
 import { groupsByBytes } from './collation.ts';
 import { CommonTables } from './common-tables.ts';
 import { isPlainConcat, planConcat } from './concat.ts';
@@ -40,9 +39,7 @@ export function planSelect(select: SelectStatement, survey: Survey, context: Pla
   const writes = survey.lockingLevels > 0 || survey.mayWrite || survey.writesInWith;
   const effect: Effect = writes ? 'write' : 'read';
   if (survey.classes.length === 0) {
-    const merge = planClusterRead(survey, context);
-    if (merge === null) return planUnsharded(verb, survey, context, effect);
-    return routedPlan(verb, { kind: 'home' }, effect, { merge, pins: [...context.pins] });
+    return planUnsharded(verb, survey, context, effect);
   }
   return shardedPlan(verb, survey, context, effect, {
     merge: () => {

@@ -5,7 +5,7 @@ import { childrenOf } from '../sql/expression.ts';
 import type { RelationName, SelectStatement, WritingStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { isAtHome, type Table } from '../topology/table.ts';
-import { sizeQuestion, tellsClusterSize } from './cluster-sizes.ts';
+import { asksCluster, clusterAnswer } from './cluster-question.ts';
 import type { CommonTables, InSight } from './common-tables.ts';
 import type { PlanContext } from './context.ts';
 import { Refusal } from './context.ts';
@@ -40,6 +40,7 @@ import type { Scope } from './scope.ts';
 import { configCallOf } from './set-config.ts';
 import { tellsTime } from './splice.ts';
 import type { StrayKeys } from './stray-keys.ts';
+import { SYSTEM_COLUMNS } from './system-columns.ts';
 import { readsMoreThanTime } from './time-text.ts';
 import { refused, type SeveralShardsReason } from './unsupported.ts';
 import type { WrittenRows } from './written-rows.ts';
@@ -245,8 +246,11 @@ export class Survey {
     if (!isKnown || call.schema === 'drive') this.needsHome ||= !isPerRow(call);
     if (tellsStatement(call)) this.onlyOneShard('statementTime');
     if (readsNames(call)) for (const arg of call.args) this.#text(arg);
-    this.context.sizes = sizeQuestion(call, this.context.input, this.context.sizes);
-    const isOfShard = call.schema === 'drive' && !tellsClusterSize(call);
+    const { clusterCalls, isInViewText, input } = this.context;
+    if (!isInViewText && asksCluster(call, input.catalog)) clusterCalls.push(call);
+    const answer = clusterAnswer(call);
+    if (answer === 'home') this.readsHome = true;
+    const isOfShard = call.schema === 'drive' && answer === null;
     this.asksShard ||= isOfShard || call.name.startsWith('shard_');
     this.callsUnknown ||= isUnknown(call);
     if (!isKnown) this.#unknown(call, place);
@@ -372,16 +376,6 @@ const callOfRow = (path: readonly string[]): Call => ({
   over: null,
   at: -1,
 });
-
-/** ddl.sgml, "System Columns". */
-export const SYSTEM_COLUMNS: ReadonlySet<string> = new Set([
-  'ctid',
-  'tableoid',
-  'xmin',
-  'xmax',
-  'cmin',
-  'cmax',
-]);
 
 /** Nodes without an effect or memory of their own. */
 const PLAIN_NODES = new Set([

@@ -11,7 +11,7 @@ import type { Catalog } from '../topology/table.ts';
 import type { SessionAction } from './action.ts';
 import { allWords, codeWords } from './body-words.ts';
 import { CommonTables } from './common-tables.ts';
-import { type PlanContext, Refusal } from './context.ts';
+import { PlanContext, Refusal } from './context.ts';
 import { planCopy } from './copy.ts';
 import { planDdl, planNewTable } from './ddl.ts';
 import { planDeclare } from './declare.ts';
@@ -133,7 +133,11 @@ export function planUtility(statement: HomeStatement, context: PlanContext): Pla
   const reason = refusalOf(statement, context);
   if (reason !== null) return refusedFor(traits.verb, reason);
   const made = planKeptView(statement, traits, context) ?? planDdl(statement, traits, context);
-  if (made !== null) return made;
+  if (made !== null) {
+    // A table is made of what is told now; a view asks whenever it is read.
+    if (statement.objectType === 'OBJECT_TABLE') context.asked = askedBy(statement.inner, context);
+    return made;
+  }
   if (statement.inner !== null) {
     if (isExplain) return planExplain(traits, context);
     if (statement.cursor !== null) return planDeclare(statement.cursor, traits, context);
@@ -191,6 +195,13 @@ function mayTouch(words: readonly string[], catalog: Catalog): boolean {
   );
 }
 
+/** `query`: a part of the statement's text. */
+function askedBy(query: RowStatement | null, { input }: PlanContext): PlanContext['asked'] {
+  const own = new PlanContext(input);
+  if (query !== null) planRows(query, own);
+  return own.asked;
+}
+
 /** CREATE TABLE AS and its kin; of views the temporary ones, which are on shard 0. */
 function planMade(
   { node, objectType, relations, temporary }: UtilityStatement,
@@ -205,6 +216,8 @@ function planMade(
   const [target] = relations;
   // The query of a table has a plan of its own: what is refused here may be computed over copies.
   const isTable = objectType === 'OBJECT_TABLE' && target !== undefined;
+  // What is kept is the query, which asks anew whenever it is run.
+  if (!isTable) context.asked = null;
   if (plan.op !== 'routed' && !(isTable && plan.op === 'refused')) return plan;
   const kind = plan.op === 'routed' ? plan.route.kind : 'all';
   if (kind !== 'keys' && kind !== 'all') return traits;

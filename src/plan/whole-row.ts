@@ -4,7 +4,7 @@ import type { Token } from '../sql/token.ts';
 import type { TableUse } from './engine-place.ts';
 import { isName, nameOf, type TableSpan, visibleName } from './engine-text.ts';
 import { renamed } from './scope.ts';
-import { SYSTEM_COLUMNS } from './survey.ts';
+import { SYSTEM_COLUMNS } from './system-columns.ts';
 
 type Named = Pick<TableUse, 'item' | 'table'>;
 type Use = Named & { readonly span: TableSpan };

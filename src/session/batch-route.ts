@@ -87,11 +87,10 @@ export function isRelayable(plan: Plan): plan is RoutedPlan {
     plan.strays === null &&
     plan.merge?.how !== 'copyIn' &&
     plan.merge?.how !== 'explain' &&
-    plan.merge?.how !== 'cluster' &&
     plan.merge?.how !== 'setval' &&
     !isBinaryCopy(plan) &&
     plan.unknownTables.length === 0 &&
-    plan.sizes === null
+    plan.asked === null
   );
 }
 

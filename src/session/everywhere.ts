@@ -180,22 +180,6 @@ export function withConnectionOf(state: SessionState) {
   };
 }
 
-/** As a transaction sees it that is there already; to be asked is no reason for others to be joined. */
-export async function askShard<T>(
-  shard: number,
-  state: SessionState,
-  ask: (connection: ServerConnection) => Promise<T>,
-): Promise<T> {
-  const joined = state.transaction?.participants.get(shard);
-  if (joined !== undefined) return ask(joined);
-  const connection = await state.borrow(shard, state.settings.current);
-  try {
-    return await ask(connection);
-  } finally {
-    state.giveBack(connection);
-  }
-}
-
 /** A table by its schema and name. */
 type TableNames = readonly (string | null)[];
 

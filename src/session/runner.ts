@@ -4,7 +4,7 @@ import { SqlError, type SqlErrorFields } from '../base/errors.ts';
 import { SQLSTATE } from '../base/sqlstate.ts';
 import type { Description } from '../execute/describe.ts';
 import { formattedFields } from '../execute/gather.ts';
-import type { SizeQuestion } from '../plan/cluster-sizes.ts';
+import type { ClusterQuestion } from '../plan/cluster-question.ts';
 import type {
   AggregateMerge,
   ConcatMerge,
@@ -28,8 +28,7 @@ import {
   timedExecution,
   timedExplain,
 } from './clock.ts';
-import { asHomeAnswers } from './cluster-read-run.ts';
-import { withClusterSizes } from './cluster-sizes.ts';
+import { withClusterAnswers } from './cluster-answers.ts';
 import { runCopy } from './copy-runner.ts';
 import { portalShard } from './cursor-portal.ts';
 import { declareCursor, isCursorUse, mergedCursorOf, runMergedCursor } from './cursor-run.ts';
@@ -67,15 +66,9 @@ const NOT_MERGEABLE: SqlErrorFields = {
 
 /**
  * Merges that do something also where one server is all: what was copied, and what is planned, is told
- * shard by shard, and where sequences are, and statistics, are put into the text.
+ * shard by shard.
  */
-const MORE_THAN_TEXT: ReadonlySet<string> = new Set([
-  'cluster',
-  'copyIn',
-  'explain',
-  'keepView',
-  'setval',
-]);
+const MORE_THAN_TEXT: ReadonlySet<string> = new Set(['copyIn', 'explain', 'keepView', 'setval']);
 
 /**
  * Answers with everything but ReadyForQuery. Throws SqlError or ServerError for what the client is
@@ -139,7 +132,7 @@ export class Runner {
       const value = await backendAnswer(plan.action, execution, state.backends);
       if (value !== null) return this.#tell(value, execution, plan);
     }
-    if (plan.sizes !== null) return this.#withSizes(execution, plan.sizes, watch);
+    if (plan.asked !== null) return this.#withAnswers(execution, plan.asked, watch);
     if (state.transaction === null) this.#d.context.counters.transactions += 1;
     this.#placed =
       plan.action?.action === 'lastIds'
@@ -155,9 +148,13 @@ export class Runner {
     }
   }
 
-  async #withSizes(execution: Execution, asked: SizeQuestion, watch: PlanWatch): Promise<void> {
+  async #withAnswers(
+    execution: Execution,
+    asked: ClusterQuestion,
+    watch: PlanWatch,
+  ): Promise<void> {
     const { state, context, relay } = this.#d;
-    const told = await withClusterSizes(execution, asked, state, context);
+    const told = await withClusterAnswers(execution, asked, state, context);
     const rewritten = { written: execution.sql, sent: told.sql };
     relay.rewritten = rewritten;
     try {
@@ -294,7 +291,6 @@ export class Runner {
     plan: RoutedPlan,
     targets: readonly number[],
   ): Promise<void> {
-    const { state, context } = this.#d;
     const { merge, refusal } = parts.plan;
     if (merge === null) throw new SqlError(refusal ?? NOT_MERGEABLE);
     this.#d.context.counters.several(merge.how);
@@ -311,8 +307,6 @@ export class Runner {
     } else if (merge.how === 'cursor') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       await declareCursor({ d: this.#d, execution: parts, merge, description, targets });
-    } else if (merge.how === 'cluster') {
-      await this.#gather(parts, await asHomeAnswers(merge, state, context), [HOME_SHARD]);
     } else if (merge.how === 'exportSnapshot') {
       const description = await this.description(plan, execution.sql, execution.parameters.types);
       await exportSnapshot(execution, description, this.#d);

@@ -92,6 +92,17 @@ describe('The size of what is on all shards', () => {
     expect(await client.rows('SELECT DISTINCT size FROM noted')).toEqual([[String(total)]]);
     await client.rows(`UPDATE noted SET size = size - ${size}`);
     expect(await client.rows('SELECT DISTINCT size FROM noted')).toEqual([['0']]);
+    await client.rows(`PREPARE measured AS SELECT pg_table_size($1::regclass)`);
+    const [[prepared]] = (await client.rows(`EXECUTE measured('spread')`)) as [[string]];
+    expect(Number(prepared)).toBe(await added(`pg_table_size('spread')`));
+    await client.rows(`CREATE TABLE made AS SELECT ${size} AS size`);
+    await client.rows(
+      `CREATE TABLE made_of AS SELECT user_id, ${size} AS size FROM spread WHERE id < 4`,
+    );
+    await client.rows(`SELECT ${size} AS size INTO made_into`);
+    for (const made of ['made', 'made_of', 'made_into']) {
+      expect(await client.rows(`SELECT DISTINCT size FROM ${made}`)).toEqual([[String(total)]]);
+    }
     await client.rows('BEGIN');
     await client.rows(`DECLARE c CURSOR FOR SELECT ${size}`);
     expect(await client.rows('FETCH c')).toEqual([[String(total)]]);

@@ -70,6 +70,25 @@ describe('Statistics of what is on all shards', () => {
     await expect.poll(told).toBe(true);
   });
 
+  it('are asked by any statement', async () => {
+    const estimate = `SELECT reltuples FROM pg_class WHERE relname = 'spread'`;
+    const rows = [[String(ROWS)]];
+    expect(await client.rows(`SELECT (${estimate}) FROM spread WHERE user_id = 1`)).toEqual(rows);
+    expect(await client.rows(`SELECT count(*), (${estimate}) FROM spread`)).toEqual([
+      [String(ROWS), String(ROWS)],
+    ]);
+    const join = `SELECT DISTINCT reltuples FROM spread JOIN pg_class ON relname = 'spread'`;
+    expect(await client.rows(join)).toEqual(rows);
+    const copied = await client.query(`COPY (${estimate}) TO STDOUT`);
+    expect(copied.find(({ type }) => type === 'd')!.body.toString()).toBe(`${ROWS}\n`);
+    await client.rows('BEGIN');
+    await client.rows(`DECLARE c CURSOR FOR ${estimate}`);
+    expect(await client.rows('FETCH c')).toEqual(rows);
+    await client.rows('COMMIT');
+    await client.rows(`CREATE TABLE estimated AS ${estimate}`);
+    expect(await client.rows('TABLE estimated')).toEqual(rows);
+  });
+
   it('are of the last time where they are times', async () => {
     const sql = `SELECT last_analyze::text FROM pg_stat_user_tables WHERE relname = 'spread'`;
     const times = (await byShard(sql)).map(([time]) => time as string);

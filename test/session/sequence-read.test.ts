@@ -64,6 +64,18 @@ describe('A sequence on every shard', () => {
     expect((await all()).at(-1)).toEqual(['note_id_seq', '1', last, 't']);
   });
 
+  it('is there in any statement', async () => {
+    const [last] = (await state('note_id_seq'))!;
+    const read = 'SELECT last_value FROM note_id_seq';
+    expect(await client.rows(`SELECT count(*), (${read}) FROM note`)).toEqual([['3', last]]);
+    const copied = await client.query(`COPY (${read}) TO STDOUT`);
+    expect(copied.find(({ type }) => type === 'd')!.body.toString()).toBe(`${last}\n`);
+    await client.rows('BEGIN');
+    await client.rows(`DECLARE c CURSOR FOR ${read}`);
+    expect(await client.rows('FETCH c')).toEqual([[last]]);
+    await client.rows('COMMIT');
+  });
+
   it('is where setval() has put it, until an id is given', async () => {
     await client.rows(`SELECT setval('note_id_seq', 7777)`);
     expect(await state('note_id_seq')).toEqual(['7777', 't']);
