@@ -1,6 +1,8 @@
 // COPY: where the rows go to, and where they come from.
 
+import type { SqlErrorFields } from '../base/errors.ts';
 import { quoteName } from '../base/quote.ts';
+import { SQLSTATE } from '../base/sqlstate.ts';
 import type { CopyOption, CopyStatement } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { isAtHome, type Table } from '../topology/table.ts';
@@ -63,6 +65,8 @@ function planIn(
 ): Plan {
   const options = copyOptions(statement.options);
   const columns = columnsOf(statement, table);
+  const wrong = faultIn(columns, table);
+  if (wrong !== null) return refusedPlan('COPY', wrong);
   const { name, keyColumn } = table;
   if (keyColumn === null) {
     if (leavesValues(statement, table, columns, options)) {
@@ -98,6 +102,27 @@ function planIn(
 
 const columnsOf = ({ columns }: CopyStatement, table: Table): readonly string[] =>
   columns ?? table.columns.filter(({ generated }) => !generated).map(({ name }) => name);
+
+/** What PostgreSQL says of the list before any data; null: nothing. Source: CopyGetAttnums. */
+function faultIn(columns: readonly string[], table: Table): SqlErrorFields | null {
+  for (const [i, name] of columns.entries()) {
+    const found = table.columns.find((column) => column.name === name);
+    const of = `column "${name}"`;
+    if (found === undefined) {
+      const message = `${of} of relation "${table.name}" does not exist`;
+      return { code: SQLSTATE.undefinedColumn, message };
+    }
+    if (found.generated) {
+      const detail = 'Generated columns cannot be used in COPY.';
+      const message = `${of} is a generated column`;
+      return { code: SQLSTATE.invalidColumnReference, message, detail };
+    }
+    if (columns.indexOf(name) < i) {
+      return { code: SQLSTATE.duplicateColumn, message: `${of} specified more than once` };
+    }
+  }
+  return null;
+}
 
 /** What gives the columns of the data. */
 function selectOf({ schema, name }: Table, columns: readonly string[]): string {

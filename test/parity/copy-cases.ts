@@ -43,6 +43,9 @@ export const COPY_CASES: readonly CopyCase[] = [
     copy: 'copied (note, user_id) FROM STDIN',
     data: 'a\t1\nb\t2\n\\N\t3\n',
   },
+  { name: 'a column that is not there', copy: 'copied (nope) FROM STDIN', data: '1\n' },
+  { name: 'a column twice', copy: 'copied (user_id, user_id) FROM STDIN', data: '1\t1\n' },
+  { name: 'a generated column', copy: 'copied (user_id, half) FROM STDIN', data: '1\t1\n' },
   {
     name: 'options of text',
     copy: `${COPY} (DELIMITER '|', NULL 'null', HEADER)`,
