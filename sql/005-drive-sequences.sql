@@ -60,6 +60,10 @@ RETURNS SETOF pg_catalog.pg_sequence LANGUAGE sql STABLE AS $$
   FROM pg_catalog.pg_sequence
 $$;
 
+-- What tells a relation from all others, and is the same on every shard whatever quote_all_identifiers says there.
+CREATE OR REPLACE FUNCTION drive.relation_key(schema name, relation name)
+RETURNS text LANGUAGE sql STABLE AS $$ SELECT jsonb_build_array(schema, relation)::text $$;
+
 -- Where this shard is in the sequences that count in the shards' steps; `wanted` null: in all that the
 -- user may read. One that has given no value is at its START, or where it was told to begin.
 CREATE OR REPLACE FUNCTION drive.sequence_states(wanted text[])
@@ -70,19 +74,19 @@ DECLARE
 BEGIN
   FOR s IN
     SELECT q.*, p.seqstart AS own_start, t.own, t.last_value AS told, t.is_called AS told_called,
-      format('%I.%I', n.nspname, c.relname) AS named
+      drive.relation_key(n.nspname, c.relname) AS named
     FROM drive.pg_sequence() q
     JOIN pg_catalog.pg_sequence p USING (seqrelid)
     JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN drive.told_values t ON t.sequence = q.seqrelid
     WHERE p.seqincrement % 1024 = 0
-      AND (wanted IS NULL OR format('%I.%I', n.nspname, c.relname) = ANY (wanted))
+      AND (wanted IS NULL OR q.seqrelid IN (SELECT to_regclass(name) FROM unnest(wanted) name))
       AND (wanted IS NOT NULL OR pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT'))
   LOOP
     sequence := s.named;
     upwards := s.seqincrement > 0;
-    EXECUTE format('SELECT last_value, is_called FROM %s', s.named)
+    EXECUTE format('SELECT last_value, is_called FROM %s', s.seqrelid::regclass)
       INTO sequence_states.last_value, sequence_states.is_called;
     IF NOT sequence_states.is_called AND sequence_states.last_value = s.own THEN
       sequence_states.last_value := s.told;
@@ -95,7 +99,7 @@ BEGIN
 END
 $$;
 
--- What a sequence itself would answer, of the cluster: `states` has {"name": [last_value, is_called]}.
+-- What a sequence itself would answer, of the cluster: `states` has {"key": [last_value, is_called]}.
 -- Any sequence that is not in there answers by itself.
 CREATE OR REPLACE FUNCTION drive.sequence_row(
   states jsonb, sequence regclass, OUT last_value bigint, OUT log_cnt bigint, OUT is_called boolean)
@@ -103,7 +107,7 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
   state jsonb;
 BEGIN
-  SELECT states -> format('%I.%I', n.nspname, c.relname) INTO state
+  SELECT states -> drive.relation_key(n.nspname, c.relname) INTO state
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid = sequence;
   IF state IS NULL THEN
@@ -135,9 +139,9 @@ RETURNS SETOF pg_catalog.pg_sequences LANGUAGE sql STABLE AS $$
   SELECT s.schemaname, s.sequencename, s.sequenceowner, s.data_type,
     drive.written_start(s.start_value, s.increment_by), s.min_value, s.max_value,
     drive.written_increment(s.increment_by), s.cycle, s.cache_size,
-    CASE WHEN states ? pg_catalog.format('%I.%I', s.schemaname, s.sequencename) THEN
-      CASE WHEN (states -> pg_catalog.format('%I.%I', s.schemaname, s.sequencename) ->> 1)::boolean
-        THEN (states -> pg_catalog.format('%I.%I', s.schemaname, s.sequencename) ->> 0)::bigint END
+    CASE WHEN states ? drive.relation_key(s.schemaname, s.sequencename) THEN
+      CASE WHEN (states -> drive.relation_key(s.schemaname, s.sequencename) ->> 1)::boolean
+        THEN (states -> drive.relation_key(s.schemaname, s.sequencename) ->> 0)::bigint END
       ELSE s.last_value END
   FROM pg_catalog.pg_sequences s
 $$;

@@ -3,7 +3,7 @@
 -- A relation by what it is called on every shard. The names of TOAST tables have a shard's own numbers in them.
 CREATE OR REPLACE FUNCTION drive.size_name(relation regclass)
 RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT format('%I.%I', n.nspname, coalesce(o.relname, c.relname))
+  SELECT drive.relation_key(n.nspname, coalesce(o.relname, c.relname))
     || CASE WHEN o.oid IS NULL THEN '' WHEN i.indexrelid IS NULL THEN ' toast' ELSE ' toast index' END
   FROM pg_catalog.pg_class c
   LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid AND c.relnamespace = 'pg_toast'::regnamespace
@@ -13,7 +13,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
 $$;
 
 -- This shard's part of these tables, by their schemas and their names in the same order, of their indexes and their
--- TOAST tables: {"name": {"main": bytes, …}}.
+-- TOAST tables: {"key": {"main": bytes, …}}.
 CREATE OR REPLACE FUNCTION drive.relation_sizes(schemas text[], names text[])
 RETURNS jsonb LANGUAGE sql VOLATILE AS $$
   WITH own AS (
@@ -46,7 +46,9 @@ $$;
 -- What stands for the functions of these names, which tell of one server.
 CREATE OR REPLACE FUNCTION drive.pg_relation_size(sizes jsonb, relation regclass, fork text DEFAULT 'main')
 RETURNS bigint LANGUAGE sql VOLATILE STRICT AS $$
-  SELECT coalesce(drive.told_size(sizes, relation, fork), pg_catalog.pg_relation_size(relation, fork))
+  SELECT coalesce(
+    CASE WHEN fork IN ('main', 'fsm', 'vm', 'init') THEN drive.told_size(sizes, relation, fork) END,
+    pg_catalog.pg_relation_size(relation, fork))
 $$;
 
 CREATE OR REPLACE FUNCTION drive.pg_table_size(sizes jsonb, relation regclass)

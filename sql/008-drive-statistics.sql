@@ -1,7 +1,7 @@
 -- Statistics as one PostgreSQL would have them: of a table whose rows are on all shards, those of all its parts.
 
 -- What this shard has counted of these tables, by their schemas and their names in the same order, and of their
--- indexes: {"view": {"schema.name": {"column": value, …}}}, for each of the views.
+-- indexes: {"view": {"key": {"column": value, …}}}, for each of the views.
 CREATE OR REPLACE FUNCTION drive.statistics(views text[], schemas text[], names text[])
 RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -11,7 +11,7 @@ DECLARE
 BEGIN
   FOREACH view IN ARRAY views LOOP
     IF view = 'pg_class' THEN
-      SELECT jsonb_object_agg(format('%I.%I', n.nspname, c.relname), drive.estimates(c)) INTO rows
+      SELECT jsonb_object_agg(drive.relation_key(n.nspname, c.relname), drive.estimates(c)) INTO rows
       FROM unnest(schemas, names) wanted (nspname, relname)
       JOIN pg_catalog.pg_namespace n USING (nspname)
       JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = wanted.relname
@@ -32,8 +32,7 @@ $$;
 -- A row of such a view by what it is about.
 CREATE OR REPLACE FUNCTION drive.statistics_name(counted jsonb)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT format('%I.%I', counted ->> 'schemaname', counted ->> 'relname')
-    || coalesce('.' || quote_ident(counted ->> 'indexrelname'), '')
+  SELECT jsonb_build_array(counted -> 'schemaname', counted -> 'relname', counted -> 'indexrelname')::text
 $$;
 
 -- How large the planner takes a relation to be; negative: it does not know.
@@ -93,6 +92,6 @@ RETURNS SETOF pg_catalog.pg_class LANGUAGE sql STABLE AS $$
   )
   SELECT whole.*
   FROM pg_catalog.pg_class own JOIN pg_catalog.pg_namespace n ON n.oid = own.relnamespace
-  LEFT JOIN cluster ON name = format('%I.%I', n.nspname, own.relname),
+  LEFT JOIN cluster ON name = drive.relation_key(n.nspname, own.relname),
     jsonb_populate_record(own, CASE WHEN name IS NOT NULL THEN drive.added(counted) ELSE '{}' END) whole
 $$;

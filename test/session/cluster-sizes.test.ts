@@ -121,6 +121,19 @@ describe('The size of what is on all shards', () => {
     expect(size).toBeGreaterThanOrEqual(SHARDS * 8192);
   });
 
+  it('does not depend on what one server quotes', async () => {
+    const total = await added(`pg_table_size('spread')`);
+    await client.rows('BEGIN');
+    await client.rows('SET LOCAL quote_all_identifiers = on');
+    expect(await sizeOf(`SELECT pg_table_size('spread')`)).toBe(total);
+    await client.rows('ROLLBACK');
+  });
+
+  it('is that of a fork, and of nothing else', async () => {
+    const messages = await client.query(`SELECT pg_relation_size('spread', 'total')`);
+    expect(errorCode(messages)).toBe('22023');
+  });
+
   it('is told to prepared statements, by parameters', async () => {
     const pg = new Client(proxy.login);
     await pg.connect();

@@ -89,6 +89,14 @@ describe('Statistics of what is on all shards', () => {
     expect(await client.rows('TABLE estimated')).toEqual(rows);
   });
 
+  it('do not depend on what one server quotes', async () => {
+    await client.rows('BEGIN');
+    await client.rows('SET LOCAL quote_all_identifiers = on');
+    const sql = `SELECT reltuples FROM pg_class WHERE relname = 'spread'`;
+    expect(await client.rows(sql)).toEqual([[String(ROWS)]]);
+    await client.rows('ROLLBACK');
+  });
+
   it('are of the last time where they are times', async () => {
     const sql = `SELECT last_analyze::text FROM pg_stat_user_tables WHERE relname = 'spread'`;
     const times = (await byShard(sql)).map(([time]) => time as string);

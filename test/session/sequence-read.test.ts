@@ -49,6 +49,24 @@ describe('A sequence on every shard', () => {
     ]);
   });
 
+  it('is found whatever the session quotes', async () => {
+    await client.rows('CREATE SEQUENCE quoted');
+    await client.rows('SET drive.shard = 1');
+    await client.rows(`SELECT nextval('quoted')`);
+    const [[last]] = (await client.rows(`SELECT nextval('quoted')`)) as [[string]];
+    await client.rows('RESET drive.shard');
+    for (const set of ['SET', 'SET LOCAL']) {
+      await client.rows('BEGIN');
+      await client.rows(`${set} quote_all_identifiers = on`);
+      expect(await state('quoted')).toEqual([last, 't']);
+      expect(
+        await client.rows(`SELECT last_value FROM pg_sequences WHERE sequencename = 'quoted'`),
+      ).toEqual([[last]]);
+      await client.rows('ROLLBACK');
+    }
+    await client.rows('DROP SEQUENCE quoted');
+  });
+
   it('is at the last id of all shards', async () => {
     await client.rows('CREATE TABLE note (id bigserial PRIMARY KEY, user_id bigint NOT NULL)');
     await client.rows('INSERT INTO note (user_id) VALUES (1)');
