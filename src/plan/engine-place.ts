@@ -4,6 +4,7 @@ import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import type { Table } from '../topology/table.ts';
 import { filterText } from './engine-filter.ts';
+import { isSameJoin, type JoinedColumn } from './engine-join.ts';
 import type { EngineFilter } from './engine-plan.ts';
 import { type TableSpan, tableSpan, type Wording } from './engine-text.ts';
 import { isOwnName } from './functions.ts';
@@ -27,6 +28,7 @@ export interface TableUse {
   readonly nullable: boolean;
   /** Conditions on its own columns that every row that counts fulfils. */
   readonly filters: EngineFilter[];
+  readonly joins: JoinedColumn[];
   /** Of a view whose rows are not those of the shards' views together: the query it stands for. */
   readonly view: ViewText | null;
 }
@@ -74,7 +76,7 @@ export function textOf({ sql, tokens, uses }: ViewText, survey: Survey): PlacedT
   }
   const places = [...visits.values()].map((all): Place => {
     const [first] = all;
-    const { item, view, filters } = first!;
+    const { item, view, filters, joins } = first!;
     const span = tableSpan(item, tokens);
     const lists = all.map(({ key }) => key?.keys ?? null);
     const isRow = namesRow([{ item, span, table: first!.table }], tokens);
@@ -91,6 +93,7 @@ export function textOf({ sql, tokens, uses }: ViewText, survey: Survey): PlacedT
       isTypedRow,
       keys: lists.every((list) => list !== null) ? [...new Set(lists.flat())] : null,
       filters: filters.filter((each) => all.every((use) => hasFilter(use, each))),
+      joins: joins.filter((each) => all.every((use) => hasJoin(use, each))),
       classes: [...new Set(all.flatMap(({ key }) => key?.resolved ?? []))],
       span,
       sample: span.sample === null ? '' : textBetween(sql, tokens, span.sample),
@@ -114,6 +117,9 @@ const textBetween = (
 
 const hasFilter = ({ filters }: TableUse, filter: EngineFilter): boolean =>
   filters.some((each) => filterText(each) === filterText(filter));
+
+const hasJoin = ({ joins }: TableUse, join: JoinedColumn): boolean =>
+  joins.some((each) => isSameJoin(each, join));
 
 /** The text, then those of the views in it. */
 export const textsIn = (text: PlacedText): readonly PlacedText[] => [

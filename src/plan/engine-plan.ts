@@ -42,6 +42,14 @@ export interface EngineLeaf {
   readonly elements: readonly LeafElement[] | null;
 }
 
+/** Rows of a leaf, from 0, count only where `column` has a value that `from` has in `fromColumn`, of the same type. */
+export interface LeafJoin {
+  readonly leaf: number;
+  readonly column: string;
+  readonly from: number;
+  readonly fromColumn: string;
+}
+
 /** A column of which all values are one array. */
 export interface LeafElement {
   /** Of the array's elements: a built-in type's name and number. */
@@ -99,6 +107,7 @@ export interface EngineInput {
   /** The same with a mark in place of each leaf's name, for `withLeaves`. */
   readonly marked: string;
   readonly leaves: readonly EngineLeaf[];
+  readonly joins: readonly LeafJoin[];
 }
 
 /**

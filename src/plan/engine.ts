@@ -3,6 +3,7 @@
 import type { Token } from '../sql/token.ts';
 import { broadcastsOf, orNone, type SpreadPlace, type StreamPlanner } from './broadcast.ts';
 import { isSystem, type PlanContext } from './context.ts';
+import { joinsOf } from './engine-join.ts';
 import { columnsNeeded, leafOf, type Need, NOTHING_MORE, quotedName } from './engine-leaf.ts';
 import type { EngineLocking } from './engine-locks.ts';
 import { type Place, type PlacedText, textOf, textsIn } from './engine-place.ts';
@@ -181,7 +182,12 @@ function inputOf(whole: PlacedText, texts: readonly PlacedText[], need: InputNee
   };
   const marked = built(whole);
   const sql = withLeaves(marked, (n) => `pg_temp.drive_leaf_${n}`);
-  return { input: { sql, leaves, marked }, numbers };
+  const joins = joinsOf(
+    leaves,
+    numbers,
+    textsIn(whole).map((text) => text.places),
+  );
+  return { input: { sql, leaves, marked, joins }, numbers };
 }
 
 function copyOf(place: Place, tokens: readonly Token[], mark: string): string {

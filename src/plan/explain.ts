@@ -3,7 +3,7 @@
 import type { SqlErrorFields } from '../base/errors.ts';
 import type { ClusterQuestion } from './cluster-question.ts';
 import { filterText } from './engine-filter.ts';
-import { withLeaves } from './engine-plan.ts';
+import { type LeafJoin, withLeaves } from './engine-plan.ts';
 import { insertLines, mergeRowsLines, modifyLines, withLines } from './explain-staged.ts';
 import type {
   Condition,
@@ -238,6 +238,9 @@ function computedText({ before, key, after }: ComputedRow): string {
   return `  ${name}: (${[...before, '…', ...after].join(', ')})`;
 }
 
+const joinText = ({ column, from, fromColumn }: LeafJoin): string =>
+  `${column} in leaf ${from + 1} ${fromColumn}`;
+
 function engineLines(merge: EngineMerge): string[] {
   const { alone, within, tellsTime, readsHome, refusal } = merge;
   const leaves = (leaf: EngineLeaf, i: number) => {
@@ -248,7 +251,9 @@ function engineLines(merge: EngineMerge): string[] {
     const drawn = sample === '' ? '' : ` ${sample}`;
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})${drawn}`;
     const how = `${format === 'text' ? ' as text' : ''}${identified ? ' with places' : ''}`;
-    return `leaf ${i + 1}: ${name}${which}${by}${where}${how}`;
+    const joins = alone.joins.filter((join) => join.leaf === i).map(joinText);
+    const wanted = joins.length === 0 ? '' : ` wanted by ${joins.join(' or ')}`;
+    return `leaf ${i + 1}: ${name}${which}${by}${where}${how}${wanted}`;
   };
   const all = [...alone.leaves, ...merge.beside];
   const lines = [...all.map(leaves), `merge: engine: ${alone.sql}`];

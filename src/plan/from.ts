@@ -4,6 +4,8 @@ import { childrenOf, type Expression } from '../sql/expression.ts';
 import type { FromItem, SelectStatement } from '../sql/statement.ts';
 import type { Column, Table } from '../topology/table.ts';
 import type { CommonTables } from './common-tables.ts';
+import { noteFilter } from './engine-filter.ts';
+import { noteJoin, noteUsing } from './engine-join.ts';
 import { KeyClass } from './key-class.ts';
 import { noteOuterAggregates } from './outer-aggregate.ts';
 import { applyCondition, conjunctsOf, keyClassOf, pairsOf } from './restriction.ts';
@@ -130,7 +132,7 @@ function addTable(
     const isHidden = table !== null && survey.context.mayBeHidden(relation, table);
     const found = isHidden ? null : table;
     const leaf = plainLeaf(item, found);
-    const rest = { nullable, filters: [], keyColumn: null, view: null };
+    const rest = { nullable, filters: [], joins: [], keyColumn: null, view: null };
     survey.uses.push({ item, table: found, key: null, leaf, ...rest });
     return addLeaf(walk, leaf);
   }
@@ -138,7 +140,8 @@ function addTable(
   const leaf = nullable ? { ...made, nullableKeys: new Set(made.keys.keys()) } : made;
   const key = survey.classes.at(-1)!;
   const { keyColumn } = table;
-  survey.uses.push({ item, table, key, leaf, nullable, filters: [], keyColumn, view: null });
+  const conditions = { filters: [], joins: [] };
+  survey.uses.push({ item, table, key, leaf, nullable, ...conditions, keyColumn, view: null });
   return addLeaf(walk, leaf);
 }
 
@@ -240,9 +243,19 @@ function hidden(alias: string, first: number, scope: Scope): Leaf[] {
   return [{ name: alias, schema: null, ...rest }];
 }
 
+/** The tables of a join of which only rows count for which its condition holds. */
+function narrowed(
+  { type }: JoinItem,
+  left: readonly Leaf[],
+  right: readonly Leaf[],
+): readonly Leaf[] {
+  const both = type === 'inner' ? [...left, ...right] : [];
+  return type === 'left' ? right : type === 'right' ? left : both;
+}
+
 function applyUsing(
   join: JoinItem,
-  { scope }: Walk,
+  { scope, survey }: Walk,
   left: readonly Leaf[],
   right: readonly Leaf[],
 ): void {
@@ -254,6 +267,10 @@ function applyUsing(
     const keyA = a?.keys.get(name);
     const keyB = b?.keys.get(name);
     if (keyA !== undefined && keyB !== undefined && join.type !== 'full') keyA.unite(keyB);
+    // What an earlier USING has made of several columns may be another than each.
+    if (shown === undefined) {
+      noteUsing(name, [a, b], survey, (leaf) => narrowed(join, left, right).includes(leaf));
+    }
     const kept = join.type === 'right' ? b : a;
     scope.merged.set(name, join.type === 'full' ? null : (kept ?? null));
   }
@@ -275,8 +292,11 @@ function applyOn(
   const { scope, survey } = walk;
   surveyOn(on, walk);
   if (join.type === 'full') return;
+  const narrows = (leaf: Leaf) => narrowed(join, left, right).includes(leaf);
+  for (const conjunct of conjunctsOf(on)) noteJoin(conjunct, scope, survey, narrows);
   if (join.type === 'inner' && !nullable) {
     applyCondition(on, scope, survey.context);
+    for (const conjunct of conjunctsOf(on)) noteFilter(conjunct, scope, survey);
     return;
   }
   // Only equalities count: they bind the rows that an outer join adds to its kept rows.

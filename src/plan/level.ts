@@ -8,12 +8,13 @@ import type { FromItem, SelectStatement, SimpleSelect, With } from '../sql/state
 import type { CommonTables } from './common-tables.ts';
 import { isDistributable } from './distributable.ts';
 import { noteFilter } from './engine-filter.ts';
+import { noteJoin } from './engine-join.ts';
 import { addFrom, type Walk } from './from.ts';
 import { noteOuterAggregates } from './outer-aggregate.ts';
 import { outputColumns } from './output-columns.ts';
 import { applyCondition, conjunctsOf, keyClassOf } from './restriction.ts';
 import { lockedKinds } from './row-locks.ts';
-import { type Level, type Role, Scope } from './scope.ts';
+import { type Leaf, type Level, type Role, Scope } from './scope.ts';
 import { withSettingNamed } from './set-config.ts';
 import type { Survey } from './survey.ts';
 import { surveyWith } from './with.ts';
@@ -151,6 +152,7 @@ export function surveyCondition(condition: Expression, walk: Walk, anchored: boo
   noteOuterAggregates(condition, scope, survey);
   for (const conjunct of conjunctsOf(condition)) {
     noteFilter(conjunct, scope, survey);
+    noteJoin(conjunct, scope, survey, (leaf) => isAlwaysThere(leaf, walk));
     if (isSemiJoin(conjunct, scope)) {
       surveySemiJoin(conjunct, walk);
       continue;
@@ -160,6 +162,10 @@ export function surveyCondition(condition: Expression, walk: Walk, anchored: boo
     });
   }
 }
+
+/** A table of the level, where no outer join puts NULLs in place of its rows. */
+const isAlwaysThere = (leaf: Leaf, { scope, survey }: Walk): boolean =>
+  scope.leaves.includes(leaf) && survey.uses.some((use) => use.leaf === leaf && !use.nullable);
 
 type SemiJoin = Extract<Expression, { kind: 'query' }>;
 

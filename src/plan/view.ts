@@ -45,6 +45,7 @@ export function surveyView(item: TableItem, table: Table, walk: Walk, nullable: 
     leaf,
     nullable,
     filters: [],
+    joins: [],
     key: classes[0] ?? null,
     keyColumn: isByShard ? keyColumnOf(level, table) : null,
     // Each shard's own rows in order are in no order together.

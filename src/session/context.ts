@@ -5,6 +5,7 @@ import type { Logger } from '../base/log.ts';
 import type { Cluster } from '../execute/cluster.ts';
 import type { SchemaHold } from '../execute/schema-hold.ts';
 import type { TwoPhase } from '../execute/two-phase.ts';
+import type { LeafJoin } from '../plan/engine-plan.ts';
 import type { EngineInput, EngineLeaf } from '../plan/plan.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
@@ -48,7 +49,7 @@ export interface SessionContext {
   readonly spillBytesMax: number;
   readonly inlineRowsMax: number;
   /** Statements, and leaves of them, whose rows were too many to be parameters the last time. */
-  readonly largeInputs: WeakSet<EngineInput | EngineLeaf>;
+  readonly largeInputs: WeakSet<EngineInput | EngineLeaf | LeafJoin>;
   readonly log: Logger;
 }
 

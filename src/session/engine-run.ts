@@ -299,8 +299,8 @@ export async function explainEngine(
         parts.push({ title: `Leaf ${i + 1}`, shard: server.shard.id, lines });
       }
     }
-    const { sql, leaves } = prepared.input;
-    const input = { sql: explained.prefix + sql, leaves, marked: '' };
+    const { sql } = prepared.input;
+    const input = { ...prepared.input, sql: explained.prefix + sql, marked: '' };
     const parameters = { ...execution.parameters, types: description.parameterTypes };
     const { views } = merge;
     const { spillBytesMax } = context;

@@ -6,6 +6,7 @@ import { SQLSTATE } from '../../base/sqlstate.ts';
 import {
   type Broadcast,
   IDENTITY,
+  type LeafJoin,
   leavesIn,
   TABLE_NAME,
   withLeaves,
@@ -15,20 +16,14 @@ import { query, ServerError } from '../../pool/query.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
 import { type Description, describe } from '../describe.ts';
 import type { Gather } from '../gather.ts';
-import { type BoundParameters, formatAt, NO_PARAMETERS } from '../parameters.ts';
+import { type BoundParameters, formatAt } from '../parameters.ts';
 import { openPortalStream, type PortalStream } from '../portal-stream.ts';
 import { openShardStream, type ShardStatement } from '../shard-stream.ts';
 import { arrayOf } from './array-parameter.ts';
 import { givenTo, openBroadcast } from './broadcast.ts';
-import { type EngineRequest, GROUPS, type LeafRows, leafSql, viewChecks } from './engine.ts';
+import { type EngineRequest, GROUPS, type LeafRows, viewChecks } from './engine.ts';
 import { engineGather, withoutPosition } from './engine-gather.ts';
-
-export interface InlineLimits {
-  /** Of one leaf on one server; null: any number. */
-  readonly rowsMax: number | null;
-  /** Of all of them. */
-  readonly bytesMax: number;
-}
+import { type LeafLimits, type ReadLeaf, readLeaves } from './read-leaves.ts';
 
 /** The engine is in a transaction that goes on, and must not fail for what is only tried. */
 export interface Within {
@@ -44,7 +39,7 @@ export interface Spread {
   /** Of the statement, as one server describes it. */
   readonly description: Description;
   /** Leaves that were too large the last time; those that are now become some. */
-  readonly large: WeakSet<EngineLeaf>;
+  readonly large: WeakSet<EngineLeaf | LeafJoin>;
   /** Bounds of the merge, as of GatherRequest. */
   readonly rowsMax: number;
   readonly bytesMax: number;
@@ -65,7 +60,7 @@ export interface Inline {
  */
 export async function openInline(
   request: EngineRequest,
-  limits: InlineLimits,
+  limits: LeafLimits,
   within: Within | null,
   spread: Spread,
 ): Promise<Inline | null> {
@@ -74,16 +69,19 @@ export async function openInline(
   if (!mayTravel && spread.broadcasts.length === 0) return null;
   try {
     if (views.length > 0) await query(engine, viewChecks(views));
-    const leaves = await readLeaves(rows, engine, limits, spread);
+    const { large, broadcasts } = spread;
+    const needsAll = broadcasts.length === 0;
+    const { joins } = input;
+    const leaves = await readLeaves({ all: rows, joins, engine, limits, large, needsAll });
+    if (leaves === null) return null;
     if (leaves.every((leaf) => leaf !== null)) {
       const isMany = pairsOf(input.marked, leaves) > ENGINE_INLINE_PAIRS_MAX;
       if (isMany && limits.rowsMax !== null) return null;
       const gather = await openAlone(input.marked, leaves, request, within, isMany);
       return gather === null ? null : { gather, isSpread: false };
     }
-    if (leaves.length < rows.length) return null;
     const all = [...leaves, ...(await readBeside(leaves, engine, limits, spread))];
-    const broadcast = spread.broadcasts.find(({ small }) => small.every((i) => all[i] !== null));
+    const broadcast = broadcasts.find((each) => suffices(each, all));
     if (broadcast === undefined) return null;
     // Others that are small, too, may be the shards' own tables there.
     const sent = all.map((leaf, i) => (broadcast.small.includes(i) ? leaf : null));
@@ -171,99 +169,29 @@ async function isGrouped(
   return true;
 }
 
-interface ReadLeaf {
-  readonly leaf: EngineLeaf;
-  readonly rows: readonly Buffer[];
-}
-
-/** null in place of a leaf that is too large; the list ends there where nothing can be done then. */
-async function readLeaves(
-  all: readonly LeafRows[],
-  engine: ServerConnection,
-  { rowsMax, bytesMax }: InlineLimits,
-  { broadcasts, large }: Spread,
-): Promise<readonly (ReadLeaf | null)[]> {
-  const read: (ReadLeaf | null)[] = [];
-  let bytesLeft = bytesMax;
-  for (const each of all) {
-    const isLarge = each.leaf.elements === null || large.has(each.leaf);
-    const rows = isLarge ? null : await readLeaf(each, engine, rowsMax, bytesLeft);
-    read.push(rows === null ? null : { leaf: each.leaf, rows });
-    if (rows === null) {
-      large.add(each.leaf);
-      if (broadcasts.length === 0) break;
-    } else for (const row of rows) bytesLeft -= row.length;
-  }
-  return read;
-}
-
 /** The leaves beside those of the statement, where some broadcast lacks nothing else. */
-function readBeside(
+async function readBeside(
   leaves: readonly (ReadLeaf | null)[],
   engine: ServerConnection,
-  { rowsMax, bytesMax }: InlineLimits,
-  spread: Spread,
+  { rowsMax, bytesMax }: LeafLimits,
+  { broadcasts, beside, large }: Spread,
 ): Promise<readonly (ReadLeaf | null)[]> {
-  const isWanted = spread.broadcasts.some(({ small }) => small.every((i) => leaves[i] !== null));
-  if (!isWanted) return Promise.resolve(spread.beside.map(() => null));
+  const isWanted = broadcasts.some(({ small }) => small.every((i) => leaves[i] !== null));
+  if (!isWanted) return beside.map(() => null);
   const bytes = leaves
     .flatMap((leaf) => leaf?.rows ?? [])
     .reduce((sum, row) => sum + row.length, 0);
-  return readLeaves(spread.beside, engine, { rowsMax, bytesMax: bytesMax - bytes }, spread);
+  const limits = { rowsMax, bytesMax: bytesMax - bytes };
+  const request = { all: beside, joins: [], engine, limits, large, needsAll: false };
+  return (await readLeaves(request))!;
 }
 
-/** null: too many rows on one shard, or bytes on all. */
-async function readLeaf(
-  from: LeafRows,
-  engine: ServerConnection,
-  rowsMax: number | null,
-  bytesMax: number,
-): Promise<readonly Buffer[] | null> {
-  const servers = from.fromEngine ? [engine, ...from.sources] : from.sources;
-  const limit = rowsMax === null ? '' : ` LIMIT ${rowsMax + 1}`;
-  const own = carried(from);
-  const answers = await Promise.allSettled(
-    servers.map((server) => readAll(server, `${leafSql(own, server.shard.id)}${limit}`, bytesMax)),
-  );
-  const rows: Buffer[] = [];
-  let isTooMuch = false;
-  for (const answer of answers) {
-    if (answer.status === 'rejected') throw answer.reason;
-    const { value } = answer;
-    isTooMuch ||= value === null || (rowsMax !== null && value.length > rowsMax);
-    rows.push(...(value ?? []));
-  }
-  const bytes = rows.reduce((sum, row) => sum + row.length, 0);
-  return isTooMuch || bytes > bytesMax ? null : rows;
-}
-
-/** What has no array of its own kind is read as text. */
-function carried({ leaf, keys, filters }: LeafRows): Parameters<typeof leafSql>[0] {
-  const columns = leaf.columns.map((column, i) =>
-    leaf.elements![i]!.cast === null ? column : `${column}::pg_catalog.text`,
-  );
-  return { leaf: { ...leaf, columns }, keys, filters };
-}
-
-/** null: more than `bytesMax`. */
-async function readAll(
-  server: ServerConnection,
-  sql: string,
-  bytesMax: number,
-): Promise<Buffer[] | null> {
-  const statement = { sql, parameters: NO_PARAMETERS, resultFormats: [1] };
-  const stream = await openShardStream(server, statement);
-  const rows: Buffer[] = [];
-  let bytes = 0;
-  for (let batch = await stream.next(); batch !== null; batch = await stream.next()) {
-    for (const row of batch) bytes += row.length;
-    rows.push(...batch);
-    if (bytes <= bytesMax) continue;
-    await stream.discard();
-    return null;
-  }
-  await stream.done;
-  return rows;
+/** What has been read is enough: also what has told which rows of others are wanted. */
+function suffices({ small }: Broadcast, leaves: readonly (ReadLeaf | null)[]): boolean {
+  return small.every((i) => {
+    const leaf = leaves[i] ?? null;
+    return leaf !== null && (leaf.wantedBy === null || small.includes(leaf.wantedBy));
+  });
 }
 
 const NAME = { name: TABLE_NAME, type: 'text', typeOid: 25, cast: null };
