@@ -1,15 +1,24 @@
 // Cluster questions: what a statement asks of PostgreSQL's catalogs of which each shard has its own part.
 
 import type { Call } from '../sql/expression.ts';
-import type { RelationName } from '../sql/statement.ts';
+import type { Token } from '../sql/token.ts';
 import { type Catalog, isAtHome, type Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
 import { leafMark } from './engine-plan.ts';
-import { type Cut, engineText, isName, nameOf, type Stand, tableSpan } from './engine-text.ts';
+import {
+  type Cut,
+  engineText,
+  isName,
+  nameOf,
+  type Stand,
+  type TableItem,
+  tableSpan,
+} from './engine-text.ts';
 import { relationIn } from './functions.ts';
 import { NoMerge } from './splice.ts';
 import type { Survey } from './survey.ts';
 import { SYSTEM_COLUMNS } from './system-columns.ts';
+import { isStar, namesRow } from './whole-row.ts';
 
 /** What all shards are asked before the statement is run. */
 export interface ClusterQuestion {
@@ -87,26 +96,21 @@ export function asksCluster({ schema, name }: Call, catalog: Catalog): boolean {
 export const hasParts = (table: Table): boolean =>
   table.kind === 'sharded' || (table.view?.materialized === true && !isAtHome(table));
 
-/** null: the statement asks for nothing of which the shards have parts, or not in a way that can be followed. */
+/** null: the statement asks for nothing of which the shards have parts. Throws NoMerge where that cannot be told in its text. */
 export function clusterQuestion(survey: Survey, context: PlanContext): ClusterQuestion | null {
   const { sql, tokens } = context.input;
   const { clusterCalls: calls, sharedNames } = context;
-  try {
-    const relations = relationsOf(survey, context);
-    const sizes = sizesOf(calls, context);
-    const told = calls.filter((call) => isTold(call, sizes));
-    if (relations.stands.length === 0 && told.length === 0) return null;
-    const cuts = new Map(told.map((call) => [call.at, cutOf(call, context)]));
-    const { stands, statistics } = relations;
-    const marked = engineText({ sql, tokens, sharedNames }, stands, [...cuts.values()]);
-    const asksAll = relations.readsAll || told.some(({ name }) => name === OF_SEQUENCE);
-    const sequences = asksAll ? null : relations.sequences;
-    const database = told.some(({ name }) => name === OF_DATABASE);
-    return { sequences, statistics, sizes, database, marked };
-  } catch (error) {
-    if (!(error instanceof NoMerge)) throw error;
-    return null;
-  }
+  const relations = relationsOf(survey, context);
+  const sizes = sizesOf(calls, context);
+  const told = calls.filter((call) => isTold(call, sizes));
+  if (relations.stands.length === 0 && told.length === 0) return null;
+  const cuts = new Map(told.map((call) => [call.at, cutOf(call, context)]));
+  const { stands, statistics } = relations;
+  const marked = engineText({ sql, tokens, sharedNames }, stands, [...cuts.values()]);
+  const asksAll = relations.readsAll || told.some(({ name }) => name === OF_SEQUENCE);
+  const sequences = asksAll ? null : relations.sequences;
+  const database = told.some(({ name }) => name === OF_DATABASE);
+  return { sequences, statistics, sizes, database, marked };
 }
 
 /** Of tables on one shard a server tells itself. */
@@ -115,12 +119,13 @@ const isTold = ({ name }: Call, sizes: ClusterQuestion['sizes']): boolean =>
 
 function relationsOf({ uses }: Survey, context: PlanContext) {
   const { catalog, tokens } = context.input;
-  const names = new Set(tokens.flatMap((token) => (isName(token) ? [nameOf(token)] : [])));
   const stands = new Map<number, Stand>();
   const sequences: string[] = [];
   const statistics = new Set<string>();
   let readsAll = false;
-  for (const { item } of catalog.knowsSequences ? uses : []) {
+  for (const { item, table } of catalog.knowsSequences ? uses : []) {
+    // One of the user's, that is found before the catalog's.
+    if (table !== null) continue;
     const { relation, at } = item;
     const { schema, name } = relation;
     const sequence = context.sequence(relation);
@@ -132,24 +137,40 @@ function relationsOf({ uses }: Survey, context: PlanContext) {
     } else if (stand !== undefined) {
       readsAll ||= stand.places;
       ({ text } = stand);
-    } else if (isCounted(relation, names, catalog)) {
+    } else if (isCounted(item, context.input)) {
       statistics.add(name);
       text = `drive.${name}(${markOf('statistics')})`;
     } else continue;
-    stands.set(at, { item, schema, span: tableSpan(item, tokens), text });
+    stands.set(at, standOf(item, text, tokens));
   }
   return { stands: [...stands.values()], sequences, statistics: [...statistics], readsAll };
 }
 
-/** What a function gives has no system columns. `names`: all in the statement. */
-function isCounted(
-  { schema, name }: RelationName,
-  names: ReadonlySet<string>,
-  { knowsStatistics }: Catalog,
-): boolean {
-  if (!knowsStatistics || (schema ?? 'pg_catalog') !== 'pg_catalog') return false;
+/** `text`: a function or a query. Throws NoMerge. */
+function standOf(item: TableItem, text: string, tokens: readonly Token[]): Stand {
+  const span = tableSpan(item, tokens);
+  // Behind ONLY, and before a star or TABLESAMPLE, no function may stand; nor any query but behind ONLY.
+  const isPlain = !item.only && !item.sampled && span.end === span.last;
+  const isQuery = text.startsWith('(');
+  const stand = isPlain || isQuery ? text : `(SELECT * FROM ${text})`;
+  return { item, schema: item.relation.schema, span, text: stand };
+}
+
+/** What a function gives has no system columns. */
+function isCounted(item: TableItem, { catalog, tokens }: PlanContext['input']): boolean {
+  const { schema, name } = item.relation;
+  if (!catalog.knowsStatistics || (schema ?? 'pg_catalog') !== 'pg_catalog') return false;
   if (name !== 'pg_class') return STATISTICS.test(name);
-  return !ESTIMATES.isDisjointFrom(names) && SYSTEM_COLUMNS.isDisjointFrom(names);
+  const names = new Set(tokens.flatMap((token) => (isName(token) ? [nameOf(token)] : [])));
+  if (!SYSTEM_COLUMNS.isDisjointFrom(names)) return false;
+  return !ESTIMATES.isDisjointFrom(names) || mayGiveAll(item, tokens);
+}
+
+/** Its columns may be read without being named. */
+function mayGiveAll(item: TableItem, tokens: readonly Token[]): boolean {
+  const isRenamed = item.columnAliases.length > 0;
+  const place = { item, table: null, span: tableSpan(item, tokens) };
+  return isRenamed || tokens.some(isStar) || namesRow([place], tokens);
 }
 
 const rowOf = (sequence: string): string => {

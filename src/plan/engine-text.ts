@@ -7,7 +7,7 @@ import type { FromItem } from '../sql/statement.ts';
 import type { Token } from '../sql/token.ts';
 import { NoMerge } from './splice.ts';
 
-type TableItem = Extract<FromItem, { kind: 'table' }>;
+export type TableItem = Extract<FromItem, { kind: 'table' }>;
 
 /** Indexes of tokens: of a table's name in FROM, and of its alias (-1: none). */
 export interface TableSpan {

@@ -51,7 +51,12 @@ export function planRows(statement: RowStatement, context: PlanContext): Plan {
 function planWhole(statement: RowStatement, context: PlanContext): Plan {
   const survey = surveyFor(context);
   const plan = planSurveyed(statement, survey, context);
-  context.asked = clusterQuestion(survey, context);
+  try {
+    context.asked = clusterQuestion(survey, context);
+  } catch (error) {
+    if (!(error instanceof NoMerge)) throw error;
+    return refusedFor(plan.verb, 'clusterText');
+  }
   return plan;
 }
 

@@ -238,6 +238,10 @@ export const REFUSED = {
     what: 'lastval() and currval() other than directly behind INSERTs of the same transaction which take such ids, by themselves or in a statement for the shard of these',
     hint: 'Use RETURNING: the connection to a server is shared.',
   },
+  clusterText: {
+    what: 'what all shards tell (sizes, statistics, where sequences are) in a text with UESCAPE, or with TABLESAMPLE or a star behind the name of a catalog',
+    hint: 'Write the statement without these.',
+  },
   mixedDdl: {
     what: 'one DDL statement for home tables and others together, other than a list of tables in TRUNCATE, LOCK, DROP, GRANT, REVOKE, ANALYZE or VACUUM',
     hint: 'Name them in statements of their own.',

@@ -89,6 +89,32 @@ describe('Statistics of what is on all shards', () => {
     expect(await client.rows('TABLE estimated')).toEqual(rows);
   });
 
+  it.each([
+    `SELECT to_jsonb(c) ->> 'reltuples' FROM pg_class c WHERE relname = 'spread'`,
+    `SELECT k FROM pg_class AS c (a, b, c, d, e, f, g, h, i, j, k) WHERE b = 'spread'`,
+    `SELECT reltuples FROM ONLY (pg_catalog.pg_class) WHERE relname = 'spread'`,
+  ])('are asked without their names, too: %s', async (sql) => {
+    expect(await client.rows(sql)).toEqual([[String(ROWS)]]);
+  });
+
+  it('are in whole rows', async () => {
+    const sql = `FROM pg_class WHERE relname = 'spread'`;
+    const [columns, starred] = [
+      await client.rows(`SELECT relname, reltuples ${sql}`),
+      await client.rows(`SELECT * ${sql}`),
+    ];
+    expect(starred[0]).toEqual(expect.arrayContaining(columns[0]!));
+    expect(starred[0]).toContain(String(ROWS));
+  });
+
+  it('are not those of a table of the same name that is found before', async () => {
+    await client.rows(`CREATE TABLE public.pg_stat_user_tables AS SELECT 5 AS n_live_tup`);
+    await client.rows('SET search_path = public, pg_catalog');
+    expect(await client.rows('SELECT n_live_tup FROM pg_stat_user_tables')).toEqual([['5']]);
+    await client.rows('RESET search_path');
+    await client.rows('DROP TABLE public.pg_stat_user_tables');
+  });
+
   it('do not depend on what one server quotes', async () => {
     await client.rows('BEGIN');
     await client.rows('SET LOCAL quote_all_identifiers = on');
