@@ -19,6 +19,8 @@ export async function atItsPlace(
 ): Promise<ServerConnection> {
   try {
     await withinTime(connection, timeoutMs, () => checkPlace(connection, count));
+    // It may have ended behind the answer: a pool, which is told of its end from now on, would keep it.
+    if (connection.closed) throw new Error('the server closed the connection');
     return connection;
   } catch (error) {
     connection.close(TERMINATE);
