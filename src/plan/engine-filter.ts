@@ -12,6 +12,9 @@ type Part = EngineFilter[number];
 /** Built in for the types of the server's own, without errors of their own. */
 const COMPARISONS = new Set(['=', '<>', '<', '<=', '>', '>=']);
 
+/** LIKE and NOT LIKE, whose errors are of patterns with escapes. */
+const LIKES = new Set(['~~', '!~~']);
+
 /**
  * Notes a condition that all rows of the level fulfil, when it compares one column of one table with
  * constants and parameters. Not where an outer join may put NULLs in place of the table's rows.
@@ -60,6 +63,11 @@ function filterOf(e: Expression, scope: Scope): Filter | null {
         ' AND ',
         high!,
       ]);
+    }
+    case 'other': {
+      const [column, pattern] = e.children;
+      if (!LIKES.has(e.detail) || pattern?.kind !== 'constant') return null;
+      return made(column!, [pattern], scope, (name, [part]) => [`${name} ${e.detail} `, part!]);
     }
     case 'isNull':
       return made(e.arg, [], scope, (name) => [`${name} IS${e.negated ? ' NOT' : ''} NULL`]);

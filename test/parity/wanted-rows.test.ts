@@ -23,6 +23,7 @@ const ROWS = `
 
 /** Each joins large tables, of which it needs few rows. */
 const WANTED: readonly string[] = [
+  `SELECT i.id, p.city FROM person p JOIN item i ON i.owner = p.user_id WHERE p.city LIKE '_7' AND p.city NOT LIKE '%9'`,
   `SELECT i.id, p.city FROM person p JOIN item i ON i.owner = p.user_id WHERE p.city = 'c7'`,
   `SELECT i.id, p.user_id FROM item i, person p WHERE p.user_id = i.owner AND p.city IN ('c7', 'c8')`,
   `SELECT i.id FROM item i, person p WHERE i.city = p.city AND p.born = '2000-01-05'`,
