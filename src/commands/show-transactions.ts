@@ -2,6 +2,7 @@
 
 import { query } from '../pool/query.ts';
 import { NO_SETTINGS } from '../pool/settings.ts';
+import { heldBy } from '../session/pool-knot.ts';
 import type { OpenTransaction } from '../session/wait-graph.ts';
 import { serverKey } from '../session/wait-graph.ts';
 import { type Answer, type Command, columns, type Row, show } from './command.ts';
@@ -17,14 +18,9 @@ function transactionRows({ clients, nowMs, worker }: Operations): Row[] {
   return [...clients()].flatMap(({ identity, session }): Row[] => {
     const { transaction } = session.state;
     if (transaction === null) return [];
-    const { participants, writers } = transaction;
-    const servers = [...participants].map(
-      ([
-        shard,
-        {
-          identity: { processId },
-        },
-      ]) => serverKey(shard, processId),
+    const { writers } = transaction;
+    const servers = [...heldBy(session.state)].map((server) =>
+      serverKey(server.shard.id, server.identity.processId),
     );
     return [
       [

@@ -9,7 +9,7 @@ import type { ShardPool } from '../pool/shard-pool.ts';
 import type { Shard } from '../topology/shard.ts';
 import { TERMINATE } from '../wire/terminate.ts';
 import type { Client } from './client.ts';
-import { knotOf, knotted, lastOf } from './pool-knot.ts';
+import { heldBy, knotOf, knotted, lastOf } from './pool-knot.ts';
 import {
   circleOf,
   type OpenTransaction,
@@ -68,7 +68,7 @@ export class DeadlockWatch {
     const { clients, nowMs } = this.#options;
     return [...clients()].filter(({ session }) => {
       const { transaction } = session.state;
-      if (transaction === null || transaction.participants.size < 2) return false;
+      if (transaction === null || heldBy(session.state).size < 2) return false;
       if (session.phase === 'ready' || session.phase === 'closed') return false;
       return session.waitsFor === null && nowMs() - session.sinceMs > DEADLOCK_WAIT_MS;
     });

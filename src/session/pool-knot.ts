@@ -11,7 +11,7 @@ type Pools = readonly Pick<ShardPool, 'connections'>[];
 
 /** Those of `waiting` that nobody else can give a connection: none, or several. */
 export function knotOf(waiting: readonly Client[], pools: Pools): readonly Client[] {
-  const held = new Set(waiting.flatMap(({ session }) => heldBy(session.state)));
+  const held = new Set(waiting.flatMap(({ session }) => [...heldBy(session.state)]));
   const isFull = (shard: number) => {
     const { idle, leased, shared } = pools[shard]!.connections();
     return idle.length + shared.length === 0 && leased.every((each) => held.has(each));
@@ -21,16 +21,21 @@ export function knotOf(waiting: readonly Client[], pools: Pools): readonly Clien
   return stuck.length === waiting.length ? stuck : knotOf(stuck, pools);
 }
 
-function heldBy({ transaction, borrowed, pins }: SessionState): readonly ServerConnection[] {
+/** In its transaction, beside it for a statement, or of its own. */
+export function heldBy({
+  transaction,
+  borrowed,
+  pins,
+}: SessionState): ReadonlySet<ServerConnection> {
   const { participants, apart } = transaction ?? { participants: null, apart: null };
   const joined = [...(participants?.values() ?? []), ...(apart === null ? [] : [apart])];
-  return [...joined, ...borrowed, ...pins.connections()];
+  return new Set([...joined, ...borrowed, ...pins.connections()]);
 }
 
 /** Whose transaction has begun last, of those that have something to give. */
 export const lastOf = (knot: readonly Client[]): Client | undefined =>
   knot
-    .filter(({ session }) => heldBy(session.state).length > 0)
+    .filter(({ session }) => heldBy(session.state).size > 0)
     .sort((a, b) => begunMs(b) - begunMs(a))[0];
 
 const begunMs = ({ session }: Client): number => session.state.transaction?.begunMs ?? 0;

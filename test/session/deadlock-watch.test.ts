@@ -41,7 +41,11 @@ async function detailOf(
   const broken: SqlError[] = [];
   const participants = new Map(waits.map((_, shard) => [shard, {}]));
   const session = {
-    ...{ state: { transaction: { participants } }, phase: 'busy', waitsFor: null, sinceMs: 0 },
+    ...{ phase: 'busy', waitsFor: null, sinceMs: 0 },
+    state: {
+      transaction: { participants, apart: null },
+      ...{ borrowed: new Set(), pins: { connections: () => [] } },
+    },
     breakDeadlock: (error: SqlError) => broken.push(error),
   };
   const client = { identity: { id: OURS.client }, session } as unknown as Client;

@@ -111,6 +111,21 @@ describe('Two transactions that lock in opposite order on two shards', () => {
   });
 });
 
+describe('A transaction on one shard that asks others how large a table is', () => {
+  it('does not wait for ever for who changes the table and waits for it', async () => {
+    await first.rows('BEGIN');
+    await first.rows(add(1));
+    await setTimeout(NEXT_MS);
+    // It has the table on shard 0 when it waits on shard 1.
+    const changes = second.query('ALTER TABLE accounts ADD COLUMN note text');
+    await first.rows('SELECT pg_sleep(0.5)');
+    const asks = first.query(`SELECT pg_relation_size('accounts')`);
+    const codes = [errorCode(await changes), errorCode(await asks)];
+    expect(codes).toEqual(['40P01', '']);
+    await first.rows('ROLLBACK');
+  });
+});
+
 describe('Two COPY of the same unique keys', () => {
   const copy = (client: RawClient, key: number): Promise<RawMessage[]> => {
     const data = rawMessage('d', Buffer.from(`${key}\t1\n`));
