@@ -46,16 +46,13 @@ interface SequenceStand {
   readonly places: boolean;
 }
 
-const SEQUENCES: { readonly [schema: string]: { readonly [name: string]: SequenceStand } } = {
-  pg_catalog: {
-    pg_sequence: { text: 'drive.pg_sequence()', places: false },
-    pg_sequences: { text: `drive.pg_sequences(${markOf('sequences')})`, places: true },
-  },
-  information_schema: {
-    sequences: { text: 'drive.sequences()', places: false },
-    columns: { text: 'drive.columns()', places: false },
-  },
-};
+/** By schema and name. */
+const SEQUENCES: ReadonlyMap<string, SequenceStand> = new Map([
+  ['pg_catalog.pg_sequence', { text: 'drive.pg_sequence()', places: false }],
+  ['pg_catalog.pg_sequences', { text: `drive.pg_sequences(${markOf('sequences')})`, places: true }],
+  ['information_schema.sequences', { text: 'drive.sequences()', places: false }],
+  ['information_schema.columns', { text: 'drive.columns()', places: false }],
+]);
 const OF_SEQUENCE = 'pg_get_sequence_data';
 const STATISTICS = /^pg_stat(?:io)?_(?:all|user)_(?:tables|indexes)$/;
 /** Columns of pg_class. */
@@ -67,6 +64,10 @@ const OF_RELATION: ReadonlySet<string> = new Set([
   'pg_total_relation_size',
 ]);
 const OF_DATABASE = 'pg_database_size';
+
+/** A relation of pg_catalog for which something else may stand. */
+export const isReplaced = (name: string): boolean =>
+  name === 'pg_class' || SEQUENCES.has(`pg_catalog.${name}`) || STATISTICS.test(name);
 
 const isOfSize = (name: string): boolean => OF_RELATION.has(name) || name === OF_DATABASE;
 
@@ -129,7 +130,7 @@ function relationsOf({ uses }: Survey, context: PlanContext) {
     const { relation, at } = item;
     const { schema, name } = relation;
     const sequence = context.sequence(relation);
-    const stand = SEQUENCES[schema ?? 'pg_catalog']?.[name];
+    const stand = SEQUENCES.get(`${schema ?? 'pg_catalog'}.${name}`);
     let text: string;
     if (sequence !== null) {
       sequences.push(sequence);
