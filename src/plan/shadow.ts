@@ -2,6 +2,7 @@
 
 import type { DdlFacts } from '../sql/ddl.ts';
 import type { RelationName, RowStatement, SelectStatement } from '../sql/statement.ts';
+import { isReplaced } from './cluster-question.ts';
 import { isSystem, type PlanContext } from './context.ts';
 
 /** True for a table that is on every shard: sharded, reference, or a view of sharded ones. */
@@ -17,6 +18,14 @@ const TEMPORARY = 'pg_temp';
 export function hidesTable(relation: RelationName, context: PlanContext): boolean {
   const { schema } = relation;
   return isOnEveryShard(schema === TEMPORARY ? { ...relation, schema: null } : relation, context);
+}
+
+/** The same of a temporary one; it may also hide a sequence, or a relation of the catalogs for which another stands. */
+export function hidesAsTemporary(relation: RelationName, context: PlanContext): boolean {
+  const { schema, name } = relation;
+  if (hidesTable(relation, context)) return true;
+  if (schema !== null && schema !== TEMPORARY) return false;
+  return context.sequence({ ...relation, schema: null }) !== null || isReplaced(name);
 }
 
 /** The same of a temporary table that gets another name. */

@@ -308,7 +308,7 @@ export const REFUSED = {
     hint: 'Add a column of the type, UPDATE the rows, then drop the old column and rename the new one.',
   },
   shadow: {
-    what: 'a table that hides a sharded or reference table by its name',
+    what: 'a table or sequence that hides one that is on every shard, or a catalog of which all shards tell, by its name',
     hint: 'Give it another name, or write the schema where the table is there already: pg_temp.t, public.t.',
   },
   copyFile: {

@@ -28,7 +28,7 @@ import { refusedFor, refusedPlan, routedPlan } from './routed.ts';
 import { planRows, surveyFor } from './rows.ts';
 import { Scope } from './scope.ts';
 import { planDiscard, planSetConstraints, planShow } from './session-command.ts';
-import { hidesTable, isOnEveryShard, showsReference } from './shadow.ts';
+import { hidesAsTemporary, isOnEveryShard, showsReference } from './shadow.ts';
 import { planExecute, planPrepare } from './sql-prepare.ts';
 import type { RefusedReason } from './unsupported.ts';
 
@@ -168,7 +168,8 @@ function runsForAnybody(statement: HomeStatement, { input }: PlanContext): boole
 function refusalOf(statement: UtilityStatement, context: PlanContext): RefusedReason | null {
   const { node, relations, body, temporary } = statement;
   const { catalog } = context.input;
-  if (temporary && relations.some((relation) => hidesTable(relation, context))) return 'shadow';
+  if (temporary && relations.some((relation) => hidesAsTemporary(relation, context)))
+    return 'shadow';
   // Servers do not have the session's statements by their names.
   if (node === 'CreateTableAsStmt' && statement.inner === null) return 'makeExecute';
   // EXPLAIN of CREATE TABLE AS and its kin.
@@ -244,5 +245,5 @@ function planCreateTable(
   context: PlanContext,
 ): Plan {
   if (!statement.temporary) return planNewTable(statement, traits, context);
-  return hidesTable(statement.relation, context) ? refusedFor(traits.verb, 'shadow') : traits;
+  return hidesAsTemporary(statement.relation, context) ? refusedFor(traits.verb, 'shadow') : traits;
 }
