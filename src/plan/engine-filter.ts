@@ -35,6 +35,10 @@ interface Filter {
 export const filterText = (filter: EngineFilter): string =>
   filter.map((part) => (typeof part === 'number' ? `$${part + 1}` : part)).join('');
 
+/** It names values, or how they begin: likely few rows have them. */
+export const namesValues = (filter: EngineFilter): boolean =>
+  / (=|IN|~~) /.test(filterText(filter));
+
 function filterOf(e: Expression, scope: Scope): Filter | null {
   switch (e.kind) {
     case 'operator': {

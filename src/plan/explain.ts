@@ -9,6 +9,7 @@ import type {
   Condition,
   ConditionOperand,
   CursorMerge,
+  EngineInput,
   EngineLeaf,
   EngineMerge,
   EverywhereMerge,
@@ -243,7 +244,7 @@ const joinText = ({ column, from, fromColumn }: LeafJoin): string =>
 
 function engineLines(merge: EngineMerge): string[] {
   const { alone, within, tellsTime, readsHome, refusal } = merge;
-  const leaves = (leaf: EngineLeaf, i: number) => {
+  const leafLine = (all: readonly LeafJoin[], leaf: EngineLeaf, i: number) => {
     const { table, only, sample, columns, format, isSharded, keys, filters, identified } = leaf;
     const where = filters.length === 0 ? '' : ` where ${filters.map(filterText).join(' and ')}`;
     const which = isSharded ? '' : ' of home';
@@ -251,12 +252,14 @@ function engineLines(merge: EngineMerge): string[] {
     const drawn = sample === '' ? '' : ` ${sample}`;
     const name = `${only ? 'ONLY ' : ''}${table} (${columns.join(', ')})${drawn}`;
     const how = `${format === 'text' ? ' as text' : ''}${identified ? ' with places' : ''}`;
-    const joins = alone.joins.filter((join) => join.leaf === i).map(joinText);
+    const joins = all.filter((join) => join.leaf === i).map(joinText);
     const wanted = joins.length === 0 ? '' : ` wanted by ${joins.join(' or ')}`;
     return `leaf ${i + 1}: ${name}${which}${by}${where}${how}${wanted}`;
   };
-  const all = [...alone.leaves, ...merge.beside];
-  const lines = [...all.map(leaves), `merge: engine: ${alone.sql}`];
+  const linesOf = (leaves: readonly EngineLeaf[], { joins }: EngineInput) =>
+    leaves.map((leaf, i) => leafLine(joins, leaf, i));
+  const all = linesOf([...alone.leaves, ...merge.beside], alone);
+  const lines = [...all, `merge: engine: ${alone.sql}`];
   if (merge.locks !== null) {
     const { tables, limit, offset } = merge.locks;
     const rest = tailOf({ sort: [], distinct: false, limit, offset }, columnText);
@@ -271,7 +274,7 @@ function engineLines(merge: EngineMerge): string[] {
   if (within === null) return [...lines, `in a transaction: ${errorText(refusal)}`];
   if (tellsTime) lines.push(`in a transaction block: ${errorText(refusal)}`);
   if (within === alone) return lines;
-  return [...lines, `in a transaction: ${within.sql}`, ...within.leaves.map(leaves)];
+  return [...lines, `in a transaction: ${within.sql}`, ...linesOf(within.leaves, within)];
 }
 
 const MODES = {

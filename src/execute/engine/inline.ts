@@ -71,18 +71,27 @@ export async function openInline(
     if (views.length > 0) await query(engine, viewChecks(views));
     const { large, broadcasts } = spread;
     const needsAll = broadcasts.length === 0;
-    const { joins } = input;
-    const leaves = await readLeaves({ all: rows, joins, engine, limits, large, needsAll });
-    if (leaves === null) return null;
-    if (leaves.every((leaf) => leaf !== null)) {
-      const isMany = pairsOf(input.marked, leaves) > ENGINE_INLINE_PAIRS_MAX;
-      if (isMany && limits.rowsMax !== null) return null;
-      const gather = await openAlone(input.marked, leaves, request, within, isMany);
-      return gather === null ? null : { gather, isSpread: false };
-    }
-    const all = [...leaves, ...(await readBeside(leaves, engine, limits, spread))];
-    const broadcast = broadcasts.find((each) => suffices(each, all));
-    if (broadcast === undefined) return null;
+    const reading = { all: rows, joins: input.joins, engine, limits, large, needsAll };
+    let all: readonly (ReadLeaf | null)[];
+    let broadcast: Broadcast | undefined;
+    do {
+      const leaves = await readLeaves(reading);
+      if (leaves === null) return null;
+      if (leaves.every((leaf) => leaf !== null)) {
+        const isMany = pairsOf(input.marked, leaves) > ENGINE_INLINE_PAIRS_MAX;
+        if (!isMany || limits.rowsMax === null) {
+          const gather = await openAlone(input.marked, leaves, request, within, isMany);
+          return gather === null ? null : { gather, isSpread: false };
+        }
+      }
+      all = [...leaves, ...(await readBeside(leaves, engine, limits, spread))];
+      broadcast = broadcasts.find((each) => suffices(each, all));
+      const small = broadcast?.small ?? [];
+      const unused = leaves.flatMap((leaf, i) => (small.includes(i) ? [] : (leaf?.join ?? [])));
+      if (broadcast === undefined && (needsAll || unused.length === 0)) return null;
+      // As they are without the others, the shards may take some.
+      for (const join of unused) large.add(join);
+    } while (broadcast === undefined);
     // Others that are small, too, may be the shards' own tables there.
     const sent = all.map((leaf, i) => (broadcast.small.includes(i) ? leaf : null));
     const { relations, parameters } = relationsOf(sent, request.parameters);
@@ -190,7 +199,7 @@ async function readBeside(
 function suffices({ small }: Broadcast, leaves: readonly (ReadLeaf | null)[]): boolean {
   return small.every((i) => {
     const leaf = leaves[i] ?? null;
-    return leaf !== null && (leaf.wantedBy === null || small.includes(leaf.wantedBy));
+    return leaf !== null && (leaf.join === null || small.includes(leaf.join.from));
   });
 }
 

@@ -1,5 +1,6 @@
 // Read leaves: rows of leaves in memory, each as far as the rows of others want it.
 
+import { namesValues } from '../../plan/engine-filter.ts';
 import type { EngineLeaf, LeafJoin } from '../../plan/engine-plan.ts';
 import type { ServerConnection } from '../../pool/server-connection.ts';
 import { type BoundParameters, NO_PARAMETERS } from '../parameters.ts';
@@ -18,8 +19,8 @@ export interface LeafLimits {
 export interface ReadLeaf {
   readonly leaf: EngineLeaf;
   readonly rows: readonly Buffer[];
-  /** The leaf whose rows want no others than these; null: they are all. */
-  readonly wantedBy: number | null;
+  /** By which another leaf's rows want no others than these; null: they are all. */
+  readonly join: LeafJoin | null;
 }
 
 export interface LeavesRequest {
@@ -35,8 +36,9 @@ export interface LeavesRequest {
 }
 
 /**
- * null in place of a leaf that is too large. Those that have conditions of their own come first: what they
- * leave may tell which rows of others are wanted, of which a large table has few. null: nothing can be done.
+ * null in place of a leaf that is too large. Those that have conditions of their own come first, by values before any
+ * other: what they leave may tell which rows of others are wanted, of which a large table has few. null: nothing can be
+ * done.
  */
 export async function readLeaves(
   request: LeavesRequest,
@@ -45,8 +47,12 @@ export async function readLeaves(
   const read = new Map<number, ReadLeaf>();
   const tooLarge = new Set<number>();
   const isOpen = (i: number) => !read.has(i) && !tooLarge.has(i);
+  const rowsOf = ({ from }: LeafJoin) => read.get(from)!.rows.length;
+  /** Of those that want its rows the one with the fewest. */
   const wanting = (i: number) =>
-    joins.find((join) => join.leaf === i && read.has(join.from) && !large.has(join));
+    joins
+      .filter((join) => join.leaf === i && read.has(join.from) && !large.has(join))
+      .sort((a, b) => rowsOf(a) - rowsOf(b))[0];
   /** It may turn out to be wanted by one that is still to be read. */
   const mayNarrow = (i: number) =>
     joins.some((join) => join.leaf === i && isOpen(join.from) && !large.has(join));
@@ -59,7 +65,7 @@ export async function readLeaves(
     const isLarge = each.leaf.elements === null || large.has(key);
     const rows = isLarge ? null : await readLeaf(each, wanted, request, bytesLeft);
     if (rows !== null) {
-      read.set(i, { leaf: each.leaf, rows, wantedBy: join?.from ?? null });
+      read.set(i, { leaf: each.leaf, rows, join });
       tooLarge.delete(i);
       for (const row of rows) bytesLeft -= row.length;
       // Others that were too large may be small as this one wants them.
@@ -79,7 +85,8 @@ export async function readLeaves(
     const open = all.flatMap((_, i) => (isOpen(i) ? [i] : []));
     const first =
       open.find((i) => wanting(i) !== undefined) ??
-      open.find((i) => all[i]!.filters.length > 0 || all[i]!.keys !== null) ??
+      open.find((i) => all[i]!.keys !== null || all[i]!.leaf.filters.some(namesValues)) ??
+      open.find((i) => all[i]!.filters.length > 0) ??
       open.find((i) => !mayNarrow(i)) ??
       open[0];
     return first ?? null;
