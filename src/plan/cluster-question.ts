@@ -86,10 +86,9 @@ const OF_HOME: ReadonlySet<string> = new Set([
   ...[OF_SEQUENCE, 'pg_class'],
 ]);
 
-/** PostgreSQL's own function is called, and what it tells has parts on the shards. */
+/** PostgreSQL's own function may be called, and what it tells has parts on the shards. */
 export function asksCluster({ schema, name }: Call, catalog: Catalog): boolean {
-  const isOwn = schema === 'pg_catalog' || (schema === null && !catalog.hasRoutine(name));
-  if (!isOwn) return false;
+  if (schema !== null && schema !== 'pg_catalog') return false;
   return name === OF_SEQUENCE ? catalog.knowsSequences : catalog.knowsSizes && isOfSize(name);
 }
 
@@ -196,7 +195,9 @@ function sizesOf(
 }
 
 /** The function of schema drive, which gets one argument more, the first. Throws NoMerge. */
-function cutOf({ at, name }: Call, { input: { tokens } }: PlanContext): Cut {
+function cutOf({ at, schema, name }: Call, { input: { tokens, catalog } }: PlanContext): Cut {
+  // By its arguments one of the user's may be meant.
+  if (schema === null && catalog.hasRoutine(name)) throw new NoMerge('text');
   let last = tokens.findIndex(({ start }) => start === at);
   while (last >= 0 && tokens[last + 1]?.text === '.') last += 2;
   const bracket = tokens[last + 1];

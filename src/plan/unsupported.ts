@@ -239,8 +239,8 @@ export const REFUSED = {
     hint: 'Use RETURNING: the connection to a server is shared.',
   },
   clusterText: {
-    what: 'what all shards tell (sizes, statistics, where sequences are) in a text with UESCAPE, or with TABLESAMPLE or a star behind the name of a catalog',
-    hint: 'Write the statement without these.',
+    what: 'what all shards tell (sizes, statistics, where sequences are) in a text with UESCAPE, or with TABLESAMPLE or a star behind the name of a catalog, or by a function of whose name the database has one of its own',
+    hint: 'Write the statement without these, and the schema before the function: pg_catalog.pg_table_size(…).',
   },
   mixedDdl: {
     what: 'one DDL statement for home tables and others together, other than a list of tables in TRUNCATE, LOCK, DROP, GRANT, REVOKE, ANALYZE or VACUUM',

@@ -181,6 +181,17 @@ describe('What is on one shard', () => {
     expect(Number(shard0)).toBeLessThan(Number(all));
   });
 
+  it('is not taken for that of a function of the same name', async () => {
+    await client.rows(
+      `CREATE FUNCTION pg_table_size(text, text) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+    );
+    expect(errorCode(await client.query(`SELECT pg_table_size('spread')`))).toBe('0A000');
+    expect(await sizeOf(`SELECT public.pg_table_size('spread', '')`)).toBe(1);
+    const size = await sizeOf(`SELECT pg_catalog.pg_table_size('spread')`);
+    await client.rows('DROP FUNCTION pg_table_size(text, text)');
+    expect(await sizeOf(`SELECT pg_table_size('spread')`)).toBe(size);
+  });
+
   it('is a wrong name with its place in the text', async () => {
     const messages = await client.query(`SELECT 1, pg_table_size('no_such')`);
     expect(errorCode(messages)).toBe('42P01');
