@@ -165,8 +165,7 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   const { onServer } = statement;
   const { sql, tokens } = context.input;
   const { start, end } = insideParentheses(tokens);
-  const inner = sql.slice(start, end);
-  const plan = planInner(inner, context);
+  const plan = planInner({ start, end }, context);
   if (plan?.op === 'refused') return { ...plan, verb: 'COPY' };
   if (plan?.op !== 'routed') return traits;
   const { effect, pins, asIsAtHome } = plan;
@@ -179,7 +178,7 @@ function planQuery(statement: CopyStatement, traits: RoutedPlan, context: PlanCo
   }
   if (context.readsTimedView) return forwarded(fields, plan, 'copyTime');
   if ((kind !== 'all' && kind !== 'keys') || onServer) return forwarded(fields, plan, 'copyQuery');
-  const out = outMerge(statement.options, inner);
+  const out = outMerge(statement.options, sql.slice(start, end));
   if (isPlainConcat(plan.merge)) return { ...fields, route: plan.route, merge: out };
   const engine = engineOf(plan);
   if (engine === null) return forwarded(fields, plan, 'copyQuery');

@@ -16,7 +16,7 @@ export function planDeclare(
   const { sql, tokens } = context.input;
   const at = tokens.findIndex(({ kind, text }, i) => i > 1 && kind === 'word' && text === 'for');
   const start = tokens[at]?.end ?? 0;
-  const plan = planInner(sql.slice(start), context, true);
+  const plan = planInner({ start, end: sql.length }, context, true);
   if (plan?.op !== 'routed') return plan ?? traits;
   const { pins, effect, clock, route, asIsAtHome } = plan;
   const fields = { ...traits, pins: [...traits.pins, ...pins], effect, asIsAtHome };

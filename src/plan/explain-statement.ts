@@ -16,7 +16,7 @@ export function planExplain(traits: RoutedPlan, context: PlanContext): Plan {
   const last = tokens.at(-1)!;
   const text = first === undefined ? '' : sql.slice(first.start, last.end);
   if (explainsExecute(tokens)) return explainExecute(text, sql.slice(0, first!.start));
-  const inner = planInner(text, context);
+  const inner = planInner({ start: first?.start ?? last.end, end: last.end }, context);
   // Its plan says nothing of them.
   context.asked = null;
   if (first === undefined || inner === null) return traits;

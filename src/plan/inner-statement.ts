@@ -1,5 +1,6 @@
 // Inner statements: what EXPLAIN, COPY and DECLARE are about, planned as a statement of its own.
 
+import type { TextRange } from '../sql/cursor-text.ts';
 import { parseSql } from '../sql/parser.ts';
 import type { RowStatement, Statement } from '../sql/statement.ts';
 import { withoutSemicolons } from '../sql/token.ts';
@@ -11,7 +12,13 @@ import { planRows } from './rows.ts';
  * A part of the statement's text; null: not one of the statements that read or write rows.
  * `tellsOneTime`: as of PlanContext.
  */
-export function planInner(text: string, context: PlanContext, tellsOneTime = false): Plan | null {
+export function planInner(
+  { start, end }: TextRange,
+  context: PlanContext,
+  tellsOneTime = false,
+): Plan | null {
+  const { sql } = context.input;
+  const text = sql.slice(start, end);
   const parsed = parseSql(text);
   const statement = parsed?.statements[0]?.statement;
   if (parsed === null || statement === undefined || !isRows(statement)) return null;
@@ -31,9 +38,7 @@ export function planInner(text: string, context: PlanContext, tellsOneTime = fal
   for (const name of own.unknownTables) context.unknownTables.add(name);
   context.readsTimedView ||= own.readsTimedView;
   if (own.asked !== null) {
-    const { sql } = context.input;
-    const at = sql.indexOf(text);
-    const marked = sql.slice(0, at) + own.asked.marked + sql.slice(at + text.length);
+    const marked = sql.slice(0, start) + own.asked.marked + sql.slice(end);
     context.asked = { ...own.asked, marked };
   }
   return plan;

@@ -20,13 +20,13 @@ export async function withClusterAnswers(
 ): Promise<RoutedExecution> {
   const shards = context.topology().shards.map(({ id }) => id);
   const ask = (sql: string) => askAll(shards, state, sql);
-  const told = {
-    [ANSWERS.sequences]: await placesOf(asked, ask),
-    [ANSWERS.statistics]: await statisticsOf(asked, ask, context),
-    [ANSWERS.sizes]: await sizesOf(asked, ask, context),
-  };
+  const told = new Map<number, string>([
+    [ANSWERS.sequences, await placesOf(asked, ask)],
+    [ANSWERS.statistics, await statisticsOf(asked, ask, context)],
+    [ANSWERS.sizes, await sizesOf(asked, ask, context)],
+  ]);
   // A backslash before the quotes of a name stands for itself: strings are standard-conforming.
-  const textOf = (answer: number) => (told[answer as 1] ?? '').replaceAll("'", "''");
+  const textOf = (answer: number) => told.get(answer)!.replaceAll("'", "''");
   const sql = withLeaves(asked.marked, textOf);
   const { plan, ...rest } = plannedAnew({ ...execution, sql }, state, context);
   return { ...rest, plan: { ...plan, asked: null } };

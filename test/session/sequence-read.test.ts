@@ -89,8 +89,8 @@ describe('A sequence on every shard', () => {
     const copied = await client.query(`COPY (${read}) TO STDOUT`);
     expect(copied.find(({ type }) => type === 'd')!.body.toString()).toBe(`${last}\n`);
     await client.rows('BEGIN');
-    await client.rows(`DECLARE c CURSOR FOR ${read}`);
-    expect(await client.rows('FETCH c')).toEqual([[last]]);
+    await client.rows(`DECLARE " ${read}" CURSOR FOR ${read}`);
+    expect(await client.rows(`FETCH " ${read}"`)).toEqual([[last]]);
     await client.rows('COMMIT');
   });
 
