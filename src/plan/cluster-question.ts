@@ -4,6 +4,7 @@ import type { Call } from '../sql/expression.ts';
 import type { Token } from '../sql/token.ts';
 import { type Catalog, isAtHome, type Table } from '../topology/table.ts';
 import type { PlanContext } from './context.ts';
+import type { TableUse } from './engine-place.ts';
 import { leafMark } from './engine-plan.ts';
 import {
   type Cut,
@@ -137,7 +138,7 @@ function relationsOf({ uses }: Survey, context: PlanContext) {
     } else if (stand !== undefined) {
       readsAll ||= stand.places;
       ({ text } = stand);
-    } else if (isCounted(item, context.input)) {
+    } else if (isCounted(item, uses, context.input)) {
       statistics.add(name);
       text = `drive.${name}(${markOf('statistics')})`;
     } else continue;
@@ -157,20 +158,33 @@ function standOf(item: TableItem, text: string, tokens: readonly Token[]): Stand
 }
 
 /** What a function gives has no system columns. */
-function isCounted(item: TableItem, { catalog, tokens }: PlanContext['input']): boolean {
+function isCounted(
+  item: TableItem,
+  uses: readonly TableUse[],
+  { catalog, tokens }: PlanContext['input'],
+): boolean {
   const { schema, name } = item.relation;
   if (!catalog.knowsStatistics || (schema ?? 'pg_catalog') !== 'pg_catalog') return false;
   if (name !== 'pg_class') return STATISTICS.test(name);
   const names = new Set(tokens.flatMap((token) => (isName(token) ? [nameOf(token)] : [])));
   if (!SYSTEM_COLUMNS.isDisjointFrom(names)) return false;
-  return !ESTIMATES.isDisjointFrom(names) || mayGiveAll(item, tokens);
+  return !ESTIMATES.isDisjointFrom(names) || mayGiveAll(item, uses, tokens);
 }
 
 /** Its columns may be read without being named. */
-function mayGiveAll(item: TableItem, tokens: readonly Token[]): boolean {
+function mayGiveAll(item: TableItem, uses: readonly TableUse[], tokens: readonly Token[]): boolean {
   const isRenamed = item.columnAliases.length > 0;
-  const place = { item, table: null, span: tableSpan(item, tokens) };
-  return isRenamed || tokens.some(isStar) || namesRow([place], tokens);
+  if (isRenamed || tokens.some(isStar)) return true;
+  const places = uses.map((use) => ({
+    item: use.item,
+    table: null,
+    span: tableSpan(use.item, tokens),
+  }));
+  return namesRow(
+    places,
+    tokens,
+    places.filter((place) => place.item === item),
+  );
 }
 
 const rowOf = (sequence: string): string => {
