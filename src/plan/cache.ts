@@ -1,7 +1,7 @@
 // PlanCache: the one door to lru-cache; plans by text or shape, bounded in bytes.
 
 import { LRUCache } from 'lru-cache';
-import type { EngineMerge, Plan } from './plan.ts';
+import type { EngineMerge, Plan, RoutedPlan } from './plan.ts';
 
 export class PlanCache {
   readonly #plans: LRUCache<string, Plan>;
@@ -51,6 +51,10 @@ function bytesOf(plan: Plan): number {
     return plan.parts.reduce((sum, part) => sum + 2 * part.sql.length + bytesOf(part.plan), 100);
   }
   if (plan.op !== 'routed') return PLAN_BYTES;
+  return 2 * (plan.asked?.marked.length ?? 0) + routedBytes(plan);
+}
+
+function routedBytes(plan: RoutedPlan): number {
   const { merge, route, fallback } = plan;
   const keyCount = route.kind === 'keys' ? route.keys.length : 0;
   const keys = keyCount * KEY_BYTES + (fallback === null ? 0 : engineBytes(fallback));

@@ -31,7 +31,7 @@ export interface ClusterQuestion {
   readonly sizes: readonly Table[] | null;
   /** How large the database is. */
   readonly database: boolean;
-  /** The statement by functions of schema drive, to which the marks of ANSWERS stand for what the shards have told. */
+  /** The statement by functions of schema drive, in which the marks of ANSWERS stand for what the shards have told. */
   readonly marked: string;
 }
 

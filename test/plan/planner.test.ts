@@ -90,6 +90,13 @@ describe('Planner.plan', () => {
     expect(one.plan).toMatchObject({ replan: true, merge: null, refusal: null });
   });
 
+  it('counts the text that is run with what all shards tell, beside the one that was written', () => {
+    const planner = newPlanner();
+    const sql = `SELECT '${'x'.repeat(10_000)}' FROM pg_sequences`;
+    planner.plan(sql, topology, null);
+    expect(planner.cacheBytes).toBeGreaterThan(4 * sql.length);
+  });
+
   it('plans the very text again when several shards come out', () => {
     const planner = newPlanner();
     const sql = 'SELECT count(*) FROM users WHERE user_id IN (1, 2)';
