@@ -9,6 +9,7 @@ import { SQLSTATE } from '../base/sqlstate.ts';
 import { query, queryToEnd, ServerError } from '../pool/query.ts';
 import type { ServerConnection } from '../pool/server-connection.ts';
 import { NO_SETTINGS, type Settings } from '../pool/settings.ts';
+import { FIELD } from '../wire/error-response.ts';
 import { BECOME_LOGIN, queryAsLogin } from './as-login.ts';
 import { applySettings, atOnce, type Cluster } from './cluster.ts';
 import type { Hold } from './hold.ts';
@@ -155,10 +156,12 @@ async function prepare(
   if (tag !== 'PREPARE TRANSACTION') throw rolledBack(connection);
 }
 
-/** Of a server that refuses it for what the transaction has done. */
+/** Of a server that refuses it for what the transaction has done; not of what a deferred trigger raises. */
 function unprepared(error: unknown): never {
   const isRefused =
-    error instanceof ServerError && error.fields.code === SQLSTATE.featureNotSupported;
+    error instanceof ServerError &&
+    error.fields.code === SQLSTATE.featureNotSupported &&
+    /Prepare/.test(error.fields.all.get(FIELD.routine) ?? '');
   if (!isRefused) throw error;
   throw new SqlError({
     code: SQLSTATE.featureNotSupported,

@@ -130,3 +130,14 @@ it.each([
     expect((await client.query(`SELECT FROM files WHERE name = 'y'`)).rowCount).toBe(0);
   },
 );
+
+it('what a deferred trigger raises at the commit over several shards stays what it is', async () => {
+  await client.query(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'not here' USING ERRCODE = '0A000'; END $$`);
+  await client.query(`DROP TRIGGER told ON files`);
+  await client.query(`CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON files DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse()`);
+  const written = client.query(`UPDATE files SET name = 'z'`);
+  await expect(written).rejects.toMatchObject({ code: '0A000', message: 'not here' });
+  await client.query('DROP FUNCTION refuse CASCADE');
+});
